@@ -57,7 +57,7 @@ async def check_host_confinement() -> Check:
     try:
         ran = await program.run("-I", str(FOLDER / _LANDLOCK), seconds=SECONDS)
     except NotStarted as error:
-        return warning("confinement", f"cannot be looked at: {error}", _ADVICE)
+        return warning("confinement", f"cannot be checked: {error}", _ADVICE)
     return _confinement(ran, "this host")
 
 

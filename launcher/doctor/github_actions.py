@@ -20,7 +20,7 @@ from launcher.snapshots.scripts import FOLDER
 SECONDS: Final = 10.0
 SHIPPED: Final = FOLDER / "github-workflow.yml"
 NO_BRANCH: Final = "slipgate doctor: no branch has this name"
-"""No valid name of a branch: the response to a dispatch of it tells if the token may start the
+"""No valid name of a branch: the response to a dispatch of it shows if the token may start the
 workflow, and no run is started."""
 _TOKEN: Final = "Actions token"  # noqa: S105 - the name of a check
 _GRANT: Final = (
@@ -96,7 +96,7 @@ class _Checks:
         name = "Actions"
         found = _read(await self._get("/actions/permissions"), _Permissions)
         if found is None:
-            return ok(name, "whether they are enabled is not told to this token")
+            return ok(name, "this token cannot read if they are enabled")
         if not found.enabled:
             advice = "Settings → Actions → General: allow actions."
             return failed(name, f"they are disabled for {self.settings.repository}", advice)

@@ -39,7 +39,7 @@ def _inside(trial: Trial, digest: str) -> Check:
     name = "inside"
     again = f"`slipgate snapshot build {next_name(trial.asked or '')}`, and name that one."
     if trial.error is not None:
-        return failed(name, trial.error, "Mend that first.")
+        return failed(name, trial.error, "Fix that first.")
     if trial.got != trial.asked:
         advice = "`slipgate doctor --live` makes a report for Daytona's support of it."
         return failed(name, f"asked for {trial.asked}, got {trial.got or 'none'}", advice)
@@ -59,7 +59,7 @@ def _state(found: Snapshot) -> Check:
     if found.state == "inactive":
         return failed(
             name,
-            f"{found.name} is inactive: it rests after two weeks without use",
+            f"{found.name} is inactive: Daytona deactivates it after two weeks without use",
             f"`slipgate snapshot check {found.name} --activate`.",
         )
     if found.is_transient:

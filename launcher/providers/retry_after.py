@@ -17,7 +17,7 @@ _EPOCH: Final = 1_000_000_000
 
 
 def seconds_to_wait(headers: Mapping[str, str], now: float | None = None) -> float:
-    """Seconds until the next attempt may succeed; 0 if the headers do not tell. `now` is seconds
+    """Seconds until the next attempt may succeed; 0 if the headers do not say. `now` is seconds
     since the epoch; a date of the response wins."""
     lowered = {name.lower(): value.strip() for name, value in headers.items()}
     here = _timestamp(lowered.get("date", "")) or (time.time() if now is None else now)
@@ -32,7 +32,7 @@ def _waits(headers: Mapping[str, str], prefix: str, here: float) -> Iterator[flo
 
 
 def _resets(headers: Mapping[str, str], here: float) -> Iterator[float]:
-    """Resets of the exhausted limits, and of those that do not tell what remains."""
+    """Resets of the exhausted limits, and of those without a remaining count."""
     for name, value in headers.items():
         left = headers.get(f"{_REMAINING}{name.removeprefix(_RESET)}", "0")
         is_exhausted = _is_of(name, _RESET) and left == "0"

@@ -148,7 +148,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="have Daytona build it, by its CLI")
     push = commands.add_parser("push", help="build it here with docker, and push it")
-    check = commands.add_parser("check", help="look whether it is the one of here, and usable")
+    check = commands.add_parser(
+        "check", help="check that it is usable and has this release's scripts"
+    )
     for each in (build, push, check):
         each.add_argument("name", nargs="?", help=f"default: DAYTONA_SNAPSHOT_NAME, or {DEFAULT}")
         each.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -157,7 +159,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         for flag, default in (("cpu", 2), ("memory", 4), ("disk", 8)):
             each.add_argument(f"--{flag}", type=int, default=default, help="of each sandbox")
     push.add_argument("--image", metavar="IMAGE:TAG", help="this one, instead of building one")
-    check.add_argument("--activate", action="store_true", help="first, if it rests")
+    check.add_argument("--activate", action="store_true", help="first, if it is inactive")
     return parser.parse_args(arguments)
 
 

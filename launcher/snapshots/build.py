@@ -103,7 +103,7 @@ class SnapshotBuilder:
         found = await self._wait_settled(name)
         if found is not None and found.state == "inactive":
             advice = f"`slipgate snapshot check {name} --activate`."
-            raise SnapshotError(f"{name} is there already, of these scripts, and rests", advice)
+            raise SnapshotError(f"{name} is there already, of these scripts, and inactive", advice)
         if found is not None and found.state != "active":
             raise _broken(found)
         return found
@@ -177,6 +177,6 @@ def _broken(found: Snapshot) -> SnapshotError:
     why = f": {found.error_reason}" if found.error_reason else ""
     return SnapshotError(
         f"{found.name} is {found.state}{why}",
-        f"`daytona snapshot delete {found.name}`, mend it, and build again; or take "
+        f"`daytona snapshot delete {found.name}`, fix it, and build again; or take "
         f"{next_name(found.name)}.",
     )

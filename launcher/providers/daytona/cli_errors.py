@@ -1,4 +1,4 @@
-"""Errors of the CLI, which has one exit code for everything: the text must tell.
+"""Errors of the CLI, which has one exit code for everything: only the text distinguishes them.
 
 An error of the API begins with the reason phrase of its status (`Bad Request: …`); any other is the
 CLI's own, and leaves open whether the API has done what was asked.

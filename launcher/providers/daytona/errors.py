@@ -1,7 +1,7 @@
 """Daytona's errors as codes: one table from status and text to `ProviderError`.
 
-Its quota errors are 400 like many others: only the text tells them apart. A permanent error, which
-the next attempt will meet again, says what to do.
+Its quota errors are 400 like many others: only the text distinguishes them. The message of a
+permanent error says what to do.
 """
 
 import re
@@ -45,7 +45,7 @@ _RULES: Final = (
     ErrorRule(
         r"snapshot \S+ is inactive",
         "snapshot_inactive",
-        "It rests after two weeks without use: `slipgate snapshot check NAME --activate`.",
+        "Daytona does so after two weeks without use: `slipgate snapshot check NAME --activate`.",
     ),
     ErrorRule(
         r"snapshot \S+ is (build_failed|error)\b",

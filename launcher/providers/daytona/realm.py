@@ -1,6 +1,6 @@
 """The realm of Daytona's sandboxes: the address of the API and the organisation of the key.
 
-Newer releases tell a key's organisation; older ones name it in its snapshots and sandboxes.
+Newer releases name a key's organisation; older ones name it in its snapshots and sandboxes.
 """
 
 from collections.abc import Iterable

@@ -123,7 +123,7 @@ class Sandboxes(ABC, Generic[ClientT]):
         return found
 
     async def _is_made_from(self, asked: str, made_from: str | None) -> bool:
-        """A job may name a snapshot by its id, and a sandbox tells its name; neither changes."""
+        """A job may name a snapshot by its id, and a sandbox shows its name; neither changes."""
         if made_from is None or made_from == asked:
             return made_from == asked
         if asked not in self._names:

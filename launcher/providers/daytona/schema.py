@@ -55,7 +55,7 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def reason(self) -> str | None:
-        """The reason of its state, if Daytona tells it."""
+        """The reason of its state, if Daytona shows it."""
         if self.spot_evicted_at:
             return f"Daytona evicted it at {self.spot_evicted_at}: it was a spot sandbox"
         if at := self.queue_timed_out_at:

@@ -1,4 +1,4 @@
-"""Errors of the docker CLI, which only their text tells apart.
+"""Errors of the docker CLI, which only their text distinguishes.
 
 Exit codes of `docker run`: 125 for docker's own errors, 126 and 127 for an entry point that cannot
 be run or does not exist (docs.docker.com/engine/containers/run/#exit-status).
