@@ -3,6 +3,7 @@
 from gateway.domain.kernel.part import Added
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.store.loading import BatchReadSet
 from gateway.store.sqlite.batch import KEYED, RELATED, SELECTIONS, WRITERS
 
 PARTS = UnitOfWork(policy=Policy(key_id="k1")).parts
@@ -16,8 +17,13 @@ def test_every_part_has_a_writer() -> None:
 
 def test_every_part_that_is_more_than_added_rows_has_a_loader() -> None:
     added = {name for name, part in PARTS.items() if isinstance(part, Added)}
-    loaded = {part for part, _ in (*SELECTIONS, *KEYED, *RELATED)}
+    loaded = {part for part, _, _ in (*SELECTIONS, *KEYED, *RELATED)}
     assert loaded == set(PARTS) - added - LOADED_WITH_ANOTHER
+
+
+def test_every_field_of_a_read_set_is_asked_by_a_loader() -> None:
+    asked = {field for _, fields, _ in (*SELECTIONS, *KEYED, *RELATED) for field in fields}
+    assert asked | {"tasks"} == set(BatchReadSet.__struct_fields__)
 
 
 def test_a_new_unit_of_work_has_nothing_to_write() -> None:

@@ -57,29 +57,32 @@ from gateway.store.sqlite.tasks import (
     write_tasks,
 )
 
+Loader = tuple[str, tuple[str, ...], Load]
+"""A part, the fields of the read set that ask for it (none: every batch does), and its load."""
+
 # In this order: a later one looks at the rows of an earlier one, and all of them name tasks.
-SELECTIONS: Final[tuple[tuple[str, Load], ...]] = (
-    ("jobs", load_jobs),
-    ("launchers", load_launchers),
-    ("jobs", load_held_jobs),
-    ("claims", load_claims),
-    ("pulse", load_pulse),
-    ("realms", load_stranded),
-    ("attempts", load_sandboxes),
-    ("workspaces", load_workspaces),
-    ("messages", load_messages),
+SELECTIONS: Final[tuple[Loader, ...]] = (
+    ("jobs", ("jobs",), load_jobs),
+    ("launchers", ("claims", "reports"), load_launchers),
+    ("jobs", ("claims",), load_held_jobs),
+    ("claims", ("claims",), load_claims),
+    ("pulse", ("pulse_at",), load_pulse),
+    ("realms", ("realms",), load_stranded),
+    ("attempts", ("sandboxes",), load_sandboxes),
+    ("workspaces", ("workspaces",), load_workspaces),
+    ("messages", ("notices",), load_messages),
 )
 # Keys alone: one after the other, but without a way to the event loop in between.
-KEYED: Final[tuple[tuple[str, Load], ...]] = (
-    ("tasks", load_tasks),
-    ("events", load_events),
-    ("idempotency", load_idempotency),
+KEYED: Final[tuple[Loader, ...]] = (
+    ("tasks", (), load_tasks),
+    ("events", ("webhooks",), load_events),
+    ("idempotency", ("idempotency",), load_idempotency),
 )
-# Most batches need nothing of these, or ask for it beside the loaded tasks.
-RELATED: Final[tuple[tuple[str, Load], ...]] = (
-    ("deliveries", load_deliveries),
-    ("outbox", load_outbox),
-    ("keys", load_keys),
+# Asked for beside the loaded tasks.
+RELATED: Final[tuple[Loader, ...]] = (
+    ("deliveries", ("undelivered",), load_deliveries),
+    ("outbox", ("backlogs", "replays", "deliveries", "secrets_of"), load_outbox),
+    ("keys", (), load_keys),
 )
 # In this order: rows refer to rows of an earlier one. Every part of the unit of work is here.
 WRITERS: Final[tuple[tuple[str, Write], ...]] = (
@@ -162,11 +165,11 @@ class Batch:
         unit = UnitOfWork(policy=policy, outbox=Outbox(directory=self.cached.directory))
         unit.realms.update(self.cached.realms)
         loading = Loading(self._connection, unit, BatchReadSet.of(needs), now)
-        for _, load in SELECTIONS:
+        for load in _asked(SELECTIONS, loading):
             await load(loading)
         loading.tasks.update(job.task_id for job in unit.jobs.values() if job.task_id is not None)
-        await asyncio.gather(*(load(loading) for _, load in KEYED))
-        for _, load in RELATED:
+        await asyncio.gather(*(load(loading) for load in _asked(KEYED, loading)))
+        for load in _asked(RELATED, loading):
             await load(loading)
         return unit
 
@@ -211,6 +214,16 @@ class Batch:
         else:
             ((seq, version),) = await self._ledger
         return seq, version
+
+
+def _asked(loaders: Iterable[Loader], loading: Loading) -> list[Load]:
+    """The loads that the batch needs."""
+    wanted = loading.wanted
+    return [
+        load
+        for _, fields, load in loaders
+        if not fields or any(getattr(wanted, field) for field in fields)
+    ]
 
 
 def _retrieve(begun: asyncio.Task[Any]) -> None:
