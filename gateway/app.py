@@ -24,9 +24,9 @@ from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.operations.gauges import Gauges
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.loops.checkpoint import Checkpointer
+from gateway.loops.deliveries.admission import PARALLEL, Limits
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
-from gateway.loops.deliveries.limits import PARALLEL, Limits
 from gateway.loops.deliveries.message_builder import MessageBuilder
 from gateway.loops.deliveries.post import sender
 from gateway.loops.deliveries.replays import Replayer

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import Answer, ClaimReply
-from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.domain.tasks.spec import Spec, TimeoutSpec
 from gateway.domain.tasks.task import Sandbox
 from gateway.ledger import Ledger

@@ -1,8 +1,8 @@
 """At most one sandbox of a task is known live: leases, tries, clean-up and what may follow it."""
 
 from gateway.domain.kernel import commands as c
-from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.domain.tasks.task import Sandbox
 from gateway.wire.launcher import LaunchError
 from tests.domain.world import REALM, TASK, World

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.launching.job import Job, labels
+from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.fold import apply, create
 from gateway.domain.tasks.task import TRANSITIONS, Sandbox, Status, Task

@@ -5,9 +5,9 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.commands import SweepNow
-from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.launching.job import Job, labels
 from gateway.domain.launching.realm import Sweep
+from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.domain.launching.sweep_findings import SWEEP_EVERY
 from gateway.domain.tasks.task import Sandbox
 from gateway.wire.launcher import LaunchError, SweptSandbox

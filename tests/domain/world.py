@@ -9,11 +9,12 @@ from gateway.domain.invariants.task_state import check_task
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import AgentEventReply, Answer, ClaimReply, TryReply
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.ids import sandbox_name, typeid
+from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.unit_of_work import NewDelivery, UnitOfWork
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.domain.tasks.fold import fold
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Clocks, Sandbox, Status, Task

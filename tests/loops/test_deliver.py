@@ -17,6 +17,7 @@ from gateway.domain.kernel.answers import Accepted, Answer
 from gateway.domain.kernel.commands import SettleDelivery
 from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.kernel.read_set import Command
+from gateway.loops.deliveries.admission import FIRST_UNPROVEN, PARALLEL, Limits
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.limiter import (
@@ -25,7 +26,6 @@ from gateway.loops.deliveries.limiter import (
     FIRST_PAUSE,
     MOST_IN_FLIGHT,
 )
-from gateway.loops.deliveries.limits import FIRST_UNPROVEN, PARALLEL, Limits
 from gateway.loops.deliveries.message_builder import Build, CannotBuild
 from gateway.loops.deliveries.post import WebhookMessage, sender
 from gateway.loops.deliveries.schedule import SCHEDULE, Timing

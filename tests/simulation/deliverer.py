@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import httpx
 
+from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.attempt import AttemptRunner, Submit
 from gateway.loops.deliveries.deliver import Deliverer
-from gateway.loops.deliveries.limits import Limits
 from gateway.loops.deliveries.post import WebhookMessage, sender
 from gateway.loops.deliveries.schedule import Timing
 from gateway.notifier import Notifier

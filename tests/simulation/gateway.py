@@ -27,12 +27,12 @@ from gateway.domain.kernel.answers import (
     TryReply,
 )
 from gateway.domain.kernel.errors import ApiError, Unavailable
-from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command, ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import INSTANCE, Job, labels
 from gateway.domain.launching.realm import LIVE_FOR
+from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.domain.tasks.task import Sandbox
 from gateway.ledger import LONGEST_CLAIM, Ledger
 from gateway.loops.reconcile import Reconciler

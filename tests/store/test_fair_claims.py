@@ -6,9 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 from gateway.domain.kernel import commands as c
-from gateway.domain.kernel.ids import sandbox_name, typeid
+from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.store.sqlite.store import open_sqlite
 from tests.store.test_queue_reads import HERE, THERE, QueueStore
 

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import ClaimedJob, ClaimReply
-from gateway.domain.kernel.ids import sandbox_name, typeid
+from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.launching.realm import LIVE_FOR
+from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.domain.tasks.spec import Spec, TimeoutSpec
 from gateway.domain.tasks.task import Sandbox, Task
 from gateway.ledger import Ledger

@@ -60,11 +60,6 @@ def job_id(task_id: str, attempt: int, kind: str, number: int = 1) -> str:
     return stem if number == 1 else f"{stem}-{number}"
 
 
-def sandbox_name(task_id: str, attempt: int) -> str:
-    """The name of an attempt's sandbox: the idempotency key of its create call in its realm."""
-    return f"slipgate-{task_id[-20:]}-{attempt}"
-
-
 def sweep_id(provider: str, realm: str, project: str = "") -> str:
     """The id of a realm's only sweep job for one project or for all; a hash, because the name of a
     realm may contain characters that a path cannot."""

@@ -3,10 +3,14 @@
 from msgspec.structs import replace
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.task import Attempt, Sandbox
 from gateway.domain.tasks.task_change import TaskChange
+
+
+def sandbox_name(task_id: str, attempt: int) -> str:
+    """The name of an attempt's sandbox: the idempotency key of its create call in its realm."""
+    return f"slipgate-{task_id[-20:]}-{attempt}"
 
 
 def check_sandbox(change: TaskChange, job: Job, attempt: Attempt, sandbox: Sandbox) -> None:

@@ -13,7 +13,7 @@ from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.commands import SettleDelivery
 from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.kernel.read_set import Command
-from gateway.loops.deliveries.limits import Limits, Slot
+from gateway.loops.deliveries.admission import Limits, Slot
 from gateway.loops.deliveries.message_builder import Build, built
 from gateway.loops.deliveries.post import Outcome, Send, WebhookMessage
 from gateway.loops.deliveries.schedule import Timing

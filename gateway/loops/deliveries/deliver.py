@@ -9,10 +9,10 @@ from typing import Final
 import structlog
 
 from gateway.domain.kernel.errors import Unavailable
+from gateway.loops.deliveries.admission import Limits, Slot
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.discovery import Discovery
 from gateway.loops.deliveries.due_queue import DueQueue, Queue
-from gateway.loops.deliveries.limits import Limits, Slot
 from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.deliveries.settlement import NOT_ITS_FAULT
 from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue

@@ -7,8 +7,8 @@ import structlog
 
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.errors import Unavailable
+from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.due_queue import DueQueue
-from gateway.loops.deliveries.limits import Limits
 from gateway.loops.deliveries.post import is_charged
 from gateway.notifier import Notifier
 from gateway.store.protocol import OutboxReads

@@ -18,8 +18,6 @@ BuildTest = Callable[[str, str, bytes], Awaitable[WebhookMessage]]
 class TestSender:
     """Sends as every delivery is sent: through the guard, with every live secret."""
 
-    __test__ = False  # pytest would take it for a test
-
     def __init__(self, build: BuildTest, send: Send, clock: Callable[[], int]) -> None:
         self._build = build
         self._send = send

@@ -4,9 +4,9 @@ import msgspec
 
 from gateway.domain.kernel import commands
 from gateway.domain.kernel.answers import ClaimedJob
-from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.keyring import UnknownKey, Unreadable
 from gateway.domain.launching.job import INSTANCE, LABELS, Job, OrphanSandbox, labels, owner
+from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.web.agents.patches import needs_rescue
 from gateway.web.context import Context
 from gateway.web.launching.sandbox_env import launch_env

@@ -1,7 +1,6 @@
 """Limits on attempts in flight: no project takes what others need."""
 
-from gateway.loops.deliveries.limiter import FIRST_IN_FLIGHT
-from gateway.loops.deliveries.limits import (
+from gateway.loops.deliveries.admission import (
     FIRST_UNPROVEN,
     LEAST_UNPROVEN,
     PARALLEL,
@@ -9,6 +8,7 @@ from gateway.loops.deliveries.limits import (
     Limits,
     Slot,
 )
+from gateway.loops.deliveries.limiter import FIRST_IN_FLIGHT
 from tests.loops.heads import NOW, Row
 
 
