@@ -82,4 +82,4 @@ def _size(name: str, value: str) -> int:
 
 
 def _invalid(message: str) -> ProviderError:
-    return ProviderError("invalid_environment", message, retryable=False)
+    return ProviderError("invalid_environment", message)

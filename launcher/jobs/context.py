@@ -57,7 +57,7 @@ class LauncherContext:
 def sandbox_of(job: Job) -> JobSandbox:
     """The sandbox that a job names; raises `ProviderError` if it names none."""
     if job.sandbox is None:
-        raise ProviderError("invalid_job", "the job names no sandbox", retryable=False)
+        raise ProviderError("invalid_job", "the job names no sandbox")
     return job.sandbox
 
 
@@ -69,7 +69,7 @@ def key_of(job: Job) -> Key:
 def check_labels(job: Job, found: SandboxStatus) -> None:
     """Raises `ProviderError` if another sandbox has the name."""
     if any(found.labels.get(name) != value for name, value in job.labels.items()):
-        raise ProviderError("labels_differ", "the sandbox carries other labels", retryable=False)
+        raise ProviderError("labels_differ", "the sandbox carries other labels")
 
 
 def sandbox_report(

@@ -171,7 +171,6 @@ def _wrong_snapshot(expected: str, actual: str | None) -> ProviderError:
         "wrong_snapshot",
         f"the sandbox came up from {actual or 'no snapshot'} instead of {expected}, and is "
         "destroyed. `slipgate doctor --live` shows which provider honours the snapshot",
-        retryable=False,
     )
 
 
@@ -188,4 +187,4 @@ async def _check_cancelled(
         piece, _ = await read_final_spool(context, provider, found.key, 0)
         if not piece.lines and not piece.has_more:
             await provider.remove(found.key)
-    raise ProviderError(CANCELLED, "cancelled while launching", retryable=False)
+    raise ProviderError(CANCELLED, "cancelled while launching")

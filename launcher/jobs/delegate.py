@@ -18,7 +18,7 @@ async def delegate(context: LauncherContext, lease: Lease) -> str:
     """Delegates before it dispatches: a fast run must be able to claim the job."""
     workflow = context.github_actions
     if workflow is None:
-        raise ProviderError("invalid_job", "there is no workflow to delegate to", retryable=False)
+        raise ProviderError("invalid_job", "there is no workflow to delegate to")
     job = lease.job
     if job.kind == "sweep":
         workflow.check_sweep()
@@ -32,5 +32,5 @@ def _until(job: Job) -> datetime:
     """End of the delegation, by the gateway's clock."""
     expires = parse_rfc3339(job.lease_expires_at)
     if expires is None:
-        raise ProviderError("invalid_job", "the job's lease has no end", retryable=False)
+        raise ProviderError("invalid_job", "the job's lease has no end")
     return expires - timedelta(seconds=job.lease_seconds) + DELEGATION

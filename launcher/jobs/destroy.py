@@ -16,11 +16,8 @@ from launcher.providers.protocol import Provider, SandboxStatus, SpoolPiece
 
 async def destroy(context: LauncherContext, lease: Lease) -> str:
     """While the spool has lines the sandbox stays: the gateway offers the job again at once, from
-    the offset reported here. So the job can be repeated after any crash.
-
-    A sandbox that is not found is removed all the same: lists flap, so it may hold a spool, and an
-    interrupted create or removal leaves files without a record.
-    """
+    the offset reported here. A sandbox that is not found is removed all the same: lists flap, so it
+    may hold a spool, and an interrupted create or removal leaves files without a record."""
     job, key = lease.job, key_of(lease.job)
     provider = context.provider_of(job)
     found = await provider.find(key)

@@ -97,5 +97,5 @@ class _Factory:
 
     def _daytona(self) -> DaytonaSettings:
         if self.settings.daytona is None:
-            raise ProviderError("provider_auth", "DAYTONA_API_KEY is not set", retryable=False)
+            raise ProviderError("provider_auth", "DAYTONA_API_KEY is not set")
         return self.settings.daytona

@@ -61,7 +61,7 @@ async def require_callbacks(client: Client) -> None:
     5 s for as long as a task runs."""
     if (await client.gateway()).public_url is None:
         message = f"The gateway has no public URL: {NEEDS_CALLBACKS}. {NEEDED_URL[:-1]}"
-        raise ProviderError("provider_refused", message, retryable=False)
+        raise ProviderError("provider_refused", message)
 
 
 @dataclass(slots=True)
@@ -161,7 +161,7 @@ def _error(response: httpx.Response, workflow: str, ref: str) -> ProviderError:
         return unavailable(message)
     code = "provider_auth" if status in (401, 403) else "provider_refused"
     advice = _ADVICE.get(status, _OTHER_ADVICE).format(workflow=workflow, ref=ref)
-    return ProviderError(code, f"{message}. {advice}", retryable=False)
+    return ProviderError(code, f"{message}. {advice}")
 
 
 def _is_limited(response: httpx.Response) -> bool:

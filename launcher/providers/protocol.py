@@ -69,10 +69,10 @@ class SpoolPiece:
 
 
 class ProviderError(Exception):
-    """A provider failed; `message` is shown to the task's owner."""
+    """A provider failed, for good unless it is retryable; the task's owner sees `message`."""
 
     def __init__(
-        self, code: str, message: str, *, retryable: bool, retry_after: float = 0.0
+        self, code: str, message: str, *, retryable: bool = False, retry_after: float = 0.0
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code

@@ -83,7 +83,6 @@ class DaytonaCliClient:
                 "provider_refused",
                 f"Daytona's CLI v{await self.version()} is too old: it has no `daytona sandbox "
                 f"exec`. Install {NEEDED_RELEASE} or later on the launcher's PATH",
-                retryable=False,
             )
 
     async def version(self) -> str:
@@ -112,7 +111,7 @@ class DaytonaCliClient:
             return await self._program.run(*arguments, seconds=seconds, on_output=on_output)
         except NotStarted as error:
             message = f"{error}. Install Daytona's CLI on the launcher's PATH"
-            raise ProviderUnusable("provider_unavailable", message, retryable=False) from error
+            raise ProviderUnusable("provider_unavailable", message) from error
 
 
 def open_cli_client(

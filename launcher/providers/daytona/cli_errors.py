@@ -69,7 +69,7 @@ def _message(result: CommandResult) -> str:
 
 def _own_error(message: str) -> ProviderError:
     if rule := find_rule(_RULES, message):
-        return ProviderError(rule.code, f"{message}. {rule.advice}", retryable=False)
+        return ProviderError(rule.code, f"{message}. {rule.advice}")
     if message.lstrip().startswith(("{", "[")):
         # Old releases print the whole answer, with variables of other sandboxes in it.
         return unanswered("its CLI cannot read what the API answers; a newer release may")

@@ -131,14 +131,14 @@ def _by_text(status: int, whole: str, text: str) -> ProviderError:
     kind = NotThere if status == 404 else Rejected
     rule = find_rule(_RULES, whole)
     if rule is None:
-        return kind("provider_refused", f"Daytona does not take it: {text}", retryable=False)
+        return kind("provider_refused", f"Daytona does not take it: {text}")
     if rule.retryable:
         return kind(rule.code, text, retryable=True)
-    return kind(rule.code, _with_advice(text, rule.advice), retryable=False)
+    return kind(rule.code, _with_advice(text, rule.advice))
 
 
 def _permanent(code: str, text: str, advice: str) -> ProviderError:
-    return ProviderError(code, _with_advice(text, advice), retryable=False)
+    return ProviderError(code, _with_advice(text, advice))
 
 
 def _with_advice(text: str, advice: str) -> str:

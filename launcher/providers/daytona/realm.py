@@ -23,7 +23,6 @@ UNKNOWN: Final = ProviderError(
     "realm_missing",
     "Daytona does not tell the key's organisation while that has neither a snapshot nor a "
     "sandbox of its own. Make the snapshot first, or set SLIPGATE_REALM to a name of your own",
-    retryable=False,
 )
 
 

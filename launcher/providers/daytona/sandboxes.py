@@ -159,6 +159,5 @@ class Sandboxes(ABC, Generic[ClientT]):
 def check_owner(spec: SandboxSpec, found: Sandbox) -> Sandbox:
     """The sandbox with the name of `spec`; raises `ProviderError` if its labels differ."""
     if not found.labels.items() >= spec.labels.items():
-        message = "another sandbox has this name in Daytona"
-        raise ProviderError("name_taken", message, retryable=False)
+        raise ProviderError("name_taken", "another sandbox has this name in Daytona")
     return found

@@ -45,7 +45,7 @@ class DockerCli:
             )
         except NotStarted as error:
             message = f"{error}. Install docker's CLI on the launcher's PATH"
-            raise ProviderError("provider_unavailable", message, retryable=False) from error
+            raise ProviderError("provider_unavailable", message) from error
 
     async def run(self, *arguments: str, seconds: float = CALL_SECONDS) -> str:
         """The output of a run that succeeds."""

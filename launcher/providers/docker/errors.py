@@ -88,8 +88,7 @@ def unavailable(message: str) -> ProviderError:
 def not_runnable(reason: str) -> ProviderError:
     """Permanent: the image's entry point will not run at the next attempt, either."""
     text = head_and_tail(reason, _MESSAGE_LENGTH)
-    message = f"docker cannot start the image's entrypoint: {text}"
-    return ProviderError("sandbox_error", message, retryable=False)
+    return ProviderError("sandbox_error", f"docker cannot start the image's entrypoint: {text}")
 
 
 def _message(result: CommandResult) -> str:

@@ -47,4 +47,4 @@ class Networks:
                 f"docker's network {name} lets sandboxes speak to each other. Remove it: "
                 f"`docker network rm {name}`"
             )
-            raise ProviderError("provider_refused", message, retryable=False)
+            raise ProviderError("provider_refused", message)

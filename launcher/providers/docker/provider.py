@@ -162,7 +162,7 @@ class Docker:
         """An image of this host: none is ever pulled."""
         if not spec.snapshot:
             message = "the job names no snapshot, so there is no image to run. Name one in the task"
-            raise ProviderError("snapshot_not_found", message, retryable=False)
+            raise ProviderError("snapshot_not_found", message)
         return self.settings.images.get(spec.snapshot, spec.snapshot)
 
     def _arguments(self, spec: SandboxSpec, network: str) -> Iterator[str]:
@@ -184,8 +184,7 @@ class Docker:
     ) -> SandboxStatus:
         """Starts it, if its creator died before that."""
         if not found.labels.items() >= spec.labels.items():
-            message = "another container has this name in docker"
-            raise ProviderError("name_taken", message, retryable=False)
+            raise ProviderError("name_taken", "another container has this name in docker")
         key = replace(spec.key, id=found.id)
         if found.is_unstarted:
             await self._put(found, environment_archive(json.dumps(dict(spec.env)).encode()))
@@ -242,5 +241,5 @@ def _not_started(found: Container, result: CommandResult) -> ProviderError:
 
 def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ProviderError("invalid_name", "the sandbox's name is not ours", retryable=False)
+        raise ProviderError("invalid_name", "the sandbox's name is not ours")
     return name

@@ -71,7 +71,7 @@ def locate(state: Path, key: Key) -> Path:
 def check_name(name: str) -> str:
     """Raises `ProviderError` for a name that would leave the state directory."""
     if not NAME.fullmatch(name):
-        raise ProviderError("invalid_name", "the sandbox's name is not ours", retryable=False)
+        raise ProviderError("invalid_name", "the sandbox's name is not ours")
     return name
 
 

@@ -63,7 +63,7 @@ class LocalProvider:
         directories.prepare(directory, spec)
         found = directories.read_status(directory, spec.key)
         if found is None or dict(found.labels) != dict(spec.labels):
-            raise ProviderError("name_taken", "another sandbox has this name", retryable=False)
+            raise ProviderError("name_taken", "another sandbox has this name")
         if found.state == "creating":
             await self._start(directory, spec)
             found = directories.read_status(directory, spec.key) or found
