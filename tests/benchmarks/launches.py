@@ -22,9 +22,9 @@ from tests.benchmarks.servers import resident_mb
 from tests.daytona.api import Api, opened
 from tests.daytona.faults import Fault
 from tests.daytona.organisation import Habits, Snapshot
-from tests.launches.agents import Speaking
-from tests.launches.storm import SNAPSHOT, Outcome, Watchful, launcher, storm
-from tests.launches.storm import Size as Storm
+from tests.launches.agents import ReportingMachine
+from tests.launches.chaos import SNAPSHOT, Outcome, OverlapCounter, launcher, run_chaos
+from tests.launches.chaos import Size as ChaosSize
 from tests.web.callers import add_keys
 
 CAPACITY: Final = 50
@@ -46,30 +46,30 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     doubles: int
     orphans: int
     kills: int
-    storm_seconds: float
+    chaos_seconds: float
     claim_to_create: tuple[float, ...]
     workspace: tuple[float, ...]
     launcher_mb: float | None
 
 
 async def section(size: Size) -> Section:
-    """The storm first, then single launches in fair weather."""
+    """A run with faults and kills first, then single launches without."""
     # This Daytona breaks off answers on purpose: what its server says of that is no news.
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory(prefix="slipgate-bench-") as folder:
-        weathered = await storm(
+        outcome = await run_chaos(
             Path(folder),
-            Storm(
+            ChaosSize(
                 tasks=size.launches,
                 capacity=CAPACITY,
-                patience_seconds=900,
+                limit_seconds=900,
             ),
         )
-    measured = await _fair(size, weathered)
+    measured = await _without_faults(size, outcome)
     return Section(
         name=f"{size.launches:,} launches, a fifth of all calls to Daytona going wrong",
         note=f"4 launchers, {measured.kills} times one of them killed; then one launcher of "
-        f"capacity {CAPACITY} in fair weather.",
+        f"capacity {CAPACITY} without faults.",
         results=_results(measured),
         measured=measured,
     )
@@ -80,7 +80,7 @@ def _results(measured: Measured) -> tuple[Figure, ...]:
         Figure(name="tasks lost", value=measured.lost, unit="", most=0),
         Figure(name="two of one task at once", value=measured.doubles, unit="", most=0),
         Figure(name="sandboxes left over", value=measured.orphans, unit="", most=0),
-        Figure(name="until all have ended", value=measured.storm_seconds, unit="s"),
+        Figure(name="until all have ended", value=measured.chaos_seconds, unit="s"),
         Figure(
             name="claim to create call, p50",
             value=statistics.median(measured.claim_to_create),
@@ -121,25 +121,25 @@ class _Timed:
 @dataclass(kw_only=True)
 class _Fair:
     api: Api
-    organisation: Watchful
+    organisation: OverlapCounter
     http: httpx.AsyncClient
     launcher: Child
     timed: _Timed
 
 
-async def _fair(size: Size, weathered: Outcome) -> Measured:
+async def _without_faults(size: Size, outcome: Outcome) -> Measured:
     with tempfile.TemporaryDirectory(prefix="slipgate-bench-") as folder:
         async with _opened(Path(folder)) as place:
             single = [await _claim_to_create(place) for _ in range(size.samples)]
             workspaces = [await _workspace(place, number) for number in range(size.samples)]
             megabytes = await _at_work(place)
-    ended = sum(weathered.statuses.values())
+    ended = sum(outcome.statuses.values())
     return Measured(
-        lost=size.launches - ended + len(weathered.problems),
-        doubles=weathered.doubles,
-        orphans=len(weathered.orphans),
-        kills=weathered.kills,
-        storm_seconds=weathered.seconds,
+        lost=size.launches - ended + len(outcome.problems),
+        doubles=outcome.doubles,
+        orphans=len(outcome.orphans),
+        kills=outcome.kills,
+        chaos_seconds=outcome.seconds,
         claim_to_create=tuple(single),
         workspace=tuple(workspaces),
         launcher_mb=megabytes,
@@ -149,7 +149,7 @@ async def _fair(size: Size, weathered: Outcome) -> Measured:
 @asynccontextmanager
 async def _opened(folder: Path) -> AsyncIterator[_Fair]:
     keys = add_keys(folder / "s.db")
-    organisation = Watchful(Habits())
+    organisation = OverlapCounter(Habits())
     organisation.add_snapshot(Snapshot(name=SNAPSHOT))
     async with AsyncExitStack() as stack:
         wait = {"SLIPGATE_WORKSPACE_WAIT_SECONDS": "20"}
@@ -158,11 +158,11 @@ async def _opened(folder: Path) -> AsyncIterator[_Fair]:
         http = await stack.enter_async_context(
             httpx.AsyncClient(base_url=url, headers=headers, timeout=60)
         )
-        machine = Speaking(folder / "sandboxes", http)
+        machine = ReportingMachine(folder / "sandboxes", http)
         stack.push_async_callback(machine.close)
         api = Api(organisation=organisation, machine=machine)
         await stack.enter_async_context(opened(api))
-        size = Storm(tasks=0, capacity=CAPACITY)
+        size = ChaosSize(tasks=0, capacity=CAPACITY)
         child = stack.enter_context(launcher(folder, size, (url, keys["launcher"]), api, 0))
         timed = _Timed()
         api.faults.otherwise = timed

@@ -11,48 +11,48 @@ import msgspec
 from gateway.wire.signing import secret_bytes, sign
 from tests.daytona.machine import Machine
 
-WORDS = ("task.started", "task.completed")
+EVENTS = ("task.started", "task.completed")
 PAUSE_SECONDS = 0.2
 
 
-class Speaking(Machine):
+class ReportingMachine(Machine):
     """Runs no process: a started sandbox reports once, and again until it is accepted."""
 
     def __init__(self, folder: Path, http: httpx.AsyncClient) -> None:
         super().__init__(folder)
         self._http = http
-        self._speaking: dict[str, asyncio.Task[None]] = {}
+        self._agents: dict[str, asyncio.Task[None]] = {}
         self.refused: list[int] = []
         """Statuses that told agents to stop."""
 
     async def start(self, sandbox_id: str, env: Mapping[str, str]) -> None:
         """Starts the agent once per sandbox."""
-        if sandbox_id not in self._speaking and "SLIPGATE_WEBHOOK_URL" in env:
-            self._speaking[sandbox_id] = asyncio.ensure_future(self._speak(sandbox_id, env))
+        if sandbox_id not in self._agents and "SLIPGATE_WEBHOOK_URL" in env:
+            self._agents[sandbox_id] = asyncio.ensure_future(self._report_all(sandbox_id, env))
 
     async def end(self, sandbox_id: str) -> None:
         """A destroyed sandbox reports nothing more."""
-        speaking = self._speaking.get(sandbox_id)
-        if speaking is not None:
-            speaking.cancel()
+        agent = self._agents.get(sandbox_id)
+        if agent is not None:
+            agent.cancel()
 
     async def close(self) -> None:
         """Cancels all agents."""
-        for speaking in self._speaking.values():
-            speaking.cancel()
-        await asyncio.gather(*self._speaking.values(), return_exceptions=True)
+        for agent in self._agents.values():
+            agent.cancel()
+        await asyncio.gather(*self._agents.values(), return_exceptions=True)
 
-    async def _speak(self, sandbox_id: str, env: Mapping[str, str]) -> None:
-        for kind in WORDS:
+    async def _report_all(self, sandbox_id: str, env: Mapping[str, str]) -> None:
+        for kind in EVENTS:
             status = 0
             while status not in {200, 202}:
-                status = await self._say(kind, f"{sandbox_id}-{kind.replace('.', '-')}", env)
+                status = await self._report(kind, f"{sandbox_id}-{kind.replace('.', '-')}", env)
                 if status in {409, 410}:
                     self.refused.append(status)
                     return
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _say(self, kind: str, name: str, env: Mapping[str, str]) -> int:
+    async def _report(self, kind: str, name: str, env: Mapping[str, str]) -> int:
         data = {
             "taskId": env["SLIPGATE_TASK_ID"],
             "attempt": int(env["SLIPGATE_ATTEMPT"]),
@@ -70,9 +70,9 @@ class Speaking(Machine):
             ),
         }
         try:
-            answer = await self._http.post(
+            response = await self._http.post(
                 env["SLIPGATE_WEBHOOK_URL"], content=body, headers=headers, timeout=10
             )
         except httpx.TransportError:
             return 0
-        return answer.status_code
+        return response.status_code

@@ -19,8 +19,8 @@ from tests.app.processes import gateway_process
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.organisation import Habits, Organisation, Sandbox, Snapshot
-from tests.launches.agents import Speaking
-from tests.launches.weather import Weather
+from tests.launches.agents import ReportingMachine
+from tests.launches.random_faults import RandomFaults
 from tests.web.callers import add_keys
 
 SNAPSHOT: Final = "slipgate-agent-1"
@@ -40,7 +40,7 @@ class Size:
     """Share of the calls to Daytona that fail."""
     kill_seconds: float = 2.0
     """Seconds between two kills of a launcher."""
-    patience_seconds: float = 300.0
+    limit_seconds: float = 300.0
     seed: int = 1
     providers: str = "daytona-api"
 
@@ -59,7 +59,7 @@ class Outcome:
     calls: int
 
 
-class Watchful(Organisation):
+class OverlapCounter(Organisation):
     """Records every sandbox that is created while another one of its task is alive."""
 
     def __init__(self, habits: Habits) -> None:
@@ -76,57 +76,61 @@ class Watchful(Organisation):
 
 
 @dataclass(kw_only=True)
-class _Field:
+class _Run:
     size: Size
     api: Api
-    organisation: Watchful
+    organisation: OverlapCounter
     http: httpx.AsyncClient
     launchers: list[Child]
     database: Path
-    weather: Weather
+    faults: RandomFaults
     random: Random
     kills: int = 0
     killing: asyncio.Task[None] | None = field(default=None)
 
 
-async def storm(folder: Path, size: Size) -> Outcome:
+async def run_chaos(folder: Path, size: Size) -> Outcome:
     """Runs until all tasks end; raises `TimeoutError` if one has not, long after the last fault."""
     began = asyncio.get_running_loop().time()
-    async with _opened(folder, size) as place:
-        await _ask(place)
-        await _until(place, lambda: _living_tasks(place), "tasks")
-        place.weather.clear_up()
-        if place.killing is not None:
-            place.killing.cancel()
-        _revive(place)
-        await _until(place, lambda: _sandboxes(place), "sandboxes")
-        statuses = await _statuses(place)
+    async with _opened(folder, size) as run:
+        await _create_tasks(run)
+        await _until(run, lambda: _living_tasks(run), "tasks")
+        run.faults.stop()
+        if run.killing is not None:
+            run.killing.cancel()
+        _restart(run)
+        await _until(run, lambda: _sandboxes(run), "sandboxes")
+        statuses = await _statuses(run)
         seconds = asyncio.get_running_loop().time() - began
-    found = audit(place.database)
+    found = audit(run.database)
     return Outcome(
         statuses=statuses,
-        doubles=place.organisation.doubles,
-        orphans=[each.name for each in place.organisation.living()],
+        doubles=run.organisation.doubles,
+        orphans=[each.name for each in run.organisation.living()],
         problems=found.problems,
         seconds=seconds,
-        kills=place.kills,
-        calls=len(place.api.faults.calls),
+        kills=run.kills,
+        calls=len(run.api.faults.calls),
     )
 
 
 @asynccontextmanager
-async def _opened(folder: Path, size: Size) -> AsyncIterator[_Field]:
+async def _opened(folder: Path, size: Size) -> AsyncIterator[_Run]:
     database = folder / "s.db"
     keys = add_keys(database)
-    organisation = Watchful(Habits(start_seconds=0.1, destroy_seconds=0.1, list_lag_seconds=0.5))
+    organisation = OverlapCounter(
+        Habits(start_seconds=0.1, destroy_seconds=0.1, list_lag_seconds=0.5)
+    )
     organisation.add_snapshot(Snapshot(name=SNAPSHOT))
-    weather = Weather(organisation, seed=size.seed, share=size.share)
+    faults = RandomFaults(organisation, seed=size.seed, share=size.share)
     with ExitStack() as stack:
         settings = {"SLIPGATE_LEASE_SECONDS": str(LEASE_SECONDS)}
         _, url, _ = stack.enter_context(gateway_process(folder, settings, is_public=True))
         headers = {"authorization": f"Bearer {keys['ops']}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
-            api = Api(organisation=organisation, machine=Speaking(folder / "sandboxes", http))
+            api = Api(
+                organisation=organisation, machine=ReportingMachine(folder / "sandboxes", http)
+            )
             async with opened(api):
                 launchers = [
                     stack.enter_context(
@@ -134,37 +138,37 @@ async def _opened(folder: Path, size: Size) -> AsyncIterator[_Field]:
                     )
                     for number in range(size.launchers)
                 ]
-                api.faults.otherwise = weather
-                place = _Field(
+                api.faults.otherwise = faults
+                run = _Run(
                     size=size,
                     api=api,
                     organisation=organisation,
                     http=http,
                     launchers=launchers,
                     database=database,
-                    weather=weather,
+                    faults=faults,
                     random=Random(size.seed),
                 )
-                place.killing = asyncio.ensure_future(_kill(place))
+                run.killing = asyncio.ensure_future(_kill(run))
                 try:
-                    yield place
+                    yield run
                 finally:
-                    place.killing.cancel()
+                    run.killing.cancel()
 
 
-def launcher(folder: Path, size: Size, gate: tuple[str, str], api: Api, number: int) -> Child:
-    """A launcher's process; `gate` is the gateway's address and a key."""
+def launcher(folder: Path, size: Size, gateway: tuple[str, str], api: Api, number: int) -> Child:
+    """A launcher's process; `gateway` is its address and a key."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     install(programs, "0.205.1")
     environ = {
         "PATH": f"{programs}:{os.environ['PATH']}",
-        "SLIPGATE_URL": gate[0],
-        "SLIPGATE_API_KEY": gate[1],
+        "SLIPGATE_URL": gateway[0],
+        "SLIPGATE_API_KEY": gateway[1],
         "SLIPGATE_PROVIDERS": size.providers,
         "SLIPGATE_CAPACITY": str(size.capacity),
         "SLIPGATE_LAUNCHER_STATE": str(folder / f"launcher-{number}"),
-        "SLIPGATE_REALM": "storm",
+        "SLIPGATE_REALM": "chaos",
         "SLIPGATE_LOG": "json",
         "DAYTONA_API_KEY": "dtn_key",
         "DAYTONA_API_URL": api.url,
@@ -172,9 +176,9 @@ def launcher(folder: Path, size: Size, gate: tuple[str, str], api: Api, number: 
     return Child("launcher", LAUNCHER[1:], environ, folder / f"launcher-{number}.log")
 
 
-async def _ask(place: _Field) -> None:
-    for number in range(place.size.tasks):
-        asked = await place.http.post(
+async def _create_tasks(run: _Run) -> None:
+    for number in range(run.size.tasks):
+        response = await run.http.post(
             "/v1/tasks",
             json={
                 "repoUrl": "https://github.com/acme/widgets",
@@ -183,49 +187,49 @@ async def _ask(place: _Field) -> None:
                 "maxAttempts": 20,
             },
         )
-        assert asked.status_code == 202, asked.text
+        assert response.status_code == 202, response.text
 
 
-async def _kill(place: _Field) -> None:
+async def _kill(run: _Run) -> None:
     while True:
-        await asyncio.sleep(place.size.kill_seconds)
-        victim = place.random.choice(place.launchers)
+        await asyncio.sleep(run.size.kill_seconds)
+        victim = run.random.choice(run.launchers)
         victim.kill()
         victim.start()
-        place.kills += 1
+        run.kills += 1
 
 
-def _revive(place: _Field) -> None:
+def _restart(run: _Run) -> None:
     """Restarts the launcher of an interrupted kill."""
-    for each in place.launchers:
+    for each in run.launchers:
         if each.exit_code is not None:
             each.start()
 
 
-async def _until(place: _Field, left: Any, what: str) -> None:
+async def _until(run: _Run, left: Any, what: str) -> None:
     try:
-        async with asyncio.timeout(place.size.patience_seconds):
+        async with asyncio.timeout(run.size.limit_seconds):
             while await left():  # noqa: ASYNC110 - gateway and cloud know no events
                 await asyncio.sleep(LOOK_SECONDS)
     except TimeoutError as error:
         raise TimeoutError(f"{await left()} {what} are left") from error
 
 
-async def _living_tasks(place: _Field) -> int:
+async def _living_tasks(run: _Run) -> int:
     query = {"status": "queued,launching,running", "limit": "200"}
-    return len((await place.http.get("/v1/tasks", params=query)).json()["data"])
+    return len((await run.http.get("/v1/tasks", params=query)).json()["data"])
 
 
-async def _sandboxes(place: _Field) -> int:
-    return len(place.organisation.living())
+async def _sandboxes(run: _Run) -> int:
+    return len(run.organisation.living())
 
 
-async def _statuses(place: _Field) -> dict[str, int]:
+async def _statuses(run: _Run) -> dict[str, int]:
     statuses: Counter[str] = Counter()
     cursor: str | None = None
     while True:
         query = {"limit": "200", **({"cursor": cursor} if cursor else {})}
-        page = (await place.http.get("/v1/tasks", params=query)).json()
+        page = (await run.http.get("/v1/tasks", params=query)).json()
         statuses.update(task["status"] for task in page["data"])
         cursor = page["nextCursor"]
         if cursor is None:

@@ -24,7 +24,7 @@ FAULTS: Final = (
 LAUNCH: Final = "POST /sandbox"
 
 
-class Weather:
+class RandomFaults:
     """A share of all calls fails; a few creates ignore the snapshot or never start."""
 
     def __init__(self, organisation: Organisation, *, seed: int, share: float) -> None:
@@ -32,7 +32,7 @@ class Weather:
         self._random = Random(seed)
         self._share = share
 
-    def clear_up(self) -> None:
+    def stop(self) -> None:
         """Ends all faults."""
         self._share = 0.0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launches.storm import Size, storm
+from tests.launches.chaos import Size, run_chaos
 
 
 @pytest.mark.timeout(300)
@@ -15,7 +15,7 @@ async def test_launches_survive_faults_and_kills(
     tmp_path: Path, providers: str, tasks: int
 ) -> None:
     size = Size(tasks=tasks, launchers=3, capacity=5, kill_seconds=1.5, providers=providers)
-    outcome = await storm(tmp_path, size)
+    outcome = await run_chaos(tmp_path, size)
     assert sum(outcome.statuses.values()) == size.tasks
     assert outcome.statuses.keys() <= {"completed", "failed"}
     assert outcome.statuses["completed"] >= size.tasks * 0.8
