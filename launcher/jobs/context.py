@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.wire.launcher import Job, JobSandbox, LaunchError, ReportedState, Sandbox
+from gateway.wire.launcher import Job, JobSandbox, ReportedState, Sandbox
 from gateway.wire.truncation import head_and_tail
 from launcher.client import NOTE_LENGTH, Client, Clock, Sleep
 from launcher.providers.github_actions import GitHubActions
@@ -95,15 +95,6 @@ def gone_report(provider: Provider, job: Job) -> Sandbox:
         realm=provider.realm,
         snapshot=job.snapshot,
         state="gone",
-    )
-
-
-def launch_error(error: ProviderError, provider: str) -> LaunchError:
-    return LaunchError(
-        code=error.code,
-        message=head_and_tail(error.message, NOTE_LENGTH),
-        retryable=error.retryable,
-        provider=provider,
     )
 
 

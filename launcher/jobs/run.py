@@ -6,11 +6,11 @@ from types import MappingProxyType
 
 from structlog.typing import FilteringBoundLogger
 
-from gateway.wire.launcher import Failed, Job, JobKind
+from gateway.wire.launcher import Failed, Job, JobKind, LaunchError
 from gateway.wire.redaction import redact
 from gateway.wire.truncation import head_and_tail
-from launcher.client import GatewayRejected, GatewayUnreachable, LeaseLost
-from launcher.jobs.context import LauncherContext, launch_error
+from launcher.client import NOTE_LENGTH, GatewayRejected, GatewayUnreachable, LeaseLost
+from launcher.jobs.context import LauncherContext
 from launcher.jobs.create import CANCELLED, create
 from launcher.jobs.delegate import delegate
 from launcher.jobs.destroy import destroy
@@ -64,7 +64,12 @@ async def _work(context: LauncherContext, log: FilteringBoundLogger, lease: Leas
             # At once, and not with the job's line: the report may wait long for the gateway.
             log.warning("provider.failed", code=error.code, reason=_reason(context, job, error))
         provider = job.sandbox.provider if job.sandbox else None
-        failure = launch_error(error, provider or context.name)
+        failure = LaunchError(
+            code=error.code,
+            message=head_and_tail(error.message, NOTE_LENGTH),
+            retryable=error.retryable,
+            provider=provider or context.name,
+        )
         await context.client.report(job, Failed(lease_token=job.lease_token, error=failure))
         return CANCELLED if error.code == CANCELLED else f"failed {error.code}"
 

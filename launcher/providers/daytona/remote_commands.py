@@ -39,7 +39,7 @@ _SPOOL = (
     'echo "$p $s"; [ -f "$d/spool.jsonl" ] || exit 0; '
     'tail -c +$((s+1)) "$d/spool.jsonl" | head -c %d | base64 -w 0'
 )
-_STOP = (
+_STOP: Final = (
     _STATE + '; [ -f "$d/lock" ] || exit 0; '
     'p=$(head -c 9 "$d/lock" | tr -cd 0-9); [ -n "$p" ] || exit 0; '
     'kill -TERM "$p" 2>/dev/null; i=0; '
@@ -59,9 +59,13 @@ _RESCUED: Final = (
 )
 
 
-def rescue_command() -> str:
-    """Has the runner write what its agent left to a file, within `RESCUE_SECONDS`."""
-    return _command(_RESCUE)
+def _command(script: str) -> str:
+    return f"sh -c '{script}'"
+
+
+STOP_COMMAND: Final = _command(_STOP % (STOP_SECONDS * 10))
+RESCUE_COMMAND: Final = _command(_RESCUE)
+"""Has the runner write its agent's files into one, within `RESCUE_SECONDS`."""
 
 
 def read_rescued_command(offset: int) -> str:
@@ -80,10 +84,6 @@ def parse_window(output: str) -> bytes:
 def spool_command(offset: int) -> str:
     """Prints the state of the agent's process and a window of its spool from `offset` (bytes)."""
     return _command(_SPOOL % (offset, WINDOW_BYTES))
-
-
-def stop_command() -> str:
-    return _command(_STOP % (STOP_SECONDS * 10))
 
 
 def parse_spool(output: str) -> SpoolPiece:
@@ -109,10 +109,6 @@ def _process(found: re.Match[str]) -> Process:
             return Process(state="exited", exit_code=int(found[2]) if found[2] else None)
         case _:
             return Process(state="unknown")
-
-
-def _command(script: str) -> str:
-    return f"sh -c '{script}'"
 
 
 def _unreadable(head: str) -> ProviderError:

@@ -11,13 +11,13 @@ from typing import Final, Generic, TypeVar
 from launcher.client import Clock, Sleep
 from launcher.providers.daytona.errors import unavailable
 from launcher.providers.daytona.remote_commands import (
+    RESCUE_COMMAND,
     RESCUE_SECONDS,
+    STOP_COMMAND,
     parse_spool,
     parse_window,
     read_rescued_command,
-    rescue_command,
     spool_command,
-    stop_command,
 )
 from launcher.providers.daytona.schema import Sandbox, Snapshot
 from launcher.providers.protocol import (
@@ -87,14 +87,14 @@ class Sandboxes(ABC, Generic[ClientT]):
     async def stop(self, key: Key) -> None:
         """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
         if found := await self._fetch_started(key):
-            await self._execute(found, stop_command())
+            await self._execute(found, STOP_COMMAND)
 
     async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
         """Reads the lines in windows of a file, for an answer of Daytona is one string."""
         found = await self._fetch_started(key)
         if found is None:
             return
-        await self._execute(found, rescue_command(), seconds=RESCUE_SECONDS)
+        await self._execute(found, RESCUE_COMMAND, seconds=RESCUE_SECONDS)
         offset, rest = 0, b""
         while window := parse_window(await self._execute(found, read_rescued_command(offset))):
             offset += len(window)

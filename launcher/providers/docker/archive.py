@@ -11,18 +11,9 @@ BLOCK: Final = 512
 _HEADERS_OF_HEADERS: Final = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 
 
-def environment_archive(variables: bytes) -> bytes:
-    """The state directory with the variables, which the sandbox's entry point removes."""
-    return _archive("environment.json", variables)
-
-
-def rescue_archive() -> bytes:
-    """The state directory with the mark that the next start is to rescue files."""
-    return _archive("rescue", b"")
-
-
-def _archive(name: str, content: bytes) -> bytes:
-    """Readable by its owner alone, the image's user or root: `cp --archive` sets it."""
+def state_archive(name: str, content: bytes) -> bytes:
+    """The state directory with one file, readable by its owner alone, the image's user or root:
+    `cp --archive` sets it."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as archive:
         directory = tarfile.TarInfo("slipgate-state")

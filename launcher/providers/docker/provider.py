@@ -10,14 +10,14 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.docker.archive import FileWindow, environment_archive, rescue_archive
+from launcher.providers.docker.archive import FileWindow, state_archive
 from launcher.providers.docker.cli import DockerCli
 from launcher.providers.docker.errors import (
     NOT_RUNNABLE,
@@ -140,7 +140,7 @@ class Docker:
         found = await self._fetch(key)
         if found is None or found.is_unstarted or found.is_running:
             return
-        await self._put(found, rescue_archive())
+        await self._put(found, state_archive("rescue", b""))
         async for line in self.cli.lines("start", "--attach", found.id):
             yield line
         await self.stop(key)
@@ -187,7 +187,7 @@ class Docker:
             raise ProviderError("name_taken", "another container has this name in docker")
         key = replace(spec.key, id=found.id)
         if found.is_unstarted:
-            await self._put(found, environment_archive(json.dumps(dict(spec.env)).encode()))
+            await self._put(found, _environment(spec.env))
             result = await self.cli.try_run("start", found.id)
             found = await self.cli.container(found.id) or found
         if found.is_unstarted:
@@ -237,6 +237,11 @@ def _not_started(found: Container, result: CommandResult) -> ProviderError:
     if found.state.exit_code in NOT_RUNNABLE or result.code in NOT_RUNNABLE:
         return not_runnable(reason)
     return ProviderError("sandbox_error", f"docker: {reason}"[:500], retryable=True)
+
+
+def _environment(variables: Mapping[str, str]) -> bytes:
+    """The file that the sandbox's entry point reads and removes."""
+    return state_archive("environment.json", json.dumps(dict(variables)).encode())
 
 
 def _check_name(name: str) -> str:
