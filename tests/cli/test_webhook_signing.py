@@ -97,7 +97,11 @@ def test_what_no_receiver_takes_is_not_signed(
 
 @pytest.mark.parametrize(
     ("secret", "message"),
-    [("", "is not set"), ("whsec_kurz", "The secret is none"), ("whsec_YQ==", "at least 24 bytes")],
+    [
+        ("", "is not set"),
+        ("whsec_kurz", "not a webhook secret"),
+        ("whsec_YQ==", "at least 24 bytes"),
+    ],
     ids=["none", "no base64", "short"],
 )
 def test_a_secret_that_is_none_is_told_and_not_shown(

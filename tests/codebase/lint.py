@@ -10,8 +10,8 @@ from typing import Final
 
 from tests.codebase.sizes import ROOT, Source
 
-IS_ENFORCED: Final = False
-"""False: findings are counted, and fail nothing."""
+IS_ENFORCED: Final = True
+"""True: a finding fails the check."""
 MAX_SUBJECT: Final = 72
 DOCSTRING: Final = re.compile(
     r"(What|Whether|Who|Whoever|Whose|Which|How|Where|When|Those|So many)\b"
@@ -26,7 +26,7 @@ PARTS: Final = _words(
     "anteroom announced books born enclosure evolve evolved foreseen gathering handed hasty hear "
     "heard homeless house keeper lately misreported moody owe owed owing rehearsal remembered "
     "rerouted room rooms said say shelf situation spoke standing standstill stray strays street "
-    "surroundings survey tell telling told trial trials trouble troubles twin twins unsound "
+    "surroundings survey tell telling told trouble troubles twin twins unsound "
     "workshop"
 )
 """Words that no identifier may contain."""

@@ -159,15 +159,15 @@ def words(command: str) -> list[str]:
     """Splits at spaces outside of quotes of either kind; nothing else is special."""
     found: list[str] = []
     word, quote = "", ""
-    for letter in command:
+    for character in command:
         if quote:
-            word, quote = (word, "") if letter == quote else (word + letter, quote)
-        elif letter in "\"'":
-            quote = letter
-        elif letter == " ":
+            word, quote = (word, "") if character == quote else (word + character, quote)
+        elif character in "\"'":
+            quote = character
+        elif character == " ":
             found, word = ([*found, word], "") if word else (found, "")
         else:
-            word += letter
+            word += character
     return [*found, word] if word else found
 
 

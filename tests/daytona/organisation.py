@@ -162,7 +162,7 @@ class Organisation:
         by_id = self.sandboxes.get(id_or_name)
         found = by_id or self._holder_of(id_or_name)
         is_shown = found is not None and (
-            found.is_there(now) or (found is by_id and self._is_remembered(found, now))
+            found.is_there(now) or (found is by_id and self._is_kept(found, now))
         )
         if found is None or not is_shown:
             raise Refusal(404, f"Sandbox with ID or name {id_or_name} not found")
@@ -266,7 +266,7 @@ class Organisation:
         if longest and isinstance(ttl, int) and ttl > longest:
             raise Refusal(400, self.habits.lifespan_text.format(ttl=ttl, max=longest))
 
-    def _is_remembered(self, sandbox: Sandbox, now: float) -> bool:
+    def _is_kept(self, sandbox: Sandbox, now: float) -> bool:
         destroyed_at = sandbox.changes[-1][0]
         return now < destroyed_at + self.habits.shows_destroyed_seconds
 

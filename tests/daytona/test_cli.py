@@ -15,7 +15,7 @@ from tests.daytona.cli import FAULTS, install
 from tests.daytona.faults import Fault
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
-from tests.launcher.waiting import until
+from tests.launcher.conditions import until
 
 OLD, NEW = "0.116.0", "0.205.1"
 CREATE = ("sandbox", "create", "--snapshot", "agent-1", "--name", "a")

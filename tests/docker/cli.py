@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.docker.arguments import Line, Usage, parse
-from tests.docker.daemon import ID, Daemon, Refused
+from tests.docker.daemon import ID, Daemon, Rejected
 from tests.forks.programs import program
 
 FAULTS = "faults.json"
@@ -46,7 +46,7 @@ def create(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
     if not REFERENCE.fullmatch(image):
         raise Fatal("invalid reference format", 1)
     made = daemon.create(_wanted(line, environ), line.text("name"), image)
-    _say(made["Id"])
+    _print(made["Id"])
     return 0
 
 
@@ -57,19 +57,19 @@ def run(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
         return _other_entrypoint(daemon, image, line.text("entrypoint"), command)
     try:
         if not REFERENCE.fullmatch(image):
-            raise Refused("invalid reference format")
+            raise Rejected("invalid reference format")
         made = daemon.create(_wanted(line, environ), line.text("name"), image)
-    except Refused as refused:
-        raise Fatal(f"docker: {_told(refused)}\n\n{_more(line)}", 125) from refused
+    except Rejected as refused:
+        raise Fatal(f"docker: {_message(refused)}\n\n{_more(line)}", 125) from refused
     _fault(daemon.folder, "run created")
     if command:
         raise NotImplementedError("a command of its own")
     try:
         daemon.start(made["Id"])
-    except Refused as refused:
+    except Rejected as refused:
         code = 127 if "executable file not found" in str(refused) else 125
-        raise Fatal(f"docker: {_told(refused)}\n\n{_more(line)}", code) from refused
-    _say(made["Id"])
+        raise Fatal(f"docker: {_message(refused)}\n\n{_more(line)}", code) from refused
+    _print(made["Id"])
     return 0
 
 
@@ -82,11 +82,11 @@ def build(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
         if row.startswith("COPY") and not all(
             (folder / name).exists() for name in row.split()[1:-1]
         ):
-            raise Refused(f"failed to solve: {row}: not found")
+            raise Rejected(f"failed to solve: {row}: not found")
         if test := re.fullmatch(r'RUN test "\$\((.*)\)" = "(.*)"', row):
-            said = _in_image(folder, test[1].split()).stdout.strip()
-            if said != test[2]:
-                raise Refused(f"failed to solve: process {row!r} did not complete: exit code: 1")
+            output = _in_image(folder, test[1].split()).stdout.strip()
+            if output != test[2]:
+                raise Rejected(f"failed to solve: process {row!r} did not complete: exit code: 1")
     entrypoint = [json.loads(row[11:]) for row in rows if row.startswith("ENTRYPOINT [")][-1]
     kept = daemon.folder / "builds" / re.sub(r"\W", "_", line.text("tag"))
     shutil.copytree(folder, kept)
@@ -117,18 +117,20 @@ def start(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     before = daemon.printed(name)
     try:
         daemon.start(name)
-    except Refused as refused:
-        raise Fatal(f"{_told(refused)}\nError: failed to start containers: {name}", 1) from refused
+    except Rejected as refused:
+        raise Fatal(
+            f"{_message(refused)}\nError: failed to start containers: {name}", 1
+        ) from refused
     if line.text("attach"):
         return daemon.attach(name, sys.stdout.buffer, before)
-    _say(name)
+    _print(name)
     return 0
 
 
 def stop(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     """Stops each with a time limit."""
     daemon.stop(line.words[0], float(line.text("time", "10")))
-    _say(line.words[0])
+    _print(line.words[0])
     return 0
 
 
@@ -136,12 +138,12 @@ def rm(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     """With force, a missing container is no failure."""
     try:
         daemon.remove(line.words[0])
-    except Refused as refused:
+    except Rejected as refused:
         if not line.text("force"):
             raise
-        sys.stderr.write(f"{_told(refused)}\n")
+        sys.stderr.write(f"{_message(refused)}\n")
         return 0
-    _say(line.words[0])
+    _print(line.words[0])
     return 0
 
 
@@ -151,9 +153,9 @@ def ps(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
         is_shown = each["State"]["Running"] or line.text("all")
         if is_shown and _is_wanted(each, line.flags["filter"]):
             if line.text("format"):
-                _say(_formatted(line.text("format"), each))
+                _print(_formatted(line.text("format"), each))
             else:
-                _say(each["Id"] if line.text("no-trunc") else each["Id"][:12])
+                _print(each["Id"] if line.text("no-trunc") else each["Id"][:12])
     return 0
 
 
@@ -200,7 +202,7 @@ def cp(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     found = daemon.find(name)
     place = Path(f"{daemon.root(found)}{path}")
     if not place.is_symlink() and not place.exists():
-        raise Refused(f"Could not find the file {path} in container {name}")
+        raise Rejected(f"Could not find the file {path} in container {name}")
     archive = BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         tar.add(place, arcname=place.name)
@@ -212,7 +214,7 @@ def _put(daemon: Daemon, name: str, path: str) -> int:
     """The target folder must exist; ours is created on demand."""
     folder = Path(f"{daemon.root(daemon.find(name))}{path}")
     if path != "/tmp" and not folder.is_dir():
-        raise Refused(f"Could not find the file {path} in container {name}")
+        raise Rejected(f"Could not find the file {path} in container {name}")
     folder.mkdir(exist_ok=True)
     with tarfile.open(fileobj=BytesIO(sys.stdin.buffer.read())) as tar:
         tar.extractall(folder, filter="tar")
@@ -229,7 +231,7 @@ def info(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     """Prints the daemon's id."""
     if line.text("format") != "{{.ID}}":
         raise NotImplementedError("the whole of it")
-    _say(ID)
+    _print(ID)
     return 0
 
 
@@ -240,16 +242,16 @@ def container_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     for name in line.words:
         try:
             found.append(daemon.find(name))
-        except Refused as refused:
-            missing.append(_told(refused))
+        except Rejected as refused:
+            missing.append(_message(refused))
     return _inspected(found, missing)
 
 
 def image_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     """Fails for a missing image."""
     if daemon.image_folder(line.words[0]) is None:
-        raise Refused(f"No such image: {line.words[0]}")
-    _say("sha256:1f")
+        raise Rejected(f"No such image: {line.words[0]}")
+    _print("sha256:1f")
     return 0
 
 
@@ -266,7 +268,7 @@ def network_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def network_create(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    _say(daemon.create_network(line.words[0], line.pairs("opt")))
+    _print(daemon.create_network(line.words[0], line.pairs("opt")))
     return 0
 
 
@@ -310,8 +312,8 @@ def main(daemon: Daemon, arguments: Sequence[str], environ: Mapping[str, str]) -
             tail = f"\n\n{_more(line)}" if prefix else ""
             raise Fatal(f"{prefix}{UNREACHABLE}{tail}", 125 if prefix else 1)
         code = COMMANDS[line.command](daemon, line, environ)
-    except Refused as refused:
-        sys.stderr.write(f"{_told(refused)}\n")
+    except Rejected as refused:
+        sys.stderr.write(f"{_message(refused)}\n")
         return 1
     except Fatal as fatal:
         sys.stderr.write(f"{fatal}\n")
@@ -376,12 +378,12 @@ def _wanted(line: Line, environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _inspected(found: Sequence[Mapping[str, Any]], missing: Sequence[str]) -> int:
-    _say(json.dumps(found, indent=4))
+    _print(json.dumps(found, indent=4))
     sys.stderr.write("".join(f"{row}\n" for row in missing))
     return 1 if missing else 0
 
 
-def _told(refused: Refused) -> str:
+def _message(refused: Rejected) -> str:
     is_own = str(refused).startswith("invalid reference")
     return str(refused) if is_own else f"Error response from daemon: {refused}"
 
@@ -390,7 +392,7 @@ def _more(line: Line) -> str:
     return f"Run 'docker {' '.join(line.command)} --help' for more information"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 

@@ -24,7 +24,7 @@ NOT_FOUND = (
 MOVED = ("SLIPGATE_STATE_DIR", "HOME")
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The daemon's error response."""
 
 
@@ -90,7 +90,7 @@ class Daemon:
         for found in self.containers():
             if name in (found["Id"], found["Name"][1:]) or found["Id"].startswith(name):
                 return found
-        raise Refused(f"No such container: {name}")
+        raise Rejected(f"No such container: {name}")
 
     def root(self, found: Mapping[str, Any]) -> Path:
         """The container's file system."""
@@ -101,11 +101,11 @@ class Daemon:
         images = _read(self.folder / "images.json")
         if image not in images:
             tag = "" if ":" in image else ":latest"
-            raise Refused(f"No such image: {image}{tag}")
+            raise Rejected(f"No such image: {image}{tag}")
         with self.alone():
             for other in self.containers():
                 if other["Name"] == f"/{name}":
-                    raise Refused(
+                    raise Rejected(
                         f'Conflict. The container name "/{name}" is already in use by container '
                         f'"{other["Id"]}". You have to remove (or rename) that container to be '
                         "able to reuse that name."
@@ -131,11 +131,11 @@ class Daemon:
             network = found["HostConfig"]["NetworkMode"]
             try:
                 if network not in {each["Name"] for each in self.networks()}:
-                    raise Refused(
+                    raise Rejected(
                         f"failed to set up container networking: network {network} not found"
                     )
                 self._run(found)
-            except Refused as refused:
+            except Rejected as refused:
                 code = 127 if "executable file not found" in str(refused) else 128
                 found["State"] = _state("created", Error=str(refused), ExitCode=code)
                 self.save(found)
@@ -145,7 +145,7 @@ class Daemon:
         """Runs a command beside the entrypoint."""
         found = self.find(name)
         if not found["State"]["Running"]:
-            raise Refused(f"container {found['Id']} is not running")
+            raise Rejected(f"container {found['Id']} is not running")
         ran = subprocess.run(
             command,
             cwd=self.root(found),
@@ -204,7 +204,7 @@ class Daemon:
         """Creates a bridge."""
         with self.alone():
             if any(each["Name"] == name for each in self.networks()):
-                raise Refused(f"network with name {name} already exists")
+                raise Rejected(f"network with name {name} already exists")
             made = {"Name": name, "Id": os.urandom(32).hex(), "Options": dict(options)}
             (self.folder / "networks").mkdir(exist_ok=True)
             _write(self.folder / "networks" / f"{name}.json", made)
@@ -220,7 +220,7 @@ class Daemon:
     def close(self) -> None:
         """Kills all containers."""
         for each in self.containers():
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(Rejected):
                 self.kill(each["Id"])
 
     def _directory(self, found: Mapping[str, Any]) -> Path:
@@ -234,7 +234,7 @@ class Daemon:
             report = os.read(reader, 4_096).decode()
             os.close(reader)
             if report != "started":
-                raise Refused(report)
+                raise Rejected(report)
             return
         os.setsid()
         devnull = os.open(os.devnull, os.O_RDWR)

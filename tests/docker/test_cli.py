@@ -14,7 +14,7 @@ import pytest
 from tests.docker.cli import install
 from tests.docker.daemon import ID
 from tests.launcher.agents import ENDS_WITH_7, WAITS, program
-from tests.launcher.waiting import until
+from tests.launcher.conditions import until
 
 RUN = ("run", "-d", "--pull=never", "--network=n", "--name=a")
 

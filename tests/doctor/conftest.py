@@ -19,7 +19,7 @@ from tests.doctor.installation import SNAPSHOT, Installation
 from tests.launcher.agents import program
 from tests.web.callers import open_gateway
 
-HANDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
+FORWARDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
 SAYS_ITS_SCRIPTS = program("import os; print(f'slipgate: scripts={os.environ[\"DIGEST\"]}')")
 
 
@@ -53,7 +53,7 @@ async def installation(tmp_path: Path, api: Api) -> AsyncIterator[Installation]:
                 "PATH": f"{folder}:{os.defpath}",
                 "SLIPGATE_URL": gateway_url,
                 "SLIPGATE_API_KEY": gateway.bearer("launcher")["authorization"].split()[1],
-                "SLIPGATE_SANDBOX_ENV": HANDED,
+                "SLIPGATE_SANDBOX_ENV": FORWARDED,
                 "SLIPGATE_PROVIDERS": "daytona-api",
                 "DAYTONA_API_KEY": "dtn_key",
                 "DAYTONA_API_URL": api.url,

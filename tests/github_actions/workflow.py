@@ -66,8 +66,8 @@ class Runner:
         """Runs one step of a run for this job."""
         step = self.workflow.step(name)
         given = {"PATH": self.path, "HOME": str(self.workspace), "CI": "true"}
-        said = {**self.workflow.job["env"], **step.get("env", {})}
-        given |= {str(name): self._resolved(str(text), job) for name, text in said.items()}
+        declared = {**self.workflow.job["env"], **step.get("env", {})}
+        given |= {str(name): self._resolved(str(text), job) for name, text in declared.items()}
         process = await asyncio.create_subprocess_exec(
             "bash",
             "--noprofile",

@@ -40,7 +40,7 @@ signal.pause()
 """)
 """Two grandchildren whose parents are gone; one has a session of its own."""
 
-LAST_WORD = program("""
+FINAL_EVENT = program("""
 import os, pathlib, signal
 spool = pathlib.Path(os.environ['SLIPGATE_STATE_DIR'], 'spool.jsonl')
 def end(number, frame):

@@ -99,7 +99,7 @@ class StubGateway:
         self.offers.clear()
         return _answer(Jobs(jobs=jobs))
 
-    async def tell_ended(self, request: Request) -> Response:
+    async def report_ended(self, request: Request) -> Response:
         self.ended.append(msgspec.json.decode(await request.body(), type=Ended))
         return _problem(503, "unavailable") if "ended" in self.mute else _answer(Acknowledged())
 
@@ -128,7 +128,7 @@ def serving(gateway: StubGateway) -> Iterator[StubGateway]:
     app = Starlette(
         routes=[
             Route("/v1/launcher/claim", gateway.claim, methods=["POST"]),
-            Route("/v1/launcher/ended", gateway.tell_ended, methods=["POST"]),
+            Route("/v1/launcher/ended", gateway.report_ended, methods=["POST"]),
             Route("/v1/launcher/jobs/{job}/{verb}", gateway.report, methods=["POST"]),
         ]
     )

@@ -7,10 +7,10 @@ import pytest
 
 from gateway.wire.launcher import Claim, Done
 from launcher.client import Client, GatewayRejected, GatewayUnreachable, LeaseLost, open_http
+from tests.launcher.conditions import until
 from tests.launcher.gateway_stub import KEY, StubGateway, serving
 from tests.launcher.jobs import a_job
 from tests.launcher.lines import LOG, Lines
-from tests.launcher.waiting import until
 
 DONE = Done(lease_token=a_job("inspect").lease_token)
 

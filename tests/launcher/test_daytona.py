@@ -32,9 +32,9 @@ from tests.daytona.machine import Executed, Machine
 from tests.daytona.organisation import ORGANISATION, Habits, Organisation, Snapshot
 from tests.launcher.agents import program
 from tests.launcher.clock import Time
+from tests.launcher.conditions import until
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, a_spec
-from tests.launcher.waiting import until
 
 LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
     structlog.testing.CapturingLogger(), processors=[]

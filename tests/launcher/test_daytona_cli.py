@@ -27,10 +27,10 @@ from tests.daytona.faults import Fault
 from tests.daytona.machine import Executed, Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.launcher.clock import Time
+from tests.launcher.conditions import until
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, a_spec
 from tests.launcher.lines import LOG
-from tests.launcher.waiting import until
 
 WITHOUT_EXEC = ("0.101.0", "0.116.0", "0.134.0")
 

@@ -22,11 +22,11 @@ from launcher.providers.protocol import Key, ProviderError
 from launcher.settings import DockerSettings, read_settings
 from tests.docker.cli import CALLS, FAULTS, install
 from tests.docker.daemon import ID, Daemon
-from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS, program
+from tests.launcher.agents import ENDS_WITH_7, FINAL_EVENT, WAITS, program
 from tests.launcher.clock import Time
+from tests.launcher.conditions import until
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, a_spec
-from tests.launcher.waiting import until
 
 LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
     structlog.testing.CapturingLogger(), processors=[]
@@ -334,7 +334,7 @@ async def test_an_ended_agent_is_reported_with_spool_exit_code_and_last_lines(
 async def test_the_final_spool_of_a_stopped_agent_is_reported_before_its_removal(
     daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
-    daemon.add_image(IMAGE, LAST_WORD)
+    daemon.add_image(IMAGE, FINAL_EVENT)
     assert await do(context, "create")
     (made,) = daemon.containers()
     await until((daemon.root(made) / "ready").exists)

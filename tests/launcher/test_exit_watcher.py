@@ -11,11 +11,11 @@ from launcher.jobs.context import LauncherContext
 from launcher.loop import Launcher
 from launcher.providers.local.provider import LocalProvider
 from tests.launcher.agents import ENDS_WITH_7, WAITS
+from tests.launcher.conditions import until
 from tests.launcher.conftest import MakeLocal
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import INSTANCE, KEY, NAME, a_job, a_spec
 from tests.launcher.lines import LOG
-from tests.launcher.waiting import until
 
 MakeContext = Callable[..., LauncherContext]
 

@@ -15,12 +15,12 @@ from launcher.jobs.create import LAUNCH_SECONDS
 from launcher.jobs.run import run_job
 from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import Key, ProviderError, SandboxSpec, SandboxStatus
-from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS
+from tests.launcher.agents import ENDS_WITH_7, FINAL_EVENT, WAITS
 from tests.launcher.clock import Time
+from tests.launcher.conditions import until
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job
 from tests.launcher.lines import LOG, Lines
-from tests.launcher.waiting import until
 
 MakeContext = Callable[..., LauncherContext]
 
@@ -207,7 +207,7 @@ async def test_inspect_of_nothing_is_gone(gateway: StubGateway, make_context: Ma
 async def test_destroy_reports_the_final_spool_and_deletes(
     gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
-    context = make_context(*LAST_WORD)
+    context = make_context(*FINAL_EVENT)
     await run_job(context, a_job("create"), LOG)
     await until((directory / "home" / "ready").exists)
     assert await run_job(context, a_job("destroy"), LOG)

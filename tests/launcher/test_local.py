@@ -14,9 +14,9 @@ from launcher.providers.local.processes import Supervisor, members
 from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import Key, ProviderError
 from tests.launcher.agents import DEAF, ENDS_WITH_7, HAS_GRANDCHILDREN, TELLS_ITS_ENVIRONMENT, WAITS
+from tests.launcher.conditions import until
 from tests.launcher.conftest import MakeLocal
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_spec
-from tests.launcher.waiting import until
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ async def test_the_agent_sees_its_own_environment_and_nothing_of_the_hosts(
         "SLIPGATE_PYTHON",
         "SLIPGATE_STATE_DIR",
     }
-    handed_over = directory / "state" / "environment.json"
-    assert json.loads(handed_over.read_text()) == {"TASK_ID": "task_ä"}
-    assert handed_over.stat().st_mode & 0o777 == 0o600
+    environment = directory / "state" / "environment.json"
+    assert json.loads(environment.read_text()) == {"TASK_ID": "task_ä"}
+    assert environment.stat().st_mode & 0o777 == 0o600
     assert seen["HOME"] == str(directory / "home")
     assert seen["PATH"] == os.environ["PATH"]
     assert seen["SLIPGATE_STATE_DIR"] == str(directory / "state")

@@ -13,10 +13,10 @@ import pytest
 
 from launcher.providers.local.processes import Supervisor, members
 from tests.launcher.agents import WAITS
+from tests.launcher.conditions import LIMIT_SECONDS, until
 from tests.launcher.conftest import kill_all_under
 from tests.launcher.gateway_stub import KEY, StubGateway
 from tests.launcher.jobs import INSTANCE, NAME, a_job
-from tests.launcher.waiting import LIMIT_SECONDS, until
 
 ROOT = Path(__file__).resolve().parents[2]
 START = f"import sys; from launcher.__main__ import main; sys.exit(main(program={WAITS!r}))"

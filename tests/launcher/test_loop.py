@@ -11,11 +11,11 @@ from launcher.client import GatewayRejected
 from launcher.jobs.context import LauncherContext
 from launcher.loop import DRAIN_SECONDS, Launcher
 from tests.launcher.agents import WAITS
+from tests.launcher.conditions import LIMIT_SECONDS, until
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import a_job
 from tests.launcher.lines import LOG, Lines
 from tests.launcher.test_jobs import MakeContext
-from tests.launcher.waiting import LIMIT_SECONDS, until
 
 
 def launcher_on(

@@ -76,8 +76,8 @@ async def test_an_invalid_piece_ends_the_rescue_with_a_problem(
     left: Make, gateway: StubGateway, line: bytes
 ) -> None:
     context, provider = left(LINE, line)
-    trouble = await rescue(context, a_job("destroy", rescue=True), provider)
-    assert "could not be saved" in str(trouble)
+    failure = await rescue(context, a_job("destroy", rescue=True), provider)
+    assert "could not be saved" in str(failure)
     assert len(pieces(gateway)) == 1
 
 
@@ -85,8 +85,8 @@ async def test_a_sandbox_that_does_not_tell_is_not_waited_for(
     left: Make, gateway: StubGateway
 ) -> None:
     context, provider = left(LINE, hangs=True)
-    trouble = await rescue(context, a_job("destroy", rescue=True), provider, seconds=0.2)
-    assert "within 0 s" in str(trouble)
+    failure = await rescue(context, a_job("destroy", rescue=True), provider, seconds=0.2)
+    assert "within 0 s" in str(failure)
     assert len(pieces(gateway)) == 1
 
 

@@ -140,8 +140,8 @@ def open_client(environ: Mapping[str, str] = os.environ) -> Iterator[Client]:
     if not key:
         raise CommandFailed(
             "SLIPGATE_API_KEY is not set.",
-            "Set it to a tasks key: `slipgate up` shows one on its first run, "
-            f"{CREATE_KEY} makes another.",
+            "Set it to a key: `slipgate up` shows a tasks key on its first run, "
+            f"{CREATE_KEY} makes others (commands of operators need the scope ops).",
         )
     if not key.isascii() or not key.isprintable():
         raise CommandFailed(

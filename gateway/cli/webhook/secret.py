@@ -43,7 +43,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
             return cls(text=text, key=secret_bytes(text))
         except ValueError as exc:
             raise CommandFailed(
-                f"The secret is none: {exc}.",
+                f"This is not a webhook secret: {exc}.",
                 "Copy it again, whole, from where it was shown once; or rotate it, and take the "
                 "new one.",
             ) from exc
