@@ -3,8 +3,8 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -116,16 +116,12 @@ async def opened(
     ) as store:
         _log_opening(store.opening)
         await _check_keys(store, keyring)
-        policy = _policy(settings, keyring, store.instance_id, clock())
         metrics = Metrics()
-        ledger = Ledger(
-            store, policy, clock=clock, max_batch=max_batch, committed=metrics.count_commit
-        )
         parts = _Parts(
             settings=settings,
             keyring=keyring,
             store=store,
-            ledger=ledger,
+            ledger=_ledger(settings, keyring, store, metrics, clock=clock, max_batch=max_batch),
             metrics=metrics,
             clock=clock,
             log_dropped=log_dropped,
@@ -184,23 +180,33 @@ async def _running(
             max_requests=max_requests,
         )
 
-        def stop() -> None:
-            if not draining.is_set():
-                asyncio.get_running_loop().call_later(LANDING_SECONDS, attempts.abandon)
-            draining.set()
-            ledger.notifier.notify_all()
-
-        try:
+        with _stoppable(ledger, draining, attempts, runners) as stop:
             yield Gateway(
                 app=Application(context, ROUTES),
                 instance_id=parts.store.instance_id,
                 stop=stop,
                 connection_refused=parts.metrics.count_refused_connection,
             )
-        finally:
-            stop()
-            for runner in runners:
-                runner.stop()
+
+
+@contextmanager
+def _stoppable(
+    ledger: Ledger, draining: asyncio.Event, attempts: AttemptRunner, runners: Sequence[Runner]
+) -> Iterator[Callable[[], None]]:
+    """The stop of a gateway, which also comes at the end; its loops take their last step then."""
+
+    def stop() -> None:
+        if not draining.is_set():
+            asyncio.get_running_loop().call_later(LANDING_SECONDS, attempts.abandon)
+        draining.set()
+        ledger.notifier.notify_all()
+
+    try:
+        yield stop
+    finally:
+        stop()
+        for runner in runners:
+            runner.stop()
 
 
 def _started(loops: Sequence[Loop], notifier: Notifier, group: asyncio.TaskGroup) -> list[Runner]:
@@ -333,15 +339,24 @@ def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[G
     return stats
 
 
-def _policy(settings: Settings, keyring: Keyring, instance_id: str, started_at: int) -> Policy:
-    return Policy(
+def _ledger(
+    settings: Settings,
+    keyring: Keyring,
+    store: SQLiteStore,
+    metrics: Metrics,
+    *,
+    clock: Callable[[], int],
+    max_batch: int,
+) -> Ledger:
+    policy = Policy(
         key_id=keyring.current,
-        instance_id=instance_id,
-        started_at=started_at,
+        instance_id=store.instance_id,
+        started_at=clock(),
         lease=settings.lease_seconds * 1000,
         concurrency_per_key=settings.concurrency_per_key,
         spool_only=settings.public_url is None,
     )
+    return Ledger(store, policy, clock=clock, max_batch=max_batch, committed=metrics.count_commit)
 
 
 def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:

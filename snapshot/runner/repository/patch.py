@@ -107,6 +107,7 @@ class _PatchBuilder:
         self._agents = agents
         self._plain = git
         self._git = git.at(workdir, work_tree=start.work_tree)
+        self._packing = _ONE_PACK if git.version() >= _PACKS_SINCE else {}
         self._excluded: list[Exclusion] = []
         self._lfs: list[bytes] = []
         self._folder = f"{start.path}/" if start.path else ""
@@ -165,7 +166,7 @@ class _PatchBuilder:
             self._git(
                 *("update-index", "--add", "--replace", "-z", "--stdin"),
                 stdin=nul_joined(paths),
-                environ=_ONE_PACK if self._git.version() >= _PACKS_SINCE else {},
+                environ=self._packing,
             )
         except GitFailed:
             if len(paths) == 1:
