@@ -15,7 +15,12 @@ from gateway.wire.service_address import belongs_to, service_of
 from launcher.providers.protocol import ProviderError
 
 MODEL_SERVICES: Final[Mapping[str, str]] = MappingProxyType(
-    {"openai": "OPENAI", "anthropic": "ANTHROPIC", "openrouter": "OPENROUTER"}
+    {
+        "openai": "OPENAI",
+        "anthropic": "ANTHROPIC",
+        "google": "GEMINI",
+        "openrouter": "OPENROUTER",
+    }
 )
 """MODEL_PROVIDER → prefix of that service's variables."""
 VALUE_BYTES: Final = 128 * 1024 - 1

@@ -26,6 +26,7 @@ A = TypeVar("A")
 DEFAULT_MODELS: Final = {
     "openai": "gpt-5",
     "anthropic": "claude-sonnet-4-5",
+    "google": "gemini-2.5-pro",
     "openrouter": "openai/gpt-5",
 }
 """Models of tasks that name a provider alone."""

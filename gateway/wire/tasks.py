@@ -51,6 +51,8 @@ Metadata = Annotated[
     msgspec.Meta(max_length=50),
 ]
 OnStall = Literal["flag", "fail", "retry"]
+ModelProvider = Literal["openai", "anthropic", "google", "openrouter"]
+Effort = Literal["low", "medium", "high"]
 
 
 class Release(Request, frozen=True, kw_only=True):
@@ -64,10 +66,13 @@ class AgentSpec(Request, frozen=True, kw_only=True):
     """The agent and its limits."""
 
     engine: Literal["mini", "command"] = "mini"
-    model_provider: Literal["openai", "anthropic", "openrouter"] = "openai"
+    model_provider: ModelProvider = "openai"
     model: Line | None = None
+    effort: Effort | None = None
     max_turns: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 60
     max_cost_usd: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = 3.0
+    max_repair_rounds: Annotated[int, msgspec.Meta(ge=0, le=5)] = 1
+    """Times that a failed validation goes back to the agent."""
     command: ArgumentList | None = None
 
     def __post_init__(self) -> None:
@@ -159,8 +164,10 @@ class AgentView(Reply, frozen=True, kw_only=True):
     engine: str
     model_provider: str
     model: str | None
+    effort: str | None
     max_turns: int
     max_cost_usd: float
+    max_repair_rounds: int
     command: tuple[str, ...] | None
 
 

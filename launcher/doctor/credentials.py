@@ -32,6 +32,9 @@ _SERVICES: Final = {
     "ANTHROPIC": _Service(
         base="https://api.anthropic.com", path="/v1/models", header="x-api-key", prefix=""
     ),
+    "GEMINI": _Service(
+        base="https://generativelanguage.googleapis.com/v1beta/openai", path="/models"
+    ),
     "OPENROUTER": _Service(base="https://openrouter.ai/api/v1", path="/key"),
 }
 DEFAULT: Final = "OPENAI"
@@ -50,7 +53,7 @@ async def check_credentials(settings: Settings) -> AsyncIterator[Check]:
         yield failed(
             "model key",
             "the launcher has none: tasks that bring no key of their own fail",
-            "Set OPENAI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY for the launcher.",
+            "Set the API key of one service (OPENAI_API_KEY, for one) for the launcher.",
         )
     elif f"{DEFAULT}_API_KEY" not in given:
         yield warning(

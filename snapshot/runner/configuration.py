@@ -11,7 +11,13 @@ from .reporting.signing import Signer
 from .variables import Problems, Secret, Variables
 
 T = TypeVar("T")
-PROVIDERS: Final = ("openai", "anthropic", "openrouter")
+PROVIDERS: Final = {
+    "openai": "OPENAI",
+    "anthropic": "ANTHROPIC",
+    "google": "GEMINI",
+    "openrouter": "OPENROUTER",
+}
+"""MODEL_PROVIDER → prefix of its variables."""
 GITHUB_API_URL: Final = "https://api.github.com"
 DEFAULT_RUN_SECONDS: Final = 3600
 _SAFE_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -24,6 +30,8 @@ class AgentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     command: tuple[str, ...] | None = None
     max_turns: int = 60
     max_cost_usd: float = 3.0
+    effort: Literal["low", "medium", "high"] | None = None
+    max_repair_rounds: int = 1
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,14 +174,15 @@ def _checks(variables: Variables) -> tuple[tuple[str, ...], ...] | None:
 
 
 def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:
-    provider = variables.choice("MODEL_PROVIDER", PROVIDERS)
+    provider = variables.choice("MODEL_PROVIDER", tuple(PROVIDERS))
     if agent.engine == "mini" and provider is None:
         variables.problems.append("MODEL_PROVIDER must be set")
     if agent.engine == "mini" and variables.text("MODEL") is None:
         variables.problems.append("MODEL must be set")
     if provider is None:
         return None
-    key_name = f"{provider.upper()}_API_KEY"
+    prefix = PROVIDERS[provider]
+    key_name = f"{prefix}_API_KEY"
     key = variables.token(key_name)
     if agent.engine == "mini" and key is None:
         variables.problems.append(f"{key_name} must be set for the provider {provider}")
@@ -181,5 +190,5 @@ def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:
         provider=provider,
         name=variables.text("MODEL") or "",
         key=key,
-        base_url=variables.url(f"{provider.upper()}_BASE_URL"),
+        base_url=variables.url(f"{prefix}_BASE_URL"),
     )

@@ -34,7 +34,7 @@ Json = dict[str, Any]
 TASK = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 PATIENCE = 60
 """Seconds until a test gives up."""
-OURS = ("SLIPGATE_", "DAYTONA_", "OPENAI_", "ANTHROPIC_", "OPENROUTER_", "GITHUB_")
+OURS = ("SLIPGATE_", "DAYTONA_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "OPENROUTER_", "GITHUB_")
 
 
 def bare() -> dict[str, str]:

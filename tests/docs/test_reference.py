@@ -11,7 +11,9 @@ from gateway.settings import read_settings
 from launcher.settings import PROVIDERS, inspect_settings
 
 TEXT: Final = (Path(__file__).parents[2] / "gateway/docs/reference.md").read_text("utf-8")
-UNLISTED: Final = frozenset({"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "HOME"})
+UNLISTED: Final = frozenset(
+    {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY", "HOME"}
+)
 """Not settings: values that are handed on, and what `~` stands for."""
 
 

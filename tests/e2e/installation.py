@@ -36,7 +36,7 @@ from tests.e2e.world import World, world
 from tests.ports import reserved_port
 
 LEASE_SECONDS = "2"
-FOREIGN = ("OPENAI", "ANTHROPIC", "OPENROUTER", "GITHUB")
+FOREIGN = ("OPENAI", "ANTHROPIC", "GEMINI", "OPENROUTER", "GITHUB")
 WATCH_SECONDS = 0.1
 READY_SECONDS = 60.0
 LOCAL: Mapping[str, str] = MappingProxyType(

@@ -28,6 +28,7 @@ SECRETS = {
     "GITHUB_TOKEN": "ghp_sandbox_token",
     "OPENAI_API_KEY": "sk-openai-sandbox",
     "ANTHROPIC_API_KEY": "sk-anthropic-sandbox",
+    "GEMINI_API_KEY": "sk-gemini-sandbox",
     "OPENROUTER_API_KEY": "sk-openrouter-sandbox",
     "SLIPGATE_WEBHOOK_SECRET": SECRET,
     "WEBHOOK_URL": "http://127.0.0.1:9/v1/hooks/task_1/1.capability-token",

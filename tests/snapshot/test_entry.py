@@ -19,7 +19,7 @@ def test_all_problems_of_the_environment_are_reported_at_once(sandbox: Sandbox) 
     assert isinstance(error, dict)
     assert (error["stage"], error["code"]) == ("setup", "configuration")
     for text in (error["message"], sandbox.printed()):
-        assert "MODEL_PROVIDER must be one of openai, anthropic, openrouter" in text
+        assert "MODEL_PROVIDER must be one of openai, anthropic, google, openrouter" in text
         assert "TARGET_REPO must be set" in text
         assert "SLIPGATE_VALIDATE must be a JSON list of argument lists" in text
 

@@ -105,7 +105,7 @@ async def _demo(folder: Path, repo: str | None, *, keep: bool, is_quiet: bool) -
 
 def _launcher_environ(services: DemoServices, url: str, key: str, state: State) -> dict[str, str]:
     """The environment of the launcher, with the fakes and without the operator's own keys."""
-    own = ("OPENAI", "ANTHROPIC", "OPENROUTER", "GITHUB")
+    own = ("OPENAI", "ANTHROPIC", "GEMINI", "OPENROUTER", "GITHUB")
     inherited = {
         name: value for name, value in without_slipgate().items() if not name.startswith(own)
     }

@@ -44,7 +44,7 @@ def create(
     base: Annotated[str | None, typer.Option(help="base branch")] = None,
     branch: Annotated[str | None, typer.Option(help="branch to push")] = None,
     model_provider: Annotated[
-        str | None, typer.Option(help="openai, anthropic, openrouter")
+        str | None, typer.Option(help="openai, anthropic, google, openrouter")
     ] = None,
     model: Annotated[str | None, typer.Option(help="model name")] = None,
     callback: Annotated[str | None, typer.Option(help="address that receives the events")] = None,

@@ -15,10 +15,12 @@ class AgentSpec(Document, frozen=True, kw_only=True):
     """The agent and its limits."""
 
     engine: Literal["mini", "command"] = "mini"
-    model_provider: Literal["openai", "anthropic", "openrouter"] = "openai"
+    model_provider: Literal["openai", "anthropic", "google", "openrouter"] = "openai"
     model: str | None = None
+    effort: Literal["low", "medium", "high"] | None = None
     max_turns: int = 60
     max_cost_usd: float = 3.0
+    max_repair_rounds: int = 1
     command: tuple[str, ...] | None = None
 
 

@@ -23,6 +23,8 @@ class EngineSettings(Document, frozen=True, kw_only=True, omit_defaults=False):
     command: tuple[str, ...] | None
     max_turns: int
     max_cost_usd: float
+    effort: str | None
+    max_repair_rounds: int
 
 
 def launch_env(

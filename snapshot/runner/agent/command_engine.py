@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ..configuration import ModelAccess
+from ..configuration import PROVIDERS, ModelAccess
 from ..failure import Failure
 from ..truncation import last_of
 from .command import CommandResult
@@ -47,7 +47,7 @@ class CommandEngine:
     def _model_variables(self) -> dict[str, str]:
         if self._model is None:
             return {}
-        prefix = self._model.provider.upper()
+        prefix = PROVIDERS[self._model.provider]
         given = {
             "MODEL_PROVIDER": self._model.provider,
             "MODEL": self._model.name,

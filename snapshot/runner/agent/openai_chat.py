@@ -13,6 +13,7 @@ from .usage import priced
 
 BASE_URLS: Final = {
     "openai": "https://api.openai.com/v1",
+    "google": "https://generativelanguage.googleapis.com/v1beta/openai",
     "openrouter": "https://openrouter.ai/api/v1",
 }
 

@@ -8,7 +8,7 @@ REDACTED: Final = "[redacted]"
 SHORTEST: Final = 8
 """A value of fewer characters is too common to be taken out of texts."""
 _OURS: Final = re.compile(
-    r"(?:OPENAI|ANTHROPIC|OPENROUTER)_API_KEY|GITHUB_TOKEN|SLIPGATE_WEBHOOK_SECRET|WEBHOOK_URL"
+    r"(?:OPENAI|ANTHROPIC|GEMINI|OPENROUTER)_API_KEY|GITHUB_TOKEN|SLIPGATE_WEBHOOK_SECRET|WEBHOOK_URL"
 )
 _SECRET_NAME: Final = re.compile(r".*(?:KEY|TOKEN|SECRET|PASSW|CREDENTIAL).*|WEBHOOK_URL")
 
