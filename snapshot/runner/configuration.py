@@ -179,9 +179,9 @@ def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:
         variables.problems.append("MODEL_PROVIDER must be set")
     if agent.engine == "mini" and variables.text("MODEL") is None:
         variables.problems.append("MODEL must be set")
-    if provider is None:
+    prefix = PROVIDERS.get(provider or "")
+    if provider is None or prefix is None:
         return None
-    prefix = PROVIDERS[provider]
     key_name = f"{prefix}_API_KEY"
     key = variables.token(key_name)
     if agent.engine == "mini" and key is None:
