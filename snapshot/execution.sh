@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The sandbox's entrypoint: checks that the runner can start, then becomes it. It runs again at
-# every start of the sandbox; the runner goes on where the last start ended.
+# every start of the sandbox; the runner goes on where the last start ended. In Daytona, where a
+# launcher starts a stopped sandbox only to read it, it just reports what was left.
 set -euo pipefail
 
 here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"

@@ -12,7 +12,13 @@ from launcher.jobs.context import (
     sandbox_report,
 )
 from launcher.jobs.lease import Lease
-from launcher.providers.protocol import Provider, ProviderUnusable, SandboxStatus, SpoolPiece
+from launcher.providers.protocol import (
+    Provider,
+    ProviderError,
+    ProviderUnusable,
+    SandboxStatus,
+    SpoolPiece,
+)
 
 
 async def inspect(context: LauncherContext, lease: Lease) -> str:
@@ -27,7 +33,10 @@ async def inspect(context: LauncherContext, lease: Lease) -> str:
     check_labels(job, found)
     try:
         piece = await provider.read_spool(found.key, job.spool_offset)
-    except ProviderUnusable as error:
+    except ProviderError as error:
+        # A stopped one that cannot be started again is destroyed without its spool.
+        if not isinstance(error, ProviderUnusable) and found.state != "stopped":
+            raise
         note = diagnosis(0, reason=found.reason, problem=error.message)
         sandbox = sandbox_report(provider, found)
         done = Done(lease_token=job.lease_token, sandbox=sandbox, diagnosis=note)

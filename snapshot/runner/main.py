@@ -132,6 +132,8 @@ class Attempt:
         self._reporter.start()
         if self._recovered.has_ended:
             return self._finish_reporting()
+        if self._spool.entries and self._environ.get(IN_DAYTONA):
+            return self._hand_over()
         self._heartbeat.start()
         workflow: Workflow | None = None
         try:
@@ -156,6 +158,17 @@ class Attempt:
         except Problems as problems:
             event = _misconfigured(problems)
         return self._end(event)
+
+    def _hand_over(self) -> ExitCode:
+        """Report the work of a start that was stopped, for the launcher that started the sandbox
+        again to read it: the attempt is over, and no agent is paid again."""
+        try:
+            self._workflow().recover()
+        except Problems as problems:
+            _print(*problems.problems)
+        self._reporter.send_rest(seconds=LATE_DELIVERY_SECONDS)
+        _print("an earlier start was stopped; only its work is reported")
+        return ExitCode.TERMINATED
 
     def _finish_reporting(self) -> ExitCode:
         self._reporter.drain(seconds=self._connection.delivery_seconds)

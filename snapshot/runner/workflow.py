@@ -139,10 +139,14 @@ class Workflow:
         """Save the work of an agent that was interrupted."""
         self._saved.rescue(seconds=seconds)
 
-    def after_death(self, how: str) -> FinalEvent:
-        """Save the work of an attempt whose runner died, and return its final event."""
+    def recover(self) -> None:
+        """Save the work of an earlier start."""
         self.stage = self._services.recovered.stage
         self._saved.recover_after_death()
+
+    def after_death(self, how: str) -> FinalEvent:
+        """Save the work of an attempt whose runner died, and return its final event."""
+        self.recover()
         return self.failed(Failure("runner_died", f"the runner {how}", retryable=True))
 
     def _run(self) -> FinalEvent:

@@ -22,7 +22,7 @@ from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
 from launcher.providers.daytona.cli_client import open_cli_client
 from launcher.providers.daytona.sandboxes import Sandboxes
-from launcher.providers.protocol import Key, Provider, ProviderError
+from launcher.providers.protocol import Key, Provider, ProviderError, Rescues
 from launcher.settings import CreateOptions
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
@@ -770,8 +770,71 @@ async def test_what_an_agent_left_comes_in_lines_and_without_its_keys(
     (state / "found").write_text("a b c d e f g")
     found = [json.loads(line) async for line in provider.rescue(made.key)]
     assert [(each["name"], each["keys"]) for each in found] == [(n, False) for n in "abcdefg"]
+
+
+async def _stopped(world: World, context: LauncherContext, gateway: StubGateway) -> str:
+    """The id of a sandbox that somebody stopped while its agent worked, with what it left."""
+    assert await run_job(context, job("create"), LOG)
+    (made,) = world.api.organisation.living()
+    await until((world.api.machine.home(made.id) / "state" / "spool.jsonl").exists)
     world.api.organisation.stop(made.id)
-    assert [line async for line in provider.rescue(made.key)] == []
+    await world.api.machine.stop(made.id)
+    return made.id
+
+
+async def test_a_stopped_sandbox_is_started_again_to_read_what_its_agent_left(
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
+) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "agent-runner.py").write_text(RESCUES)
+    machine = world.api.machine = Machine(tmp_path, program=SPOOLS, app=tmp_path / "app")
+    stopped = await _stopped(world, context, gateway)
+    (machine.home(stopped) / "state" / "found").write_text("a b")
+    assert await run_job(context, job("inspect"), LOG)
+    done = gateway.done()
+    assert done.sandbox
+    assert (done.sandbox.state, [each.id for each in done.spool]) == ("stopped", ["w1"])
+    await until(lambda: machine.exit_code(stopped) is not None)  # the runner that began again
+
+    offset = done.spool_offset or 0
+    assert await run_job(context, job("inspect", spool_offset=offset), LOG)
+    again = gateway.done().sandbox
+    assert again
+    assert again.state == "stopped", "that it was started again was ours"
+    assert isinstance(context.providers[0], Rescues)
+    lines = [
+        json.loads(line)
+        async for line in context.providers[0].rescue(Key(instance=INSTANCE, name=NAME, id=stopped))
+    ]
+    assert [each["name"] for each in lines] == ["a", "b"]
+    assert await run_job(context, job("destroy", spool_offset=offset), LOG)
+    assert world.alive == []
+
+
+async def test_destroy_starts_a_stopped_sandbox_for_its_spool(
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
+) -> None:
+    world.api.machine = Machine(tmp_path, program=SPOOLS)
+    await _stopped(world, context, gateway)
+    assert await run_job(context, job("destroy"), LOG)
+    assert [each.id for each in gateway.done().spool] == ["w1"]
+    assert await run_job(context, job("destroy", spool_offset=gateway.done().spool_offset), LOG)
+    assert world.alive == []
+
+
+@pytest.mark.parametrize("kind", ["inspect", "destroy"])
+async def test_a_stopped_sandbox_that_cannot_be_started_again_ends_without_its_spool(
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path, kind: JobKind
+) -> None:
+    world.api.machine = Machine(tmp_path, program=SPOOLS)
+    await _stopped(world, context, gateway)
+    quota = Fault(kind="status", status=400, message="Total CPU limit exceeded. Maximum allowed: 1")
+    world.api.faults.plan("POST /sandbox/{name}/start", *[quota] * 9)
+    assert await run_job(context, job(kind), LOG)
+    done = gateway.done()
+    assert done.sandbox
+    assert done.sandbox.state == ("stopped" if kind == "inspect" else "destroyed")
+    assert "limit exceeded" in str(done.diagnosis)
 
 
 async def test_a_spool_of_many_windows_comes_in_whole_lines(

@@ -107,6 +107,23 @@ def test_sigterm_stops_it_without_a_final_event_so_that_a_later_start_goes_on(
     assert sandbox.gateway.last.type == "task.completed"
 
 
+def test_in_daytona_a_later_start_only_hands_over_what_an_earlier_one_left(
+    sandbox: Sandbox,
+) -> None:
+    there = sandbox.shared / "there"
+    sandbox.agent_is(f"{FIX}; touch {there}; sleep 600")
+    process = sandbox.start(DAYTONA_SANDBOX_ID="s")
+    until(there.exists, "the agent's work")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+    sandbox.agent_is(f"touch {sandbox.shared}/paid-again")
+    assert sandbox.run(DAYTONA_SANDBOX_ID="s") == 143, sandbox.printed()
+    assert not (sandbox.shared / "paid-again").exists()
+    assert sandbox.gateway.last.step == "patch"
+    assert "2 * n" in sandbox.gateway.patch
+
+
 def test_the_branch_of_an_earlier_attempt_is_replaced(sandbox: Sandbox) -> None:
     sandbox.remote.push(
         BRANCH, {"old.txt": "1"}, "Old\n\nSlipgate-Task: task_1\nSlipgate-Attempt: 1"

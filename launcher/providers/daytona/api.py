@@ -1,5 +1,6 @@
 """`daytona-api`: sandboxes by Daytona's REST API."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +16,7 @@ from launcher.providers.daytona.errors import (
 )
 from launcher.providers.daytona.sandboxes import (
     EXECUTE_SECONDS,
+    START_SECONDS,
     STOPPED_MINUTES,
     Sandboxes,
     check_owner,
@@ -125,6 +127,11 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
 
     async def _snapshot(self, id_or_name: str) -> Snapshot | None:
         return await self.client.find(f"/snapshots/{segment(id_or_name)}", Snapshot)
+
+    async def _start(self, name: str) -> None:
+        with suppress(Conflict):
+            path = f"/sandbox/{segment(name)}/start"
+            await self.client.post(path, None, Sandbox, seconds=START_SECONDS)
 
     async def _delete(self, name: str) -> None:
         try:

@@ -6,6 +6,7 @@ started, and fails although it created one: whatever it prints, the name is look
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +15,7 @@ from launcher.providers.daytona.cli_errors import cli_error, exec_error
 from launcher.providers.daytona.errors import Conflict, NotThere, is_about_lifespan, unavailable
 from launcher.providers.daytona.sandboxes import (
     EXECUTE_SECONDS,
+    START_SECONDS,
     STOPPED_MINUTES,
     Sandboxes,
     check_owner,
@@ -121,6 +123,12 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
             if len(listed) < PAGE:
                 return None
             number += 1
+
+    async def _start(self, name: str) -> None:
+        """Refused for a release with which the agent could not be ended again."""
+        await self.client.check_release()
+        with suppress(Conflict):
+            await self.client.run("sandbox", "start", name, seconds=START_SECONDS)
 
     async def _delete(self, name: str) -> None:
         try:

@@ -35,6 +35,10 @@ ClientT = TypeVar("ClientT")
 
 EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
 """An old daemon ends a command without a limit after 10 s, a newer one never."""
+START_SECONDS: Final = 60.0
+"""Daytona itself gives a start up after 5 minutes."""
+SETTLE_SECONDS: Final = 15.0
+"""For a runner that has begun with its sandbox to take its lock, and to end."""
 REMOVE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 1.0
 _LOG: Final = (
@@ -44,6 +48,8 @@ _LOG: Final = (
 """Prints the end of the entrypoint's output, which the daemon keeps in this file."""
 _STREAMS: Final = re.compile("\x01{1,3}|\x02{1,3}")
 """The daemon marks the stream of each piece of a log."""
+_END: Final = 10**12
+"""Offset after the end of every spool, yet within a file system's bounds: asks for the process."""
 STOPPED_MINUTES: Final = 24 * 60
 """Daytona deletes a stopped sandbox after this time."""
 
@@ -60,20 +66,24 @@ class Sandboxes(ABC, Generic[ClientT]):
     clock: Clock = time.monotonic
     _names: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
     """Snapshot as a job names it → its id and name."""
+    _restarted: set[str] = field(default_factory=set, init=False)
+    """Ids of stopped sandboxes that were started again to read them; still reported as stopped."""
 
     async def find(self, key: Key) -> SandboxStatus | None:
         found = await self._fetch(key)
         if found is None:
             return None
         try:
-            return await self._describe(found, key)
+            status = await self._describe(found, key)
         except ProviderError:
             # Its snapshot need not be known to destroy it.
-            return replace(found.sandbox_status(), key=replace(key, id=found.id), snapshot=None)
+            status = replace(found.sandbox_status(), key=replace(key, id=found.id), snapshot=None)
+        is_restarted = status.state == "started" and found.id in self._restarted
+        return replace(status, state="stopped") if is_restarted else status
 
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
-        """Empty if the sandbox is not started: Daytona would run its agent again."""
-        found = await self._fetch_started(key)
+        """Empty if the sandbox is neither started nor stopped."""
+        found = await self._fetch_readable(key)
         if found is None:
             return SpoolPiece(offset=offset)
         return parse_spool(await self._execute(found, spool_command(offset)))
@@ -85,13 +95,13 @@ class Sandboxes(ABC, Generic[ClientT]):
         return _STREAMS.sub("", await self._execute(found, _LOG))[-LOG_TAIL:]
 
     async def stop(self, key: Key) -> None:
-        """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
-        if found := await self._fetch_started(key):
+        """Ends the agent, not the sandbox: a stopped one does not show its spool."""
+        if found := await self._fetch_readable(key):
             await self._execute(found, STOP_COMMAND)
 
     async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
         """Reads the lines in windows of a file, for an answer of Daytona is one string."""
-        found = await self._fetch_started(key)
+        found = await self._fetch_readable(key)
         if found is None:
             return
         await self._execute(found, RESCUE_COMMAND, seconds=RESCUE_SECONDS)
@@ -105,6 +115,8 @@ class Sandboxes(ABC, Generic[ClientT]):
     async def remove(self, key: Key) -> None:
         """Deletes until the id is not found: the name is free before the sandbox is gone."""
         found = await self._fetch(key)
+        if found is not None:
+            self._restarted.discard(found.id)
         deadline = self.clock() + REMOVE_SECONDS
         while found is not None and not found.is_gone:
             if found.state != "destroying":
@@ -139,11 +151,54 @@ class Sandboxes(ABC, Generic[ClientT]):
         found = await self._fetch(key)
         return found if found is not None and found.reported_state == "started" else None
 
+    async def _fetch_readable(self, key: Key) -> Sandbox | None:
+        """A started sandbox; a stopped one, whose files are still there, is started again."""
+        found = await self._fetch(key)
+        if found is None or found.reported_state != "stopped":
+            return found if found is not None and found.reported_state == "started" else None
+        self._restarted.add(found.id)
+        started = await self._start_again(found)
+        await self._end_restarted(started)
+        return started
+
+    async def _start_again(self, sandbox: Sandbox) -> Sandbox:
+        """The sandbox, once it is started; raises `ProviderError`."""
+        deadline = self.clock() + START_SECONDS
+        found: Sandbox | None = sandbox
+        while found is not None and found.reported_state in ("stopped", "creating"):
+            if self.clock() > deadline:
+                break
+            if found.is_at_rest:
+                await self._start(found.id)
+            else:
+                await self.sleep(POLL_SECONDS)
+            found = await self._fetch_by_name(sandbox.id)
+        if found is None or found.reported_state != "started":
+            state = found.state if found else "gone"
+            message = f"the sandbox was stopped, and is {state} after it was started again"
+            raise ProviderError("sandbox_stopped", message)
+        return found
+
+    async def _end_restarted(self, sandbox: Sandbox) -> None:
+        """Ends the runner that Daytona runs again at each start, or waits until it has ended."""
+        deadline = self.clock() + SETTLE_SECONDS
+        while self.clock() < deadline:
+            process = parse_spool(await self._execute(sandbox, spool_command(_END))).process
+            if process is not None and process.state == "exited":
+                return
+            if process is not None and process.state == "running":
+                await self._execute(sandbox, STOP_COMMAND)
+            await self.sleep(POLL_SECONDS)
+
     @abstractmethod
     async def _fetch_by_name(self, id_or_name: str) -> Sandbox | None: ...
 
     @abstractmethod
     async def _snapshot(self, id_or_name: str) -> Snapshot | None: ...
+
+    @abstractmethod
+    async def _start(self, name: str) -> None:
+        """Requests the start of a stopped sandbox; one that is changing is no error."""
 
     @abstractmethod
     async def _delete(self, name: str) -> None:

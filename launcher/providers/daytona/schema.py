@@ -49,6 +49,11 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return _STATES.get(self.state or "", "creating")
 
     @property
+    def is_at_rest(self) -> bool:
+        """True if it can be started."""
+        return self.state in ("stopped", "archived", "paused")
+
+    @property
     def is_gone(self) -> bool:
         """Since v0.231 a destroyed sandbox may be found for another day."""
         return self.state == "destroyed"
