@@ -33,14 +33,16 @@ def start(script: Path, *, landlock: int | None = None) -> NoReturn:
         from .supervisor import supervise  # noqa: PLC0415
 
         leave(supervise(str(script), environ), keep_alive=environ.get("KEEP_ALIVE", ""))
-    death = sys.argv[3] if mode == reexec.AFTER_DEATH else None
-    os._exit(_run(environ, landlock, death))
+    death = sys.argv[4] if mode == reexec.AFTER_DEATH else None
+    os._exit(_run(int(sys.argv[3]), environ, landlock, death))
 
 
-def _run(environ: Mapping[str, str], landlock: int | None, death: str | None) -> int:
+def _run(
+    supervisor: int, environ: Mapping[str, str], landlock: int | None, death: str | None
+) -> int:
     from .agent.reaper import die_with_parent  # noqa: PLC0415
 
-    die_with_parent()
+    die_with_parent(supervisor)
     gc.set_threshold(10_000, 50, 50)  # imports only allocate: collecting is a tenth of their time
     try:
         from .main import main  # noqa: PLC0415

@@ -64,7 +64,7 @@ class _SignalForwarder:
 
 def _start(script: str, mode: str, environ: Mapping[str, str], *more: str) -> int:
     descriptor = reexec.file_of(environ)
-    argv = reexec.arguments(script, mode, descriptor, *more)
+    argv = reexec.arguments(script, mode, descriptor, str(os.getpid()), *more)
     child = os.posix_spawn(sys.executable, argv, os.environ)
     os.close(descriptor)
     return child

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,14 @@ def test_the_supervisor_has_the_lock_shows_no_secret_and_takes_all_with_it(
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     until(lambda: not runner.exists(), "the runner's end")
+
+
+@pytest.mark.parametrize("is_alive", [True, False], ids=["alive", "ended before"])
+def test_a_runner_ends_with_its_supervisor_also_if_that_ended_first(is_alive: bool) -> None:
+    """A runner whose supervisor has ended is another process's child."""
+    script = (
+        "import os; from snapshot.runner.agent.reaper import die_with_parent;"
+        f"die_with_parent(os.getppid() + {int(not is_alive)}); print('at work')"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout) == ((0, b"at work\n") if is_alive else (-9, b""))

@@ -57,9 +57,12 @@ def harden() -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def die_with_parent() -> None:
-    """End the runner when the supervisor ends: then the sandbox itself is being ended."""
+def die_with_parent(parent: int) -> None:
+    """End the runner when its parent, the supervisor, ends: then the sandbox itself is being ended.
+    A parent that ended before this call sends no signal."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def kill_all() -> None:
