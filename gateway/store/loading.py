@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Self
 
 from gateway.domain.deliveries.outbox import DeliveryKey
-from gateway.domain.kernel.commands import Claim
-from gateway.domain.kernel.read_set import IdempotencyKey, ReadSet, SandboxKey, WebhookKey
+from gateway.domain.kernel.commands import Claim, ReportEnded
+from gateway.domain.kernel.read_set import IdempotencyKey, ReadSet, WebhookKey
 from gateway.domain.launching.realm import RealmKey
 from gateway.domain.sources.message import PullRequestNotice, SandboxNotice
 from gateway.domain.sources.workspace import WorkspaceKey
@@ -27,7 +27,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
     undelivered: tuple[str, ...]
     claims: tuple[Claim, ...]
     realms: frozenset[RealmKey]
-    sandboxes: tuple[SandboxKey, ...]
+    exits: tuple[ReportEnded, ...]
     workspaces: tuple[WorkspaceKey, ...]
     notices: tuple[SandboxNotice | PullRequestNotice, ...]
     pulse_at: int | None
@@ -49,7 +49,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
             undelivered=tuple(key for need in needs for key in need.undelivered),
             claims=tuple(need.claim for need in needs if need.claim is not None),
             realms=frozenset(need.realm for need in needs if need.realm is not None),
-            sandboxes=tuple(key for need in needs for key in need.sandboxes),
+            exits=tuple(need.exits for need in needs if need.exits is not None),
             workspaces=tuple(key for need in needs for key in need.workspaces),
             notices=tuple(need.notice for need in needs if need.notice is not None),
             pulse_at=max((need.pulse_at for need in needs if need.pulse_at), default=None),

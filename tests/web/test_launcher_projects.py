@@ -117,6 +117,27 @@ async def test_a_process_of_another_project_is_not_ended(gateway: GatewayHarness
     assert [job["kind"] for job in await gateway.claim(capacity=0)] == ["inspect"]
 
 
+async def test_a_process_in_a_realm_that_its_launcher_does_not_serve_is_not_ended(
+    gateway: GatewayHarness,
+) -> None:
+    job, _ = await gateway.launch()
+    await gateway.claim(launcherId="l2", providers=["local@there"], capacity=0)
+    sandbox = {
+        "provider": "local",
+        "realm": "here",
+        "name": job["sandbox"]["name"],
+        "instanceId": job["instanceId"],
+    }
+    for launcher, key, kinds in (
+        ("l2", "launcher", []),
+        ("unknown", "every launcher", []),
+        ("l1", "launcher", ["inspect"]),
+    ):
+        ended = {"launcherId": launcher, "sandboxes": [sandbox]}
+        assert (await gateway.post("/v1/launcher/ended", ended, scope=key)).status_code == 200
+        assert [job["kind"] for job in await gateway.claim(capacity=0)] == kinds, launcher
+
+
 async def test_a_sweep_sees_nothing_of_another_project(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     await agent.emit("task.completed", "m1", summary="done")

@@ -246,12 +246,14 @@ class ReportEnded(Command, frozen=True, kw_only=True):
     """`POST /v1/launcher/ended`: processes that a launcher watched have ended."""
 
     sandboxes: tuple[SandboxKey, ...]
+    launcher_id: str = ""
+    key_id: str = ""
     project: str = ""
     """The only project whose sandboxes the caller may report on; empty: all projects."""
 
     @property
     def needs(self) -> ReadSet:
-        return ReadSet(sandboxes=self.sandboxes)
+        return ReadSet(exits=self)
 
 
 class SweepNow(Command, frozen=True, kw_only=True):

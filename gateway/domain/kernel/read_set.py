@@ -7,7 +7,7 @@ from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.task import Frozen
 
 if TYPE_CHECKING:
-    from gateway.domain.kernel.commands import Claim
+    from gateway.domain.kernel.commands import Claim, ReportEnded
     from gateway.domain.sources.message import PullRequestNotice, SandboxNotice
 
 IdempotencyKey = tuple[str, str, str]
@@ -42,8 +42,8 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     claim: "Claim | None" = None
     realm: RealmKey | None = None
     """A realm that may be missing or is live again, with the tasks that it concerns."""
-    sandboxes: tuple[SandboxKey, ...] = ()
-    """Sandboxes that may be alive, with the tasks they belong to."""
+    exits: "ReportEnded | None" = None
+    """Sandboxes that may be alive, with their tasks and realms, and the launcher that reports."""
     workspaces: tuple[WorkspaceKey, ...] = ()
     """Workspaces, with their tasks."""
     notice: "SandboxNotice | PullRequestNotice | None" = None

@@ -341,7 +341,8 @@ class UnitOfWork:
     launchers: Rows[str, LauncherCall] = field(
         default_factory=lambda: Rows(lambda call: call.launcher_id)
     )
-    """The launchers that claim, or hold the jobs that are reported on, as they last called."""
+    """The launchers that claim, report exits or hold the jobs that are reported on, as they last
+    called."""
     realms: Realms = field(default_factory=Realms)
     keys: ConcurrencyKeys = field(init=False)
     claims: Claims = field(default_factory=Claims)

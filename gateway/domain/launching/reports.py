@@ -157,8 +157,9 @@ def delegate(unit: UnitOfWork, command: DelegateJob, now: int) -> Accepted:
 
 
 def processes_ended(unit: UnitOfWork, command: ReportEnded, now: int) -> Accepted:
-    """Inspects the running attempts of these sandboxes at once: their agents have ended."""
-    ended = frozenset(command.sandboxes)
+    """Inspects the running attempts of these sandboxes at once: their agents have ended. Ignores
+    sandboxes of realms that the launcher does not serve."""
+    ended = {key for key in command.sandboxes if _is_reachable(unit, command, key)}
     for task in [*unit.tasks.values()]:
         attempt = unit.attempts.get((task.id, task.attempt))
         if not serves(command.project, task.project):
@@ -169,6 +170,16 @@ def processes_ended(unit: UnitOfWork, command: ReportEnded, now: int) -> Accepte
             change.open_job("inspect", attempt, not_before=now)
             change.save()
     return Accepted()
+
+
+def _is_reachable(unit: UnitOfWork, command: ReportEnded, key: SandboxKey) -> bool:
+    """True for the realms that the launcher claims for; before its first claim, for those of all
+    launchers of its project."""
+    provider, realm, _ = key
+    launcher = unit.launchers.get(command.launcher_id)
+    if launcher is not None and launcher.key_id in ("", command.key_id):
+        return (provider, realm) in launcher.providers
+    return (provider, realm, command.project) in unit.realms
 
 
 def _sandbox_key(attempt: Attempt) -> SandboxKey | None:

@@ -63,12 +63,12 @@ Loader = tuple[str, tuple[str, ...], Load]
 # In this order: a later one looks at the rows of an earlier one, and all of them name tasks.
 SELECTIONS: Final[tuple[Loader, ...]] = (
     ("jobs", ("jobs",), load_jobs),
-    ("launchers", ("claims", "reports"), load_launchers),
+    ("launchers", ("claims", "reports", "exits"), load_launchers),
     ("jobs", ("claims",), load_held_jobs),
     ("claims", ("claims",), load_claims),
     ("pulse", ("pulse_at",), load_pulse),
     ("realms", ("realms",), load_stranded),
-    ("attempts", ("sandboxes",), load_sandboxes),
+    ("attempts", ("exits",), load_sandboxes),
     ("workspaces", ("workspaces",), load_workspaces),
     ("messages", ("notices",), load_messages),
 )

@@ -122,10 +122,12 @@ async def load_jobs(loading: Loading) -> None:
 
 
 async def load_launchers(loading: Loading) -> None:
-    """The launchers that claim, or hold the jobs that are reported on, with their realms."""
-    unit, claims = loading.unit, loading.wanted.claims
-    names = {claim.launcher_id for claim in claims}
+    """The launchers that claim, report exits or hold the jobs that are reported on, with their
+    realms."""
+    unit, claims, exits = loading.unit, loading.wanted.claims, loading.wanted.exits
+    names = {claim.launcher_id for claim in claims} | {ended.launcher_id for ended in exits}
     keys = {(*place, claim.project) for claim in claims for place in claim.providers}
+    keys |= {(*key[:2], ended.project) for ended in exits for key in ended.sandboxes}
     holders: set[str] = set()
     if loading.wanted.reports:
         holders = {job.leased_by for job in unit.jobs.values() if job.leased_by is not None}

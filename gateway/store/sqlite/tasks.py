@@ -112,7 +112,8 @@ _REPLAY: Final = msgspec.json.Decoder[StoredResponse](ReplayReply)
 
 async def load_sandboxes(loading: Loading) -> None:
     """The tasks of sandboxes that may be alive."""
-    found = await loading.of(TASKS_OF_SANDBOXES, loading.wanted.sandboxes, "keys")
+    keys = {key for exits in loading.wanted.exits for key in exits.sandboxes}
+    found = await loading.of(TASKS_OF_SANDBOXES, keys, "keys")
     loading.tasks.update(row[0] for row in found)
 
 

@@ -207,7 +207,10 @@ async def patch(call: Call[wire.RescuedPiece]) -> Response:
 @operation(
     id="reportEnded",
     summary="Tell that processes which the launcher held have ended",
-    description="Their running attempts are inspected at once; unknown sandboxes are ignored.",
+    description=(
+        "Their running attempts are inspected at once; unknown sandboxes, and those in a realm "
+        "that the launcher does not serve, are ignored."
+    ),
     body=Body(kind=wire.Ended),
     answers=_acknowledged("Heard."),
 )
@@ -219,7 +222,12 @@ async def ended(call: Call[wire.Ended]) -> Response:
     )
     if not sandboxes:
         return reply(wire.Acknowledged())
-    command = commands.ReportEnded(sandboxes=sandboxes, project=served_by(call.key))
+    command = commands.ReportEnded(
+        sandboxes=sandboxes,
+        launcher_id=call.body.launcher_id,
+        key_id=call.key.id,
+        project=served_by(call.key),
+    )
     return await _acknowledge(call, command)
 
 
