@@ -133,7 +133,7 @@ class Attempt:
         if self._recovered.has_ended:
             return self._finish_reporting()
         if self._spool.entries and self._environ.get(IN_DAYTONA):
-            return self._hand_over()
+            return self._report_earlier_work()
         self._heartbeat.start()
         workflow: Workflow | None = None
         try:
@@ -159,7 +159,7 @@ class Attempt:
             event = _misconfigured(problems)
         return self._end(event)
 
-    def _hand_over(self) -> ExitCode:
+    def _report_earlier_work(self) -> ExitCode:
         """Report the work of a start that was stopped, for the launcher that started the sandbox
         again to read it: the attempt is over, and no agent is paid again."""
         try:

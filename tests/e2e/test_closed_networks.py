@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo.sample import MODULE
 from launcher.providers.local.provider import EXECUTION
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
@@ -19,8 +20,12 @@ from tests.e2e.frontend import Json
 from tests.e2e.installation import Installation, installation
 from tests.e2e.settled import settle
 from tests.e2e.shared_installation import SHORT
+from tests.launcher.conditions import until
 
 pytestmark = pytest.mark.timeout(240)
+
+THERE = "*/state/work-*/tmp/there"
+"""Made by an agent that has begun, in the directory of the machines."""
 
 
 @asynccontextmanager
@@ -87,3 +92,23 @@ async def test_a_task_in_a_closed_network_ends_with_its_pull_request_or_says_why
         await settle(it, task)
         assert (shown["status"], shown["error"]["stage"]) == ("failed", "clone")
         assert api.organisation.living() == []
+
+
+async def test_the_work_in_a_sandbox_that_somebody_stopped_is_saved(tmp_path: Path) -> None:
+    changed = f"sed -i '{points.MENDING}' {MODULE}; touch ../tmp/there; sleep 600"
+    agent = {"engine": "command", "command": ["sh", "-c", changed]}
+    async with _closed_installation(tmp_path, "daytona-api") as (it, api):
+        task = await it.frontend.create(agent=agent)
+        began = (tmp_path / "machine").glob
+        await until(lambda: any(began(THERE)))
+        (made,) = api.organisation.living()
+        api.organisation.stop(made.id)
+        await api.machine.stop(made.id)
+        next(began(THERE)).unlink()
+        shown = await task.until_over(seconds=100)
+        assert (shown["status"], shown["error"]["code"]) == ("failed", "sandbox_stopped")
+        await settle(it, task)
+        assert api.organisation.living() == []
+        assert not any(began(THERE)), "no agent began again"
+        patch = await it.frontend.call("GET", f"/v1/tasks/{task.id}/patch")
+        assert "100 - discount_percent" in patch.text

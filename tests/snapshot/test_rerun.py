@@ -107,7 +107,7 @@ def test_sigterm_stops_it_without_a_final_event_so_that_a_later_start_goes_on(
     assert sandbox.gateway.last.type == "task.completed"
 
 
-def test_in_daytona_a_later_start_only_hands_over_what_an_earlier_one_left(
+def test_in_daytona_a_later_start_only_reports_what_an_earlier_one_left(
     sandbox: Sandbox,
 ) -> None:
     there = sandbox.shared / "there"
