@@ -30,10 +30,11 @@ from .reporting.redaction import Redaction
 from .reporting.reporter import Reporter
 from .reporting.signing import Signer
 from .reporting.spool import Spool
+from .services import Services
 from .state_directory import StateDirectory
 from .stop import Reason, Stop, Stopped
 from .variables import Problems
-from .workflow import Services, Workflow
+from .workflow import Workflow
 
 RESCUE_SECONDS: Final = 4.0
 """To save the work of an agent that was stopped."""

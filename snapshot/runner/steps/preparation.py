@@ -1,0 +1,113 @@
+"""The steps before an agent is paid: checks of sandbox, remote and branch, and the clone."""
+
+import msgspec
+
+from ..agent.landlock import open_sockets
+from ..publication import github
+from ..publication.publisher import Publisher
+from ..reporting.events import PushRequest
+from ..reporting.fetch import fetch_patch, fetch_prompt
+from ..reporting.kept_patch import KeptPatch
+from ..repository.address import Repository
+from ..repository.remote import Clone, Remote
+from ..text import title
+from .context import StepContext
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the steps after this one begin from."""
+
+    repository: Repository
+    remote: Remote
+    publisher: Publisher
+    clone: Clone
+    prompt: str
+    earlier: KeptPatch | None
+    """The whole patch of an earlier agent: no second one is paid."""
+    pushed: PushRequest | None
+    """The push of an earlier start of this attempt: only the pull request is missing."""
+
+
+def prepare(context: StepContext) -> Start:
+    """Raises `Failure` for all that would make an agent's work useless."""
+    _check_sandbox(context)
+    repository = context.access.repository()
+    context.enter("clone", f"Cloning {repository.url}")
+    earlier = _earlier_patch(context)
+    prompt = context.configuration.prompt if earlier else _prompt(context)
+    _choose_branch(context, repository, begins=earlier is None)
+    remote = context.access.remote(repository)
+    publisher = _publisher(context, repository, remote, prompt)
+    origin = context.state.workdir("origin")
+    clone = remote.clone_or_commit(origin, earlier.base_sha if earlier else None)
+    return Start(
+        repository=repository,
+        remote=remote,
+        publisher=publisher,
+        clone=clone,
+        prompt=prompt,
+        earlier=earlier,
+        pushed=publisher.find_pushed(clone, context.services.recovered.push),
+    )
+
+
+def _check_sandbox(context: StepContext) -> None:
+    context.enter("setup", "Checking the task")
+    for problem in (*context.services.network.problems, *filter(None, [open_sockets()])):
+        context.log.write(f"{problem}\n")
+    if context.services.confinement.warning:
+        context.enter("setup", context.services.confinement.warning)
+
+
+def _earlier_patch(context: StepContext) -> KeptPatch | None:
+    """The whole patch of an agent that ended in an earlier start or an earlier attempt."""
+    services = context.services
+    is_pushed = services.recovered.push is not None
+    kept = context.saved.recover(reads_disk=not is_pushed)
+    context.state.clear()
+    url, channel = context.configuration.resume_url, services.channel
+    if kept is not None or url is None or channel is None or is_pushed:
+        return kept
+    return context.saved.adopt(fetch_patch(channel, url, services.stop.sleep))
+
+
+def _prompt(context: StepContext) -> str:
+    url = context.configuration.prompt_url
+    if url is None:
+        return context.configuration.prompt
+    return fetch_prompt(context.services.channel, url, context.services.stop.sleep)
+
+
+def _choose_branch(context: StepContext, repository: Repository, *, begins: bool) -> None:
+    wanted = context.configuration.branch
+    context.branch = context.access.free_branch(repository, begins=begins)
+    if context.branch != wanted:
+        sentence = f"The branch is {context.branch}: another is in the way of {wanted}\n"
+        context.log.write(sentence)
+
+
+def _publisher(
+    context: StepContext, repository: Repository, remote: Remote, prompt: str
+) -> Publisher:
+    configuration, services = context.configuration, context.services
+    client, reason = github.connect(
+        configuration,
+        context.access,
+        repository,
+        network=services.network,
+        stop=services.stop,
+        budget=services.budget,
+    )
+    return Publisher(
+        task_id=configuration.connection.task_id,
+        attempt=configuration.connection.attempt,
+        branch=context.branch,
+        title=title(configuration.title, prompt),
+        author=configuration.author,
+        git=context.git,
+        remote=remote,
+        github=client,
+        no_github=f"The branch is pushed; there is no pull request: {reason}.",
+        reporter=context.reporter,
+        redact=services.redaction.text,
+    )

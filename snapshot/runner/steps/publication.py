@@ -1,0 +1,67 @@
+"""The steps that the world sees: the push and the pull request."""
+
+from typing import Final
+
+import msgspec
+
+from ..failure import Failure, RepositoryRejected
+from ..publication.publisher import Work
+from ..reporting.events import PushRequest, Receipt
+from ..reporting.final_event import Review
+from ..repository.branches import base_moved
+from .context import StepContext
+from .preparation import Start
+
+TEMPORARY: Final = frozenset(
+    {"clone_failed", "git_failed", "git_timed_out", "git_token_refused", "push_failed"}
+)
+"""Failures of a remote that is away: the work came from it, so it was there before."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of validated work, published or not."""
+
+    review: Review
+    receipts: tuple[Receipt, ...]
+    commit_sha: str | None = None
+    pr_url: str | None = None
+
+
+def publish(context: StepContext, start: Start, work: Work) -> Outcome:
+    """Push and propose; raises `Failure` if another attempt may publish the work."""
+    context.stage = "push"
+    workdir = context.state.workdir("push")
+    reviewed = work.review
+    try:
+        note = base_moved(start.remote, work.clone, workdir / "base")
+        if note:
+            reviewed = reviewed.with_note(note, is_complete=False)
+        work = msgspec.structs.replace(work, review=reviewed)
+        pushed = start.publisher.push(workdir / "push", work)
+    except RepositoryRejected:
+        raise
+    except Failure as failure:
+        if is_temporary(failure):
+            raise
+        note = f"The branch could not be pushed ({failure.code}): {failure.message}."
+        reviewed = reviewed.with_note(note, is_complete=False)
+        return Outcome(review=reviewed, receipts=work.receipts)
+    return propose(context, start, pushed)
+
+
+def propose(context: StepContext, start: Start, pushed: PushRequest) -> Outcome:
+    """Open the pull request of a branch that is pushed."""
+    context.stage = "pr"
+    reviewed, pr_url = start.publisher.propose(pushed)
+    return Outcome(
+        review=reviewed,
+        receipts=pushed.validation,
+        commit_sha=pushed.commit_sha,
+        pr_url=pr_url,
+    )
+
+
+def is_temporary(failure: Failure) -> bool:
+    """True if another attempt may publish work that is kept; a branch that somebody else wrote to
+    needs a person."""
+    return failure.code in TEMPORARY or (failure.retryable and failure.code != "branch_moved")

@@ -1,0 +1,60 @@
+"""The validation step: the patch in a clean checkout, and the checks there."""
+
+from pathlib import Path
+
+from ..failure import Failure
+from ..publication.publisher import Work
+from ..reporting.events import Receipt
+from ..reporting.final_event import review
+from ..repository import clean_checkout, submodules
+from ..repository.clean_checkout import Applied
+from ..repository.remote import Clone
+from ..text import visible
+from ..validation.run import Validation
+from .agent_work import AgentWork
+from .context import StepContext, Unusable
+
+
+def validate(context: StepContext, work: AgentWork) -> Work:
+    """Raises `Unusable` if the patch does not apply."""
+    workdir = context.state.workdir("clean")
+    summary, warnings = work.kept.summary, work.kept.warnings
+    try:
+        applied = clean_checkout.apply(context.git, work.clone, work.patch, workdir / "ours")
+    except Failure as failure:
+        raise Unusable(summary, failure.message) from failure
+    context.enter("validate", "Validating in a clean checkout")
+    receipts: list[Receipt] = []
+    note = ""
+    try:
+        _run_checks(context, work.clone, applied, workdir, receipts)
+    except (Failure, OSError) as exc:
+        note = f"Validation could not be done: {exc}."
+    reviewed = review(summary, receipts, warnings=warnings, is_whole=work.is_whole)
+    return Work(
+        clone=work.clone,
+        patch=work.patch,
+        agent_summary=visible(summary),
+        review=reviewed.with_note(note, is_complete=False) if note else reviewed,
+        receipts=tuple(receipts),
+    )
+
+
+def _run_checks(
+    context: StepContext, clone: Clone, applied: Applied, workdir: Path, receipts: list[Receipt]
+) -> None:
+    def on_receipt(receipt: Receipt) -> None:
+        receipts.append(receipt)
+        context.log.write(f"$ {receipt.command}\n{receipt.output_tail}[{receipt.status}]\n")
+        context.log.flush()
+        context.enter("validate", f"{receipt.command}: {receipt.status.replace('_', ' ')}")
+
+    clean_checkout.fill(context.git, clone, applied, workdir / "checkout")
+    submodules.fill(context.git, context.saved.states, workdir, workdir / "checkout")
+    Validation(
+        runner=context.runner,
+        checkout=workdir / "checkout",
+        environ=context.command_env(workdir),
+        budget=context.services.budget,
+        on_receipt=on_receipt,
+    ).run(context.configuration.checks)
