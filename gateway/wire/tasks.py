@@ -41,6 +41,7 @@ Url = Annotated[
     msgspec.Meta(min_length=1, max_length=2_000, pattern=rf"^[^{BLANK}]+$(?!\n)"),
     msgspec.Meta(description="an address without white space and control characters"),
 ]
+TaskName = Annotated[str, msgspec.Meta(pattern=r"^task_[0-9a-z]{26}$(?!\n)")]
 BranchName = Annotated[str, msgspec.Meta(min_length=1, max_length=244)]
 
 Metadata = Annotated[
@@ -92,8 +93,11 @@ class TimeoutSpec(Request, frozen=True, kw_only=True):
 class NewTask(Request, frozen=True, kw_only=True):
     """`POST /v1/tasks`; the domain checks the rules of git and of the installation."""
 
-    repo_url: Url
+    repo_url: Url | None = None
+    """Left out only with `continueOf`."""
     prompt: Prompt
+    continue_of: TaskName | None = None
+    """An ended task, whose branch and pull request this one goes on with."""
     title: Line | None = None
     base_branch: BranchName | None = None
     branch_name: BranchName | None = None
@@ -182,6 +186,7 @@ class TaskView(Reply, frozen=True, kw_only=True):
     max_attempts: int
     title: str
     repo_url: str
+    continue_of: str | None
     base_branch: str | None
     branch_name: str
     prompt: str

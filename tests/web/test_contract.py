@@ -266,6 +266,7 @@ async def _offend_frontends(gateway: GatewayHarness) -> None:
     await gateway.post("/v1/tasks", TASK | {"priority": 1}, idempotency_key="k")
     await gateway.post("/v1/tasks", TASK | {"env": {"PATH": "/x"}})
     await gateway.post("/v1/tasks", TASK | {"repoUrl": "https://github.com/else/x"})
+    await gateway.post("/v1/tasks", TASK | {"continueOf": task["id"]})
 
 
 async def _offend_agents(gateway: GatewayHarness) -> None:

@@ -39,8 +39,11 @@ Moment = Annotated[str | None, typer.Option(help="such as 2026-01-31T12:00:00Z")
 
 @tasks.command()
 def create(
-    repo: Annotated[str, typer.Option(help="address of the repository")],
     prompt: Annotated[str, typer.Option(help="what the agent does")],
+    repo: Annotated[str | None, typer.Option(help="address of the repository")] = None,
+    continue_of: Annotated[
+        str | None, typer.Option(help="ended task, whose branch and pull request to go on with")
+    ] = None,
     base: Annotated[str | None, typer.Option(help="base branch")] = None,
     branch: Annotated[str | None, typer.Option(help="branch to push")] = None,
     model_provider: Annotated[
@@ -57,8 +60,8 @@ def create(
     """
     agent = _given(modelProvider=model_provider, model=model)
     wanted: dict[str, object] = {
-        "repoUrl": repo,
         "prompt": prompt,
+        **_given(repoUrl=repo, continueOf=continue_of),
         **_given(baseBranch=base, branchName=branch, callbackUrl=callback),
         **({"agent": agent} if agent else {}),
     }

@@ -56,7 +56,11 @@ class CreateTask(Command, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        return ReadSet(idempotency=idempotency_keys(self.idempotency))
+        earlier = self.spec.continues
+        return ReadSet(
+            tasks=(earlier.task_id,) if earlier else (),
+            idempotency=idempotency_keys(self.idempotency),
+        )
 
 
 class OpenWorkspace(Command, frozen=True, kw_only=True):

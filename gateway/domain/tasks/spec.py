@@ -32,6 +32,17 @@ class TimeoutSpec(Document, frozen=True, kw_only=True):
     run_seconds: int = 3600
 
 
+class Continuation(Document, frozen=True, kw_only=True):
+    """The ended task that a task goes on with, as it was when this one was created."""
+
+    task_id: str
+    pr_url: str | None = None
+    commit_sha: str | None = None
+    """The newest commit that it pushed; None: it pushed none."""
+    context: str = ""
+    """The history of the branch, which precedes the prompt."""
+
+
 class Spec(Document, frozen=True, kw_only=True):
     """The request after defaults; it holds no secret: a callback's query is masked."""
 
@@ -57,5 +68,13 @@ class Spec(Document, frozen=True, kw_only=True):
     endpoint_id: str | None = None
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     traceparent: str | None = None
+    continues: Continuation | None = None
     flat: str | None = None
     """The frontend's TASK_ID (may be empty), if the drop-in API created it: callbacks are flat."""
+
+    @property
+    def whole_prompt(self) -> str:
+        """The prompt as the agent gets it."""
+        if self.continues is None:
+            return self.prompt
+        return f"{self.continues.context}\n\nAsked now:\n{self.prompt}"

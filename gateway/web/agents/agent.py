@@ -117,7 +117,7 @@ async def prompt(call: Call[None]) -> Response:
     spec = await call.context.reads.spec(attempt.task_id)
     if spec is None:
         raise _unknown()
-    return reply(Prompt(prompt=spec.prompt))
+    return reply(Prompt(prompt=spec.whole_prompt))
 
 
 @operation(

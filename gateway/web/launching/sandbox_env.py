@@ -27,6 +27,14 @@ class EngineSettings(Document, frozen=True, kw_only=True, omit_defaults=False):
     max_repair_rounds: int
 
 
+class Continued(Document, frozen=True, kw_only=True, omit_defaults=False):
+    """The value of SLIPGATE_CONTINUE, for the runner."""
+
+    branch: str
+    pr_url: str | None
+    head_sha: str | None
+
+
 def launch_env(
     keyring: Keyring,
     public_url: str | None,
@@ -81,6 +89,13 @@ def _computed(task: Task, spec: Spec) -> dict[str, str]:
     }
     if spec.validate is not None:
         env["SLIPGATE_VALIDATE"] = msgspec.json.encode(spec.validate).decode()
+    if spec.continues is not None:
+        earlier = Continued(
+            branch=spec.branch_name,
+            pr_url=spec.continues.pr_url,
+            head_sha=spec.continues.commit_sha,
+        )
+        env["SLIPGATE_CONTINUE"] = msgspec.json.encode(earlier).decode()
     if spec.traceparent is not None:
         env["TRACEPARENT"] = spec.traceparent
     return env
@@ -103,9 +118,9 @@ def _callback(
 
 
 def _prompt(public_url: str | None, task: Task, attempt: Attempt, spec: Spec) -> dict[str, str]:
-    whole = spec.prompt.encode()
+    whole = spec.whole_prompt.encode()
     if len(whole) <= PROMPT_BYTES:
-        return {"AGENT_PROMPT": spec.prompt}
+        return {"AGENT_PROMPT": spec.whole_prompt}
     env = {"AGENT_PROMPT": whole[:PROMPT_BYTES].decode(errors="ignore")}
     if public_url is not None:
         env["SLIPGATE_PROMPT_URL"] = _agent_url(public_url, "prompt", task, attempt)

@@ -8,10 +8,13 @@ from gateway.domain.kernel.commands import Callback, CreateTask
 from gateway.domain.kernel.ids import implicit_endpoint_id
 from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.sealing import callback_url_context, env_context
+from gateway.domain.repositories.address import is_same_repository
 from gateway.domain.repositories.allowed import check_repository
 from gateway.domain.repositories.branch_names import check_branch
+from gateway.domain.tasks.continuation import continuation_of
 from gateway.domain.tasks.reserved_env import check_env
-from gateway.domain.tasks.spec import AgentSpec, Spec, TimeoutSpec
+from gateway.domain.tasks.spec import AgentSpec, Continuation, Spec, TimeoutSpec
+from gateway.store.records import TaskWithSpec
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.deliveries.addresses import masked_url, origin_of, outward_url
 from gateway.web.http.fields import to_millis, wrong_field
@@ -20,6 +23,7 @@ from gateway.web.launching.sandbox_env import PROMPT_BYTES
 from gateway.wire.tasks import NewTask
 
 TITLE_LENGTH: Final = 72
+KEY_LENGTH: Final = 200
 
 
 def creation(
@@ -28,36 +32,70 @@ def creation(
     *,
     task_id: str,
     project: str,
+    earlier: TaskWithSpec | None = None,
     idempotency: Idempotency | None = None,
     traceparent: str | None = None,
 ) -> CreateTask:
-    """The command that creates the task; or an error that names every field that breaks a rule."""
+    """The command that creates the task; or an error that names every field that breaks a rule.
+
+    `earlier` is the task that `continueOf` names.
+    """
+    wanted, repo_url = _completed(wanted, earlier)
     collector = ErrorCollector()
     callback = None
     with collector.collecting():
         callback = _callback(context, wanted.callback_url, task_id, project)
-    _check(context, wanted, collector)
+    _check(context, wanted, repo_url, collector)
+    spec = _spec(
+        wanted,
+        task_id,
+        project,
+        repo_url=repo_url,
+        continues=continuation_of(*earlier) if earlier else None,
+        snapshot=wanted.snapshot or context.snapshot,
+        endpoint_id=callback.endpoint_id if callback else None,
+        traceparent=traceparent,
+    )
+    if context.public_url is None and len(spec.whole_prompt.encode()) > PROMPT_BYTES:
+        message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
+        raise wrong_field("$.prompt", message)
     env = msgspec.json.encode(wanted.env)
     return CreateTask(
         task_id=task_id,
-        spec=_spec(
-            wanted,
-            task_id,
-            project,
-            snapshot=wanted.snapshot or context.snapshot,
-            endpoint_id=callback.endpoint_id if callback else None,
-            traceparent=traceparent,
-        ),
+        spec=spec,
         env=context.seal(env, env_context(task_id)) if wanted.env else None,
         callback=callback,
         idempotency=idempotency,
     )
 
 
-def _check(context: Context, wanted: NewTask, collector: ErrorCollector) -> None:
+def _completed(wanted: NewTask, earlier: TaskWithSpec | None) -> tuple[NewTask, str]:
+    """The request with the repository, the branches and the key of the task that it continues."""
+    if earlier is None:
+        if wanted.repo_url is None:
+            message = "Expected the address of the repository, or `continueOf` with an ended task"
+            raise wrong_field("$.repoUrl", message)
+        return wanted, wanted.repo_url
+    _, spec = earlier
+    if wanted.repo_url is not None and not is_same_repository(wanted.repo_url, spec.repo_url):
+        raise wrong_field("$.repoUrl", "Expected the repository of `continueOf`, or none")
+    for path, given, kept in (
+        ("$.branchName", wanted.branch_name, spec.branch_name),
+        ("$.baseBranch", wanted.base_branch, spec.base_branch),
+    ):
+        if given not in {None, kept}:
+            raise wrong_field(path, "Expected the branch of `continueOf`, or none")
+    key = wanted.concurrency_key or f"{spec.branch_name} of {spec.repo_url}"[:KEY_LENGTH]
+    completed = msgspec.structs.replace(
+        wanted, branch_name=spec.branch_name, base_branch=spec.base_branch, concurrency_key=key
+    )
+    return completed, spec.repo_url
+
+
+def _check(context: Context, wanted: NewTask, repo_url: str, collector: ErrorCollector) -> None:
     with collector.collecting():
         check_repository(
-            wanted.repo_url,
+            repo_url,
             "$.repoUrl",
             allow_file=context.allow_file_repos,
             allowed=context.allowed_repos,
@@ -70,9 +108,6 @@ def _check(context: Context, wanted: NewTask, collector: ErrorCollector) -> None
     with collector.collecting():
         check_env(wanted.env)
     collector.check()
-    if context.public_url is None and len(wanted.prompt.encode()) > PROMPT_BYTES:
-        message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
-        raise wrong_field("$.prompt", message)
 
 
 def _spec(
@@ -80,6 +115,8 @@ def _spec(
     task_id: str,
     project: str,
     *,
+    repo_url: str,
+    continues: Continuation | None,
     snapshot: str,
     endpoint_id: str | None,
     traceparent: str | None,
@@ -87,7 +124,8 @@ def _spec(
     agent = wanted.agent
     return Spec(
         project=project,
-        repo_url=wanted.repo_url,
+        repo_url=repo_url,
+        continues=continues,
         prompt=wanted.prompt,
         title=wanted.title or _title(wanted.prompt),
         branch_name=wanted.branch_name or f"slipgate/{task_id}",

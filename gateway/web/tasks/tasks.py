@@ -11,11 +11,13 @@ from gateway.domain.kernel.commands import CancelTask, ReleaseSandbox, RetryTask
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.stream_token import LIFETIME, REFRESH, stream_token
+from gateway.store.records import TaskWithSpec
 from gateway.web.context import Context
 from gateway.web.deliveries.messages import EVENT_MESSAGE
 from gateway.web.http.access import OPS, READ_OR_TOKEN, TASKS
 from gateway.web.http.body import TASK_LIMIT, Nothing
 from gateway.web.http.call import Call
+from gateway.web.http.fields import wrong_field
 from gateway.web.http.headers import IDEMPOTENCY_KEY, REPLAYABLE, TRACEPARENT
 from gateway.web.http.operation import NOTHING, Answer, Body, Operation, answer
 from gateway.web.http.replies import reply
@@ -44,7 +46,10 @@ def _accepted(meaning: str, example: str = "") -> tuple[Answer, ...]:
     body=Body(kind=NewTask, limit=TASK_LIMIT),
     callback=EVENT_MESSAGE,
     answers=_accepted("The task, stored."),
-    errors=("invalid_idempotency_key", "idempotency_mismatch", "reserved_env", "repo_not_allowed"),
+    errors=(
+        *("invalid_idempotency_key", "idempotency_mismatch", "reserved_env", "repo_not_allowed"),
+        "not_finished",
+    ),
 )
 async def create(call: Call[NewTask]) -> Response:
     context, key = call.context, call.key
@@ -56,12 +61,23 @@ async def create(call: Call[NewTask]) -> Response:
         call.body,
         task_id=context.new_id("task"),
         project=key.project,
+        earlier=await _earlier(context, call.body.continue_of, key.project),
         idempotency=call.idempotency(),
         traceparent=trace if trace is not None and _TRACEPARENT.fullmatch(trace) else None,
     )
     answer = await call.ask(command, TaskReply)
     spec = await _spec_of(context, answer.task.id) if answer.replayed else command.spec
     return _reply(answer, spec)
+
+
+async def _earlier(context: Context, name: str | None, project: str) -> TaskWithSpec | None:
+    """The task that `continueOf` names."""
+    if name is None:
+        return None
+    found = await context.reads.task(name)
+    if found is None or found[0].project != project:
+        raise wrong_field("$.continueOf", "Expected a task of this project")
+    return found
 
 
 @operation(

@@ -23,6 +23,7 @@ def task_view(task: Task, spec: Spec) -> wire.TaskView:
         max_attempts=task.max_attempts,
         title=spec.title,
         repo_url=spec.repo_url,
+        continue_of=spec.continues.task_id if spec.continues else None,
         base_branch=spec.base_branch,
         branch_name=spec.branch_name,
         prompt=spec.prompt,
