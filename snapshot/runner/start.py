@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -30,16 +31,22 @@ def start(script: Path, *, landlock: int | None = None) -> NoReturn:
         reexec.execute_again(str(script), whole, ChildEnv.from_environ(whole).base())
     mode, environ = given
     if mode == reexec.SUPERVISE:
-        from .supervisor import supervise  # noqa: PLC0415
+        from .supervisor import spawn, supervise  # noqa: PLC0415
 
-        leave(supervise(str(script), environ), keep_alive=environ.get("KEEP_ALIVE", ""))
+        code = supervise(partial(spawn, str(script)), environ)
+        leave(code, keep_alive=environ.get("KEEP_ALIVE", ""))
     death = sys.argv[4] if mode == reexec.AFTER_DEATH else None
-    os._exit(_run(int(sys.argv[3]), environ, landlock, death))
+    os._exit(run(int(sys.argv[3]), environ, landlock=landlock, death=death))
 
 
-def _run(
-    supervisor: int, environ: Mapping[str, str], landlock: int | None, death: str | None
+def run(
+    supervisor: int,
+    environ: Mapping[str, str],
+    *,
+    landlock: int | None = None,
+    death: str | None = None,
 ) -> int:
+    """The exit code of the runner, which ends with its supervisor."""
     from .agent.reaper import die_with_parent  # noqa: PLC0415
 
     die_with_parent(supervisor)

@@ -7,7 +7,7 @@ fault in a library), a second, short runner saves the agent's work and emits the
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final
 
@@ -16,13 +16,15 @@ from .agent.reaper import harden, kill_all
 from .exit_code import ExitCode
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+Start = Callable[..., int]
+"""Starts a child with a mode, the variables and further words; returns its number."""
 
 
-def supervise(script: str, environ: Mapping[str, str]) -> int:
+def supervise(start: Start, environ: Mapping[str, str]) -> int:
     """Run the attempt, and the reporter of its death; returns the exit code of both."""
     harden()
     signals = _SignalForwarder()
-    code = signals.wait(_start(script, reexec.ATTEMPT, environ))
+    code = signals.wait(start(reexec.ATTEMPT, environ))
     if code >= 0 and code != ExitCode.CRASHED:
         return code
     if signals.is_stopping and code == -signal.SIGTERM:
@@ -31,7 +33,7 @@ def supervise(script: str, environ: Mapping[str, str]) -> int:
     crashed = code == ExitCode.CRASHED
     how = "ended with an error that nobody caught" if crashed else _killed_by(-code)
     print(f"slipgate: the runner {how}", file=sys.stderr, flush=True)
-    code = signals.wait(_start(script, reexec.AFTER_DEATH, environ, how))
+    code = signals.wait(start(reexec.AFTER_DEATH, environ, how))
     return code if code >= 0 else ExitCode.CRASHED
 
 
@@ -62,7 +64,8 @@ class _SignalForwarder:
             os.kill(self._child, number)
 
 
-def _start(script: str, mode: str, environ: Mapping[str, str], *more: str) -> int:
+def spawn(script: str, mode: str, environ: Mapping[str, str], *more: str) -> int:
+    """Start the program anew in this mode."""
     descriptor = reexec.file_of(environ)
     argv = reexec.arguments(script, mode, descriptor, str(os.getpid()), *more)
     child = os.posix_spawn(sys.executable, argv, os.environ)

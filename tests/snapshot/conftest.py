@@ -36,6 +36,12 @@ def sandbox(remote: Bare, tmp_path: Path) -> Iterator[Sandbox]:
     sandbox.close()
 
 
+@pytest.fixture
+def from_entrypoint(sandbox: Sandbox) -> None:
+    """For what is about the starts of the programs, or what their processes show."""
+    sandbox.starts_at_the_entrypoint()
+
+
 def made(root: Path, remote: Bare) -> Sandbox:
     """A sandbox with stubs around it; the caller closes it."""
     return Sandbox(

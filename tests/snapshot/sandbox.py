@@ -1,6 +1,7 @@
-"""A sandbox: the environment a gateway would give, and execution.sh as a child process."""
+"""A sandbox: the environment a gateway would give, and an attempt as a child process."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -9,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
+from tests.forks.programs import program, server
 from tests.snapshot.gateway_stub import SECRET, GatewayStub
 from tests.snapshot.github_stub import GitHubStub
 from tests.snapshot.model_stub import ModelStub
-from tests.snapshot.patience import PATIENCE_SECONDS
+from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.repositories import Bare
 
 SCRIPT = Path(__file__).resolve().parents[2] / "snapshot" / "execution.sh"
@@ -35,6 +38,13 @@ SECRETS = {
 }
 
 
+@cache
+def attempt() -> str:
+    """A program in the place of execution.sh, quick to start."""
+    folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=Path(server()).parent))
+    return str(program(folder / "attempt", "tests.snapshot.attempt:main"))
+
+
 @dataclass
 class Sandbox:
     """Everything one attempt meets."""
@@ -45,8 +55,8 @@ class Sandbox:
     github: GitHubStub
     model: ModelStub
     environ: dict[str, str] = field(default_factory=dict)
-    command: list[str] = field(default_factory=lambda: [str(SCRIPT)])
-    """The program in the place of the entrypoint."""
+    command: list[str] = field(default_factory=lambda: [attempt()])
+    """The program that is started."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -87,6 +97,10 @@ class Sandbox:
         python.chmod(0o755)
         return programs
 
+    def starts_at_the_entrypoint(self) -> None:
+        """Let execution.sh be started, and through it each program anew, as in an image."""
+        self.command = [str(SCRIPT)]
+
     def makes_environments(self) -> None:
         """Let `python3 -m venv` do what it does."""
         self.environ["PATH"] = os.environ["PATH"]
@@ -117,6 +131,20 @@ class Sandbox:
             )
         self.processes.append(process)
         return process
+
+    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """SIGKILL to supervisor and runner, as an out-of-memory killer does it."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        until(self._is_let_go, "the runner's end")
+
+    def _is_let_go(self) -> bool:
+        with (self.state / "lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
 
     def run(self, seconds: float = PATIENCE_SECONDS, /, **more: str) -> int:
         """Start it and wait for its exit code."""

@@ -29,17 +29,20 @@ def test_a_missing_model_key_is_named(sandbox: Sandbox) -> None:
     assert "OPENAI_API_KEY must be set" in str(sandbox.gateway.last.data["error"])
 
 
+@pytest.mark.usefixtures("from_entrypoint")
 def test_a_missing_interpreter_is_named(sandbox: Sandbox) -> None:
     assert sandbox.run(SLIPGATE_PYTHON="/nowhere/python3") == 2
     assert "/nowhere/python3 is not installed" in sandbox.printed()
 
 
+@pytest.mark.usefixtures("from_entrypoint")
 def test_what_cannot_be_reported_is_printed(sandbox: Sandbox) -> None:
     assert sandbox.run(SLIPGATE_WEBHOOK_SECRET="whsec_***", SLIPGATE_ATTEMPT="x") == 2
     assert "SLIPGATE_WEBHOOK_SECRET: a webhook secret is 'whsec_' and base64" in sandbox.printed()
     assert "SLIPGATE_ATTEMPT must be a number" in sandbox.printed()
 
 
+@pytest.mark.usefixtures("from_entrypoint")
 def test_every_start_prints_first_which_scripts_run(sandbox: Sandbox) -> None:
     sandbox.run(SLIPGATE_ATTEMPT="x")
     assert f"slipgate: scripts={script_digest()}\n" in sandbox.printed()
@@ -68,6 +71,7 @@ def test_a_broken_rule_fails_the_task_and_is_named(
     assert rule in str(sandbox.gateway.last.data["error"])
 
 
+@pytest.mark.usefixtures("from_entrypoint")
 def test_keep_alive_keeps_the_sandbox_awake_after_the_end_without_secrets(
     sandbox: Sandbox,
 ) -> None:
@@ -116,6 +120,7 @@ def _command_line(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text()
 
 
+@pytest.mark.usefixtures("from_entrypoint")
 def test_what_a_launcher_hands_over_in_a_file_is_gone_before_anything_runs(
     sandbox: Sandbox,
 ) -> None:

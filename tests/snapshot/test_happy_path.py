@@ -2,12 +2,15 @@
 
 import json
 
+import pytest
+
 from tests.snapshot.repositories import FIX, git
 from tests.snapshot.sandbox import BRANCH, SECRETS, Sandbox
 
 SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; echo 'Doubled. <!-- nobody sees me -->'"
 
 
+@pytest.mark.usefixtures("from_entrypoint")
 def test_a_model_fixes_a_failing_test_and_all_of_it_is_reported_validated_pushed_and_proposed(
     sandbox: Sandbox,
 ) -> None:

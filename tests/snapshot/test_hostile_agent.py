@@ -36,6 +36,7 @@ def sandbox(template: Path) -> Iterator[Sandbox]:
     root.chmod(0o755)
     shutil.copytree(template, root / "remote")
     sandbox = made(root, Bare(root / "remote"))
+    sandbox.starts_at_the_entrypoint()
     yield sandbox
     other_user.give(root, sandbox.shared, to=os.getuid())
     sandbox.close()

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 
 import pytest
@@ -211,8 +210,7 @@ def test_a_sandbox_that_is_stopped_keeps_the_work_so_far(sandbox: Sandbox) -> No
 
 def test_a_runner_that_was_killed_hands_in_the_work_at_its_next_start(sandbox: Sandbox) -> None:
     process = waiting(sandbox)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    sandbox.kill(process)
     sandbox.agent_is("echo '# whole' >> widgets.py")
     assert sandbox.run() == 0, sandbox.printed()
     first, second = sandbox.gateway.of("task.patch")
@@ -229,8 +227,7 @@ def test_a_runner_killed_after_its_agent_pays_no_agent_again(sandbox: Sandbox) -
     sandbox.validates(["sh", "-c", f"touch {there}; sleep 600"])
     process = sandbox.start()
     until(there.exists, "validation")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    sandbox.kill(process)
     sandbox.agent_is(f"touch {sandbox.shared}/paid-again")
     sandbox.validates(["true"])
     assert sandbox.run() == 0, sandbox.printed()

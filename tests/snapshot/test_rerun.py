@@ -1,19 +1,9 @@
 """The entrypoint runs again at every start of the sandbox: it must go on, not begin twice."""
 
-import os
-import signal
-import subprocess
-
 from tests.snapshot.gateway_stub import refusal
 from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import BRANCH, Sandbox
-
-
-def kill(process: "subprocess.Popen[bytes]") -> None:
-    """SIGKILL to the runner alone, as an out-of-memory killer does it."""
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def test_killed_while_the_agent_works_it_begins_from_a_clean_slate(sandbox: Sandbox) -> None:
@@ -22,7 +12,7 @@ def test_killed_while_the_agent_works_it_begins_from_a_clean_slate(sandbox: Sand
     process = sandbox.start()
     sandbox.gateway.wait_for(lambda event: event.step == "progress:agent")
     until(alive.exists, "the agent's work")
-    kill(process)
+    sandbox.kill(process)
 
     sandbox.agent_is(f"rm {alive}; sleep 0.3; test ! -e {alive} && {FIX}")
     assert sandbox.run() == 0, sandbox.printed()
@@ -38,7 +28,7 @@ def test_killed_after_the_push_it_opens_the_pull_request_without_the_agent(
     sandbox.gateway.on_step("progress:pr", refusal(503, "unavailable", retry_after="0"))
     process = sandbox.start()
     until(lambda: BRANCH in sandbox.remote.branches(), "the push")
-    kill(process)
+    sandbox.kill(process)
     pushed = sandbox.remote.branches()[BRANCH]
 
     sandbox.gateway.reactions.clear()
@@ -72,7 +62,7 @@ def test_totals_and_log_go_on_where_they_were(sandbox: Sandbox) -> None:
     process = sandbox.start()
     until((sandbox.shared / "go").exists, "the agent's work")
     sandbox.gateway.wait_for(lambda event: event.type == "task.usage")
-    kill(process)
+    sandbox.kill(process)
 
     sandbox.model.commands = [FIX, "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"]
     sandbox.model.requests.clear()
@@ -114,8 +104,7 @@ def test_in_daytona_a_later_start_only_reports_what_an_earlier_one_left(
     sandbox.agent_is(f"{FIX}; touch {there}; sleep 600")
     process = sandbox.start(DAYTONA_SANDBOX_ID="s")
     until(there.exists, "the agent's work")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    sandbox.kill(process)
 
     sandbox.agent_is(f"touch {sandbox.shared}/paid-again")
     assert sandbox.run(DAYTONA_SANDBOX_ID="s") == 143, sandbox.printed()

@@ -5,7 +5,6 @@ import gzip
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +51,7 @@ def killed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     sandbox.agent_is(f"{FIX}; seq 100000 > numbers.txt; touch {there}; sleep 600")
     process = sandbox.start()
     until(there.exists, "the agent's work")
-    os.killpg(process.pid, signal.SIGKILL)
+    sandbox.kill(process)
     sandbox.close()
     return sandbox.state
 

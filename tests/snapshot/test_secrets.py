@@ -1,5 +1,7 @@
 """No command sees a secret, and nothing that leaves holds one."""
 
+import pytest
+
 from tests.snapshot.model_stub import DONE
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import SECRETS, Sandbox
@@ -9,6 +11,8 @@ LOOK = (
     " for p in $(cut -d' ' -f4 /proc/$PPID/stat); do cat /proc/$p/environ /proc/$p/cmdline; done;"
     " cat .git/config; cat ~/.gitconfig; cat ../../spool.jsonl | base64 -di"
 )
+
+pytestmark = pytest.mark.usefixtures("from_entrypoint")
 
 
 def leaked(text: str) -> list[str]:

@@ -12,6 +12,8 @@ from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import BRANCH, SECRETS, Sandbox
 
+pytestmark = pytest.mark.usefixtures("from_entrypoint")
+
 
 def runner_of(process: "subprocess.Popen[bytes]") -> int:
     """The supervisor's child."""

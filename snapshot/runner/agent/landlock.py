@@ -244,10 +244,13 @@ class _Ruleset:
     def allow(self, path: Path, access: Access) -> None:
         """Allow it for a file, or for all beneath a directory."""
         target = _open(path)
-        self._allow(target, access, is_directory=stat.S_ISDIR(os.fstat(target).st_mode))
+        of_directories, of_files = self._rights(access)
+        is_directory = stat.S_ISDIR(os.fstat(target).st_mode)
+        self._allow(target, of_directories if is_directory else of_files)
 
     def allow_entries(self, directory: Path, access: Access, *, but: Container[str]) -> None:
         """Allow it for each entry of a directory by itself; there may be thousands of them."""
+        of_directories, of_files = self._rights(access)
         listed = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with os.scandir(listed) as entries:
@@ -255,14 +258,19 @@ class _Ruleset:
                     if entry.name in but or entry.is_symlink():
                         continue
                     is_directory = entry.is_dir(follow_symlinks=False)
+                    rights = of_directories if is_directory else of_files
                     with suppress(OSError):  # gone meanwhile, or not ours to open
-                        self._allow(_open(entry.name, listed), access, is_directory=is_directory)
+                        self._allow(_open(entry.name, listed), rights)
         finally:
             os.close(listed)
 
-    def _allow(self, target: int, access: Access, *, is_directory: bool) -> None:
+    def _rights(self, access: Access) -> tuple[int, int]:
+        """The part of it that this version knows: for a directory, and for a file."""
+        known = access & self._handled
+        return int(known), int(known & _OF_FILES)
+
+    def _allow(self, target: int, rights: int) -> None:
         try:
-            rights = access & self._handled & (_ALL if is_directory else _OF_FILES)
             rule = struct.pack("=Qi", rights, target)
             if _add_rule()(ADD_RULE, self.descriptor, _PATH_BENEATH, rule, 0):
                 _checked(-ctypes.get_errno())
