@@ -29,7 +29,12 @@ def printable(text: str) -> str:
 
 def visible(text: str) -> str:
     """A text without HTML comments and invisible characters."""
-    return _INVISIBLE.sub("", printable(_COMMENT.sub("", text))).strip()
+    return plain(_COMMENT.sub("", text)).strip()
+
+
+def plain(text: str) -> str:
+    """A text without control characters and invisible ones."""
+    return _INVISIBLE.sub("", printable(text))
 
 
 def title(given: str | None, prompt: str) -> str:

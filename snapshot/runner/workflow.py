@@ -50,7 +50,7 @@ class Workflow:
         if start.earlier is not None:
             work = taken_up(context, start, start.earlier)
         else:
-            work = AgentSession(context, start).work(start.prompt)
+            work = AgentSession(context, start).work()
         return publish(context, start, validate(context, work))
 
     def failed(self, failure: Failure) -> FinalEvent:

@@ -92,7 +92,7 @@ def test_the_beginning_of_a_long_prompt_is_completed(sandbox: Sandbox) -> None:
     url = f"{sandbox.gateway.http.url}/v1/agent/prompt?taskId=task_1&attempt=1"
     assert sandbox.run(SLIPGATE_PROMPT_URL=url, AGENT_PROMPT="Fix dou") == 0, sandbox.printed()
     written = sandbox.remote.show("slipgate/task", "prompt.txt")
-    assert written == sandbox.gateway.prompt.strip()
+    assert written.startswith(sandbox.gateway.prompt)
     fetched = next(request for request in sandbox.gateway.requests if request.method == "GET")
     assert fetched.target.endswith("?taskId=task_1&attempt=1")
 

@@ -1,17 +1,21 @@
 """The agent's step: its checkout, its run, and the patch that is kept of what it did."""
 
 import traceback
+from functools import cached_property
 
 import msgspec
 
+from ..agent import instructions
 from ..agent.engine import AgentResult, EngineContext, make_engine
+from ..agent.prompt import Briefing, first_prompt
 from ..agent.usage import Meter
 from ..failure import Failure, RepositoryRejected
 from ..reporting.kept_patch import KeptPatch
-from ..repository import resume, submodules
+from ..repository import base_texts, resume, submodules
 from ..repository.patch import Patch
 from ..repository.remote import Clone
 from ..stop import Stopped
+from ..validation.declared import declared
 from .context import StepContext, Unusable
 from .preparation import Start
 
@@ -51,19 +55,45 @@ class AgentSession:
         theirs("update-ref", reference, start.clone.base_sha)
         theirs("symbolic-ref", "HEAD", reference)
         context.saved.begin(tuple(checkout.states))
+        self._environ = context.command_env(self._directory.parent)
+        self._meter = Meter(context.reporter.emit, context.services.recovered.usage)
+        self._checks = self._planned_checks()
 
-    def work(self, prompt: str) -> AgentWork:
+    def work(self) -> AgentWork:
         """Run the agent to its end and keep its work; raises `Unusable`, and the agent's failure
         if it changed nothing."""
-        return self._save(self._run(prompt))
+        self._context.enter("agent", "The agent begins")
+        return self._save(self._run(first_prompt(self._briefing)))
+
+    @property
+    def _briefing(self) -> Briefing:
+        configuration, texts = self._context.configuration, self._texts
+        choice, spent = configuration.agent, self._meter.total
+        return Briefing(
+            task=self._start.prompt,
+            choice=choice,
+            turns_left=max(0, choice.max_turns - spent.turns),
+            dollars_left=max(0.0, choice.max_cost_usd - spent.cost_usd),
+            seconds_left=self._context.services.budget.agent_seconds,
+            base_sha=self._start.clone.base_sha,
+            checks=self._checks,
+            instructions=instructions.found(texts),
+            template=instructions.template(texts),
+        )
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        return base_texts.read(self._context.git, self._start.clone, instructions.is_wanted)
+
+    def _planned_checks(self) -> tuple[str, ...]:
+        checks = self._context.configuration.checks
+        planned = declared(self._directory).checks if checks is None else checks
+        return tuple(" ".join(check) for check in planned)
 
     def _run(self, prompt: str) -> AgentResult:
-        context = self._context
-        context.enter("agent", "The agent begins")
-        choice, model = context.configuration.agent, context.configuration.model
-        engine_context = self._engine_context()
+        choice, model = self._context.configuration.agent, self._context.configuration.model
         try:
-            return make_engine(choice, model, engine_context).work(prompt, self._directory)
+            return make_engine(choice, model, self._engine_context).work(prompt, self._directory)
         except Stopped:
             raise
         except Failure as failure:
@@ -73,16 +103,16 @@ class AgentSession:
             unforeseen = Failure("internal", f"{type(exc).__name__}: {exc}", retryable=True)
             return AgentResult(summary="", failure=unforeseen)
 
+    @cached_property
     def _engine_context(self) -> EngineContext:
-        context = self._context
-        services = context.services
+        context, services = self._context, self._context.services
         return EngineContext(
             stop=services.stop,
             runner=context.runner,
-            environ=context.command_env(self._directory.parent),
+            environ=self._environ,
             budget=services.budget,
             log=context.log,
-            meter=Meter(context.reporter.emit, services.recovered.usage),
+            meter=self._meter,
             on_turn=self._on_turn,
             trajectory=context.state.path / "trajectory.json",
             network=services.network,

@@ -1,0 +1,83 @@
+"""The repository's own instructions and its pull request's template, as the base branch has them.
+
+Hidden text is taken out: what no reader sees in the rendered file is not said to an agent.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from ..text import plain
+from ..truncation import first_of
+
+FILES: Final = (
+    *("AGENTS.md", ".github/AGENTS.md", "CLAUDE.md", ".claude/CLAUDE.md"),
+    ".github/copilot-instructions.md",
+    *("CONTRIBUTING.md", ".github/CONTRIBUTING.md", "docs/CONTRIBUTING.md"),
+)
+"""In the order of their weight: if all is too long, the last ones are cut."""
+LARGEST_CHARACTERS: Final = 16 * 1024
+"""Of all files together."""
+TEMPLATE_CHARACTERS: Final = 4 * 1024
+_TEMPLATE: Final = re.compile(
+    r"(?:\.github/|docs/)?pull_request_template\.(?:md|txt)", re.IGNORECASE
+)
+_ATTRIBUTE: Final = re.compile(
+    r"\s(?:alt|title|aria-label|placeholder|data-[\w-]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')",
+    re.IGNORECASE,
+)
+_HIDDEN: Final = (
+    (re.compile(r"<!--.*?-->|^ {0,3}<!--.*", re.DOTALL | re.MULTILINE), ""),
+    (re.compile(r"!\[[^\]]*\]"), "![]"),
+    (re.compile(r"(\]\([^()\s]+)\s+(?:\"[^\"]*\"|'[^']*')\s*\)"), r"\1)"),
+    (_ATTRIBUTE, ""),
+)
+"""Comments, the texts of images, titles of links, and attributes that no page shows."""
+
+
+class Instruction(msgspec.Struct, frozen=True, kw_only=True):
+    """One file, cut if it is long."""
+
+    path: str
+    text: str
+    omitted: int = 0
+    """Characters behind the cut."""
+
+
+def is_wanted(path: str) -> bool:
+    """True for the path of a file that `found` or `template` reads."""
+    return path in FILES or _TEMPLATE.fullmatch(path) is not None
+
+
+def found(texts: Mapping[str, str]) -> tuple[Instruction, ...]:
+    """The instructions among these files, each text once."""
+    return tuple(_bounded(texts))
+
+
+def template(texts: Mapping[str, str]) -> str:
+    """The pull request's template among these files; empty if there is none."""
+    paths = sorted(path for path in texts if _TEMPLATE.fullmatch(path))
+    # Its comments are questions to the author, which is the agent.
+    return first_of(texts[paths[0]].strip(), TEMPLATE_CHARACTERS) if paths else ""
+
+
+def shown(text: str) -> str:
+    """A text from outside without what its reader would not see."""
+    for pattern, instead in _HIDDEN:
+        text = pattern.sub(instead, text)
+    return plain(text).strip()
+
+
+def _bounded(texts: Mapping[str, str]) -> Iterator[Instruction]:
+    left = LARGEST_CHARACTERS
+    seen: set[str] = set()
+    for path in FILES:
+        text = shown(texts.get(path, ""))
+        if not text or text in seen:
+            continue
+        seen.add(text)
+        cut = first_of(text, left) if left > 0 else ""
+        left -= len(cut)
+        yield Instruction(path=path, text=cut, omitted=len(text) - len(cut))
