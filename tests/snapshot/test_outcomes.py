@@ -23,8 +23,9 @@ def test_failed_validation_is_pushed_as_a_draft_and_reported_plainly(sandbox: Sa
         "failed",
         2,
     )
+    assert receipt["baseline"] == "failed"
     assert "AssertionError: 5 != 4" in str(receipt["outputTail"])
-    sentence = "Validation did not pass: `make test` failed with exit code 2."
+    sentence = "`make test` failed with exit code 2 (fails on the base commit too)."
     assert sentence in str(last.data["summary"])
     assert sentence in str(sandbox.github.pulls[0]["body"])
     assert "| `make test` | 2 |" in str(sandbox.github.pulls[0]["body"])
@@ -44,7 +45,7 @@ def test_what_did_not_run_is_reported_as_not_run(sandbox: Sandbox) -> None:
 
 def test_a_repository_that_declares_nothing_needs_a_review(sandbox: Sandbox) -> None:
     sandbox.validates_as_declared()
-    sandbox.agent_is("rm Makefile; echo x > new.txt")
+    sandbox.agent_is("rm Makefile test_widgets.py; echo x > new.txt")
     assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.needs_review"
     assert "Validation did not run" in str(sandbox.gateway.last.data["summary"])
@@ -54,7 +55,7 @@ def test_a_repository_that_declares_nothing_needs_a_review(sandbox: Sandbox) -> 
 def test_a_failed_installation_means_that_the_tests_did_not_run(sandbox: Sandbox) -> None:
     sandbox.validates_as_declared()
     sandbox.agent_is(
-        'echo \'{"name": "w", "version": "1.0.0"}\' > package.json; touch package-lock.json'
+        'echo \'{"scripts": {"test": "jest"}}\' > package.json; touch package-lock.json'
     )
     assert sandbox.run() == 0, sandbox.printed()
     install, check = receipts(sandbox)

@@ -13,7 +13,6 @@ from snapshot.runner.reporting.events import Log as LogEvent
 from snapshot.runner.reporting.log import LARGEST_BYTES, Log, chunks
 from snapshot.runner.reporting.redaction import Redaction
 from snapshot.runner.text import title, visible
-from snapshot.runner.validation.declared import Declared, declared
 
 
 @pytest.mark.parametrize(
@@ -121,61 +120,6 @@ def test_receipts_cannot_break_their_table() -> None:
     )
     row = pull_request_body("s", [receipt], task_id="t", attempt=1).splitlines()[4]
     assert row == "| `sh -c 'a \\| b 'c''` | not run: x is not \\| installed | 0.0 |"
-
-
-DECLARED: dict[str, tuple[dict[str, str], list[str], list[str]]] = {
-    "make": ({"Makefile": "all:\n\ntest: all\n\ttrue\n"}, [], ["make test"]),
-    "make without test": ({"Makefile": "test := x\nbuild:\n"}, [], []),
-    "npm": (
-        {"package.json": '{"scripts": {"test": "jest"}}', "package-lock.json": "{}"},
-        ["npm ci"],
-        ["npm test"],
-    ),
-    "npm's placeholder": (
-        {"package.json": '{"scripts": {"test": "echo Error: no test specified && exit 1"}}'},
-        ["npm install"],
-        [],
-    ),
-    "pytest": (
-        {"requirements.txt": "pytest\nhttpx\n"},
-        [
-            "python -m pip install --quiet -r requirements.txt",
-            "python -m pip install --quiet pytest",
-        ],
-        ["python -m pytest -q"],
-    ),
-    "a package with extras": (
-        {
-            "pyproject.toml": (
-                '[project]\nname = "x"\n[project.optional-dependencies]\n'
-                'test = ["pytest"]\ndocs = []\n'
-            )
-        },
-        ["python -m pip install --quiet -e .[test]", "python -m pip install --quiet pytest"],
-        ["python -m pytest -q"],
-    ),
-    "cargo": ({"Cargo.toml": ""}, [], ["cargo test"]),
-    "go": ({"go.mod": ""}, [], ["go test ./..."]),
-    "make before others": (
-        {"Makefile": "test:\n", "go.mod": "", "package.json": "[broken"},
-        ["npm install"],
-        ["make test"],
-    ),
-    "nothing": ({"README.md": "make test"}, [], []),
-}
-
-
-@pytest.mark.parametrize(("files", "installs", "checks"), DECLARED.values(), ids=DECLARED.keys())
-def test_what_a_repository_declares(
-    tmp_path: Path, files: dict[str, str], installs: list[str], checks: list[str]
-) -> None:
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    found = declared(tmp_path)
-    assert isinstance(found, Declared)
-    assert [" ".join(argv) for argv in found.installs] == installs
-    assert [" ".join(argv) for argv in found.checks] == checks
-    assert found.needs_venv == any(name.startswith("python") for name in installs)
 
 
 FLAT: dict[str, tuple[str, dict[str, object], dict[str, str] | None]] = {

@@ -29,6 +29,16 @@ _NETWORK: Final = re.compile(
     r"|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS"
     r"|GIT_SSL_CAINFO|GIT_SSL_CAPATH"
 )
+_MODELS: Final = re.compile(
+    r"(?:OPENAI|ANTHROPIC|OPENROUTER|CLAUDE|CODEX|OPENCODE|GEMINI|GOOGLE|AZURE|LITELLM|XAI)_.*"
+)
+"""Names that an agent's engine reads: one of them could send its key to another server."""
+
+
+def is_reserved(name: str) -> bool:
+    """True for a variable that no repository may set for its commands."""
+    patterns = (_HOST, _NETWORK, _MODELS)
+    return name in OURS or any(pattern.fullmatch(name) for pattern in patterns)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,6 +44,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     output_tail: str
     status: Status
     reason: str = ""
+    baseline: Literal["passed", "failed"] | None = None
+    """The same command on the base commit; None: it did not fail here, or did not run there."""
     output_digest: str = ""
     """SHA-256 of the whole output, of which `output_tail` is the end."""
 

@@ -13,6 +13,7 @@ import msgspec
 from ..failure import Failure
 from .git import Git, GitFailed, init_borrowing
 from .patch import Patch
+from .plumbing import nul_list
 from .remote import Clone
 from .starting_state import CHECKOUT_SECONDS, copy_repository
 
@@ -84,6 +85,13 @@ def fill(git: Git, clone: Clone, applied: Applied, checkout: Path) -> None:
     for objects in (*applied.borrowed, applied.directory / ".git" / "objects"):
         shutil.copytree(objects, theirs / "objects", dirs_exist_ok=True, copy_function=_copy_if_new)
     (theirs / "objects" / "info" / "alternates").unlink(missing_ok=True)
+
+
+def changed_paths(git: Git, applied: Applied) -> tuple[str, ...]:
+    """The paths in which the applied tree differs from its base."""
+    options = ("-r", "-z", "--name-only", "--no-renames")
+    listed = git.at(applied.directory)("diff-tree", *options, applied.base_sha, applied.tree)
+    return tuple(path.decode(errors="surrogateescape") for path in nul_list(listed))
 
 
 def commit(git: Git, applied: Applied, *, message: str, author: tuple[str, str]) -> str:

@@ -15,7 +15,7 @@ from ..repository import base_texts, resume, submodules
 from ..repository.patch import Patch
 from ..repository.remote import Clone
 from ..stop import Stopped
-from ..validation.declared import declared
+from ..validation.declared import planned_checks
 from .context import StepContext, Unusable
 from .preparation import Start
 
@@ -87,8 +87,9 @@ class AgentSession:
 
     def _planned_checks(self) -> tuple[str, ...]:
         checks = self._context.configuration.checks
-        planned = declared(self._directory).checks if checks is None else checks
-        return tuple(" ".join(check) for check in planned)
+        if checks is None:
+            return planned_checks(self._directory, self._environ)
+        return tuple(" ".join(check) for check in checks)
 
     def _run(self, prompt: str) -> AgentResult:
         choice, model = self._context.configuration.agent, self._context.configuration.model

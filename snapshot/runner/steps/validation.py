@@ -6,10 +6,12 @@ from ..failure import Failure
 from ..publication.publisher import Work
 from ..reporting.events import Receipt
 from ..reporting.final_event import review
-from ..repository import clean_checkout, submodules
+from ..repository import base_texts, clean_checkout, submodules
 from ..repository.clean_checkout import Applied
 from ..repository.remote import Clone
 from ..text import visible
+from ..validation.baseline import CACHE, BaseCommit
+from ..validation.declared import is_declaring
 from ..validation.run import Validation
 from .agent_work import AgentWork
 from .context import StepContext, Unusable
@@ -49,12 +51,36 @@ def _run_checks(
         context.log.flush()
         context.enter("validate", f"{receipt.command}: {receipt.status.replace('_', ' ')}")
 
-    clean_checkout.fill(context.git, clone, applied, workdir / "checkout")
-    submodules.fill(context.git, context.saved.states, workdir, workdir / "checkout")
     Validation(
         runner=context.runner,
-        checkout=workdir / "checkout",
+        checkout=_filled(context, clone, applied, workdir),
         environ=context.command_env(workdir),
         budget=context.services.budget,
         on_receipt=on_receipt,
+        changed=clean_checkout.changed_paths(context.git, applied),
+        base=_base(context, clone),
     ).run(context.configuration.checks)
+
+
+def _filled(context: StepContext, clone: Clone, applied: Applied, workdir: Path) -> Path:
+    """A checkout of the applied tree, with its submodules."""
+    checkout = workdir / "checkout"
+    clean_checkout.fill(context.git, clone, applied, checkout)
+    submodules.fill(context.git, context.saved.states, workdir, checkout)
+    return checkout
+
+
+def _base(context: StepContext, clone: Clone) -> BaseCommit:
+    """The base commit, of which a checkout is made once a check has failed."""
+
+    def checkout() -> tuple[Path, dict[str, str]]:
+        workdir = context.state.workdir("base")
+        unchanged = clean_checkout.unchanged(context.git, clone, workdir / "ours")
+        return _filled(context, clone, unchanged, workdir), context.command_env(workdir)
+
+    return BaseCommit(
+        sha=clone.base_sha,
+        texts=base_texts.read(context.git, clone, is_declaring),
+        checkout=checkout,
+        cache=context.state.path / CACHE,
+    )

@@ -1,118 +1,98 @@
-"""The commands that a repository declares: to install its dependencies and to run its tests.
+"""The plan of a checkout: what the repository itself declares wins over the table of ecosystems.
 
-A small table on purpose. It reads file names and two manifests, and runs nothing.
+The task's own checks come first, then `.slipgate.yml`, the steps of its GitHub workflows, the
+commands in AGENTS.md, and last the table.
 """
 
-import json
-import re
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-Argv = tuple[str, ...]
-_MAKE_TEST: Final = re.compile(r"^test\s*:(?!=)", re.MULTILINE)
-_MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
-_NO_NPM_TEST: Final = "no test specified"
-_REQUIREMENTS: Final = ("requirements.txt", "requirements-dev.txt", "dev-requirements.txt")
-_TEST_EXTRAS: Final = ("test", "tests", "testing", "dev")
+from .. import files
+from . import instructions, settings, targets, workflows
+from .plan import Argv, Command, Host, Plan
+from .python import tool_steps
+from .tools import is_direct_test, programs
+
+LARGEST_TEXT_BYTES: Final = 256 * 1024
+PYTHON_TOOLS: Final = frozenset({"tox", "nox", "hatch", "poetry", "pdm", "uv", "pre-commit"})
+"""Programs that are installed if a check calls them: Python's registry has them."""
 
 
-class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """Commands in order."""
-
-    installs: tuple[Argv, ...]
-    checks: tuple[Argv, ...]
-    needs_venv: bool
-    """The installs need a Python environment before them."""
-
-
-def declared(checkout: Path) -> Declared:
-    python = tuple(_python_installs(checkout))
-    return Declared(
-        installs=python + tuple(_other_installs(checkout)),
-        checks=tuple(_checks(checkout))[:1],
-        needs_venv=bool(python),
+def make_plan(
+    checkout: Path,
+    host: Host,
+    *,
+    texts: Mapping[str, str],
+    task: Sequence[Argv] | None = None,
+    changed: Collection[str] = (),
+) -> Plan:
+    """The plan; `texts` are the declaring files of the base commit, which no agent has changed."""
+    plan = Plan(targets=targets.find(checkout, host, changed))
+    own, mistakes = _settings(texts)
+    plan = msgspec.structs.replace(
+        plan, setup=own.setup, environ=own.environ, tools=own.tools, mistakes=mistakes
     )
+    if task is not None:
+        explicit = tuple(Command(argv=tuple(argv), must_count=False) for argv in task)
+        return _with_checks(plan, host, explicit, is_complete=True)
+    if own.checks is not None:
+        return _with_checks(plan, host, own.checks, is_complete=True)
+    declared = workflows.checks(texts) or instructions.checks(_first(texts, instructions.NAMES))
+    return _with_checks(plan, host, declared, is_complete=False) if declared else plan
 
 
-def _checks(checkout: Path) -> Iterator[Argv]:
-    """The ways to run its tests, the most deliberate first; only the first is used."""
-    if any(_MAKE_TEST.search(_text(checkout / name)) for name in _MAKEFILES):
-        yield ("make", "test")
-    if _npm_test(checkout):
-        yield ("npm", "test")
-    if (checkout / "tox.ini").is_file():
-        yield ("tox",)
-    if _uses_pytest(checkout):
-        yield ("python", "-m", "pytest", "-q")
-    if (checkout / "Cargo.toml").is_file():
-        yield ("cargo", "test")
-    if (checkout / "go.mod").is_file():
-        yield ("go", "test", "./...")
+def planned_checks(checkout: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The lines of the checks that a checkout of the base commit declares, for its agent."""
+    host = Host(home=Path(environ["HOME"]), path=environ["PATH"])
+    plan = make_plan(checkout, host, texts=declaring_texts(checkout))
+    checks = plan.checks or tuple(each for target in plan.targets for each in target.checks)
+    return tuple(check.line for check in checks)
 
 
-def _python_installs(checkout: Path) -> Iterator[Argv]:
-    pip = ("python", "-m", "pip", "install", "--quiet")
-    for name in _REQUIREMENTS:
-        if (checkout / name).is_file():
-            yield (*pip, "-r", name)
-    if _is_python_package(checkout):
-        extras = [name for name in _TEST_EXTRAS if name in _extras(checkout)]
-        yield (*pip, "-e", f".[{','.join(extras)}]" if extras else ".")
-    if (checkout / "tox.ini").is_file():
-        yield (*pip, "tox")
-    elif _uses_pytest(checkout):
-        yield (*pip, "pytest")
+def declaring_texts(checkout: Path) -> dict[str, str]:
+    """The declaring files as they lie in a checkout that no agent has changed."""
+    folder = checkout / workflows.FOLDER
+    inner = sorted(folder.iterdir()) if files.is_directory(folder) else []
+    names = (*settings.NAMES, *instructions.NAMES)
+    paths = [checkout / name for name in names] + inner
+    texts = {
+        str(path.relative_to(checkout)): files.read(path, most=LARGEST_TEXT_BYTES) for path in paths
+    }
+    return {path: text.decode(errors="replace") for path, text in texts.items() if text}
 
 
-def _other_installs(checkout: Path) -> Iterator[Argv]:
-    if (checkout / "package-lock.json").is_file():
-        yield ("npm", "ci")
-    elif (checkout / "package.json").is_file():
-        yield ("npm", "install")
+def is_declaring(path: str) -> bool:
+    """True for the path of a file that may declare checks."""
+    return path in {*settings.NAMES, *instructions.NAMES} or path.startswith(workflows.FOLDER)
 
 
-def _npm_test(checkout: Path) -> bool:
+def _settings(texts: Mapping[str, str]) -> tuple[settings.Declared, tuple[str, ...]]:
     try:
-        script = json.loads(_text(checkout / "package.json"))["scripts"]["test"]
-    except (ValueError, KeyError, TypeError):
-        return False
-    return isinstance(script, str) and _NO_NPM_TEST not in script
+        return settings.read(_first(texts, settings.NAMES)), ()
+    except settings.Mistake as mistake:
+        return settings.Declared(), (str(mistake),)
 
 
-def _uses_pytest(checkout: Path) -> bool:
-    if (checkout / "pytest.ini").is_file() or (checkout / "conftest.py").is_file():
-        return True
-    if "pytest" in _text(checkout / "pyproject.toml") + _text(checkout / "setup.cfg"):
-        return True
-    return any("pytest" in _text(checkout / name) for name in _REQUIREMENTS)
+def _first(texts: Mapping[str, str], names: Sequence[str]) -> str:
+    return next((texts[name] for name in names if name in texts), "")
 
 
-def _is_python_package(checkout: Path) -> bool:
-    if (checkout / "setup.py").is_file():
-        return True
-    pyproject = _pyproject(checkout)
-    return "build-system" in pyproject or "project" in pyproject
-
-
-def _extras(checkout: Path) -> list[str]:
-    project = _pyproject(checkout).get("project")
-    extras = project.get("optional-dependencies") if isinstance(project, dict) else None
-    return list(extras) if isinstance(extras, dict) else []
-
-
-def _pyproject(checkout: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(_text(checkout / "pyproject.toml"))
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
-def _text(file: Path) -> str:
-    """The beginning of a regular file; a link could lead anywhere."""
-    if file.is_symlink() or not file.is_file():
-        return ""
-    return file.read_text(errors="replace")[:100_000]
+def _with_checks(plan: Plan, host: Host, checks: Sequence[Command], *, is_complete: bool) -> Plan:
+    """A test tool that is called by name is judged by its own words, whoever declared it."""
+    judged = tuple(
+        msgspec.structs.replace(
+            check, must_count=not is_complete or is_direct_test(check.plain_line)
+        )
+        for check in checks
+    )
+    needed = dict.fromkeys(name for check in checks for name in programs(check.plain_line))
+    tools = (argv for name in needed if name in PYTHON_TOOLS for argv in tool_steps(host, name))
+    return msgspec.structs.replace(
+        plan,
+        checks=judged,
+        is_complete=is_complete,
+        more_setup=tuple(Command(argv=argv) for argv in tools),
+    )

@@ -1,0 +1,164 @@
+"""The number of tests that ran, read from the closing lines of test tools.
+
+An exit code of 0 says nothing about it: most tools end so, too, when they found no test at all.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+LARGEST_LINES: Final = 4_000
+"""Of an output, half of them from its end."""
+LINE_CHARACTERS: Final = 400
+_PREFIX: Final = re.compile(
+    r"\[(?:INFO|WARNING|ERROR)\][ \t]+|[\w@./-]{1,200}(?::|[ \t])test[\w:-]{0,40}:[ \t]?"
+)
+"""Of a line that maven, or a tool for many packages, passes on."""
+_INTERESTING: Final = re.compile(r"\d|test|example|passed|spec|skipped", re.IGNORECASE)
+
+
+class Closing(NamedTuple):
+    """A kind of closing line; of its groups `ran` are added, and `not_run` are taken away."""
+
+    tool: str
+    line: re.Pattern[str]
+    counts: re.Pattern[str] | None = None
+    """Finds the numbers of tests that ran within the line, where they are many."""
+    is_one: bool = False
+    """Each such line stands for a test, or for a package with tests."""
+
+
+def _closing(tool: str, line: str, *, counts: str | None = None, is_one: bool = False) -> Closing:
+    compiled = re.compile(counts) if counts else None
+    return Closing(tool, re.compile(line), compiled, is_one)
+
+
+_RAN: Final = r"(\d+) (?:passed|failed|errors?|xfailed|xpassed)\b"
+CLOSINGS: Final = (
+    _closing(
+        "pytest",
+        r"(?:=+ )?\d+ (?:passed|failed|errors?|skipped|deselected|xfailed|xpassed|warnings?)\b"
+        r".* in \d[\d.]*s\b",
+        counts=_RAN,
+    ),
+    _closing("unittest", r"Ran (?P<ran>\d+) tests? in "),
+    _closing("unittest", r"(?:OK|FAILED) \(.*\bskipped=(?P<not_run>\d+)"),
+    _closing(
+        "go", r"ok[ \t]+\S+[ \t]+(?:\d[\d.]*s|\(cached\))(?!.*\[no tests to run\])", is_one=True
+    ),
+    _closing("go", r"--- (?:PASS|FAIL): \S", is_one=True),
+    _closing("gotestsum", r"DONE (?P<ran>\d+) tests?\b"),
+    _closing("cargo", r"test result: \w+\. (?P<ran>\d+) passed; \d+ failed;"),
+    _closing("cargo", r"test \S.* \.\.\. FAILED", is_one=True),
+    _closing("nextest", r"[ \t]*Summary \[.*\] +(?P<ran>\d+)(?:/\d+)? tests? run"),
+    _closing("jest, vitest or pest", r"[ \t]*Tests:?[ \t]+\d.*", counts=r"(\d+) (?:passed|failed)"),
+    _closing("mocha", r"[ \t]*(?P<ran>\d+) (?:passing|failing)\b"),
+    _closing("node --test or tape", r"(?:#|\u2139) (?:pass|fail)[ \t]+(?P<ran>\d+)"),
+    _closing("TAP", r"(?:not )?ok \d+\b(?!.*# (?:SKIP|skip))", is_one=True),
+    _closing("tap", r"(?:Asserts:[ \t]+|# \{ total: )(?P<ran>\d+)"),
+    _closing("ava", r"[ \t]*(?:✔ )?(?P<ran>\d+) tests? (?:passed|failed)"),
+    _closing("playwright", r"[ \t]*(?P<ran>\d+) (?:passed|failed)(?: \([\d.]+m?s\))?$"),
+    _closing("jasmine", r"(?P<ran>\d+) specs?, \d+ failures?"),
+    _closing("karma", r".*\bExecuted (?P<ran>\d+) of \d+ "),
+    _closing("bun", r"[ \t]*(?P<ran>\d+) (?:pass|fail)$"),
+    _closing("uvu", r"[ \t]*Total:[ \t]+(?P<ran>\d+)$"),
+    _closing("deno", r"(?:ok|FAILED) \| (?P<ran>\d+) passed"),
+    _closing("rspec", r"(?P<ran>\d+) examples?, \d+ failures?(?:, (?P<not_run>\d+) pending)?"),
+    _closing(
+        "minitest",
+        r"(?P<ran>\d+) (?:runs|tests), \d+ assertions, .*?(?P<not_run>\d+) (?:skips|omissions)\b",
+    ),
+    _closing("cucumber or behave", r"(?P<ran>\d+) scenarios? (?:\(|passed)"),
+    _closing("phpunit", r"OK(?:, but [^(]*)? ?\((?P<ran>\d+) tests?,"),
+    _closing("phpunit", r"Tests: (?P<ran>\d+), Assertions: \d+(?:.*Skipped: (?P<not_run>\d+))?"),
+    _closing(
+        "maven",
+        r"Tests run: (?P<ran>\d+), Failures: \d+, Errors: \d+, Skipped: (?P<not_run>\d+)",
+    ),
+    _closing(
+        "gradle",
+        r"> Task :(?:\S+:)?(?:test(?!Classes)\w*|\w+Test)(?: (?:FAILED|UP-TO-DATE|FROM-CACHE))?$",
+        is_one=True,
+    ),
+    _closing("sbt", r"(?:Passed|Failed): Total (?P<ran>\d+)"),
+    _closing("dotnet", r"[ \t]*(?:Passed|Failed)![ \t]+-", counts=r"(?:Passed|Failed):[ \t]+(\d+)"),
+    _closing(
+        "dotnet", r"[ \t]*(?:Test summary: )?total: +(?P<ran>\d+)(?:,.*skipped: (?P<not_run>\d+))?"
+    ),
+    _closing("dotnet", r"[ \t]*Total tests: (?P<ran>\d+)"),
+    _closing(
+        "mix",
+        r"(?:\d+ doctests?, )?(?:\d+ properties, )?(?P<ran>\d+) tests?, \d+ failures?"
+        r"(?:, (?P<not_run>\d+) (?:excluded|skipped))?",
+    ),
+    _closing("ctest", r"\d+% tests passed, \d+ tests? failed out of (?P<ran>\d+)"),
+    _closing("prove", r"Files=\d+, Tests=(?P<ran>\d+),"),
+    _closing("GoogleTest", r"\[=+\] (?P<ran>\d+) tests? from .* ran\b"),
+    _closing("meson", r"Ok:[ \t]+(?P<ran>\d+)"),
+    _closing("automake", r"# (?:PASS|FAIL):[ \t]+(?P<ran>\d+)"),
+    _closing("swift", r".*\bExecuted (?P<ran>\d+) tests?, with "),
+    _closing("swift", r".*\bTest run with (?P<ran>\d+) tests?\b"),
+    _closing("dart", r".*\+(?P<ran>\d+)(?: ~\d+)?: All tests passed!"),
+    _closing("cabal", r"\d+ of \d+ test suites \((?P<ran>\d+) of "),
+    _closing("bazel", r"Executed (?P<ran>\d+) out of \d+ tests?"),
+    _closing("leiningen", r"Ran (?P<ran>\d+) tests? containing"),
+    _closing("pre-commit", r"\S.*\.{3,}(?:Passed|Failed)$", is_one=True),
+)
+_NONE: Final = re.compile(
+    r"no tests? ran\b|no tests? found\b|no test files? found|no tests? to run|no test files\]"
+    r"|collected 0 items|ran 0 tests|running 0 tests|no tests executed|no tests were found"
+    r"|no test is available|there are no tests|no tests? suite found|tests are skipped"
+    r"|no specs found|no examples found|couldn.t find any files to test|Result: NOTESTS"
+    r"|no tests? defined|no tests? (?:match|specified)|found 0 test\(s\)"
+    r"|> Task :\S*[tT]est\w* (?:NO-SOURCE|SKIPPED)|\.{3,}.*Skipped$|1\.\.0\b",
+    re.IGNORECASE,
+)
+
+
+def number_ran(output: str) -> int | None:
+    """The number of tests, or of packages with tests; None: no tool said anything of it."""
+    lines = list(_lines(output))
+    counts = [count for line in lines for count in _counts(line)]
+    if not counts:
+        return 0 if says_none(lines) else None
+    return max(0, sum(counts))
+
+
+def found_none(output: str) -> bool:
+    """True if a tool said that there was no test, and none that one ran."""
+    lines = list(_lines(output))
+    return says_none(lines) and not any(count for line in lines for count in _counts(line))
+
+
+def says_none(lines: list[str]) -> bool:
+    return any(_NONE.search(line) for line in lines)
+
+
+def _lines(output: str) -> Iterator[str]:
+    lines = output.splitlines()
+    if len(lines) > LARGEST_LINES:
+        half = LARGEST_LINES // 2
+        lines = [*lines[:half], *lines[-half:]]
+    for line in lines:
+        cut = line[:LINE_CHARACTERS].rstrip()
+        if _INTERESTING.search(cut):
+            prefix = _PREFIX.match(cut)
+            yield cut[prefix.end() :] if prefix else cut
+
+
+def _counts(line: str) -> Iterator[int]:
+    """The count of the first kind of closing line that matches."""
+    for closing in CLOSINGS:
+        found = closing.line.match(line)
+        if found is not None:
+            yield _count(closing, found)
+            return
+
+
+def _count(closing: Closing, found: re.Match[str]) -> int:
+    if closing.is_one:
+        return 1
+    if closing.counts is not None:
+        return sum(map(int, closing.counts.findall(found.string)))
+    groups = found.groupdict()
+    return int(groups.get("ran") or 0) - int(groups.get("not_run") or 0)

@@ -1,0 +1,94 @@
+"""Names of test tools, wrappers and programs in the commands of a repository."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Final
+
+_RUNNER: Final = (
+    r"(?:(?:poetry|pdm|hatch|uv|pipenv|rye|pixi) run (?:--?[\w=-]+ )*|bundle exec "
+    r"|npx (?:--?[\w=-]+ )*|(?:pnpm|yarn|bun) (?:exec |x )?|bunx |python3? -m "
+    r"|coverage run (?:--?[\w=.-]+ )*(?:-m )?"
+    r"|(?:\./)?(?:node_modules/\.bin|vendor/bin|bin)/)*"
+)
+_DIRECT: Final = (
+    r"(?:pytest|py\.test|unittest|nose2|vitest|jest|mocha|ava|jasmine|rspec|phpunit|pest|ctest"
+    r"|gotestsum|go test|cargo (?:\+\S+ )?(?:test|nextest run)|node --test|bun test|deno test"
+    r"|dotnet test|mix test|swift test|dart test|flutter test|prove|rails test|minitest"
+    r"|(?:python3? )?(?:\S*/)?manage\.py test)\b"
+)
+_WRAPPED: Final = (
+    r"(?:(?:npm|pnpm|yarn|bun)(?: --?[\w=/.-]+)* (?:run )?(?:t|test|tests|test:[\w:-]+)\b"
+    r"|tox\b|nox\b|hatch test\b|hatch run (?:\w+:)?tests?\b"
+    r"|(?:\./mvnw|mvn)\b.* (?:test|verify|package|install)\b"
+    r"|(?:\./gradlew|gradle)\b.* (?:test|check|build)\b|(?:rake|just|make) (?:test|tests|check)\b"
+    r"|composer (?:run )?(?:test|tests)\b|sbt .*\btest\b|lein test\b)"
+)
+_TEST: Final = re.compile(rf"{_RUNNER}(?:{_DIRECT}|{_WRAPPED})")
+_DIRECT_TEST: Final = re.compile(rf"{_RUNNER}{_DIRECT}")
+_PREFIX: Final = re.compile(
+    r"[A-Za-z_]\w*=\S*[ \t]+|(?:do|then|else|if|elif|while|until|time|exec|env|command|nice)[ \t]+"
+)
+"""Variables, and keywords before a command."""
+_SPLIT: Final = re.compile(r"&&|\|\||[;\n|]")
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+TRIVIAL: Final = _names(
+    "echo printf true : exit cd pushd popd sleep ls pwd date cat mkdir rm cp touch test [ [["
+    " set unset export fi done for clear wait"
+)
+"""Commands that test nothing."""
+KNOWN: Final = _names(
+    "go cargo rustc npm npx node pnpm yarn bun bunx deno mvn gradle java javac bundle rake"
+    " rspec ruby gem php composer phpunit dotnet mix elixir tox nox poetry pdm hatch uv uvx"
+    " pipenv pytest just cmake ctest meson ninja docker docker-compose podman gotestsum"
+    " golangci-lint pre-commit swift dart flutter coverage python python3 ruff mypy flake8 gcc"
+    " g++ cc c++ clang clang++ sbt lein perl prove helm terraform protoc buf shellcheck zig ghc"
+    " cabal stack julia Rscript cargo-nextest jq yq"
+)
+"""Programs that are not a part of every system."""
+
+
+def is_test(line: str) -> bool:
+    """True if a simple command of the line runs a known test tool, perhaps by a wrapper."""
+    return any(_TEST.match(each) for each in simple_commands(line))
+
+
+def is_direct_test(line: str) -> bool:
+    """True if one of them is a test tool itself, which says how many tests ran."""
+    return any(_DIRECT_TEST.match(each) for each in simple_commands(line))
+
+
+def is_trivial(script: str) -> bool:
+    """True if nothing in the script can have tested anything."""
+    return all(_first(each) in TRIVIAL for each in simple_commands(script))
+
+
+def programs(script: str) -> Iterator[str]:
+    """Known programs that the script calls by name, in order."""
+    for each in simple_commands(script):
+        first = _first(each)
+        if first in KNOWN:
+            yield first
+
+
+def simple_commands(script: str) -> Iterator[str]:
+    """Commands without their variables; none for comments and for make's own lines."""
+    joined = script.replace("\\\n", " ")
+    for piece in _SPLIT.split(joined):
+        each = piece.strip().lstrip("@-+({! \t")
+        while found := _PREFIX.match(each):
+            each = each[found.end() :]
+        if each and not each.startswith(("#", "make:", "make[")):
+            yield " ".join(each.split())
+
+
+def _first(command: str) -> str:
+    try:
+        return next(iter(shlex.split(command, comments=True)), "")
+    except ValueError:
+        return command.split(maxsplit=1)[0]

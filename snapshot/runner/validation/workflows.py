@@ -1,0 +1,119 @@
+"""The test steps of a repository's GitHub workflows: plain commands alone, of jobs that any machine
+can do."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from ..agent.child_env import is_reserved
+from . import yaml_text
+from .plan import Command, shell
+from .tools import is_test, simple_commands
+
+FOLDER: Final = ".github/workflows/"
+LARGEST_STEPS: Final = 4
+LARGEST_LINES: Final = 6
+_FOREIGN: Final = re.compile(
+    r"\$\{\{|\$\(?GITHUB_|\$\{?RUNNER_|\bsecrets\b|\b(?:sudo|apt|apt-get|brew|docker|docker-compose"
+    r"|curl|wget|gh|aws|ssh|codecov)\b|::(?:group|set-output)|\bif \[|>>|<<"
+)
+"""A step with one of these means its own machine, or more than a test."""
+_HARMLESS: Final = re.compile(r"PYTHON(?!HOME|STARTUP)\w*|NODE_OPTIONS|LANG|TERM")
+"""Reserved names that may be set for one check."""
+
+
+def checks(texts: Mapping[str, str]) -> tuple[Command, ...]:
+    """Commands of the workflows among these files, each once."""
+    found: dict[str, Command] = {}
+    for path in sorted(texts):
+        if path.startswith(FOLDER) and path.endswith((".yml", ".yaml")):
+            for command in _of_workflow(texts[path]):
+                found.setdefault(command.line, command)
+    return tuple(found.values())[:LARGEST_STEPS]
+
+
+def _of_workflow(text: str) -> Iterator[Command]:
+    workflow = _parsed(text)
+    if not _is_triggered(workflow.get("on", workflow.get(True))):
+        return
+    jobs = workflow.get("jobs")
+    for job in jobs.values() if isinstance(jobs, dict) else ():
+        if isinstance(job, dict) and _is_possible(job):
+            yield from _of_job(job, _variables(workflow), _folder(workflow))
+
+
+def _parsed(text: str) -> dict[object, object]:
+    try:
+        found = yaml_text.parse(text)
+    except yaml_text.NotYaml:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_triggered(on: object) -> bool:
+    """True for a workflow that checks changes. (YAML 1.1 reads the key `on` as true.)"""
+    wanted = {"push", "pull_request"}
+    return (
+        on in wanted
+        if isinstance(on, str)
+        else isinstance(on, list | dict)
+        and any(each in wanted for each in on if isinstance(each, str))
+    )
+
+
+def _is_possible(job: Mapping[object, object]) -> bool:
+    """True for a job on Linux that needs no services, containers or conditions."""
+    if any(job.get(key) for key in ("services", "container", "if", "uses", "environment")):
+        return False
+    where = str(job.get("runs-on", "")).lower()
+    return not where or any(each in where for each in ("ubuntu", "linux", "matrix"))
+
+
+def _of_job(
+    job: Mapping[object, object], environ: Mapping[str, str] | None, folder: str
+) -> Iterator[Command]:
+    steps = job.get("steps")
+    own = _variables(job)
+    for step in steps if isinstance(steps, list) else ():
+        run = step.get("run") if isinstance(step, dict) else None
+        if not isinstance(run, str) or step.get("if") or not _is_simple(run):
+            continue
+        given = _variables(step)
+        directory = step.get("working-directory", _folder(job) or folder)
+        is_bash = step.get("shell", "bash") in {"bash", "sh"}
+        if environ is None or own is None or given is None or not is_bash:
+            continue
+        if isinstance(directory, str) and _is_inside(directory):
+            where = "" if directory in {".", "./"} else directory.removeprefix("./").rstrip("/")
+            yield shell(run.strip(), directory=where, environ={**environ, **own, **given})
+
+
+def _is_simple(run: str) -> bool:
+    is_short = len(run.strip().splitlines()) <= LARGEST_LINES and len(run) <= 1_000
+    return is_short and not _FOREIGN.search(run) and is_test(run) and any(simple_commands(run))
+
+
+def _is_inside(directory: str) -> bool:
+    return "${{" not in directory and ".." not in directory and not directory.startswith("/")
+
+
+def _variables(holder: Mapping[object, object]) -> dict[str, str] | None:
+    """Its `env`; None if a name is not its own to set, or a value is an expression for GitHub."""
+    given = holder.get("env") or {}
+    if not isinstance(given, dict):
+        return None
+    variables = {str(name): _text(value) for name, value in given.items()}
+    is_strange = any(is_reserved(name) and not _HARMLESS.fullmatch(name) for name in variables)
+    return None if is_strange or any("${{" in each for each in variables.values()) else variables
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _folder(holder: Mapping[object, object]) -> str:
+    """`defaults.run.working-directory`."""
+    defaults = holder.get("defaults")
+    run = defaults.get("run") if isinstance(defaults, dict) else None
+    found = run.get("working-directory") if isinstance(run, dict) else None
+    return found if isinstance(found, str) else ""

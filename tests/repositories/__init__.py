@@ -1,0 +1,1 @@
+"""Validation of known repositories, as a table."""

@@ -1,0 +1,95 @@
+"""The verdict on a check that ran: its exit code alone never makes it pass."""
+
+import pytest
+
+from snapshot.runner.agent.command import CommandResult
+from snapshot.runner.validation.plan import Command
+from snapshot.runner.validation.verdict import judge
+
+NO_GO = "/bin/sh: 1: go: not found\nmake: *** [Makefile:9: test] Error 127"
+
+
+def _result(output: str, code: int) -> CommandResult:
+    return CommandResult(
+        exit_code=code, seconds=1.0, output=output, output_digest="", is_timed_out=False
+    )
+
+
+def _verdict(
+    output: str,
+    code: int = 0,
+    *,
+    script: str | None = None,
+    missing: tuple[str, ...] = (),
+    must_count: bool = True,
+) -> tuple[str, str]:
+    command = Command(argv=("check",), must_count=must_count)
+    return judge(command, _result(output, code), script=script, missing=missing)
+
+
+PASSED = {
+    "a tool that counts": _verdict("3 passed in 0.1s"),
+    "a wrapper of it": _verdict("3 passed in 0.1s", script="pytest", missing=("go",)),
+}
+
+
+@pytest.mark.parametrize("verdict", PASSED.values(), ids=PASSED)
+def test_a_check_passes_by_the_words_of_a_test_tool(verdict: tuple[str, str]) -> None:
+    assert verdict == ("passed", "")
+
+
+def test_a_wrapper_without_counted_tests_passes_and_says_so() -> None:
+    expected = ("passed", "exit code 0; its output counts no tests")
+    assert _verdict("All checks passed!", script="ruff check") == expected
+
+
+def test_an_explicit_command_of_no_test_tool_passes_by_its_exit_code() -> None:
+    assert _verdict("", must_count=False) == ("passed", "")
+
+
+NOT_RUN = {
+    "no test was found": (_verdict("no tests ran in 0.01s"), "no test ran"),
+    "pytest's own exit code": (_verdict("no tests ran in 0.01s", 5), "no test ran"),
+    "an explicit command finds none": (_verdict("0 passing", must_count=False), "no test ran"),
+    "a script that echoes": (
+        _verdict("5 passed in 1s", script='echo "5 passed in 1s"'),
+        'no test ran: it runs nothing but `echo "5 passed in 1s"`',
+    ),
+    "a script that is true": (
+        _verdict("", script="true"),
+        "no test ran: it runs nothing but `true`",
+    ),
+    "a target without a script": (
+        _verdict("", script="make: Nothing to be done for 'test'."),
+        "no test ran: it runs nothing but `nothing`",
+    ),
+    "make without the language": (
+        _verdict("done", script="for d in a; do go test $d; done", missing=("go",)),
+        "go is not installed",
+    ),
+    "a test tool without a word": (_verdict(""), "no test ran: its output counts none"),
+    "a program that is not there": (_verdict(NO_GO, 2), "go is not installed"),
+    "a shell without it": (
+        _verdict("bash: line 1: tox: command not found", 127),
+        "tox is not installed",
+    ),
+}
+
+
+@pytest.mark.parametrize(("verdict", "reason"), NOT_RUN.values(), ids=NOT_RUN)
+def test_a_check_without_tests_did_not_run(verdict: tuple[str, str], reason: str) -> None:
+    assert verdict == ("not_run", reason)
+
+
+FAILED = {
+    "a test failed": _verdict("1 failed, 3 passed in 0.1s", 1),
+    "a test that misses a program": _verdict(
+        "sh: 1: frobnicate: not found\n1 failed in 0.1s\nmake: *** [test] Error 1", 2
+    ),
+    "go does not build": _verdict("?   a\t[no test files]\nFAIL\tb [build failed]\nFAIL", 1),
+}
+
+
+@pytest.mark.parametrize("verdict", FAILED.values(), ids=FAILED)
+def test_a_failure_is_a_failure(verdict: tuple[str, str]) -> None:
+    assert verdict == ("failed", "")
