@@ -5,10 +5,11 @@ from gateway.loops.deliveries.admission import (
     LEAST_UNPROVEN,
     PARALLEL,
     SLOW,
+    USUAL_PER_ENDPOINT,
     Limits,
     Slot,
 )
-from gateway.loops.deliveries.limiter import FIRST_IN_FLIGHT
+from gateway.loops.deliveries.limiter import FIRST_IN_FLIGHT, MOST_IN_FLIGHT
 from tests.loops.heads import NOW, Row
 
 
@@ -45,6 +46,27 @@ def test_one_endpoint_gets_no_more_than_its_own_limit() -> None:
     assert limits.available(Row(project="a", endpoint_id="ep_1"), NOW) == FIRST_IN_FLIGHT
     limits.start(Row(project="a", endpoint_id="ep_1"), NOW)
     assert limits.available(Row(project="a", endpoint_id="ep_1"), NOW) == FIRST_IN_FLIGHT - 1
+
+
+def test_one_busy_endpoint_has_the_extra_attempts_of_its_project_and_the_next_has_none() -> None:
+    limits, now = Limits(), NOW
+
+    def fill(endpoint_id: str) -> list[Slot]:
+        head = Row(project="a", endpoint_id=endpoint_id)
+        for _ in range(MOST_IN_FLIGHT):
+            limits.endpoint(endpoint_id).succeed()
+        return [
+            limits.start(head, now) for _ in iter(lambda: limits.available(head, now) > 0, False)
+        ]
+
+    assert len(fill("ep_1")) == MOST_IN_FLIGHT
+    second = fill("ep_2")
+    assert len(second) == USUAL_PER_ENDPOINT
+    assert limits.opens_at("a", "ep_2", now) is None
+    for slot in second:
+        limits.finish(slot)
+    assert limits.opens_at("a", "ep_2", now) == now
+    assert len(fill("ep_2")) == USUAL_PER_ENDPOINT
 
 
 def test_endpoints_on_trial_leave_room_for_those_that_are_proven() -> None:

@@ -18,6 +18,11 @@ FIRST_UNPROVEN: Final = 16
 """Initial concurrency of a project to endpoints that have not answered well (slow start)."""
 LEAST_UNPROVEN: Final = 8
 """A project never gets less, however many of its endpoints hang."""
+USUAL_PER_ENDPOINT: Final = 8
+"""Attempts in flight to one endpoint; more of them are extra."""
+MOST_EXTRA: Final = 24
+"""Extra attempts of a project in flight: one busy endpoint has them, and many that begin to hang at
+once do not use up every slot."""
 SLOW: Final = 2_000
 """Milliseconds after which a failed attempt has kept its slot from others for long."""
 MANY: Final = 10_000
@@ -30,6 +35,7 @@ class _Share(msgspec.Struct, kw_only=True):
     in_flight: int = 0
     unproven: int = 0
     most_unproven: int = FIRST_UNPROVEN
+    extra: int = 0
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +84,7 @@ class Limits:
 
     def available(self, head: Head, now: int) -> int:
         """The number of attempts to the endpoint that may start now."""
-        limiter = self.endpoint(head.endpoint_id)
-        return min(limiter.available(now), self.left(head.project, is_proven=limiter.is_proven))
+        return self._available(head.project, self.endpoint(head.endpoint_id), now)
 
     def start(self, head: Head, now: int) -> Slot:
         """Count one more attempt in flight."""
@@ -93,12 +98,14 @@ class Limits:
         self._in_flight += 1
         share.in_flight += 1
         share.unproven += slot.is_unproven
+        share.extra += limiter.in_flight > USUAL_PER_ENDPOINT
         return slot
 
     def finish(self, slot: Slot) -> None:
         """Count one attempt less."""
-        share = self._share(slot.project)
-        self.endpoint(slot.endpoint_id).in_flight -= 1
+        limiter, share = self.endpoint(slot.endpoint_id), self._share(slot.project)
+        share.extra -= limiter.in_flight > USUAL_PER_ENDPOINT
+        limiter.in_flight -= 1
         self._in_flight -= 1
         share.in_flight -= 1
         share.unproven -= slot.is_unproven
@@ -108,7 +115,13 @@ class Limits:
         its project."""
         limiter = self.endpoint(slot.endpoint_id)
         left = self.left(slot.project, is_proven=limiter.is_proven)
-        return left > 1 and limiter.available(now) > 0 and limiter.queue.call()
+        is_available = self._available(slot.project, limiter, now) > 0
+        return left > 1 and is_available and limiter.queue.call()
+
+    def opens_at(self, project: str, endpoint_id: str, now: int) -> int | None:
+        """The time at which one more may start; None if one in flight has to end before."""
+        limiter = self.endpoint(endpoint_id)
+        return limiter.opens_at(now) if self._share_of_endpoint(project, limiter) > 0 else None
 
     def record(self, project: str, duration_ms: int, *, is_success: bool) -> None:
         """An attempt that ends soon allows one more to unproven endpoints; a slow failure halves
@@ -128,6 +141,14 @@ class Limits:
         if len(self._endpoints) > self._many:
             kept = self._endpoints.items()
             self._endpoints = {name: each for name, each in kept if not each.is_idle(now)}
+
+    def _available(self, project: str, limiter: EndpointLimiter, now: int) -> int:
+        left = self.left(project, is_proven=limiter.is_proven)
+        return min(limiter.available(now), left, self._share_of_endpoint(project, limiter))
+
+    def _share_of_endpoint(self, project: str, limiter: EndpointLimiter) -> int:
+        usual = max(0, USUAL_PER_ENDPOINT - limiter.in_flight)
+        return usual + MOST_EXTRA - self._share(project).extra
 
     def _share(self, project: str) -> _Share:
         return self._shares.setdefault(project, _Share())

@@ -166,7 +166,7 @@ class Deliverer:
 
     def _postpone(self, project: str, endpoint_id: str, now: int) -> None:
         """Look at it when it takes more, or when an attempt to it ends."""
-        at = self._limits.endpoint(endpoint_id).opens_at(now)
+        at = self._limits.opens_at(project, endpoint_id, now)
         if at is not None:
             self._discovery.add(project, endpoint_id, at)
 

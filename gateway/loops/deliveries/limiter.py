@@ -6,8 +6,9 @@ from typing import Final
 
 from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue
 
-MOST_IN_FLIGHT: Final = 8
-"""Attempts in flight to an endpoint that takes them."""
+MOST_IN_FLIGHT: Final = 32
+"""Attempts in flight to an endpoint that takes them. With 8 it gets half of what callers of 64
+connections send in: as many are answered in a turn of the event loop as were under way."""
 FIRST_IN_FLIGHT: Final = 2
 """Initial concurrency (slow start): many endpoints that hang must not use up every slot."""
 BREAKER_FAILURES: Final = 8

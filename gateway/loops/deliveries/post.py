@@ -157,20 +157,26 @@ async def _exchange(
     transport: httpx.AsyncBaseTransport, message: WebhookMessage, now: int, began: float
 ) -> Outcome:
     # Without a client between: it would follow, authenticate, and keep the cookies of receivers.
-    url = _url(message.url)
+    url, host = _url(message.url)
+    # A stream and the headers that go with it: a content would be encoded, described and read.
+    # Without a host of ours httpx decodes the one in the URL, and raises where it cannot.
     request = httpx.Request(
         "POST",
         url,
-        content=message.body,
-        # Without a host of ours httpx decodes the one in the URL, and raises where it cannot.
-        headers={"host": url.netloc.decode("ascii"), **headers(message, now // 1000)},
+        headers={
+            "host": host,
+            "content-length": str(len(message.body)),
+            **headers(message, now // 1000),
+        },
+        stream=httpx.ByteStream(message.body),
         extensions={"timeout": _PATIENCE, "project": message.project},
     )
     response = await transport.handle_async_request(request)
+    stream = _stream(response)
     try:
-        answer = await _beginning(response)
+        answer = await _beginning(stream)
     finally:
-        await response.aclose()
+        await stream.aclose()
     return Outcome(
         status=response.status_code,
         reason=_refusal(response.status_code),
@@ -181,26 +187,28 @@ async def _exchange(
 
 
 @lru_cache(maxsize=512)  # to read it anew takes 60 µs
-def _url(text: str) -> httpx.URL:
+def _url(text: str) -> tuple[httpx.URL, str]:
+    """The address, and its host with the port."""
     try:
-        return httpx.URL(text)
+        url = httpx.URL(text)
+        return url, url.netloc.decode("ascii")
     except ValueError as exc:
         raise httpx.InvalidURL("It is no URL") from exc
 
 
-async def _beginning(response: httpx.Response) -> str:
+async def _beginning(stream: httpx.AsyncByteStream) -> str:
     """The first of it. The answer is the status: a body that breaks off, or hangs, changes none."""
     kept = b""
     with suppress(httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(BODY_LIMIT):
-            async for chunk in _chunks(response):
+            async for chunk in stream:
                 kept += chunk
                 if len(kept) >= KEPT_ANSWER:
                     break
     return kept[:KEPT_ANSWER].decode("utf-8", "replace")
 
 
-def _chunks(response: httpx.Response) -> httpx.AsyncByteStream:
+def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
     if not isinstance(response.stream, httpx.AsyncByteStream):
         raise TypeError("An asynchronous transport gives an asynchronous body")
     return response.stream
@@ -239,10 +247,10 @@ def _reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:
 
 
 def _retry_after(response: httpx.Response, now: int) -> int | None:
-    header = response.headers.get("retry-after")
-    if header is None or response.status_code not in (429, 503):
+    if response.status_code not in (429, 503):
         return None
-    return read_retry_after(header, now)
+    header = response.headers.get("retry-after")
+    return None if header is None else read_retry_after(header, now)
 
 
 def _since(began: float) -> int:

@@ -5,7 +5,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-PLACES: Final = 16
+PLACES: Final = 64
 """Deliveries that may wait for one endpoint."""
 PATIENCE: Final = 0.25
 """Seconds that a delivery waits; then the rows that it was read from are too old."""

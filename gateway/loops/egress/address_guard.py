@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -109,6 +110,7 @@ def is_tls(error: BaseException) -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
 def _is_public_text(text: str) -> bool:
     try:
         return is_public(ipaddress.ip_address(text))

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 THREADS: Final = 64
@@ -125,6 +126,7 @@ class Resolver:
                 self._waiting[name] = waiting
 
 
+@lru_cache(maxsize=1024)
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -11,7 +11,7 @@ from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingE
 from gateway.store.sqlite.connection import Queries
 from gateway.store.sqlite.replays import NEWEST_SEQ
 
-PER_ENDPOINT: Final = 40
+PER_ENDPOINT: Final = 160
 """Heads of one endpoint that one read gives: twice as many as may be under way, and some that were
 answered and wait for their commit."""
 
