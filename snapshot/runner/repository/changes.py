@@ -13,6 +13,7 @@ from .. import files
 from .agents_git import AgentsGit
 from .exclusions import BuildArtifacts, Exclusion, ExclusionReason, named
 from .git import Git
+from .left_files import LeftFiles
 from .plumbing import nul_list, parents, raw_changes, staged_files
 
 LARGEST_FILE_BYTES: Final = 100 * 1024**2
@@ -37,13 +38,19 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(
-    git: Git, work_tree: Path, agents: AgentsGit, *, is_secret: Callable[[bytes], bool]
+    git: Git,
+    work_tree: Path,
+    agents: AgentsGit,
+    *,
+    is_secret: Callable[[bytes], bool],
+    left: LeftFiles,
 ) -> Changes:
     """Compare. `git` works on a copy of the starting index, without any conversion."""
     kept = _Kept.read(git)
     git("update-index", "-q", "--refresh", allowed=(0, 1))
     touched, gone = _touched(git)
-    new, ignored = _untracked(git, agents, kept.files)
+    others, ignored = _untracked(git, agents, kept.files)
+    new, ignored = left.without(others, work_tree), left.without(ignored, work_tree)
     artifacts = BuildArtifacts(kept=kept.files, new=new)
     rules = _Rules(work_tree, kept, artifacts, is_secret)
     candidates = [*touched, *(path for path in new if not rules.is_artifact(path))]

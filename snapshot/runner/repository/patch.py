@@ -9,7 +9,7 @@ import msgspec
 
 from .. import files
 from ..failure import RepositoryRejected
-from . import agents_git, changes, diff
+from . import agents_git, changes, diff, left_files
 from .agents_git import LARGEST_INDEX_BYTES, AgentsGit
 from .changes import Changes
 from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, sentences
@@ -93,7 +93,8 @@ def make(
     ours = git.at(comparing, work_tree=start.work_tree)
     if index is None:
         ours("read-tree", start.base_sha)
-    found = changes.find(ours, start.work_tree, agents, is_secret=is_secret)
+    left = left_files.read(start.clone)
+    found = changes.find(ours, start.work_tree, agents, is_secret=is_secret, left=left)
     return _PatchBuilder(git, start, workdir / "tree", agents).build(found, most)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from . import left_files
 from .git import Git, write_attributes
 from .plumbing import attributes_of, nul_joined, nul_list, staged_files
 from .remote import Clone
@@ -19,6 +20,7 @@ RAW_ATTRIBUTES: Final = "* -text -ident !working-tree-encoding !diff !filter\n"
 """No conversion: the bytes of the directory are compared."""
 CHECKOUT_SECONDS: Final = 600.0
 STARTING_INDEX: Final = "starting-index"
+RESTORING_INDEX: Final = "restoring-index"
 
 
 class StartingState(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +54,26 @@ def begin(git: Git, clone: Clone, work_tree: Path, *, path: str = "") -> Startin
     return state
 
 
+def settle(git: Git, state: StartingState) -> None:
+    """Restore the tracked files that a set-up changed, and record the other files that it left.
+
+    Only what differs from those is a change of the agent.
+    """
+    ours = git.at(state.clone, work_tree=state.work_tree, index=STARTING_INDEX)
+    write_attributes(state.clone, RAW_ATTRIBUTES)
+    ours("update-index", "-q", "--refresh", allowed=(0, 1))
+    changed = ours("diff-files", "--name-only", "--ignore-submodules=all", "-z")
+    write_attributes(state.clone, "")
+    if changed:
+        fresh = git.at(state.clone, work_tree=state.work_tree, index=RESTORING_INDEX)
+        fresh("read-tree", state.base_sha)
+        fresh("checkout-index", "--force", "-z", "--stdin", stdin=changed, seconds=CHECKOUT_SECONDS)
+    left_files.record(ours, state.clone, state.work_tree)
+
+
 def copy_repository(clone: Clone, work_tree: Path) -> None:
     """Give a directory a repository of its own, with all objects of the clone."""
-    ignored = shutil.ignore_patterns(f"{STARTING_INDEX}*")
+    ignored = shutil.ignore_patterns(f"{STARTING_INDEX}*", f"{RESTORING_INDEX}*", left_files.RECORD)
     shutil.copytree(clone.directory / ".git", work_tree / ".git", symlinks=True, ignore=ignored)
 
 

@@ -18,6 +18,7 @@ from ..stop import Stopped
 from ..validation.declared import planned_checks
 from .context import StepContext, Unusable
 from .preparation import Start
+from .setup import set_up
 
 
 class AgentWork(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +55,9 @@ class AgentSession:
         reference = f"refs/heads/{context.branch}"
         theirs("update-ref", reference, start.clone.base_sha)
         theirs("symbolic-ref", "HEAD", reference)
+        environ = context.command_env(self._directory.parent)
+        self._environ = set_up(context, checkout.states, environ)
         context.saved.begin(tuple(checkout.states))
-        self._environ = context.command_env(self._directory.parent)
         self._meter = Meter(context.reporter.emit, context.services.recovered.usage)
         self._checks = self._planned_checks()
 
