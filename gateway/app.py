@@ -301,6 +301,8 @@ def _context(
         public_url=parts.settings.public_url,
         daytona_secrets=parts.settings.daytona_webhook_secrets,
         github_secrets=parts.settings.github_webhook_secrets,
+        follow_ups=parts.settings.follow_ups,
+        follow_up_limit=parts.settings.follow_up_limit,
         snapshot=parts.settings.snapshot,
         allowed_repos=parts.settings.allowed_repos,
         allow_file_repos=parts.settings.allow_file_repos,

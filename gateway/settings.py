@@ -20,6 +20,7 @@ MIN_PASSPHRASE: Final = 8
 SQLITE: Final = "sqlite:///"
 DEFAULT_DATABASE: Final = "sqlite:///.slipgate/slipgate.db"
 DEFAULT_SNAPSHOT: Final = "slipgate-agent-1"
+FOLLOW_UPS: Final = frozenset({"comment", "review", "check"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +41,9 @@ class Settings:
     allow_file_repos: bool
     daytona_webhook_secrets: tuple[bytes, ...] = field(repr=False)
     github_webhook_secrets: tuple[bytes, ...] = field(repr=False)
+    follow_ups: frozenset[str]
+    """Messages of GitHub that become tasks."""
+    follow_up_limit: int
     concurrency_per_key: int
     workspace_wait_seconds: int
     trusted_proxies: tuple[str, ...]
@@ -73,6 +77,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         allow_file_repos=reader.flag("SLIPGATE_ALLOW_FILE_REPOS"),
         daytona_webhook_secrets=reader.svix_secrets("SLIPGATE_DAYTONA_WEBHOOK_SECRETS"),
         github_webhook_secrets=reader.passphrases("SLIPGATE_GITHUB_WEBHOOK_SECRETS"),
+        follow_ups=reader.follow_ups(),
+        follow_up_limit=reader.number("SLIPGATE_GITHUB_FOLLOW_UP_LIMIT", 10, 1, 100),
         concurrency_per_key=reader.number("SLIPGATE_CONCURRENCY_PER_KEY", 1, 1, 1_000),
         workspace_wait_seconds=reader.number("SLIPGATE_WORKSPACE_WAIT_SECONDS", 20, 0, 300),
         trusted_proxies=reader.networks("SLIPGATE_TRUSTED_PROXIES"),
@@ -128,6 +134,14 @@ class _Reader(EnvironmentReader):
                 "sqlite:////absolute/path; this version has no other store"
             )
         return Path(path)
+
+    def follow_ups(self) -> frozenset[str]:
+        kinds = frozenset(self.names("SLIPGATE_GITHUB_FOLLOW_UPS"))
+        if not kinds <= FOLLOW_UPS:
+            self.problems.append(
+                f"SLIPGATE_GITHUB_FOLLOW_UPS must name some of {', '.join(sorted(FOLLOW_UPS))}"
+            )
+        return kinds
 
     def secret_keys(self) -> dict[str, bytes]:
         entries = self.names("SLIPGATE_SECRET_KEYS")

@@ -24,6 +24,7 @@ from gateway.domain.launching.reports import (
 )
 from gateway.domain.launching.sweep_findings import sweep_now
 from gateway.domain.sources import message
+from gateway.domain.sources.follow_up import follow_up
 from gateway.domain.sources.receive import pull_request_closed, sandbox_changed
 from gateway.domain.sources.workspace_request import answer_workspace, open_workspace
 from gateway.domain.tasks.due_clocks import lease_due, pulse, task_due
@@ -39,6 +40,7 @@ _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     commands.ReleaseSandbox: release_sandbox,
     commands.ReportAgentEvent: handle_agent_event,
     message.SandboxNotice: sandbox_changed,
+    message.FollowUpNotice: follow_up,
     message.PullRequestNotice: pull_request_closed,
     commands.Claim: claim,
     commands.RenewLease: renew,

@@ -7,7 +7,7 @@ from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.commands import Claim, ReportEnded
 from gateway.domain.kernel.read_set import IdempotencyKey, ReadSet, WebhookKey
 from gateway.domain.launching.realm import RealmKey
-from gateway.domain.sources.message import PullRequestNotice, SandboxNotice
+from gateway.domain.sources.message import AboutPullRequest, SandboxNotice
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.task import Frozen
 
@@ -29,7 +29,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
     realms: frozenset[RealmKey]
     exits: tuple[ReportEnded, ...]
     workspaces: tuple[WorkspaceKey, ...]
-    notices: tuple[SandboxNotice | PullRequestNotice, ...]
+    notices: tuple[SandboxNotice | AboutPullRequest, ...]
     pulse_at: int | None
 
     @classmethod

@@ -67,6 +67,9 @@ class TaskReads(Protocol):
     async def task(self, task_id: str) -> TaskWithSpec | None:
         """One task with what was asked for."""
 
+    async def newest_of_pull_request(self, url: str) -> TaskWithSpec | None:
+        """The newest task that opened, or goes on with, the pull request at this address."""
+
     async def spec(self, task_id: str) -> Spec | None:
         """The request of a task."""
 

@@ -71,6 +71,10 @@ class Context:
     daytona_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     github_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     """Secrets these services sign with; any of several, during a rotation."""
+    follow_ups: frozenset[str] = frozenset()
+    """Messages of GitHub that become tasks: `comment`, `review`, `check`."""
+    follow_up_limit: int = 10
+    """Of one pull request."""
     snapshot: str = ""
     allowed_repos: tuple[str, ...] = ()
     allow_file_repos: bool = False

@@ -17,7 +17,14 @@ from gateway.wire.signing import MalformedHeaders
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 State = Annotated[str, msgspec.Meta(max_length=60)]
-Reason = Literal["unknown_sandbox", "unknown_pull_request", "nothing_to_do", "not_followed", "ping"]
+Reason = Literal[
+    "unknown_sandbox",
+    "unknown_pull_request",
+    "nothing_to_do",
+    "follow_up_limit",
+    "not_followed",
+    "ping",
+]
 
 SANDBOXES: Final = "sandbox."
 """The prefix of Daytona's events about sandboxes; others are about snapshots and volumes."""
@@ -92,6 +99,77 @@ class PullRequestEvent(msgspec.Struct, frozen=True):
     action: Annotated[str, msgspec.Meta(max_length=60)]
     pull_request: GitHubPullRequest
     sender: GitHubUser | None = None
+
+
+class GitHubText(msgspec.Struct, frozen=True):
+    """A comment or a review, and its author's relation to the repository."""
+
+    user: GitHubUser
+    author_association: Annotated[str, msgspec.Meta(max_length=60)]
+    body: str | None = None
+    state: Annotated[str, msgspec.Meta(max_length=60)] = ""
+    """Of a review."""
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    submitted_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    """Of a review."""
+
+
+class GitHubPullRequestLink(msgspec.Struct, frozen=True):
+    """The pull request of an issue; plain issues have none."""
+
+    html_url: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+
+
+class GitHubIssue(msgspec.Struct, frozen=True):
+    """A commented issue."""
+
+    pull_request: GitHubPullRequestLink | None = None
+
+
+class CommentEvent(msgspec.Struct, frozen=True):
+    """The event `issue_comment`, which pull requests have too."""
+
+    action: Annotated[str, msgspec.Meta(max_length=60)]
+    issue: GitHubIssue
+    comment: GitHubText
+
+
+class ReviewEvent(msgspec.Struct, frozen=True):
+    """The event `pull_request_review`."""
+
+    action: Annotated[str, msgspec.Meta(max_length=60)]
+    review: GitHubText
+    pull_request: GitHubPullRequestLink
+
+
+class GitHubNumber(msgspec.Struct, frozen=True):
+    """The number of a pull request."""
+
+    number: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class GitHubCheck(msgspec.Struct, frozen=True):
+    """A run of a check; `pull_requests` is empty for forks."""
+
+    name: Annotated[str, msgspec.Meta(max_length=500)]
+    head_sha: Annotated[str, msgspec.Meta(max_length=64)]
+    conclusion: Annotated[str, msgspec.Meta(max_length=60)] | None = None
+    pull_requests: tuple[GitHubNumber, ...] = ()
+    completed_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class GitHubRepository(msgspec.Struct, frozen=True):
+    """A repository."""
+
+    html_url: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+
+
+class CheckRunEvent(msgspec.Struct, frozen=True):
+    """The event `check_run`."""
+
+    action: Annotated[str, msgspec.Meta(max_length=60)]
+    check_run: GitHubCheck
+    repository: GitHubRepository
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -22,6 +22,7 @@ HUB: Final = b"a secret of GitHub"
 DAYTONA_SECRETS: Final = f"{secret_text(SVIX)},{secret_text(OLD_SVIX)}"
 GITHUB_SECRETS: Final = HUB.decode()
 PULL: Final = "https://github.com/acme/widgets/pull/12"
+FOLLOW_UP_LIMIT: Final = 2
 _NUMBERS: Final = count(1)
 
 
@@ -110,7 +111,7 @@ def closed(url: str = PULL, **fields: object) -> bytes:
 
 @asynccontextmanager
 async def open_gateway_with_services(
-    folder: Path, receivers: httpx.AsyncBaseTransport | None = None
+    folder: Path, receivers: httpx.AsyncBaseTransport | None = None, *, follow_ups: str = ""
 ) -> AsyncIterator[GatewayHarness]:
     """A gateway that hears of Daytona and GitHub."""
     async with open_gateway(
@@ -118,6 +119,8 @@ async def open_gateway_with_services(
         receivers=receivers,
         SLIPGATE_DAYTONA_WEBHOOK_SECRETS=DAYTONA_SECRETS,
         SLIPGATE_GITHUB_WEBHOOK_SECRETS=GITHUB_SECRETS,
+        SLIPGATE_GITHUB_FOLLOW_UPS=follow_ups,
+        SLIPGATE_GITHUB_FOLLOW_UP_LIMIT=str(FOLLOW_UP_LIMIT),
     ) as gateway:
         yield gateway
 

@@ -39,6 +39,7 @@ async def test_a_continuation_gets_the_branch_the_pull_request_and_the_history(
         "branch": "feature/health",
         "prUrl": PULL,
         "headSha": SHA,
+        "requestedBy": None,
     }
     prompt = env["AGENT_PROMPT"]
     parts = (TASK["prompt"], "Added the route.", "Asked now:\nUse JSON")

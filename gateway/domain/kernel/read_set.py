@@ -8,7 +8,7 @@ from gateway.domain.tasks.task import Frozen
 
 if TYPE_CHECKING:
     from gateway.domain.kernel.commands import Claim, ReportEnded
-    from gateway.domain.sources.message import PullRequestNotice, SandboxNotice
+    from gateway.domain.sources.message import AboutPullRequest, SandboxNotice
 
 IdempotencyKey = tuple[str, str, str]
 """(project, method and path, key)."""
@@ -46,7 +46,7 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """Sandboxes that may be alive, with their tasks and realms, and the launcher that reports."""
     workspaces: tuple[WorkspaceKey, ...] = ()
     """Workspaces, with their tasks."""
-    notice: "SandboxNotice | PullRequestNotice | None" = None
+    notice: "SandboxNotice | AboutPullRequest | None" = None
     """A message of a service: earlier copies of it, and the tasks it is about."""
     pulse_at: int | None = None
     """The previous pulse; after a gap also every lease, and the tasks with a clock due by then."""

@@ -3,11 +3,13 @@
 from typing import Final, Literal
 
 from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.commands import CreateTask
 from gateway.domain.kernel.read_set import Command, ReadSet
+from gateway.domain.tasks.spec import FollowUpKind
 from gateway.domain.tasks.task import Frozen
 
 SourceName = Literal["daytona", "github"]
-Reason = Literal["unknown_sandbox", "unknown_pull_request", "nothing_to_do"]
+Reason = Literal["unknown_sandbox", "unknown_pull_request", "nothing_to_do", "follow_up_limit"]
 
 WINDOW: Final = 7 * 24 * 3_600_000
 """Retention of message ids (milliseconds): longer than either service repeats a message."""
@@ -51,16 +53,30 @@ class SandboxNotice(Command, frozen=True, kw_only=True):
         return ReadSet(notice=self)
 
 
-class PullRequestNotice(Command, frozen=True, kw_only=True):
-    """A pull request was merged or closed, by GitHub."""
+class AboutPullRequest(Command, frozen=True, kw_only=True):
+    """A message of GitHub about a pull request."""
 
     message: Message
     url: str
-    is_merged: bool
-    merge_commit_sha: str | None = None
-    by: str | None = None
-    """The login of the person."""
 
     @property
     def needs(self) -> ReadSet:
         return ReadSet(notice=self)
+
+
+class FollowUpNotice(AboutPullRequest, frozen=True, kw_only=True):
+    """A comment, a review or a failed check asks for a continuation."""
+
+    kind: FollowUpKind
+    creation: CreateTask
+    limit: int
+    """Follow-ups of one pull request."""
+
+
+class PullRequestNotice(AboutPullRequest, frozen=True, kw_only=True):
+    """A pull request was merged or closed, by GitHub."""
+
+    is_merged: bool
+    merge_commit_sha: str | None = None
+    by: str | None = None
+    """The login of the person."""

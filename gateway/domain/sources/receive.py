@@ -34,19 +34,19 @@ HEALTHY: Final = frozenset(
 def sandbox_changed(unit: UnitOfWork, command: SandboxNotice, now: int) -> NoticeReply:
     """Opens a job that inspects the sandbox; the message alone proves nothing, because it may be
     old or out of order."""
-    if _is_duplicate(unit, command.message):
+    if is_duplicate(unit, command.message):
         return NoticeReply(applied=True, duplicate=True)
     found = unit.messages.sandboxes.get(command.sandbox_id, ())
     asked = [_ask(unit, unit.attempts[key], command.state, now) for key in found]
     reason: Reason | None = None
     if not any(asked):
         reason = "nothing_to_do" if found else "unknown_sandbox"
-    return _answer(unit, command.message, reason, now)
+    return answer_message(unit, command.message, reason, now)
 
 
 def pull_request_closed(unit: UnitOfWork, command: PullRequestNotice, now: int) -> NoticeReply:
     """Records the end of a pull request, in terminal states too; the state stays."""
-    if _is_duplicate(unit, command.message):
+    if is_duplicate(unit, command.message):
         return NoticeReply(applied=True, duplicate=True)
     found = unit.messages.pull_requests.get(command.url, ())
     fact = PullRequestClosed(
@@ -57,7 +57,7 @@ def pull_request_closed(unit: UnitOfWork, command: PullRequestNotice, now: int) 
         kind = "task.pr_merged" if command.is_merged else "task.pr_closed"
         change.emit(kind, fact, source="github")
         change.save()
-    return _answer(unit, command.message, None if found else "unknown_pull_request", now)
+    return answer_message(unit, command.message, None if found else "unknown_pull_request", now)
 
 
 def _ask(unit: UnitOfWork, attempt: Attempt, state: str, now: int) -> bool:
@@ -78,7 +78,7 @@ def _ask(unit: UnitOfWork, attempt: Attempt, state: str, now: int) -> bool:
     return True
 
 
-def _is_duplicate(unit: UnitOfWork, message: Message) -> bool:
+def is_duplicate(unit: UnitOfWork, message: Message) -> bool:
     """True if an earlier copy had an effect. Raises `webhook_id_reused`."""
     before = unit.messages.get((message.source, message.id))
     if before is not None and not hmac.compare_digest(before.message.body_hash, message.body_hash):
@@ -87,6 +87,8 @@ def _is_duplicate(unit: UnitOfWork, message: Message) -> bool:
     return is_known or (message.source, message.body_hash) in unit.messages.applied
 
 
-def _answer(unit: UnitOfWork, message: Message, reason: Reason | None, now: int) -> NoticeReply:
+def answer_message(
+    unit: UnitOfWork, message: Message, reason: Reason | None, now: int
+) -> NoticeReply:
     unit.messages.put(Seen(message=message, applied=reason is None, at=now))
     return NoticeReply(applied=reason is None, reason=reason)

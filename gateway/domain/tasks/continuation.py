@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.tasks.spec import Continuation, Spec
+from gateway.domain.tasks.spec import Continuation, FollowUpKind, Spec
 from gateway.domain.tasks.task import Task
 
 CONTEXT_CHARACTERS: Final = 12_000
@@ -13,7 +13,13 @@ PART_CHARACTERS: Final = 4_000
 CUT: Final = "[… earlier text left out …]\n"
 
 
-def continuation_of(task: Task, spec: Spec) -> Continuation:
+def continuation_of(
+    task: Task,
+    spec: Spec,
+    *,
+    follow_up: FollowUpKind | None = None,
+    requested_by: str | None = None,
+) -> Continuation:
     """The branch, the pull request and the history that a continuation of the task begins with."""
     before = f"{spec.continues.context}\n\n" if spec.continues else ""
     asked = f"Asked before ({task.id}):\n{_part(spec.prompt)}"
@@ -22,13 +28,19 @@ def continuation_of(task: Task, spec: Spec) -> Continuation:
     if len(context) > CONTEXT_CHARACTERS:
         context = CUT + context[-CONTEXT_CHARACTERS:]
     return Continuation(
-        task_id=task.id, pr_url=task.pr_url, commit_sha=task.commit_sha, context=context
+        task_id=task.id,
+        pr_url=task.pr_url or task.follow_up_of,
+        commit_sha=task.commit_sha,
+        follow_up=follow_up,
+        requested_by=requested_by,
+        context=context,
     )
 
 
 def check_ended(unit: UnitOfWork, spec: Spec) -> None:
-    """Refuses to continue a task that is not in the project, or has not ended."""
-    if spec.continues is None:
+    """Refuses to continue a task that is not in the project, or has not ended; a follow-up waits
+    for it by its concurrency key."""
+    if spec.continues is None or spec.continues.follow_up is not None:
         return
     task = unit.tasks.get(spec.continues.task_id)
     if task is None or task.project != spec.project:

@@ -71,7 +71,12 @@ def create(event: Event, spec: Spec | None = None) -> Task:
         concurrency_key=made.concurrency_key,
         keep_sandbox=made.keep_sandbox,
         endpoint_id=made.endpoint_id,
+        follow_up_of=_follow_up_of(made),
     )
+
+
+def _follow_up_of(spec: Spec) -> str | None:
+    return spec.continues.pr_url if spec.continues and spec.continues.follow_up else None
 
 
 def apply(task: Task, event: Event, fact: Document) -> Task:

@@ -32,6 +32,9 @@ class TimeoutSpec(Document, frozen=True, kw_only=True):
     run_seconds: int = 3600
 
 
+FollowUpKind = Literal["comment", "review", "check"]
+
+
 class Continuation(Document, frozen=True, kw_only=True):
     """The ended task that a task goes on with, as it was when this one was created."""
 
@@ -39,6 +42,10 @@ class Continuation(Document, frozen=True, kw_only=True):
     pr_url: str | None = None
     commit_sha: str | None = None
     """The newest commit that it pushed; None: it pushed none."""
+    follow_up: FollowUpKind | None = None
+    """The message of GitHub that asked for it; None: a request of the API."""
+    requested_by: str | None = None
+    """The login of the person on GitHub."""
     context: str = ""
     """The history of the branch, which precedes the prompt."""
 

@@ -179,6 +179,8 @@ class Task(Frozen, frozen=True, kw_only=True):
     sandbox: Sandbox | None = None
     flags: tuple[Flag, ...] = ()
     clocks: Clocks = Clocks()
+    follow_up_of: str | None = None
+    """The pull request that it continues because of a message of GitHub."""
     warnings: tuple[str, ...] = ()
     """Sentences about the result for people; each once."""
 

@@ -121,7 +121,7 @@ TASK: Final = Columns(
     """id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
     priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
     started_at, finished_at, cancel_requested_at, stage, message, pr_url, commit_sha, error,
-    usage, sandbox, flags, clocks, warnings""",
+    usage, sandbox, flags, clocks, follow_up_of, warnings""",
 )
 ATTEMPT: Final = Columns(
     Attempt,

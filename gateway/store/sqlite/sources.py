@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.sources.message import Message, PullRequestNotice, SandboxNotice, Seen
+from gateway.domain.sources.message import AboutPullRequest, Message, SandboxNotice, Seen
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.part import Loading
 from gateway.store.sqlite.rows import WORKSPACE, Params
@@ -36,6 +36,10 @@ PULL_REQUESTS_NAMED: Final = """
 SELECT wanted.value, task.id
 FROM json_each(:urls) AS wanted CROSS JOIN tasks AS task
     ON task.pr_url COLLATE NOCASE = wanted.value AND task.pr_url IS NOT NULL
+UNION ALL
+SELECT wanted.value, task.id
+FROM json_each(:urls) AS wanted CROSS JOIN tasks AS task
+    ON task.follow_up_of COLLATE NOCASE = wanted.value AND task.follow_up_of IS NOT NULL
 LIMIT 100"""
 
 UPSERT_MESSAGES: Final = """
@@ -71,7 +75,7 @@ async def load_messages(loading: Loading) -> None:
     for sandbox_id, task_id, number in await loading.of(SANDBOXES_NAMED, ids):
         attempts[sandbox_id][task_id, number] = None
         loading.tasks.add(task_id)
-    urls = {notice.url for notice in notices if isinstance(notice, PullRequestNotice)}
+    urls = {notice.url for notice in notices if isinstance(notice, AboutPullRequest)}
     tasks: dict[str, dict[str, None]] = defaultdict(dict)
     for url, task_id in await loading.of(PULL_REQUESTS_NAMED, urls, "urls"):
         tasks[url][task_id] = None

@@ -34,6 +34,12 @@ WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids
 
 SPEC: Final = "SELECT data FROM events WHERE task_id = :id AND task_seq = 1"
 
+NEWEST_OF_PULL_REQUEST: Final = """
+SELECT max(id) FROM (
+    SELECT id FROM tasks WHERE pr_url COLLATE NOCASE = :url AND pr_url IS NOT NULL
+    UNION ALL
+    SELECT id FROM tasks WHERE follow_up_of COLLATE NOCASE = :url AND follow_up_of IS NOT NULL)"""
+
 SECRETS: Final = """
 SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets
 WHERE task_id = :task_id"""
@@ -215,6 +221,10 @@ class TaskQueries(Queries):
     async def task(self, task_id: str) -> TaskWithSpec | None:
         found = await self.tasks([task_id])
         return found[0] if found else None
+
+    async def newest_of_pull_request(self, url: str) -> TaskWithSpec | None:
+        row = await self._one(NEWEST_OF_PULL_REQUEST, {"url": url})
+        return await self.task(row[0]) if row and row[0] else None
 
     async def tasks(self, ids: Sequence[str]) -> list[TaskWithSpec]:
         """Tasks with what was asked for, in the order given."""

@@ -33,6 +33,8 @@ class Continued(Document, frozen=True, kw_only=True, omit_defaults=False):
     branch: str
     pr_url: str | None
     head_sha: str | None
+    requested_by: str | None
+    """The person on GitHub, who must be allowed to write to the repository."""
 
 
 def launch_env(
@@ -94,6 +96,7 @@ def _computed(task: Task, spec: Spec) -> dict[str, str]:
             branch=spec.branch_name,
             pr_url=spec.continues.pr_url,
             head_sha=spec.continues.commit_sha,
+            requested_by=spec.continues.requested_by,
         )
         env["SLIPGATE_CONTINUE"] = msgspec.json.encode(earlier).decode()
     if spec.traceparent is not None:

@@ -1,4 +1,4 @@
-"""`POST /v1/webhooks/github`: pull requests that were merged or closed."""
+"""`POST /v1/webhooks/github`: ends of pull requests, and requests for more work on them."""
 
 import hashlib
 from datetime import datetime
@@ -13,6 +13,7 @@ from gateway.web.http.body import check_media_type
 from gateway.web.http.call import Call
 from gateway.web.http.headers import Parameter
 from gateway.web.http.operation import Body, Operation
+from gateway.web.sources.follow_ups import follow_up_notice, read_follow_up
 from gateway.web.sources.signed import (
     ANSWERS,
     ERRORS,
@@ -34,12 +35,14 @@ CLOSED: Final = "closed"
 @Operation(
     id="receiveFromGitHub",
     tag="Services",
-    summary="Hear of GitHub that a pull request was merged or closed",
+    summary="Hear of GitHub what happened to a pull request",
     description=(
         "Signed with one of `SLIPGATE_GITHUB_WEBHOOK_SECRETS`; without any, 404. `pull_request` "
         "with the action `closed` becomes `task.pr_merged` or `task.pr_closed` of the tasks with "
-        "this `prUrl`, in every state, and changes none; all other events are taken and not "
-        "followed."
+        "this `prUrl`, in every state, and changes none. A comment that begins with `/slipgate`, a "
+        "review that requests changes, and a failed check become a task that continues the pull "
+        "request, if `SLIPGATE_GITHUB_FOLLOW_UPS` names `comment`, `review` or `check`. All other "
+        "events are taken and not followed."
     ),
     source="github",
     access=GITHUB,
@@ -65,11 +68,24 @@ async def receive(call: Call[bytes]) -> Response:
     check_media_type(call.request)
     if headers.event == PING:
         return not_applied("ping")
-    event = decode(PullRequestEvent, call.body) if headers.event == PULL_REQUEST else None
-    if event is None or event.action != CLOSED:
+    if headers.event != PULL_REQUEST:
+        return await _follow_up(call, headers)
+    event = decode(PullRequestEvent, call.body)
+    if event.action != CLOSED:
         return not_applied("not_followed")
     _check_age(event.pull_request.closed_at, call.context.clock())
     return result(await call.ask(_notice(headers.id, call.body, event), NoticeReply))
+
+
+async def _follow_up(call: Call[bytes], headers: HubHeaders) -> Response:
+    asked = read_follow_up(headers.event, call.body)
+    if asked is None or asked.kind not in call.context.follow_ups:
+        return not_applied("not_followed")
+    _check_age(asked.at, call.context.clock())
+    notice = await follow_up_notice(call.context, headers.id, call.body, asked)
+    if notice is None:
+        return not_applied("unknown_pull_request")
+    return result(await call.ask(notice, NoticeReply))
 
 
 def _notice(delivery: str, body: bytes, event: PullRequestEvent) -> PullRequestNotice:
@@ -84,12 +100,12 @@ def _notice(delivery: str, body: bytes, event: PullRequestEvent) -> PullRequestN
     )
 
 
-def _check_age(closed_at: datetime | None, now: int) -> None:
+def _check_age(at: datetime | None, now: int) -> None:
     """Refuses old events: nothing signed says when a body was sent, and a kept copy would be new
     again once its id is forgotten."""
-    if closed_at is not None and milliseconds(closed_at) < now - WINDOW:
+    if at is not None and milliseconds(at) < now - WINDOW:
         raise ApiError(
             "timestamp_out_of_tolerance",
-            "The pull request was closed more than 7 days ago.",
+            "It happened more than 7 days ago.",
             hint="GitHub itself sends nothing again after 3 days.",
         )

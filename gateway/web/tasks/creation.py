@@ -85,7 +85,7 @@ def _completed(wanted: NewTask, earlier: TaskWithSpec | None) -> tuple[NewTask, 
     ):
         if given not in {None, kept}:
             raise wrong_field(path, "Expected the branch of `continueOf`, or none")
-    key = wanted.concurrency_key or f"{spec.branch_name} of {spec.repo_url}"[:KEY_LENGTH]
+    key = wanted.concurrency_key or branch_key(spec)
     completed = msgspec.structs.replace(
         wanted, branch_name=spec.branch_name, base_branch=spec.base_branch, concurrency_key=key
     )
@@ -127,7 +127,7 @@ def _spec(
         repo_url=repo_url,
         continues=continues,
         prompt=wanted.prompt,
-        title=wanted.title or _title(wanted.prompt),
+        title=wanted.title or title_of(wanted.prompt),
         branch_name=wanted.branch_name or f"slipgate/{task_id}",
         base_branch=wanted.base_branch,
         snapshot=snapshot,
@@ -157,7 +157,13 @@ def _spec(
     )
 
 
-def _title(prompt: str) -> str:
+def branch_key(spec: Spec) -> str:
+    """The concurrency key of tasks that continue one branch."""
+    return f"{spec.branch_name} of {spec.repo_url}"[:KEY_LENGTH]
+
+
+def title_of(prompt: str) -> str:
+    """The first line of a prompt that is not blank, cut."""
     lines = (line.strip() for line in prompt.splitlines())
     return next((line for line in lines if line), "Task")[:TITLE_LENGTH]
 

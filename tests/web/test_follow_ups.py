@@ -1,0 +1,182 @@
+"""Follow-ups: comments, reviews and failed checks of our pull requests become tasks."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+
+from gateway.store.sqlite.admin.audit import audit
+from tests.web.callers import GatewayHarness, Json, sandbox_of
+from tests.web.services import FOLLOW_UP_LIMIT, PULL, GitHub, open_gateway_with_services
+
+
+@pytest_asyncio.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway_with_services(tmp_path, follow_ups="comment,review,check") as opened:
+        yield opened
+
+
+@pytest.fixture
+def github(gateway: GatewayHarness) -> GitHub:
+    return GitHub(http=gateway.http)
+
+
+def now(**before: float) -> str:
+    return (datetime.now(UTC) - timedelta(**before)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def comment(body: str = "/slipgate Use JSON", **fields: object) -> Json:
+    text = {"user": {"login": "mona"}, "author_association": "MEMBER", "created_at": now()}
+    issue = {"number": 12, "pull_request": {"html_url": PULL}}
+    return {"action": "created", "issue": issue, "comment": text | {"body": body} | fields}
+
+
+def review(body: str | None = "Use JSON", **fields: object) -> Json:
+    text = {"user": {"login": "mona"}, "author_association": "OWNER", "submitted_at": now()}
+    given = text | {"state": "changes_requested", "body": body} | fields
+    return {"action": "submitted", "review": given, "pull_request": {"html_url": PULL}}
+
+
+def check(**fields: object) -> Json:
+    run = {"name": "ci", "head_sha": "5f1c", "conclusion": "failure", "completed_at": now()}
+    given = run | {"pull_requests": [{"number": 12}]} | fields
+    repository = {"html_url": "https://github.com/acme/widgets"}
+    return {"action": "completed", "check_run": given, "repository": repository}
+
+
+async def send(github: GitHub, event: str, body: Json, name: str | None = None) -> httpx.Response:
+    return await github.send(msgspec.json.encode(body), name, event=event)
+
+
+async def ended(gateway: GatewayHarness, **wanted: object) -> str:
+    """A completed task with a pull request, its sandbox gone."""
+    job, agent = await gateway.launch(**wanted)
+    await agent.emit("task.completed", "end", summary="Added it.", prUrl=PULL)
+    (destroy,) = await gateway.claim(capacity=0)
+    await gateway.report(destroy, "done", sandbox=sandbox_of(destroy, "destroyed"))
+    return str(job["taskId"])
+
+
+async def newest(gateway: GatewayHarness) -> Json:
+    tasks: list[Json] = (await gateway.get("/v1/tasks")).json()["data"]
+    return tasks[0]
+
+
+@pytest.mark.parametrize(
+    ("event", "body", "wanted"),
+    [
+        ("issue_comment", comment(), ("Use JSON", "mona")),
+        ("issue_comment", comment("/slipgate\n\nUse\nJSON"), ("Use\nJSON", "mona")),
+        ("pull_request_review", review(), ("Use JSON", "mona")),
+        ("pull_request_review", review(None), ("Address the comments of the review.", "mona")),
+        ("check_run", check(), ("The check 'ci' failed on commit 5f1c.", None)),
+    ],
+    ids=["comment", "comment of lines", "review", "review without a text", "check"],
+)
+async def test_a_request_on_a_pull_request_becomes_a_continuation(
+    gateway: GatewayHarness, github: GitHub, event: str, body: Json, wanted: tuple[str, str | None]
+) -> None:
+    first = await ended(gateway, env={"FEATURE": "on"}, agent={"maxTurns": 7})
+    answer = await send(github, event, body)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": True, "applied": True})
+    task = await newest(gateway)
+    assert task["continueOf"] == first
+    assert task["agent"]["maxTurns"] == 7
+    assert task["prompt"].startswith(wanted[0])
+    (job,) = await gateway.claim()
+    assert job["env"]["FEATURE"] == "on"
+    asked = json.loads(job["env"]["SLIPGATE_CONTINUE"])
+    assert (asked["prUrl"], asked["requestedBy"]) == (PULL, wanted[1])
+
+
+@pytest.mark.parametrize(
+    ("event", "body"),
+    [
+        ("issue_comment", comment("Nice! /slipgate do it")),
+        ("issue_comment", comment("/slipgateway")),
+        ("issue_comment", comment() | {"action": "edited"}),
+        ("issue_comment", comment() | {"issue": {"number": 3}}),
+        ("issue_comment", comment(author_association="CONTRIBUTOR")),
+        ("issue_comment", comment(author_association="NONE")),
+        ("pull_request_review", review(state="approved")),
+        ("pull_request_review", review(author_association="FIRST_TIMER")),
+        ("check_run", check(conclusion="success")),
+        ("check_run", check(pull_requests=[])),
+        ("push", {"ref": "refs/heads/main"}),
+    ],
+)
+async def test_what_asks_for_nothing_or_comes_from_strangers_is_not_followed(
+    gateway: GatewayHarness, github: GitHub, event: str, body: Json
+) -> None:
+    first = await ended(gateway)
+    answer = await send(github, event, body)
+    assert answer.json() == {"accepted": True, "applied": False, "reason": "not_followed"}
+    assert (await newest(gateway))["id"] == first
+
+
+async def test_a_message_that_comes_again_makes_no_second_task(
+    gateway: GatewayHarness, github: GitHub
+) -> None:
+    await ended(gateway)
+    body = comment()
+    await send(github, "issue_comment", body, "one")
+    again = [await send(github, "issue_comment", body, name) for name in ("one", "two")]
+    assert [answer.json()["duplicate"] for answer in again] == [True, True]
+    assert len((await gateway.get("/v1/tasks")).json()["data"]) == 2
+
+
+async def test_follow_ups_run_one_after_another_and_each_continues_the_newest(
+    gateway: GatewayHarness, github: GitHub, tmp_path: Path
+) -> None:
+    await ended(gateway)
+    await send(github, "issue_comment", comment("/slipgate one"))
+    second = await newest(gateway)
+    await send(github, "issue_comment", comment("/slipgate two"))
+    assert (await newest(gateway))["continueOf"] == second["id"]
+    assert len(await gateway.claim(capacity=2)) == 1
+    assert audit(tmp_path / "slipgate.db").problems == ()
+
+
+async def test_a_failed_check_waits_for_the_work_that_is_under_way(
+    gateway: GatewayHarness, github: GitHub
+) -> None:
+    await ended(gateway)
+    await send(github, "issue_comment", comment())
+    answer = await send(github, "check_run", check())
+    assert answer.json()["reason"] == "nothing_to_do"
+
+
+async def test_the_follow_ups_of_a_pull_request_are_bounded(
+    gateway: GatewayHarness, github: GitHub
+) -> None:
+    await ended(gateway)
+    reasons = []
+    for number in range(FOLLOW_UP_LIMIT + 1):
+        answer = await send(github, "issue_comment", comment(f"/slipgate {number}"))
+        reasons.append(answer.json().get("reason"))
+    assert reasons == [None] * FOLLOW_UP_LIMIT + ["follow_up_limit"]
+
+
+async def test_a_kept_message_is_refused_once_its_id_is_forgotten(
+    gateway: GatewayHarness, github: GitHub
+) -> None:
+    await ended(gateway)
+    answer = await send(github, "issue_comment", comment(created_at=now(days=8)))
+    assert (answer.status_code, answer.json()["code"]) == (401, "timestamp_out_of_tolerance")
+
+
+async def test_nobodys_pull_request_makes_no_task(gateway: GatewayHarness, github: GitHub) -> None:
+    answer = await send(github, "issue_comment", comment())
+    assert answer.json()["reason"] == "unknown_pull_request"
+
+
+async def test_no_kind_is_followed_unless_it_is_named(tmp_path: Path) -> None:
+    async with open_gateway_with_services(tmp_path) as gateway:
+        await ended(gateway)
+        answer = await send(GitHub(http=gateway.http), "issue_comment", comment())
+        assert answer.json()["reason"] == "not_followed"
