@@ -58,6 +58,13 @@ class Api:
         """Base URL of commands."""
         return f"{self.url.removesuffix('/api')}/toolbox"
 
+    async def stop(self, id_or_name: str) -> Sandbox:
+        """Stops a sandbox once its processes have ended, as auto-stop, a quota or a person does."""
+        found = self.organisation.find(id_or_name)
+        found.move(self.organisation.clock(), (0.0, "stopping"))
+        await self.machine.stop(found.id)
+        return self.organisation.stop(found.id)
+
     def document(self, sandbox: Sandbox, state: str | None = None) -> dict[str, object]:
         """The sandbox as it is now, or in `state`."""
         now = self.organisation.clock()
@@ -131,9 +138,7 @@ async def start(api: Api, request: Request) -> Response:
 
 
 async def stop(api: Api, request: Request) -> Response:
-    found = api.organisation.stop(request.path_params["name"])
-    await api.machine.stop(found.id)
-    return JSONResponse(api.document(found))
+    return JSONResponse(api.document(await api.stop(request.path_params["name"])))
 
 
 async def page(api: Api, request: Request) -> Response:

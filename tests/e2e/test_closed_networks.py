@@ -39,7 +39,8 @@ async def _closed_installation(
     path = os.environ["PATH"]
     organisation = Organisation(time.time)
     organisation.add_snapshot(Snapshot(name="slipgate-agent-1"))
-    machine = Machine(folder / "machine", program=EXECUTION, path=path)
+    app = Path(EXECUTION[-1]).parent
+    machine = Machine(folder / "machine", program=EXECUTION, path=path, app=app)
     async with (
         opened(Api(organisation=organisation, machine=machine)) as api,
         installation(
@@ -102,8 +103,7 @@ async def test_the_work_in_a_sandbox_that_somebody_stopped_is_saved(tmp_path: Pa
         began = (tmp_path / "machine").glob
         await until(lambda: any(began(THERE)))
         (made,) = api.organisation.living()
-        api.organisation.stop(made.id)
-        await api.machine.stop(made.id)
+        await api.stop(made.id)
         next(began(THERE)).unlink()
         shown = await task.until_over(seconds=100)
         assert (shown["status"], shown["error"]["code"]) == ("failed", "sandbox_stopped")

@@ -777,8 +777,7 @@ async def _stopped(world: World, context: LauncherContext, gateway: StubGateway)
     assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     await until((world.api.machine.home(made.id) / "state" / "spool.jsonl").exists)
-    world.api.organisation.stop(made.id)
-    await world.api.machine.stop(made.id)
+    await world.api.stop(made.id)
     return made.id
 
 
