@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -162,6 +163,7 @@ async def _running(
         is_stopping=draining.is_set,
     )
     async with (
+        _thread() as thread,
         ledger.running(),
         transport or _outgoing(parts.settings) as way_out,
         asyncio.TaskGroup() as group,
@@ -178,6 +180,7 @@ async def _running(
             runners=runners,
             is_draining=draining.is_set,
             max_requests=max_requests,
+            thread=thread,
         )
 
         with _stoppable(ledger, draining, attempts, runners) as stop:
@@ -187,6 +190,12 @@ async def _running(
                 stop=stop,
                 connection_refused=parts.metrics.count_refused_connection,
             )
+
+
+@asynccontextmanager
+async def _thread() -> AsyncIterator[Executor]:
+    with ThreadPoolExecutor(1, "beside-loop") as thread:
+        yield thread
 
 
 @contextmanager
@@ -271,6 +280,7 @@ def _context(
     runners: list[Runner],
     is_draining: Callable[[], bool],
     max_requests: int,
+    thread: Executor,
 ) -> Context:
     return Context(
         submit=parts.ledger.submit,
@@ -291,6 +301,7 @@ def _context(
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
         admission=Admission(most=max_requests),
+        thread=thread,
         log_dropped=parts.log_dropped,
         commits=Cached(
             partial(_commit, parts.ledger, parts.metrics, parts.clock),

@@ -1,6 +1,7 @@
 """The collaborators of the handlers; the composition root makes them once."""
 
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -64,6 +65,9 @@ class Context:
     """Returns if the store commits; raises `Unavailable`."""
     stats: Callable[[], Awaitable[GatewayStats]]
     admission: Admission
+    thread: Executor
+    """One thread for work on long bodies: of several, each would have its turn of 5 ms before the
+    event loop has one."""
     log_dropped: Callable[[], int]
     """Log lines that could not be written since the start."""
     pages: Pages = field(default_factory=Pages)

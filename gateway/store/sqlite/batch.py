@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import aiosqlite
 from msgspec import field
@@ -140,12 +140,16 @@ class Batch:
         self._ledger: asyncio.Task[Iterable[Row]] | None = None
 
     def begin(self) -> None:
-        """Queues the BEGIN and does not wait for it: reads are queued behind it, and decisions are
-        made meanwhile. A batch that was never begun can only be loaded."""
-        self.begun = asyncio.ensure_future(self._connection.execute("BEGIN IMMEDIATE"))
-        self._ledger = asyncio.ensure_future(self._connection.execute_fetchall(LEDGER))
-        for queued in (self.begun, self._ledger):
-            queued.add_done_callback(_retrieve)
+        """Queues the BEGIN and does not wait for it, as `settle` does: reads are queued behind it,
+        and decisions are made meanwhile. A batch that was never begun can only be loaded."""
+        self.begun = asyncio.create_task(self._begin())
+        self._ledger = asyncio.create_task(self._select_ledger())
+
+    async def settle(self) -> None:
+        """Waits for what `begin` queued, and takes its errors: a decision that failed first is what
+        the caller is told, not the BEGIN that failed too."""
+        queued = (self.begun, self._ledger) if self._ledger else ()
+        await asyncio.gather(*queued, return_exceptions=True)
 
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands of the batch need."""
@@ -215,6 +219,12 @@ class Batch:
             ((seq, version),) = await self._ledger
         return seq, version
 
+    async def _begin(self) -> None:
+        await self._connection.execute("BEGIN IMMEDIATE")
+
+    async def _select_ledger(self) -> Iterable[Row]:
+        return await self._connection.execute_fetchall(LEDGER)
+
 
 def _asked(loaders: Iterable[Loader], loading: Loading) -> list[Load]:
     """The loads that the batch needs."""
@@ -224,9 +234,3 @@ def _asked(loaders: Iterable[Loader], loading: Loading) -> list[Load]:
         for _, fields, load in loaders
         if not fields or any(getattr(wanted, field) for field in fields)
     ]
-
-
-def _retrieve(begun: asyncio.Task[Any]) -> None:
-    """A decision that failed first is what the caller hears of, not the BEGIN that failed too."""
-    if not begun.cancelled():
-        begun.exception()

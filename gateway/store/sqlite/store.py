@@ -87,10 +87,15 @@ class SQLiteStore:
                     await batch.begun
                     await _to_its_end(self._commit(batch))
                 except BaseException:
-                    await _to_its_end(self._writer.rollback())
+                    await _to_its_end(self._roll_back(batch))
                     raise
 
+    async def _roll_back(self, batch: Batch) -> None:
+        await batch.settle()
+        await self._writer.rollback()
+
     async def _commit(self, batch: Batch) -> None:
+        await batch.settle()
         await self._writer.commit()
         self.written += 1
         # A log that was taken away while it was written: what was committed is saved now, or the
@@ -148,8 +153,9 @@ class SQLiteStore:
 
 async def _to_its_end(work: Coroutine[None, None, T]) -> T:
     """Cancelling a coroutine does not stop a statement that is queued: who leaves before it is
-    over would not know whether it was committed, and the next BEGIN would meet it."""
-    task = asyncio.ensure_future(work)
+    over would not know whether it was committed, and the next BEGIN would meet it. The task does
+    not outlive this call."""
+    task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

@@ -14,7 +14,7 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Frozen
 from gateway.web.agents.patches import kept_piece
 from gateway.web.context import Context
-from gateway.web.http.body import check_json, in_thread, run_long
+from gateway.web.http.body import in_thread, read_json
 from gateway.web.http.problems import to_api_error
 from gateway.wire import agent as wire
 from gateway.wire.agent import AgentEvent
@@ -59,8 +59,7 @@ async def event_command(
     refused by the rules, after the duplicate check."""
     kept, error = _Kept(), None
     try:
-        await check_json(body)
-        kept = await _keep(context, sender, await run_long(decode, body))
+        kept = await _keep(context, sender, await read_json(decode, body, context.thread))
     except WrongShape as exc:
         error = to_api_error(exc)
     command = ReportAgentEvent(
@@ -86,9 +85,10 @@ async def _keep(context: Context, sender: Sender, event: AgentEvent) -> _Kept:
         data = _warned(data, dropped)
     piece = None
     if isinstance(event.message, wire.PatchPiece):
-        piece, data, touched = await kept_piece(event.message, wire.fields_of(data), own)
+        fields = wire.fields_of(data)
+        piece, data, touched = await kept_piece(event.message, fields, own, context.thread)
     elif len(data) > INLINE_BYTES:
-        data, touched = await in_thread(partial(scrub, event.type, data, own))
+        data, touched = await in_thread(context.thread, partial(scrub, event.type, data, own))
     else:
         data, touched = scrub(event.type, data, own)
     warnings = (*dropped, *touched)

@@ -1,5 +1,6 @@
 """Pieces of patches as they are kept."""
 
+from concurrent.futures import Executor
 from functools import partial
 from typing import Final
 
@@ -22,13 +23,16 @@ REDACTED: Final = "$.data.chunk: secrets in added lines were redacted"
 
 
 async def kept_piece(
-    sent: agent.PatchPiece | RescuedPiece, fields: dict[str, object], own: tuple[bytes, ...]
+    sent: agent.PatchPiece | RescuedPiece,
+    fields: dict[str, object],
+    own: tuple[bytes, ...],
+    thread: Executor,
 ) -> tuple[PatchPiece, bytes, tuple[str, ...]]:
     """The piece without secrets; the data of its event, which are its other fields; a sentence if
     something was redacted. WrongShape: the piece is not valid."""
     # A member may hold 1 MiB: looked through in a thread.
     try:
-        found = await in_thread(partial(_redacted, sent.chunk, sent.encoding, own))
+        found = await in_thread(thread, partial(_redacted, sent.chunk, sent.encoding, own))
     except Unreadable as exc:
         holder = ("data",) if isinstance(sent, agent.PatchPiece) else ()
         raise wrong_shape([((*holder, "chunk"), str(exc))]) from exc

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
 from typing import Final, TypeVar
 
@@ -24,8 +24,6 @@ REPORT_LIMIT: Final = 2 * MIB
 """A launcher's report brings up to 512 KiB of spool, and JSON around it."""
 INLINE: Final = 32 * 1024
 """Bytes of a body that are checked in the event loop: at most some milliseconds."""
-_THREAD: Final = ThreadPoolExecutor(1, "beside-loop")
-"""One thread: of several, each would have its turn of 5 ms before the event loop has one."""
 
 
 class Nothing(message.Request, frozen=True, kw_only=True):
@@ -33,9 +31,15 @@ class Nothing(message.Request, frozen=True, kw_only=True):
 
 
 async def read_as(
-    kind: type[T], request: Request, *, limit: int = LIMIT, is_required: bool = True
+    kind: type[T],
+    request: Request,
+    thread: Executor,
+    *,
+    limit: int = LIMIT,
+    is_required: bool = True,
 ) -> T:
     """A JSON body as this kind, an empty one as `{}` if it is not required; the limit in bytes.
+    `thread` is for long bodies.
 
     Raises:
         ApiError: `unsupported_media_type` or `too_large`.
@@ -48,29 +52,26 @@ async def read_as(
         check_media_type(request)
     elif not is_required:
         body = b"{}"
-    await check_json(body)
-    return await run_long(partial(decode, kind), body)
+    return await read_json(partial(decode, kind), body, thread)
 
 
-async def check_json(body: bytes) -> None:
-    """Refuses JSON that is not read alike by every reader, naming each path."""
-    await run_long(_check, body)
+async def read_json(decode: Callable[[bytes], T], body: bytes, thread: Executor) -> T:
+    """A decoded body; a long one is checked and decoded in the thread, while others are served.
+    Refuses JSON that is not read alike by every reader, naming each path."""
+    work = partial(_read_json, decode, body)
+    return await in_thread(thread, work) if len(body) > INLINE else work()
 
 
-async def run_long(work: Callable[[bytes], T], body: bytes) -> T:
-    """The result of work on a body; on a long one it is done in a thread."""
-    return await in_thread(partial(work, body)) if len(body) > INLINE else work(body)
-
-
-async def in_thread(work: Callable[[], T]) -> T:
+async def in_thread(thread: Executor, work: Callable[[], T]) -> T:
     """The result of long work, done while others are served."""
-    return await asyncio.get_running_loop().run_in_executor(_THREAD, work)
+    return await asyncio.get_running_loop().run_in_executor(thread, work)
 
 
-def _check(body: bytes) -> None:
+def _read_json(decode: Callable[[bytes], T], body: bytes) -> T:
     check_size(body)
     if is_suspect(body):
         check(body)
+    return decode(body)
 
 
 async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:

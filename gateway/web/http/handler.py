@@ -70,11 +70,13 @@ class Handler:
             if access.admit:
                 check_known(given, (*operation.query, *((TOKEN,) if access.takes_token else ())))
             query = {parameter.name: parameter.of(given) for parameter in operation.query}
-        body = await _read(request, operation.body) if operation.body else None
+        body = await _read(request, operation.body, context) if operation.body else None
         return Call(request, context, access, caller=caller, query=query, body=body)
 
 
-async def _read(request: Request, body: Body) -> object:
+async def _read(request: Request, body: Body, context: Context) -> object:
     if body.is_raw:
         return await read_bytes(request, limit=body.limit)
-    return await read_as(body.kind, request, limit=body.limit, is_required=body.is_required)
+    return await read_as(
+        body.kind, request, context.thread, limit=body.limit, is_required=body.is_required
+    )

@@ -9,30 +9,39 @@ V = TypeVar("V")
 
 
 class SingleFlight(Generic[K, V]):
-    """Runs one call per key at a time; its result, or its error, is that of all who wait."""
+    """Runs one call per key at a time; its result, or its error, is that of all who wait. The first
+    caller runs it; if that one is cancelled, the next one does."""
 
     def __init__(self) -> None:
-        self._running: dict[K, asyncio.Task[V]] = {}
+        self._running: dict[K, asyncio.Future[V]] = {}
 
     def __contains__(self, key: K) -> bool:
         return key in self._running
 
     async def run(self, key: K, call: Callable[[], Awaitable[V]]) -> V:
-        """The result of the running call of this key, or of this one; no caller can cancel it."""
-        running = self._running.get(key)
-        if running is None:
-            running = asyncio.ensure_future(self._run(key, call))
-            running.add_done_callback(_retrieve)
-            self._running[key] = running
-        return await asyncio.shield(running)
+        """The result of the running call of this key, or of this one."""
+        while (running := self._running.get(key)) is not None:
+            await asyncio.wait((running,))
+            if not running.cancelled():
+                return running.result()
+        return await self._run(key, call)
 
     async def _run(self, key: K, call: Callable[[], Awaitable[V]]) -> V:
+        running = self._running[key] = asyncio.get_running_loop().create_future()
         try:
-            return await call()
+            result = await call()
+        except Exception as exc:
+            running.set_exception(exc)
+            running.exception()  # maybe nobody else waits for it
+            raise
+        else:
+            running.set_result(result)
+            return result
         finally:
             # Not in a callback, which runs a turn later: whoever asks between the two and does not
             # accept the result would wait for what is over, without a pause, for ever.
             del self._running[key]
+            running.cancel()  # no effect on one that is done
 
 
 class Cached(Generic[V]):
@@ -56,9 +65,3 @@ class Cached(Generic[V]):
     async def _read_now(self) -> tuple[V, int]:
         at = self._clock()
         return await self._read(), at
-
-
-def _retrieve(running: asyncio.Task[V]) -> None:
-    """Takes an error that nobody waits for any more, which asyncio would report as forgotten."""
-    if not running.cancelled():
-        running.exception()

@@ -192,7 +192,8 @@ async def patch(call: Call[wire.RescuedPiece]) -> Response:
     if lease.task_id is None or lease.attempt is None:
         raise ApiError("unknown_job", "This job is not about a task.")
     own = await own_texts(call.context, lease.task_id, lease.attempt)
-    piece, data, _ = await kept_piece(report, msgspec.to_builtins(report), own)
+    fields = msgspec.to_builtins(report)
+    piece, data, _ = await kept_piece(report, fields, own, call.context.thread)
     command = commands.RescuePatch(
         **_lease(call),
         task_id=lease.task_id,
