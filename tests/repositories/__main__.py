@@ -1,23 +1,14 @@
 """`python -m tests.repositories FOLDER`: validates checkouts, and prints a table."""
 
 import argparse
-import os
-import shutil
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Final
 
-from snapshot.runner.agent import virtual_environment
-from snapshot.runner.agent.child_env import ChildEnv
-from snapshot.runner.agent.command import Runner
-from snapshot.runner.budget import Budget
 from snapshot.runner.reporting.events import Receipt
-from snapshot.runner.stop import Stop
 from snapshot.runner.validation.ecosystems import LAST, TABLE
 from snapshot.runner.validation.folder import Folder
-from snapshot.runner.validation.run import Validation
+from tests.repositories.validation import validate
 
 TAIL_LINES: Final = 15
 
@@ -41,28 +32,6 @@ def main() -> int:
             is_whole = is_whole and bool(receipts)
             _print_tails(receipts if wanted.tails else [])
     return 0 if is_whole else 1
-
-
-def validate(original: Path, *, seconds: float, path: str | None = None) -> list[Receipt]:
-    """The receipts of its validation in a copy, with a new home."""
-    receipts: list[Receipt] = []
-    with tempfile.TemporaryDirectory(prefix="slipgate-") as root:
-        workdir = Path(root).resolve()
-        home, temporary, checkout = (workdir / name for name in ("home", "tmp", "checkout"))
-        home.mkdir()
-        temporary.mkdir()
-        shutil.copytree(original, checkout, symlinks=True)
-        runner = Runner(Stop())
-        given = {**os.environ, "PATH": path} if path else os.environ
-        environ = ChildEnv.from_environ(given).command(home=home, temporary=temporary)
-        Validation(
-            runner=runner,
-            checkout=checkout,
-            environ=virtual_environment.enter(runner, environ, home),
-            budget=Budget(run_seconds=seconds / 0.8, began_at=time.time()),
-            on_receipt=receipts.append,
-        ).run(None)
-    return receipts
 
 
 def row(checkout: Path, receipts: list[Receipt]) -> str:

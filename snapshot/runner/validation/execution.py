@@ -73,9 +73,9 @@ class Execution:
         if absent and parts:
             for part in parts:
                 self._run_part(part)
-        else:
-            self._check(wrapper)
-        self._skip_missing(target.parts)
+            self._skip_missing(target.parts)
+        elif (receipt := self._check(wrapper)) is None or receipt.status != "not_run":
+            self._skip_missing(target.parts)
 
     def _absent_behind(self, wrapper: Command) -> str:
         return self.session.absent(self.session.script(wrapper))
@@ -103,9 +103,12 @@ class Execution:
             self._skip(checks, f"the installation did not pass: {failed.command}")
         return failed is None
 
-    def _check(self, command: Command) -> None:
-        if self._is_wanted([command]):
-            self.on_receipt(self.session.check(command))
+    def _check(self, command: Command) -> Receipt | None:
+        if not self._is_wanted([command]):
+            return None
+        receipt = self.session.check(command)
+        self.on_receipt(receipt)
+        return receipt
 
     def _skip_missing(self, parts: Sequence[Part]) -> None:
         for part in parts:
