@@ -15,13 +15,14 @@ from gateway.cli.operations.keys import mint
 from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.routes import ROUTES
 from gateway.wire.decode import decode
+from snapshot.runner.validation import settings
 from tests.app.processes import gateway_process
-from tests.docs.samples import ROOT, SAMPLES, Sample, in_language
+from tests.docs.samples import ROOT, SAMPLES, Sample, in_language, pasted
 from tests.docs.test_commands import check
 from tests.interop.node import environ
 from tests.web.contract import DOCUMENT, validator
 
-LANGUAGES: Final = {"dockerfile", "ini", "json", "python", "sh", "text", "ts"}
+LANGUAGES: Final = {"dockerfile", "ini", "json", "python", "sh", "text", "ts", "yaml"}
 PASTED: Final = {
     "app/actions.ts",
     "app/api/hook/route.ts",
@@ -106,6 +107,14 @@ def test_a_unit_of_systemd_starts_a_command(sample: Sample) -> None:
     program, *arguments = unit["Service"]["ExecStart"].split()
     assert program.endswith("/slipgate")
     check(arguments)
+
+
+def test_the_settings_of_a_repository_are_read() -> None:
+    declared = settings.read(pasted(".slipgate.yml"))
+    assert [step.line for step in declared.setup or ()][1:] == ["uv sync --locked"]
+    assert [check.line for check in declared.checks or ()][1:] == ["cd backend && uv run pytest"]
+    assert declared.environ
+    assert declared.tools == ("node", "uv")
 
 
 @pytest.mark.parametrize("sample", in_language("dockerfile"), ids=str)
