@@ -59,8 +59,9 @@ from gateway.wire.authorities import with_trust
 
 log = structlog.get_logger(__name__)
 
-LANDING_SECONDS: Final = 5
-"""Seconds that receivers have to answer what was sent before the stop."""
+LANDING_SECONDS: Final = 2
+"""Seconds that receivers have to answer what was sent before the stop. Most answer within one; what
+is abandoned is sent again after the start."""
 MAX_REQUESTS: Final = 4_096
 READY_FOR: Final = 1_000
 """Milliseconds that a commit proves for `/readyz` that the store commits: anybody may ask."""

@@ -1,4 +1,4 @@
-"""The reference names every setting, every flag and every error code that the code knows."""
+"""The reference has every setting, every flag and every error code that the code knows."""
 
 import re
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Final
 from gateway.domain.explain.advice import ADVICE
 from gateway.domain.tasks.task import FLAG_ORDER
 from gateway.settings import read_settings
+from gateway.web.http.codes import CODES
 from launcher.settings import PROVIDERS, inspect_settings
 
 TEXT: Final = (Path(__file__).parents[2] / "gateway/docs/reference.md").read_text("utf-8")
@@ -62,3 +63,8 @@ def test_it_has_every_flag_in_the_order_in_which_they_are_shown() -> None:
 
 def test_it_has_every_error_with_the_advice_that_explain_gives() -> None:
     assert {cells[0].strip("`"): cells[2] for cells in rows("Error codes")} == ADVICE
+
+
+def test_it_has_every_code_of_a_refused_request_with_its_status_and_meaning() -> None:
+    listed = [tuple(cells) for cells in rows("Refused requests")]
+    assert listed == [(f"`{code}`", str(each[0]), each[1]) for code, each in CODES.items()]
