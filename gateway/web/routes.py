@@ -39,6 +39,7 @@ ROUTES = [
     _route("GET", "/v1/tasks/{task_id}/events", events.of_task, "events.of_task"),
     _route("GET", "/v1/tasks/{task_id}/logs", results.logs, "results.logs"),
     _route("GET", "/v1/tasks/{task_id}/patch", results.patch, "results.patch"),
+    _route("GET", "/v1/tasks/{task_id}/trajectory", results.trajectory, "results.trajectory"),
     _route(
         "POST", "/v1/tasks/{task_id}/stream-token", tasks.issue_stream_token, "stream_tokens.issue"
     ),

@@ -91,7 +91,7 @@ class FlatProgress(Data, frozen=True, kw_only=True):
 
 
 class Piece(Data, frozen=True, kw_only=True):
-    """`task.log`: a piece of a longer text, at most 64 KiB of UTF-8."""
+    """`task.log`, `task.trajectory`: a piece of a longer text, at most 64 KiB of UTF-8."""
 
     offset: Count
     """Bytes from the attempt's beginning."""
@@ -200,6 +200,7 @@ EVENTS: Final[dict[str, type[Message]]] = {
     "task.heartbeat": Heartbeat,
     "task.progress": Progress,
     "task.log": Piece,
+    "task.trajectory": Piece,
     "task.usage": Usage,
     "task.pr_created": PullRequest,
     "task.completed": Result,

@@ -41,7 +41,8 @@ class NewEndpoint(Request, frozen=True, kw_only=True):
     url: Url
     project: Project = "default"
     event_types: EventTypes | None = None
-    """Default: all but `task.heartbeat`, `task.log`, `task.patch` and `endpoint.*`."""
+    """Default: all but `task.heartbeat`, `task.log`, `task.patch`, `task.trajectory` and
+    `endpoint.*`."""
     description: Description | None = None
     headers: Headers = msgspec.field(default_factory=dict)
     """Sent with every request; the values are never shown."""

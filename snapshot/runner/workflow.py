@@ -5,7 +5,7 @@ From the patch on, the agent's work is kept, and each step can fail alone.
 
 from .configuration import Configuration
 from .failure import Failure, RepositoryRejected
-from .reporting import final_event
+from .reporting import final_event, trajectory
 from .reporting.events import FinalEvent, Stage, Started
 from .reporting.final_event import unusable
 from .reporting.kept_patch import KeptPatch
@@ -41,6 +41,11 @@ class Workflow:
             return self._ended_by(failure)
         finally:
             self._context.log.flush()
+            trajectory.send(
+                self._context.state.path / "trajectory.json",
+                self._context.reporter.emit,
+                self._services.redaction,
+            )
 
     def _outcome(self) -> Outcome:
         context = self._context

@@ -54,6 +54,7 @@ def every_step_is_reported_before_it_begins(done: Sandbox) -> None:
         "progress:push",
         "progress:pr",
         "pr_created",
+        "trajectory",
         "completed",
     ]
 
@@ -93,6 +94,8 @@ def the_pull_request_is_a_draft_with_the_receipts(done: Sandbox) -> None:
 def the_trajectory_is_kept_and_the_checkouts_are_not(done: Sandbox) -> None:
     trajectory = json.loads((done.state / "trajectory.json").read_text())
     assert trajectory["info"]["exit_status"] == "Submitted"
+    pieces = [event.data["chunk"] for event in done.gateway.of("task.trajectory")]
+    assert json.loads("".join(map(str, pieces))) == trajectory
     assert not list(done.state.glob("work-*"))
 
 

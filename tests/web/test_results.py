@@ -81,3 +81,19 @@ async def test_what_would_be_ignored_is_refused(gateway: GatewayHarness, path: s
     task = await gateway.create()
     response = await gateway.get(f"/v1/tasks/{task['id']}{path}")
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+async def test_the_record_of_the_turns_is_served_whole_or_not_at_all(
+    gateway: GatewayHarness,
+) -> None:
+    job, agent = await gateway.launch()
+    path = f"/v1/tasks/{job['taskId']}/trajectory"
+    assert (await gateway.get(path)).json()["code"] == "no_trajectory"
+    for offset, chunk in ((8, '["ü"]}'), (0, '{"turns"')):
+        await agent.emit("task.trajectory", f"t-{offset}", offset=offset, chunk=chunk)
+        if offset:
+            assert (await gateway.get(path)).json()["code"] == "no_trajectory"
+    answer = await gateway.get(path)
+    assert answer.text == '{"turns"["ü"]}'
+    assert answer.headers["slipgate-trajectory-attempt"] == "1"
+    assert (await gateway.get(f"{path}?attempt=2")).json()["code"] == "no_trajectory"

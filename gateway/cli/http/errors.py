@@ -16,6 +16,7 @@ _ADVICE: Final = {
     "are not among them.",
     "method_not_allowed": "Compare the versions of this command and the gateway: they differ.",
     "cursor_expired": "Leave out --after to begin with the oldest event that is kept.",
+    "no_trajectory": "Run `slipgate tasks logs`: an agent sends its record when it ends.",
     "no_patch": "Run `slipgate tasks explain`: an agent sends its patch when it ends.",
     "already_finished": "Nothing is left to stop; run `slipgate tasks retry` to try it again.",
     "invalid_request": "Correct the fields that are named and run the command again.",

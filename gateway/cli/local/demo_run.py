@@ -31,7 +31,7 @@ KILL_AT_TURN: Final = 2
 DOWN_SECONDS: Final = 1.5
 TASK_SECONDS: Final = 120.0
 SETTLE_SECONDS: Final = 40.0
-UNSENT: Final = frozenset({"task.heartbeat", "task.log", "task.patch"})
+UNSENT: Final = frozenset({"task.heartbeat", "task.log", "task.patch", "task.trajectory"})
 """Types of events that callbacks do not get."""
 
 

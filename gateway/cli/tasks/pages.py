@@ -18,7 +18,9 @@ from gateway.wire.times import milliseconds, parse_rfc3339
 
 TITLE: Final = 60
 """Characters of a title in a list."""
-FREQUENT: Final = frozenset({"task.heartbeat", "task.usage", "task.log", "task.patch"})
+FREQUENT: Final = frozenset(
+    {"task.heartbeat", "task.usage", "task.log", "task.patch", "task.trajectory"}
+)
 """Types of events that are left out where a task is watched: there are too many of them."""
 _MESSAGE: Final = 300
 """Characters of an event's text in a line."""

@@ -177,6 +177,7 @@ FACTS: Final[dict[str, type[Document]]] = {
     "task.progress": Progress,
     "task.log": AgentActivity,
     "task.patch": AgentActivity,
+    "task.trajectory": AgentActivity,
     "task.usage": UsageTotals,
     "task.pr_created": PullRequest,
     "task.completed": Ended,
@@ -204,7 +205,9 @@ FACTS: Final[dict[str, type[Document]]] = {
 
 ABOUT_ENDPOINTS: Final = frozenset(name for name in FACTS if name.startswith("endpoint."))
 """Types of events that belong to no task."""
-QUIET: Final = frozenset({"task.heartbeat", "task.log", "task.patch"}) | ABOUT_ENDPOINTS
+QUIET: Final = (
+    frozenset({"task.heartbeat", "task.log", "task.patch", "task.trajectory"}) | ABOUT_ENDPOINTS
+)
 """Types that an endpoint gets only on request."""
 
 

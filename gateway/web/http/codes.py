@@ -20,6 +20,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "not_found": (404, "There is no such thing, or it belongs to another project."),
     "unknown_task": (404, "There is no such task and attempt."),
     "unknown_job": (404, "There is no such job."),
+    "no_trajectory": (404, "The agent has sent no record of its turns, or not all of it."),
     "no_patch": (404, "No attempt of this task has sent a patch."),
     "request_timeout": (
         408,

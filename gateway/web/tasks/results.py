@@ -8,9 +8,10 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from gateway.domain.agents.transcript import Piece, Transcript, gaps, in_order
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import Event
 from gateway.web.context import Context
-from gateway.web.http.access import READ_OR_TOKEN
+from gateway.web.http.access import READ, READ_OR_TOKEN
 from gateway.web.http.call import Call
 from gateway.web.http.operation import Answer, Content, Operation
 from gateway.web.http.query import Number
@@ -32,6 +33,14 @@ PATCH_ATTEMPT: Final = Number(
     least=1,
     most=MAX_ATTEMPT,
     meaning="Of this attempt; without it, of the newest one of which a whole patch is kept.",
+)
+TRAJECTORY: Final = "task.trajectory"
+TRAJECTORY_ATTEMPT: Final = Number(
+    name="attempt",
+    default=0,
+    least=1,
+    most=MAX_ATTEMPT,
+    meaning="Of this attempt; without it, of the newest one that has sent any of it.",
 )
 _DIFF: Final = "--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n app\n+health\n"
 operation: Final = partial(Operation, tag="Results", access=READ_OR_TOKEN)
@@ -115,6 +124,38 @@ async def patch(call: Call[None]) -> Response:
     found = await newest_patch(reads, task, call[PATCH_ATTEMPT] or None)
     text = found.text(reads, task.id)
     return StreamingResponse(text, headers=_patch_headers(found), media_type="text/x-diff")
+
+
+@operation(
+    id="readTrajectory",
+    summary="Read the record of the agent's turns",
+    description=(
+        "The engine's own file, without secrets: messages, commands and their output in the form "
+        "of that engine. `Slipgate-Trajectory-Attempt` says whose it is."
+    ),
+    access=READ,
+    query=(TRAJECTORY_ATTEMPT,),
+    answers=(
+        Answer(
+            meaning="JSON, or lines of JSON, as the engine writes it.",
+            content=(Content(kind=str, example='{"messages": []}', media_type="text/plain"),),
+            headers=("Slipgate-Trajectory-Attempt",),
+        ),
+    ),
+    errors=("not_found", "no_trajectory", "invalid_request"),
+)
+async def trajectory(call: Call[None]) -> Response:
+    reads, wanted = call.context.reads, call[TRAJECTORY_ATTEMPT]
+    task, _ = await task_of(call)
+    events = await reads.events_of_types(task.id, [TRAJECTORY])
+    attempt = wanted or max((event.attempt for event in events), default=0)
+    pieces = in_order(_piece(event) for event in events if event.attempt == attempt)
+    if not pieces or any(gaps(pieces, None)):
+        message = "A part of it has not arrived." if pieces else "Its agent has sent none."
+        raise ApiError("no_trajectory", message)
+    text = Transcript().add(pieces).encode()
+    headers = {"Slipgate-Trajectory-Attempt": f"{attempt}"}
+    return Response(text, headers=headers, media_type="text/plain")
 
 
 def _patch_headers(found: WholePatch) -> dict[str, str]:

@@ -68,6 +68,12 @@ class Log(Event, frozen=True):
     chunk: str
 
 
+class TrajectoryPiece(Log, frozen=True):
+    """A piece of the record of the agent's turns; `offset` as in `Log`."""
+
+    type = "task.trajectory"
+
+
 class Usage(Event, frozen=True):
     """Totals of the attempt so far, its earlier starts included."""
 
