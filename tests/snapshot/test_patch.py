@@ -98,7 +98,10 @@ def test_what_is_too_much_is_left_out_the_largest_first(agent: Agent) -> None:
     agent.does("for i in 1 2 3; do head -c ${i}000000 /dev/urandom > b$i; done; echo x > small")
     made = agent.patch(most=4_500_000)
     assert agent.paths(made) == {"b1", "b2", "small"}
-    assert made.warnings == ("Left out (too large): `b3`.",)
+    assert made.warnings == (
+        "Binary files are changed: `b1`, `b2`.",
+        "Left out (too large): `b3`.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -281,7 +284,10 @@ def test_new_files_in_a_folder_the_repository_keeps_go_out(ours: Git, tmp_path: 
     )
     made = agent.patch()
     assert agent.paths(made) == {"node_modules/b/index.js"}
-    assert made.warnings == ("Left out (a folder that tools build): `web/node_modules`.",)
+    assert made.warnings == (
+        "Generated files are changed: `node_modules/b/index.js`.",
+        "Left out (a folder that tools build): `web/node_modules`.",
+    )
 
 
 @pytest.mark.parametrize(

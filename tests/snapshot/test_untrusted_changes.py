@@ -63,7 +63,11 @@ def test_odd_names_bits_links_and_binary_files_survive_and_forgotten_caches_stay
         "; mkdir -p __pycache__ node_modules/x; touch __pycache__/a.pyc node_modules/x/y"
     )
     assert sandbox.run() == 0, sandbox.printed()
-    assert sandbox.gateway.last.type == "task.completed"
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    warnings = last.data["warnings"]
+    assert isinstance(warnings, list)
+    assert warnings[::2] == ["Binary files are changed: `b`.", "Executable now: `widgets.py`."]
     files = set(sandbox.remote.files(BRANCH))
     new = {"--upload-pack=x", "-rf", "a b", "$(touch x)", "b", "link"}
     assert new <= files - set(sandbox.remote.files("main"))

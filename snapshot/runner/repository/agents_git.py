@@ -20,6 +20,7 @@ from .starting_state import StartingState
 
 LARGEST_INDEX_BYTES: Final = 256 * 1024**2
 LARGEST_LIST_BYTES: Final = 4 * 1024**2
+LARGEST_NAME_BYTES: Final = 1_000
 REFERENCES: Final = 30
 LOOK_SECONDS: Final = 10.0
 SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -36,6 +37,8 @@ class AgentsGit(msgspec.Struct, frozen=True, kw_only=True):
     """It is sparse, and its index cannot be read: `skipped` is unknown."""
     commits: dict[str, str] = {}
     """Name → commit of its branches and stashes."""
+    head: str | None = None
+    """The commit that is checked out."""
 
 
 def read(git: Git, workdir: Path, start: StartingState) -> AgentsGit:
@@ -46,14 +49,16 @@ def read(git: Git, workdir: Path, start: StartingState) -> AgentsGit:
     tags = _index(git, workdir, start, theirs)
     try:
         commits = dict(list(_commits(theirs))[:REFERENCES])
+        head = _head(theirs, commits)
         is_sparse = not tags and (theirs / "info" / "sparse-checkout").exists()
     except OSError:
-        commits, is_sparse = {}, False
+        commits, head, is_sparse = {}, None, False
     return AgentsGit(
         paths=frozenset(path for _, path in tags),
         skipped=frozenset(path for tag, path in tags if tag == b"S"),
         is_sparse=is_sparse,
         commits=commits,
+        head=head,
     )
 
 
@@ -122,6 +127,12 @@ def _commits(theirs: Path) -> Iterator[tuple[str, str]]:
         if kept := _sha(line.partition(" ")[2].partition(" ")[0].encode()):
             yield f"stash {number}", kept
             yield f"stash {number}, new files", f"{kept}^3"
+
+
+def _head(theirs: Path, commits: dict[str, str]) -> str | None:
+    content = files.read(theirs / "HEAD", most=LARGEST_NAME_BYTES) or b""
+    name = content.decode(errors="replace").strip().removeprefix("ref: refs/heads/")
+    return commits.get(f"the branch {name}") or _sha(content)
 
 
 def _sha(content: bytes | None) -> str | None:

@@ -31,8 +31,8 @@ def make(
     *,
     folder: str = "",
     most: int = LARGEST_PATCH_BYTES,
-) -> tuple[str, list[Change]]:
-    """The diff of git's index against the base as text, and its changes.
+) -> tuple[list[str], list[Change]]:
+    """The diff of git's index against the base, a text for each change, and these changes.
 
     `folder` (with a slash at its end) is put before every name. The largest files are put back to
     the base and excluded until the rest fits.
@@ -52,7 +52,7 @@ def make(
     texts = [_decoded(part) for part in parts]
     foreign = {change.path for change, text in zip(changes, texts, strict=True) if text is None}
     binary = _binary(git, workdir, command, changes, foreign)
-    return "".join(next(binary) if text is None else text for text in texts), changes
+    return [next(binary) if text is None else text for text in texts], changes
 
 
 def put_back(git: Git, base_sha: str, paths: Sequence[bytes]) -> None:

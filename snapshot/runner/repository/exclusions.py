@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
+from ..findings.find import EXECUTABLE_NOW
 from ..text import visible
 from .plumbing import parents
 
@@ -75,7 +76,11 @@ def sentences(exclusions: Iterable[Exclusion]) -> list[str]:
 
 def is_harmless(sentence: str) -> bool:
     """True if nobody has to look because of this warning."""
-    harmless = ("Not deleted (", *(f"Left out ({reason.value})" for reason in HARMLESS))
+    harmless = (
+        "Not deleted (",
+        f"{EXECUTABLE_NOW}:",
+        *(f"Left out ({reason.value})" for reason in HARMLESS),
+    )
     return sentence.startswith(harmless)
 
 

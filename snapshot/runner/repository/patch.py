@@ -9,7 +9,10 @@ import msgspec
 
 from .. import files
 from ..failure import RepositoryRejected
-from . import agents_git, changes, diff, left_files
+from ..findings import find as findings
+from ..findings.file_change import FileChange
+from ..findings.find import Finding
+from . import agents_git, changed_files, changes, diff, left_files, undone
 from .agents_git import LARGEST_INDEX_BYTES, AgentsGit
 from .changes import Changes
 from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, sentences
@@ -122,19 +125,21 @@ class _PatchBuilder:
         self._write(found.written)
         removed = nul_joined(found.deleted)
         self._git("update-index", "--force-remove", "-z", "--stdin", stdin=removed)
-        text, changed = self._diff(base_sha, most)
+        texts, changed = self._diff(base_sha, most)
+        # A submodule is not in the pull request; that it changed is a doubt already.
+        files = [] if self._start.path else changed_files.read(self._git, changed, texts)
         tree = self._git.text("write-tree")
         is_empty = not self._git("ls-files", "--cached", "-z")
         refusal = "the patch is refused: it deletes every file of the repository"
         return Patch(
             base_sha=base_sha,
-            text=text,
+            text="".join(texts),
             tree=tree,
             objects=(self._workdir / ".git" / "objects",),
             later=self._later(tree),
             excluded=tuple(self._excluded),
-            notes=found.notes,
-            doubts=tuple(self._doubts(found, changed)),
+            notes=(*found.notes, *map(_sentence, findings.notes(files))),
+            doubts=tuple(self._doubts(found, changed, files)),
             refusal=refusal if is_empty else "",
         )
 
@@ -185,7 +190,7 @@ class _PatchBuilder:
         write_attributes(self._workdir, f"{RAW_ATTRIBUTES}\n")
         self._add([*map(os.fsencode, refused)])
 
-    def _diff(self, base_sha: str, most: int) -> tuple[str, list[Change]]:
+    def _diff(self, base_sha: str, most: int) -> tuple[list[str], list[Change]]:
         folder = self._folder
         return diff.make(
             self._git, self._workdir, base_sha, self._exclude, folder=folder, most=most
@@ -196,7 +201,7 @@ class _PatchBuilder:
         if not self._lfs:
             return ""
         self._add(self._lfs)
-        return self._diff(tree, diff.LARGEST_PATCH_BYTES)[0]
+        return "".join(self._diff(tree, diff.LARGEST_PATCH_BYTES)[0])
 
     def _exclude(self, paths: Iterable[bytes], reason: ExclusionReason) -> None:
         self._excluded += [Exclusion(os.fsdecode(path), reason) for path in paths]
@@ -220,7 +225,9 @@ class _PatchBuilder:
         blobs = {file.path: file.blob for file in staged_files(self._git) if file.path in paths}
         return dict(zip(blobs, blob_contents(self._git, blobs.values()), strict=False))
 
-    def _doubts(self, found: Changes, changed: Sequence[Change]) -> Iterable[str]:
+    def _doubts(
+        self, found: Changes, changed: Sequence[Change], files: Sequence[FileChange]
+    ) -> Iterable[str]:
         added = {change.blob for change in changed if change.is_written}
         deleted = [c.path for c in changed if not c.is_written and c.old_blob not in added]
         share = len(deleted) / max(1, found.files)
@@ -229,12 +236,20 @@ class _PatchBuilder:
         ):
             names = named([*map(os.fsdecode, deleted)])
             yield cut(f"It deletes {len(deleted)} of {found.files} files: {names}.")
+        workdir = self._workdir.with_name("undone")
+        seen = changed if files else []
+        back = undone.find(self._plain, workdir, self._start, self._agents, seen)
+        yield from map(_sentence, findings.find(files, back))
         patched = {change.path: change.blob for change in changed}
         workdir = self._workdir.with_name("unpatched")
         work = agents_git.unpatched(self._plain, workdir, self._start, self._agents, patched)
         for name, paths in work:
             names = named([*map(os.fsdecode, paths)])
             yield cut(f"Work of the agent on {name} is not in the patch: {names}.")
+
+
+def _sentence(finding: Finding) -> str:
+    return cut(f"{finding.sentence}: {named(finding.subjects)}.")
 
 
 def _unconverted(kept: bytes) -> str:

@@ -84,6 +84,15 @@ def blob_contents(git: Git, blobs: Iterable[bytes]) -> Iterator[bytes]:
         at += 0 if size is None else size + 1
 
 
+def small_blobs(git: Git, blobs: Iterable[bytes], most: int) -> dict[bytes, bytes]:
+    """Blob → content of those with at most `most` bytes."""
+    wanted = sorted(set(blobs))
+    check = git("cat-file", "--batch-check", stdin=b"".join(blob + b"\n" for blob in wanted))
+    sizes = (line.split(b" ") for line in check.splitlines())
+    small = [line[0] for line in sizes if line[1] == b"blob" and int(line[2]) <= most]
+    return dict(zip(small, blob_contents(git, small), strict=True))
+
+
 def parents(path: bytes) -> list[bytes]:
     """The folders around a path, outermost first."""
     parts = path.split(b"/")

@@ -33,7 +33,8 @@ def reapply(
     options = () if has_base else ("--3way",)
     applied = clean_checkout.apply_text(git, base, text, workdir, options=options)
     if not has_base:
-        text, _ = diff.make(git.at(workdir), workdir, base.base_sha, _reject)
+        texts, _ = diff.make(git.at(workdir), workdir, base.base_sha, _reject)
+        text = "".join(texts)
     return base, Patch(base_sha=base.base_sha, text=text, tree=applied.tree)
 
 

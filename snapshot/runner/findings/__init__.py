@@ -1,0 +1,1 @@
+"""Parts of a patch that its reviewer must see."""
