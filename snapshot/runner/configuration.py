@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar, cast, get_args
 
 import msgspec
 
@@ -20,7 +20,22 @@ PROVIDERS: Final = {
 """MODEL_PROVIDER → prefix of its variables."""
 GITHUB_API_URL: Final = "https://api.github.com"
 DEFAULT_RUN_SECONDS: Final = 3600
+DEFAULT_COST_USD: Final = 3.0
+ModelApi = Literal["chat", "responses"]
+PRICES_FORM: Final = (
+    'a JSON object like {"pattern of a model": {"input": USD per million tokens, "output": n, '
+    '"cacheRead": n, "cacheWrite": n}}'
+)
 _SAFE_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class ModelPrice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """USD per million tokens; what is read from or written to a cache costs `input` by default."""
+
+    input: Annotated[float, msgspec.Meta(ge=0)]
+    output: Annotated[float, msgspec.Meta(ge=0)]
+    cache_read: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    cache_write: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 class AgentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -29,9 +44,12 @@ class AgentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     engine: Literal["mini", "command"] = "mini"
     command: tuple[str, ...] | None = None
     max_turns: int = 60
-    max_cost_usd: float = 3.0
+    max_cost_usd: float = DEFAULT_COST_USD
     effort: Literal["low", "medium", "high"] | None = None
     max_repair_rounds: int = 1
+    spent_turns: int = 0
+    """Of earlier attempts of the task, which its limits count too."""
+    spent_cost_usd: float = 0.0
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +80,10 @@ class ModelAccess(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     key: Secret | None
     base_url: str | None
+    api: ModelApi | None = None
+    """None: Responses for OpenAI's own models, chat completions for all others of its protocol."""
+    prices: Mapping[str, ModelPrice] = msgspec.field(default_factory=dict)
+    """Pattern of a model's name → its price, which the operator gives."""
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +204,7 @@ def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:
     prefix = PROVIDERS.get(provider or "")
     if provider is None or prefix is None:
         return None
+    prices = variables.json("SLIPGATE_MODEL_PRICES", dict[str, ModelPrice], PRICES_FORM)
     key_name = f"{prefix}_API_KEY"
     key = variables.token(key_name)
     if agent.engine == "mini" and key is None:
@@ -191,4 +214,6 @@ def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:
         name=variables.text("MODEL") or "",
         key=key,
         base_url=variables.url(f"{prefix}_BASE_URL"),
+        api=cast("ModelApi | None", variables.choice("SLIPGATE_MODEL_API", get_args(ModelApi))),
+        prices=prices or {},
     )

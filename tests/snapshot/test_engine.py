@@ -29,17 +29,25 @@ MESSAGES: list[Message] = [
     {"role": "tool", "tool_call_id": "call_1", "content": "a.py"},
 ]
 
+USE = {"type": "tool_use", "id": "call_1", "name": "bash", "input": {"command": "ls"}}
+CONVERSATION: list[Message] = [
+    *MESSAGES[:2],
+    {"role": "assistant", "blocks": [{"type": "text", "text": "Looking."}, USE]},
+    MESSAGES[-1],
+    {"role": "user", "content": "Go on."},
+]
+
 
 def access(base_url: str, *, provider: str = "openai", name: str = "gpt-5") -> ModelAccess:
     """A model behind a stub."""
     return ModelAccess(provider=provider, name=name, key=Secret("sk-test"), base_url=base_url)
 
 
-def openai_chat(model: ModelAccess, *, retries: int = 5) -> Chat:
+def openai_chat(model: ModelAccess) -> Chat:
     """OpenAI's client and all that speak its protocol."""
     from snapshot.runner.agent.openai_chat import OpenAIChat  # noqa: PLC0415 - takes a second
 
-    return OpenAIChat(model, retries=retries)
+    return OpenAIChat(model)
 
 
 def anthropic_chat(model: ModelAccess) -> Chat:
@@ -126,18 +134,9 @@ def test_garbage_is_called_garbage(model: ModelStub, response: Response) -> None
     model.http.stop()
 
 
-def test_rate_limits_are_waited_out(model: ModelStub) -> None:
-    limit = {"error": {"message": "slow down", "type": "rate_limit", "code": None}}
-    busy = Response(status=429, content=limit, headers=QUICK)
-    answers = [busy, busy, tool_call("ls")]
-    model.answer = lambda turn: answers[turn]
-    assert openai_chat(access(model.base_url)).complete(MESSAGES).calls
-    model.http.stop()
-
-
 def test_a_provider_that_is_not_there_is_unreachable(model: ModelStub) -> None:
     model.http.stop()
-    chat = openai_chat(access(model.base_url), retries=0)
+    chat = openai_chat(access(model.base_url))
     with pytest.raises(Failure) as caught:
         chat.complete(MESSAGES)
     assert (caught.value.code, caught.value.retryable) == ("model_unreachable", True)
@@ -167,15 +166,16 @@ def test_anthropic_is_spoken_to_in_its_own_form(tmp_path: Path) -> None:
 
     http = HttpStub(answer)
     model = access(http.url, provider="anthropic", name="claude-sonnet-4-5")
-    reply = anthropic_chat(model).complete([*MESSAGES, {"role": "user", "content": "Go on."}])
+    reply = anthropic_chat(model).complete(CONVERSATION)
     http.stop()
     assert (reply.text, reply.calls[0].arguments) == ("Editing.", '{"command": "ls"}')
     assert reply.tokens.input == 1000
     assert reply.tokens.cost_usd
     sent = requests[0].json()
-    assert sent["system"] == "Be careful."
+    cached = {"cache_control": {"type": "ephemeral"}}
+    assert sent["system"] == [{"type": "text", "text": "Be careful.", **cached}]
     assert sent["messages"] == [
-        {"role": "user", "content": [{"type": "text", "text": "Fix it."}]},
+        {"role": "user", "content": [{"type": "text", "text": "Fix it.", **cached}]},
         {
             "role": "assistant",
             "content": [
@@ -187,7 +187,7 @@ def test_anthropic_is_spoken_to_in_its_own_form(tmp_path: Path) -> None:
             "role": "user",
             "content": [
                 {"type": "tool_result", "tool_use_id": "call_1", "content": "a.py"},
-                {"type": "text", "text": "Go on."},
+                {"type": "text", "text": "Go on.", **cached},
             ],
         },
     ]

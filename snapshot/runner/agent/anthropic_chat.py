@@ -1,25 +1,53 @@
-"""Anthropic's messages API, translated from messages in OpenAI's form."""
+"""Anthropic's messages API."""
 
 import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, cast
 
 import anthropic
-from anthropic.types import Message as Answer
 from anthropic.types import MessageParam, ToolParam
 
 from ..configuration import ModelAccess
 from ..network.client import PLAIN, Network
-from . import chat
-from .usage import priced
+from . import answer, chat, provider_errors
+from .optional import OptionalParameters
+from .prices import Prices
 
 BASE_URL: Final = "https://api.anthropic.com"
+EPHEMERAL: Final = {"type": "ephemeral"}
+CACHED_TURNS: Final = 2
+"""Of the user: the point of the turn before is found again, and a new one is set."""
+BLOCKS: Final = "blocks"
+"""The part of a message that holds the provider's content, thinking and signatures included."""
+THINKING_TOKENS: Final = {"low": 2_000, "medium": 6_000, "high": 12_000}
+"""For models that know no effort; less than the largest answer."""
+_BUDGETED: Final = re.compile(
+    r"claude-(?:3-7|(?:sonnet|opus)-4(?:-[01]\b|-2|$)|(?:sonnet|haiku)-4-5)"
+)
+"""Models that think within a budget of tokens and refuse an effort."""
+_UNADAPTIVE: Final = re.compile(r"claude-opus-4-5")
+"""A model that takes an effort, and cannot choose itself how long it thinks."""
 
 
 class AnthropicChat:
     def __init__(
-        self, model: ModelAccess, *, network: Network = PLAIN, retries: int = chat.RETRIES
+        self,
+        model: ModelAccess,
+        *,
+        effort: str | None = None,
+        network: Network = PLAIN,
+        log: Callable[[str], object] = print,
     ) -> None:
         self._model = model
+        self._prices = Prices(model)
+        self._effort = effort
+        signs: dict[str, tuple[str, ...]] = {"stream": ("stream",)}
+        signs["cache points"] = ("cache_control",)
+        if effort:
+            signs["effort"] = ("effort", "output_config", "thinking", "adaptive")
+        self._optional = OptionalParameters(signs, log)
         base_url = model.base_url or BASE_URL
         self._client = anthropic.Anthropic(
             api_key=model.key.value if model.key else "",
@@ -27,91 +55,180 @@ class AnthropicChat:
             http_client=anthropic.DefaultHttpxClient(
                 trust_env=False, verify=network.context, proxy=network.proxies.of_url(base_url)
             ),
-            max_retries=retries,
-            timeout=chat.TIMEOUT_SECONDS,
+            # Who waits for the next try must end with the attempt.
+            max_retries=0,
+            timeout=chat.TOKEN_SECONDS,
         )
 
     def complete(self, messages: list[chat.Message]) -> chat.Reply:
-        """Ask once; the SDK retries temporary errors."""
+        """Ask once, and again without a parameter that is refused."""
+        return self._optional.asked(lambda: self._ask(messages))
+
+    def _ask(self, messages: list[chat.Message]) -> chat.Reply:
         tool = ToolParam(
             name=chat.TOOL,
             description=chat.TOOL_DESCRIPTION,
             input_schema=dict(chat.TOOL_PARAMETERS),
         )
-        try:
-            answer = self._client.messages.create(
+        turns = _turns(messages[1:])
+        system: answer.Part = {"type": "text", "text": str(messages[0]["content"])}
+        if "cache points" in self._optional:
+            _set_cache_points([system], turns)
+        with (
+            _asked(),
+            self._client.messages.with_streaming_response.create(
                 model=self._model.name,
                 max_tokens=chat.LARGEST_ANSWER_TOKENS,
-                system=str(messages[0]["content"]),
-                messages=_turns(messages[1:]),
+                messages=cast("list[MessageParam]", turns),
                 tools=[tool],
-                cache_control={"type": "ephemeral"},
+                stream=True,
+                extra_body={"system": [system], **self._parameters()},
+            ) as response,
+        ):
+            answered = answer.read(
+                response.http_response, lambda: response.parse(to=anthropic.Stream[object])
             )
-        except anthropic.APIStatusError as exc:
-            raise chat.refused(exc.status_code, exc.message) from exc
-        except anthropic.APIConnectionError as exc:
-            raise chat.unreachable(str(exc.__cause__ or exc)) from exc
-        except (anthropic.AnthropicError, ValueError) as exc:
-            raise chat.garbage(str(exc)) from exc
-        try:
-            return self._reply(answer)
-        except (AttributeError, LookupError, TypeError, ValueError) as exc:
-            # The SDK does not check what it parsed: a page of HTML comes back as a string.
-            raise chat.garbage("it is no message") from exc
+        return self._reply(_assembled(answered))
 
-    def _reply(self, answer: Answer) -> chat.Reply:
-        usage = answer.usage
-        cached = chat.count(usage.cache_read_input_tokens) + chat.count(
-            usage.cache_creation_input_tokens
+    def _parameters(self) -> dict[str, object]:
+        parameters: dict[str, object] = {} if "stream" in self._optional else {"stream": False}
+        if "effort" not in self._optional or self._effort is None:
+            return parameters
+        if _BUDGETED.match(self._model.name):
+            budget = THINKING_TOKENS[self._effort]
+            return {**parameters, "thinking": {"type": "enabled", "budget_tokens": budget}}
+        if not _UNADAPTIVE.match(self._model.name):
+            parameters["thinking"] = {"type": "adaptive"}
+        return {**parameters, "output_config": {"effort": self._effort}}
+
+    def _reply(self, message: answer.Part) -> chat.Reply:
+        tokens = self._prices.tokens(message.get("usage"), "messages")
+        blocks = [block for block in chat.items(message.get("content")) if not _is_blank(block)]
+        text = "".join(
+            chat.plain(block.get("text")) for block in blocks if block.get("type") == "text"
         )
+        reason = chat.plain(message.get("stop_reason"))
+        if reason == "refusal":
+            details = chat.mapping(message.get("stop_details"))
+            words = text or chat.plain(details.get("explanation"))
+            raise provider_errors.declined(reason, words, tokens=tokens)
+        if reason == "model_context_window_exceeded":
+            raise provider_errors.ModelFailure(
+                "model_context_exceeded", "the model's context is full", tokens=tokens
+            )
+        calls = [block for block in blocks if block.get("type") == "tool_use"]
+        is_cut = reason == "max_tokens"
+        if not (text.strip() or calls or is_cut):
+            raise provider_errors.garbage(f"it is empty ({reason or 'no reason'})", tokens=tokens)
         return chat.Reply(
-            text="".join(
-                chat.plain(block.text) for block in answer.content if block.type == "text"
-            ),
-            calls=tuple(
-                chat.Call(
-                    id=chat.plain(block.id),
-                    name=chat.plain(block.name),
-                    arguments=chat.arguments(block.input),
-                )
-                for block in answer.content
-                if block.type == "tool_use"
-            ),
-            tokens=priced(
-                self._model.provider,
-                self._model.name,
-                input_tokens=chat.count(usage.input_tokens) + cached,
-                output_tokens=chat.count(usage.output_tokens),
-            ),
-            is_cut=answer.stop_reason == "max_tokens",
+            message={"role": "assistant", "content": text, BLOCKS: blocks},
+            text=text,
+            calls=tuple(map(_call, calls)),
+            tokens=tokens,
+            is_cut=is_cut,
         )
 
 
-def _turns(messages: list[chat.Message]) -> list[MessageParam]:
+@contextmanager
+def _asked() -> Iterator[None]:
+    """Turns the SDK's errors into `ModelFailure`."""
+    try:
+        yield
+    except anthropic.APIStatusError as exc:
+        if exc.status_code < 400:
+            # Inside a stream.
+            raise provider_errors.told(chat.mapping(exc.body).get("error") or str(exc)) from exc
+        raise provider_errors.refused(
+            exc.status_code, exc.response.text, exc.response.headers
+        ) from exc
+    except anthropic.APIConnectionError as exc:
+        raise provider_errors.unreachable(str(exc.__cause__ or exc)) from exc
+    except (anthropic.AnthropicError, ValueError) as exc:
+        raise provider_errors.garbage(str(exc)) from exc
+
+
+def _assembled(answered: answer.Answer) -> answer.Part:
+    """The whole message; raises `ModelFailure` if the stream ended before it."""
+    if not answered.is_stream:
+        return answered.parts[0]
+    message: answer.Part = {}
+    blocks: dict[object, answer.Part] = {}
+    usage: answer.Part = {}
+    for event in answered.parts:
+        kind = event.get("type")
+        if kind == "message_start":
+            message = chat.mapping(event.get("message"))
+            usage |= chat.mapping(message.get("usage"))
+        elif kind == "content_block_start":
+            blocks[event.get("index")] = {**chat.mapping(event.get("content_block"))}
+        elif kind == "content_block_delta":
+            _extend(blocks.setdefault(event.get("index"), {}), chat.mapping(event.get("delta")))
+        elif kind == "message_delta":
+            message = {**message, **chat.mapping(event.get("delta"))}
+            given = chat.mapping(event.get("usage")).items()
+            usage |= {name: value for name, value in given if value is not None}
+        elif kind == "error":
+            raise provider_errors.told(event.get("error") or event)
+        elif kind == "message_stop":
+            content = [_whole(block) for block in blocks.values()]
+            return {**message, "content": content, "usage": usage}
+    raise provider_errors.broken_off()
+
+
+def _extend(block: answer.Part, delta: answer.Part) -> None:
+    for name, value in delta.items():
+        if name != "type" and isinstance(value, str):
+            block[name] = chat.plain(block.get(name)) + value
+
+
+def _whole(block: answer.Part) -> answer.Part:
+    """The block with its input, which came as pieces of JSON; as text if they are none."""
+    pieces = block.pop("partial_json", None)
+    if not isinstance(pieces, str) or not pieces:
+        return block
+    try:
+        return {**block, "input": json.loads(pieces)}
+    except (ValueError, RecursionError):
+        return {**block, "input": pieces}
+
+
+def _is_blank(block: answer.Part) -> bool:
+    """True for a text that the API gives, but does not take back."""
+    return block.get("type") == "text" and not chat.plain(block.get("text")).strip()
+
+
+def _call(block: answer.Part) -> chat.Call:
+    return chat.Call(
+        id=chat.plain(block.get("id")),
+        name=chat.plain(block.get("name")),
+        arguments=chat.arguments(block.get("input")),
+    )
+
+
+def _turns(messages: list[chat.Message]) -> list[answer.Part]:
     """Joins neighbours of one role: this API wants user and assistant in turn."""
-    turns: list[MessageParam] = []
+    turns: list[tuple[str, list[answer.Part]]] = []
     for message in messages:
         role, blocks = _blocks(message)
-        if turns and turns[-1]["role"] == role:
-            cast("list[object]", turns[-1]["content"]).extend(blocks)
+        if turns and turns[-1][0] == role:
+            turns[-1][1].extend(blocks)
         else:
-            turns.append(cast("MessageParam", {"role": role, "content": blocks}))
-    return turns
+            turns.append((role, list(blocks)))
+    return [{"role": role, "content": blocks} for role, blocks in turns]
 
 
-def _blocks(message: chat.Message) -> tuple[str, list[object]]:
+def _blocks(message: chat.Message) -> tuple[str, list[answer.Part]]:
+    if message["role"] == "assistant":
+        return "assistant", chat.items(message[BLOCKS])
     text = str(message.get("content") or "")
-    texts: list[object] = [{"type": "text", "text": text}] if text else []
     if message["role"] == "tool":
         answered = message["tool_call_id"]
         return "user", [{"type": "tool_result", "tool_use_id": answered, "content": text}]
-    if message["role"] == "assistant":
-        calls = cast("list[dict[str, object]]", message.get("tool_calls") or [])
-        return "assistant", texts + [_use(call) for call in calls]
-    return "user", texts
+    return "user", [{"type": "text", "text": text}] if text else []
 
 
-def _use(call: dict[str, object]) -> dict[str, object]:
-    function = cast("dict[str, str]", call["function"])
-    given = json.loads(function["arguments"])
-    return {"type": "tool_use", "id": call["id"], "name": function["name"], "input": given}
+def _set_cache_points(system: list[answer.Part], turns: list[answer.Part]) -> None:
+    users = [chat.items(turn["content"]) for turn in turns if turn["role"] == "user"]
+    for blocks in (system, *users[-CACHED_TURNS:]):
+        if blocks:
+            blocks[-1]["cache_control"] = EPHEMERAL

@@ -5,11 +5,14 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ..failure import Failure
 from .usage import Tokens
 
 Message = dict[str, object]
-"""One message in the form of OpenAI's chat completions, which mini-swe-agent keeps too."""
+"""One message in the form of OpenAI's chat completions, which mini-swe-agent keeps too.
+
+A message of the model is the one that its client returned, with everything that the provider wants
+back at the next turn; only that client reads those parts.
+"""
 TOOL: Final = "bash"
 TOOL_DESCRIPTION: Final = "Execute a bash command"
 TOOL_PARAMETERS: Final[dict[str, object]] = {
@@ -17,23 +20,14 @@ TOOL_PARAMETERS: Final[dict[str, object]] = {
     "properties": {"command": {"type": "string", "description": "The bash command to execute"}},
     "required": ["command"],
 }
-TIMEOUT_SECONDS: Final = 300.0
-"""Of silence, for one try."""
+TOKEN_SECONDS: Final = 300.0
+"""Without a token: some servers send an answer whole, when it is done, and hide its reasoning."""
+SILENT_SECONDS: Final = 120.0
+"""Without a byte of a stream that has begun: while a model thinks, servers send signs of life."""
 CALL_SECONDS: Final = 900.0
-"""Of one call with all its tries: a server that drips bytes is never silent."""
-RETRIES: Final = 5
-"""Of rate limits, overload and the network; the SDK waits as the server asks."""
+"""Of one call: a server that drips bytes is never silent."""
 LARGEST_ANSWER_TOKENS: Final = 16_000
-LARGEST_COUNT: Final = 10**9
-"""No model takes as many tokens in one call."""
-_TOO_LONG: Final = ("context_length", "context length", "prompt is too long", "maximum context")
-_BY_STATUS: Final = {
-    401: ("model_auth", False),
-    402: ("model_quota", False),
-    403: ("model_auth", False),
-    404: ("model_not_found", False),
-    429: ("model_rate_limited", True),
-}
+LARGEST_ANSWER_CHARACTERS: Final = 8 * 1024**2
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +38,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    message: Message
+    """Goes back whole at the next turn."""
     text: str
     calls: tuple[Call, ...]
     tokens: Tokens
@@ -53,7 +49,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 class Chat(Protocol):
     def complete(self, messages: list[Message]) -> Reply:
-        """Ask the model once; raises `Failure` with a `model_…` code."""
+        """Ask the model once; raises `ModelFailure` with a `model_…` code."""
 
 
 def plain(value: object) -> str:
@@ -67,36 +63,11 @@ def arguments(value: object) -> str:
     return plain(value if isinstance(value, str) else json.dumps(value))
 
 
-def count(value: object) -> int:
-    """A number of tokens; 0 for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
-    return int(value) if 0 <= value <= LARGEST_COUNT else 0
+def mapping(value: object) -> dict[str, object]:
+    """A JSON object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
 
 
-def refused(status: int, message: str) -> Failure:
-    """The failure of an error answer that the SDK gave up on."""
-    code, is_passing = _meaning(status, message.lower())
-    return Failure(code, f"the model's provider answered {status}: {message}", retryable=is_passing)
-
-
-def unreachable(message: str) -> Failure:
-    return Failure(
-        "model_unreachable", f"the model's provider cannot be reached: {message}", retryable=True
-    )
-
-
-def garbage(message: str) -> Failure:
-    """The failure of an answer that breaks the protocol."""
-    return Failure("model_garbage", f"the model's answer is unusable: {message}", retryable=True)
-
-
-def _meaning(status: int, message: str) -> tuple[str, bool]:
-    """The code, and True if another try may succeed."""
-    if status == 429 and "insufficient_quota" in message:
-        return "model_quota", False
-    if any(sign in message for sign in _TOO_LONG):
-        return "model_context_exceeded", False
-    if status >= 500:
-        return "model_unavailable", True
-    return _BY_STATUS.get(status, ("model_refused_request", False))
+def items(value: object) -> list[dict[str, object]]:
+    """The objects of a JSON array."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -5,13 +5,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from ..budget import Budget
 from ..configuration import AgentChoice, ModelAccess
 from ..failure import Failure
+from ..network import hosts
 from ..network.client import Network
 from ..reporting.log import Log
 from ..stop import Stop
@@ -19,6 +20,7 @@ from .chat import CALL_SECONDS, Chat, Reply
 from .command import Runner
 from .usage import Meter
 
+OPENAI_HOST: Final = "api.openai.com"
 T = TypeVar("T")
 
 
@@ -29,6 +31,8 @@ class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's own last words; untrusted text."""
     failure: Failure | None = None
     """None: the agent said that it was done."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the task: a cost that is not known."""
 
 
 class Engine(Protocol):
@@ -64,26 +68,54 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
     directory = context.trajectory.parent
     os.environ["MSWEA_SILENT_STARTUP"] = "1"
     os.environ["MSWEA_GLOBAL_CONFIG_DIR"] = tempfile.mkdtemp(prefix="work-mini-", dir=directory)
-    from .mini import MiniEngine  # noqa: PLC0415 - half a second, for this engine
-    from .mini_model import MiniModel  # noqa: PLC0415
+    from .mini import MiniEngine, is_bound_asked, unbounded  # noqa: PLC0415 - half a second
+    from .mini_model import MiniModel, Patience  # noqa: PLC0415
+    from .prices import Prices  # noqa: PLC0415 - a big table, for this engine
 
     def in_time(call: Callable[[], Reply]) -> Reply:
         # The rest of the attempt's time belongs to the steps after the agent.
         seconds = min(CALL_SECONDS, context.budget.agent_seconds)
         return interruptible(call, context.stop, seconds=seconds)
 
-    model_side = MiniModel(_chat(model, context.network), context.meter, in_time)
+    prices = Prices(model)
+    if is_bound_asked(choice) and not prices.is_known:
+        raise unbounded(choice)
+    patience = Patience(
+        call=in_time,
+        sleep=context.stop.sleep,
+        seconds_left=lambda: context.budget.agent_seconds,
+        log=context.log.write,
+    )
+    model_side = MiniModel(
+        _chat(model, choice.effort, context),
+        context.meter,
+        patience,
+        context_tokens=prices.context_tokens,
+    )
     return MiniEngine(choice, model_side, context)
 
 
-def _chat(model: ModelAccess, network: Network) -> Chat:
+def _chat(model: ModelAccess, effort: str | None, context: EngineContext) -> Chat:
+    network, log = context.network, context.log.write
     if model.provider == "anthropic":
         from .anthropic_chat import AnthropicChat  # noqa: PLC0415 - seconds, for this provider
 
-        return AnthropicChat(model, network=network)
-    from .openai_chat import OpenAIChat  # noqa: PLC0415 - a second, for these providers
+        return AnthropicChat(model, effort=effort, network=network, log=log)
+    if has_responses(model):
+        from .responses_chat import ResponsesChat  # noqa: PLC0415 - a second, as the next one
 
-    return OpenAIChat(model, network=network)
+        return ResponsesChat(model, effort=effort, network=network, log=log)
+    from .openai_chat import OpenAIChat  # noqa: PLC0415
+
+    return OpenAIChat(model, effort=effort, network=network, log=log)
+
+
+def has_responses(model: ModelAccess) -> bool:
+    """True for OpenAI's own models: other servers of its protocol mostly have chat completions."""
+    if model.api is not None:
+        return model.api == "responses"
+    is_theirs = model.base_url is None or hosts.netloc(model.base_url) == OPENAI_HOST
+    return model.provider == "openai" and is_theirs
 
 
 def interruptible(call: Callable[[], T], stop: Stop, *, seconds: float) -> T:

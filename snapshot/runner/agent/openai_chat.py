@@ -1,46 +1,65 @@
 """OpenAI's chat completions, and every server of their protocol."""
 
+from collections.abc import Callable
 from typing import Final, cast
 
 import openai
-from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
-from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMessageToolCall
+from openai.types.chat import ChatCompletionMessageParam
 
 from ..configuration import ModelAccess
 from ..network.client import PLAIN, Network
-from . import chat
-from .usage import priced
+from . import answer, chat, provider_errors
+from .chat_stream import assembled
+from .openai_client import asked, client
+from .optional import OptionalParameters
+from .prices import Prices
 
-BASE_URLS: Final = {
-    "openai": "https://api.openai.com/v1",
-    "google": "https://generativelanguage.googleapis.com/v1beta/openai",
-    "openrouter": "https://openrouter.ai/api/v1",
+EPHEMERAL: Final = {"type": "ephemeral"}
+CACHED_MESSAGES: Final = 2
+"""The last ones of ours: the point of the turn before is found again, and a new one is set."""
+_GIVEN: Final = frozenset({"user", "tool"})
+_NOT_SENT: Final = frozenset({"refusal", "annotations", "audio", "function_call", "extra"})
+"""Fields of an answer that servers do not take back."""
+_STANDARD: Final = frozenset({"role", "content", "tool_calls", "tool_call_id"})
+_SIGNS: Final[dict[str, tuple[str, ...]]] = {
+    "stream_options": ("stream_options", "include_usage"),
+    "stream": ("stream",),
+    "reasoning": ("reasoning_details", "reasoning_content", "'reasoning' is unsupported"),
 }
 
 
 class OpenAIChat:
     def __init__(
-        self, model: ModelAccess, *, network: Network = PLAIN, retries: int = chat.RETRIES
+        self,
+        model: ModelAccess,
+        *,
+        effort: str | None = None,
+        network: Network = PLAIN,
+        log: Callable[[str], object] = print,
     ) -> None:
         self._model = model
-        base_url = model.base_url or BASE_URLS[model.provider]
-        self._client = openai.OpenAI(
-            api_key=model.key.value if model.key else "",
-            base_url=base_url,
-            http_client=openai.DefaultHttpxClient(
-                trust_env=False, verify=network.context, proxy=network.proxies.of_url(base_url)
-            ),
-            max_retries=retries,
-            timeout=chat.TIMEOUT_SECONDS,
-        )
+        self._prices = Prices(model)
+        self._effort = effort
+        self._is_router = model.provider == "openrouter"
+        signs = dict(_SIGNS)
+        if effort:
+            signs["effort"] = ("effort", "reasoning", "thinking")
+        if self._is_router and model.name.startswith("anthropic/"):
+            signs["cache points"] = ("cache_control",)
+        self._optional = OptionalParameters(signs, log)
+        self._client = client(model, network)
 
     def complete(self, messages: list[chat.Message]) -> chat.Reply:
-        """Ask once; the SDK retries temporary errors."""
-        try:
-            completion = self._client.chat.completions.create(
+        """Ask once, and again without a parameter that is refused."""
+        return self._optional.asked(lambda: self._ask(messages))
+
+    def _ask(self, messages: list[chat.Message]) -> chat.Reply:
+        with (
+            asked(),
+            self._client.chat.completions.with_streaming_response.create(
                 model=self._model.name,
                 # Our messages have this form already; only the checker does not know.
-                messages=cast("list[ChatCompletionMessageParam]", messages),
+                messages=cast("list[ChatCompletionMessageParam]", self._sent(messages)),
                 tools=[
                     {
                         "type": "function",
@@ -51,38 +70,102 @@ class OpenAIChat:
                         },
                     }
                 ],
+                stream=True,
+                extra_body=self._parameters(),
+            ) as response,
+        ):
+            answered = answer.read(
+                response.http_response, lambda: response.parse(to=openai.Stream[object])
             )
-        except openai.APIStatusError as exc:
-            raise chat.refused(exc.status_code, exc.message) from exc
-        except openai.APIConnectionError as exc:
-            raise chat.unreachable(str(exc.__cause__ or exc)) from exc
-        except (openai.OpenAIError, ValueError) as exc:
-            raise chat.garbage(str(exc)) from exc
-        try:
-            return self._reply(completion)
-        except (AttributeError, LookupError, TypeError, ValueError) as exc:
-            # The SDK does not check what it parsed: a page of HTML comes back as a string.
-            raise chat.garbage("it is no chat completion") from exc
+        return self._reply(assembled(answered))
 
-    def _reply(self, completion: ChatCompletion) -> chat.Reply:
-        choice = completion.choices[0]
-        usage = completion.usage
+    def _parameters(self) -> dict[str, object]:
+        parameters: dict[str, object] = {}
+        if "stream" not in self._optional:
+            parameters["stream"] = False
+        elif "stream_options" in self._optional:
+            parameters["stream_options"] = {"include_usage": True}
+        if self._is_router:
+            parameters["usage"] = {"include": True}
+        if "effort" in self._optional:
+            effort = {"reasoning": {"effort": self._effort}}
+            parameters |= effort if self._is_router else {"reasoning_effort": self._effort}
+        return parameters
+
+    def _sent(self, messages: list[chat.Message]) -> list[chat.Message]:
+        fields = _STANDARD if "reasoning" not in self._optional else None
+        sent = [_without_empty(message, fields) for message in messages]
+        if "cache points" in self._optional:
+            given = [i for i, message in enumerate(sent) if message["role"] in _GIVEN]
+            for place in (0, *given[-CACHED_MESSAGES:]):
+                sent[place] = _with_cache_point(sent[place])
+        return sent
+
+    def _reply(self, completion: answer.Part) -> chat.Reply:
+        choice = next(iter(chat.items(completion.get("choices"))), {})
+        message = chat.mapping(choice.get("message"))
+        tokens = self._prices.tokens(completion.get("usage"), "chat")
+        finish = chat.plain(choice.get("finish_reason")).lower()
+        if choice.get("error") or finish == "error":
+            raise provider_errors.told(
+                choice.get("error") or "the provider's answer ends in an error"
+            )
+        text, refusal = chat.plain(message.get("content")), chat.plain(message.get("refusal"))
+        if refusal or finish.startswith("content_filter"):
+            raise provider_errors.declined(finish or "refusal", refusal or text, tokens=tokens)
+        calls = _with_ids(chat.items(message.get("tool_calls")))
+        is_cut = finish == "length"
+        if not (text.strip() or calls or is_cut):
+            raise provider_errors.garbage(f"it is empty ({finish or 'no reason'})", tokens=tokens)
+        whole = {**message, "role": "assistant", "content": text or None}
         return chat.Reply(
-            text=chat.plain(choice.message.content),
-            calls=tuple(
-                chat.Call(
-                    id=chat.plain(call.id),
-                    name=chat.plain(call.function.name),
-                    arguments=chat.arguments(call.function.arguments or ""),
-                )
-                for call in choice.message.tool_calls or ()
-                if isinstance(call, ChatCompletionMessageToolCall)
-            ),
-            tokens=priced(
-                self._model.provider,
-                self._model.name,
-                input_tokens=chat.count(usage.prompt_tokens if usage else 0),
-                output_tokens=chat.count(usage.completion_tokens if usage else 0),
-            ),
-            is_cut=choice.finish_reason == "length",
+            message={**whole, "tool_calls": calls} if calls else whole,
+            text=text,
+            calls=tuple(map(_call, calls)),
+            tokens=tokens,
+            is_cut=is_cut,
         )
+
+
+def _with_ids(calls: list[answer.Part]) -> list[answer.Part]:
+    """The calls, each with an id of its own: some servers give none."""
+    seen: set[str] = set()
+    named = []
+    for number, call in enumerate(calls):
+        given = chat.plain(call.get("id"))
+        identifier = given if given and given not in seen else f"{given or 'call'}_{number}"
+        seen.add(identifier)
+        function = chat.mapping(call.get("function"))
+        cleaned = {
+            **function,
+            "name": chat.plain(function.get("name")),
+            "arguments": chat.arguments(function.get("arguments") or ""),
+        }
+        others = {name: value for name, value in call.items() if name != "index"}
+        named.append({**others, "id": identifier, "type": "function", "function": cleaned})
+    return named
+
+
+def _call(call: answer.Part) -> chat.Call:
+    function = chat.mapping(call["function"])
+    return chat.Call(
+        id=str(call["id"]), name=str(function["name"]), arguments=str(function["arguments"])
+    )
+
+
+def _without_empty(message: chat.Message, fields: frozenset[str] | None) -> chat.Message:
+    return {
+        name: value
+        for name, value in message.items()
+        if name not in _NOT_SENT
+        and (name == "content" or value not in (None, "", [], {}))
+        and (fields is None or name in fields)
+    }
+
+
+def _with_cache_point(message: chat.Message) -> chat.Message:
+    text = message.get("content")
+    if not isinstance(text, str) or not text:
+        return message
+    part = {"type": "text", "text": text, "cache_control": EPHEMERAL}
+    return {**message, "content": [part]}

@@ -1,4 +1,4 @@
-"""The usage of the model: tokens, turns, and dollars by the price list that came with the image."""
+"""The usage of the model: tokens, turns, and dollars."""
 
 from collections.abc import Callable
 
@@ -11,21 +11,11 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     """Of one answer of the model."""
 
     input: int
+    """Cached ones included."""
     output: int
+    """Reasoning included."""
     cost_usd: float | None
     """None: the model's price is unknown."""
-
-
-def priced(provider: str, model: str, *, input_tokens: int, output_tokens: int) -> Tokens:
-    from genai_prices import Usage as PricedUsage  # noqa: PLC0415 - a big table, read when needed
-    from genai_prices import calc_price  # noqa: PLC0415
-
-    usage = PricedUsage(input_tokens=input_tokens, output_tokens=output_tokens)
-    try:
-        cost: float | None = float(calc_price(usage, model, provider_id=provider).total_price)
-    except LookupError:
-        cost = None
-    return Tokens(input=input_tokens, output=output_tokens, cost_usd=cost)
 
 
 class Meter:

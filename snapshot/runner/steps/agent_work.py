@@ -129,6 +129,7 @@ class AgentSession:
 
     def _save(self, result: AgentResult) -> AgentWork:
         context = self._context
+        self._warnings = tuple(dict.fromkeys((*self._warnings, *result.warnings)))
         finished = context.saved.finish()
         context.enter("patch", "Reading what changed")
         try:
