@@ -345,9 +345,13 @@ def check_event(name: str, kind: type[Message], data: dict[str, object]) -> Agen
         mistakes = mistakes_in(kind, data) if dropped else mistakes
     if mistakes:
         raise wrong_shape([(("data", *path), message) for path, message in mistakes])
+    try:
+        message = msgspec.convert(data, type=kind)
+    except msgspec.ValidationError as exc:  # behind all values that are checked one by one
+        raise wrong_shape([(("data",), str(exc))]) from exc
     return AgentEvent(
         type=name,
-        message=msgspec.convert(data, type=kind),
+        message=message,
         data=msgspec.json.encode(data),
         warnings=(
             *(f"{path_text(('data', *path))} was dropped: too long" for path in dropped),

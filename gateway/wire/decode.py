@@ -74,8 +74,10 @@ def _check_large(kind: object, body: bytes) -> None:
     Raises:
         WrongShape: `invalid_request`.
     """
+    if not _is_struct(kind) or _has_raw_fields(kind):
+        return
     value = msgspec.json.decode(body)
-    if not isinstance(value, dict) or not _is_struct(kind):
+    if not isinstance(value, dict):
         return
     found: list[tuple[Path, str]] = []
     for field in msgspec.structs.fields(kind):
@@ -92,6 +94,11 @@ def _check_large(kind: object, body: bytes) -> None:
         msgspec.convert(value, type=kind)
     except msgspec.ValidationError as exc:
         raise out_of_range(exc) from exc
+
+
+def _has_raw_fields(kind: type[msgspec.Struct]) -> bool:
+    """True if a part stays as it came: it is no value, and its reader checks it."""
+    return any(_for_value(each.type, None) is msgspec.Raw for each in msgspec.structs.fields(kind))
 
 
 def _most_entries(kind: object) -> int | None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.wire import redaction
+from gateway.wire.agent import decode as decode_event
 from gateway.wire.agent import read_target
 from gateway.wire.decode import (
     MAX_CONTAINERS,
@@ -145,6 +146,22 @@ def test_thousands_of_texts_in_a_list_are_counted_before_they_are_matched_with_a
 
     reading = min(_seconds(lambda: msgspec.json.decode(body)) for _ in range(3))
     assert min(_seconds(refuse) for _ in range(3)) < 5 * reading
+
+
+def test_a_large_event_is_read_however_many_quotes_are_in_its_texts() -> None:
+    fields = {"branchName": "b", "summary": "s", "patch": '"' * 200_000}
+    data = {"taskId": "task_1", "attempt": 1, **fields}
+    event = decode_event(msgspec.json.encode({"type": "task.completed", "data": data}))
+    assert msgspec.json.decode(event.data) == data
+
+
+def test_an_event_with_thousands_of_right_values_too_many_is_refused() -> None:
+    receipts = [{"command": "x", "status": "passed"}] * 9_000
+    data = {"taskId": "task_1", "attempt": 1, "branchName": "b", "summary": "s"}
+    event = {"type": "task.completed", "data": data | {"validation": receipts}}
+    with pytest.raises(WrongShape) as refused:
+        decode_event(msgspec.json.encode(event))
+    assert "of length <= 100" in refused.value.errors[0].message
 
 
 def _seconds(work: Callable[[], object]) -> float:
