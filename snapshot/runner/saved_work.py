@@ -49,15 +49,20 @@ class SavedWork:
         self._on_disk = AgentsWork(states=states)
         self._on_disk.record(self._state.path)
 
-    def finish(self) -> AgentsWork:
+    def finish(self) -> None:
         """Record that the agent has ended."""
         self._on_disk = AgentsWork(states=self.states, is_finished=True)
         self._on_disk.record(self._state.path)
-        return self._on_disk
 
-    def make(self, work: AgentsWork) -> WholePatch:
-        """The patch of the work; raises `Failure` if it cannot be read."""
-        return self._make(self._git, work)
+    def reopen(self) -> None:
+        """Take back the record of an agent that goes on: until it has ended again, its reported
+        patch is the newest whole one, and nobody must take the files for it."""
+        agents_work.forget(self._state.path)
+
+    def make(self) -> WholePatch:
+        """The patch of the work as it is now; raises `Failure` if it cannot be read."""
+        assert self._on_disk is not None, "an agent has begun"  # noqa: S101
+        return self._make(self._git, self._on_disk)
 
     def save(self, patch: WholePatch, *, summary: str, warnings: tuple[str, ...]) -> KeptPatch:
         """Report the patch of an agent that has ended."""
@@ -78,7 +83,7 @@ class SavedWork:
         if (kept is None or kept.is_partial) and found is not None:
             self._on_disk = found
             try:
-                kept = self._save(self.make(found), is_partial=not found.is_finished)
+                kept = self._save(self.make(), is_partial=not found.is_finished)
             except (Failure, OSError) as exc:
                 print(f"slipgate: the work of an earlier start cannot be read: {exc}", flush=True)
                 kept = None

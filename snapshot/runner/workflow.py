@@ -10,10 +10,12 @@ from .reporting.events import FinalEvent, Stage, Started
 from .reporting.final_event import unusable
 from .reporting.kept_patch import KeptPatch
 from .services import Services
-from .steps.agent_work import AgentSession, taken_up
+from .steps.agent_session import AgentSession
+from .steps.agent_work import taken_up
 from .steps.context import StepContext, Unusable
 from .steps.preparation import prepare
 from .steps.publication import Outcome, is_temporary, propose, publish
+from .steps.repair import repaired
 from .steps.validation import validate
 
 
@@ -53,10 +55,11 @@ class Workflow:
         if start.pushed is not None:
             return propose(context, start, start.pushed)
         if start.earlier is not None:
-            work = taken_up(context, start, start.earlier)
+            work = validate(context, taken_up(context, start, start.earlier))
         else:
-            work = AgentSession(context, start).work()
-        return publish(context, start, validate(context, work))
+            session = AgentSession(context, start)
+            work = repaired(context, session, validate(context, session.work()))
+        return publish(context, start, work)
 
     def failed(self, failure: Failure) -> FinalEvent:
         """The final event of an attempt that ends in this stage."""

@@ -106,8 +106,9 @@ class Sandbox:
         self.environ["PATH"] = os.environ["PATH"]
 
     def agent_is(self, script: str) -> None:
-        """Let a bash script be the agent (engine `command`)."""
-        agent = {"engine": "command", "command": ["bash", "-c", script]}
+        """Let a bash script be the agent (engine `command`), without repairs."""
+        command = ["bash", "-c", script]
+        agent = {"engine": "command", "command": command, "maxRepairRounds": 0}
         self.environ["SLIPGATE_AGENT"] = json.dumps(agent)
 
     def validates(self, *commands: list[str]) -> None:

@@ -44,9 +44,12 @@ def test_an_agent_finds_its_set_up_and_the_pull_request_has_nothing_of_it(
 
 def test_a_failed_set_up_does_not_keep_an_agent_from_its_work(sandbox: Sandbox) -> None:
     _tests_by_settings(sandbox, "setup:\n  - echo broken; exit 3\n")
-    sandbox.agent_is(FIX)
+    sandbox.agent_is(f"{FIX}; cat > prompt.txt")
     assert sandbox.run() == 0, sandbox.printed()
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
+    told = "Dependencies may be missing: `echo broken; exit 3` did not pass (exit code 3)."
+    assert told in sandbox.remote.show(BRANCH, "prompt.txt")
+    assert told in str(sandbox.gateway.last.data["warnings"])
     messages = [event.data["message"] for event in sandbox.gateway.of("task.progress")]
     assert "echo broken; exit 3: failed" in messages
 

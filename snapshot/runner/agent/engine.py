@@ -36,7 +36,10 @@ class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """Works on a checkout until it is done, stuck, or out of its limits."""
+    """Works on a checkout until it is done, stuck, or out of its limits.
+
+    It is called again for a repair, with a prompt that says all; its limits are for all calls.
+    """
 
     def work(self, prompt: str, checkout: Path) -> AgentResult:
         """Do the task; raises `Stopped` if the attempt was stopped."""

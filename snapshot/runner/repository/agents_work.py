@@ -123,6 +123,12 @@ class AgentsWork(msgspec.Struct, frozen=True, kw_only=True):
             draft.replace(state / RECORD)
 
 
+def forget(state: Path) -> None:
+    """Remove the record, so that `found` finds none."""
+    with suppress(OSError):
+        (state / RECORD).unlink()
+
+
 def found(state: Path) -> AgentsWork | None:
     """The work on record in a state directory, if it is there."""
     content = files.read(state / RECORD, most=LARGEST_RECORD_BYTES)

@@ -25,6 +25,8 @@ _BUILT: Final = re.compile(
 )
 _MARKS: Final = (b"pyvenv.cfg", b"CACHEDIR.TAG")
 """Files in a folder that a tool made (PEP 405; bford.info/cachedir)."""
+SETUP: Final = "Dependencies may be missing: "
+"""The beginning of a warning about the set-up before an agent."""
 
 
 class ExclusionReason(Enum):
@@ -78,6 +80,7 @@ def is_harmless(sentence: str) -> bool:
     """True if nobody has to look because of this warning."""
     harmless = (
         "Not deleted (",
+        SETUP,
         f"{EXECUTABLE_NOW}:",
         *(f"Left out ({reason.value})" for reason in HARMLESS),
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ..failure import Failure
 from ..reporting.events import Receipt
 from ..repository import starting_state
+from ..repository.exclusions import SETUP, cut
 from ..repository.starting_state import StartingState
 from ..validation.setup import prepare
 from .context import StepContext
@@ -12,24 +13,35 @@ from .context import StepContext
 
 def set_up(
     context: StepContext, states: Sequence[StartingState], environ: dict[str, str]
-) -> dict[str, str]:
-    """Install, and settle the checkout's starting state; returns the environ for the agent.
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Install, and settle the checkout's starting state; returns the environ for the agent, and a
+    sentence for each step that did not pass.
 
     A set-up that fails ends nothing: the agent may need none of it.
     """
+    problems: list[str] = []
+
+    def on_receipt(receipt: Receipt) -> None:
+        _report(context, receipt)
+        if receipt.status != "passed":
+            problems.append(_problem(receipt))
+
     installed = prepare(
-        context.runner,
-        states[0].work_tree,
-        environ,
-        context.services.budget,
-        lambda receipt: _report(context, receipt),
+        context.runner, states[0].work_tree, environ, context.services.budget, on_receipt
     )
     for state in states:
         try:
             starting_state.settle(context.git, state)
         except (Failure, OSError) as exc:
             context.log.write(f"The set-up of {state.path or 'the checkout'}: {exc}\n")
-    return installed
+    return installed, tuple(problems)
+
+
+def _problem(receipt: Receipt) -> str:
+    ended = "ran out of time" if receipt.status == "timed_out" else "did not pass"
+    code = f" (exit code {receipt.exit_code})" if receipt.exit_code is not None else ""
+    reason = f": {receipt.reason}" if receipt.reason and not code else code
+    return cut(f"{SETUP}`{receipt.command}` {ended}{reason}.")
 
 
 def _report(context: StepContext, receipt: Receipt) -> None:

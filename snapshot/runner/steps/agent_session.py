@@ -1,0 +1,137 @@
+"""One agent in one checkout: its prompts, its runs, its limits over all of them."""
+
+import traceback
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from ..agent import instructions
+from ..agent.engine import AgentResult, Engine, EngineContext, make_engine
+from ..agent.prompt import Briefing, first_prompt, repair_prompt
+from ..agent.usage import Meter
+from ..failure import Failure
+from ..reporting.events import Receipt
+from ..repository import base_texts, submodules
+from ..stop import Stopped
+from ..validation.declared import planned_checks
+from . import agent_work
+from .agent_work import AgentWork
+from .context import StepContext
+from .preparation import Start
+from .setup import set_up
+
+REPAIR_SECONDS: Final = 10.0
+"""With less time a repair is not begun."""
+
+
+class AgentSession:
+    def __init__(self, context: StepContext, start: Start) -> None:
+        """Make the agent's checkout, submodules included, and put it on record."""
+        self._context = context
+        self._start = start
+        self._directory = context.state.workdir("agent") / "checkout"
+        checkout = submodules.AgentCheckout(context.git, context.access, self._directory)
+        checkout.make(start.repository, start.clone)
+        theirs = context.git.at(self._directory)
+        reference = f"refs/heads/{context.branch}"
+        theirs("update-ref", reference, start.clone.base_sha)
+        theirs("symbolic-ref", "HEAD", reference)
+        environ = context.command_env(self._directory.parent)
+        self._environ, problems = set_up(context, checkout.states, environ)
+        self._warnings = (*checkout.warnings, *problems)
+        self._setup_problems = problems
+        context.saved.begin(tuple(checkout.states))
+        self._meter = Meter(context.reporter.emit, context.services.recovered.usage)
+        self._checks = self._planned_checks()
+
+    @property
+    def has_budget(self) -> bool:
+        """True if the agent can do anything more within its limits."""
+        briefing = self._briefing
+        is_paid_for = briefing.turns_left > 0 and briefing.dollars_left > 0
+        return is_paid_for and briefing.seconds_left > REPAIR_SECONDS
+
+    def work(self) -> AgentWork:
+        """Run the agent to its end and keep its work; raises as `agent_work.finished`."""
+        self._context.enter("agent", "The agent begins")
+        result = self._run(first_prompt(self._briefing))
+        return agent_work.finished(self._context, self._start.clone, result, self._warnings)
+
+    def repair(self, failed: Sequence[Receipt], *, rounds_left: int) -> AgentWork | str:
+        """Let the agent go on after checks that did not pass; as `agent_work.repaired`."""
+        saved = self._context.saved
+        summary = saved.kept.summary if saved.kept else ""
+        saved.reopen()
+        prompt = repair_prompt(self._briefing, failed, summary=summary, rounds_left=rounds_left)
+        result = self._run(prompt)
+        result = msgspec.structs.replace(result, summary=result.summary or summary)
+        return agent_work.repaired(self._context, self._start.clone, result, self._warnings)
+
+    @property
+    def _briefing(self) -> Briefing:
+        configuration, texts = self._context.configuration, self._texts
+        choice, spent = configuration.agent, self._meter.total
+        return Briefing(
+            task=self._start.prompt,
+            choice=choice,
+            turns_left=max(0, choice.max_turns - choice.spent_turns - spent.turns),
+            dollars_left=max(0.0, choice.max_cost_usd - choice.spent_cost_usd - spent.cost_usd),
+            seconds_left=self._context.services.budget.agent_seconds,
+            base_sha=self._start.clone.base_sha,
+            checks=self._checks,
+            setup_problems=self._setup_problems,
+            instructions=instructions.found(texts),
+            template=instructions.template(texts),
+        )
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        return base_texts.read(self._context.git, self._start.clone, instructions.is_wanted)
+
+    def _planned_checks(self) -> tuple[str, ...]:
+        checks = self._context.configuration.checks
+        if checks is None:
+            return planned_checks(self._directory, self._environ)
+        return tuple(" ".join(check) for check in checks)
+
+    def _run(self, prompt: str) -> AgentResult:
+        result = self._result(prompt)
+        self._warnings = tuple(dict.fromkeys((*self._warnings, *result.warnings)))
+        return result
+
+    def _result(self, prompt: str) -> AgentResult:
+        try:
+            return self._engine.work(prompt, self._directory)
+        except Stopped:
+            raise
+        except Failure as failure:
+            return AgentResult(summary="", failure=failure)
+        except Exception as exc:  # noqa: BLE001 - foreign code: the work so far goes on
+            traceback.print_exc()
+            unforeseen = Failure("internal", f"{type(exc).__name__}: {exc}", retryable=True)
+            return AgentResult(summary="", failure=unforeseen)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        context, services = self._context, self._context.services
+        engine_context = EngineContext(
+            stop=services.stop,
+            runner=context.runner,
+            environ=self._environ,
+            budget=services.budget,
+            log=context.log,
+            meter=self._meter,
+            on_turn=self._on_turn,
+            trajectory=context.state.path / "trajectory.json",
+            network=services.network,
+        )
+        configuration = context.configuration
+        return make_engine(configuration.agent, configuration.model, engine_context)
+
+    def _on_turn(self, turn: int) -> None:
+        context = self._context
+        context.log.flush()
+        context.services.stop.check()
+        context.enter("agent", f"turn {turn} of {context.configuration.agent.max_turns}")

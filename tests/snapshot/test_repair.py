@@ -1,0 +1,105 @@
+"""Checks that do not pass go back to the agent, while its limits last."""
+
+import json
+
+import pytest
+
+from tests.snapshot.patience import until
+from tests.snapshot.repositories import FIX
+from tests.snapshot.sandbox import BRANCH, Sandbox
+
+CHECK = ["sh", "-c", "if grep '3 [*] n' widgets.py; then exit 2; fi"]
+"""Passes on the base, and not with the wrong change."""
+WRONG = "sed -i 's/n + n + 1/3 * n/' widgets.py"
+
+
+def agent_does(sandbox: Sandbox, *rounds: str, most: int = 1) -> None:
+    """Let each run of the agent do its own script, the first one first, and keep its prompt."""
+    shared = sandbox.shared
+    cases = "".join(f"{number}) {script};; " for number, script in enumerate(rounds))
+    script = (
+        f"n=$(ls {shared} | grep prompt | wc -l); cat > {shared}/prompt.$n; case $n in {cases}esac;"
+    )
+    agent = {"engine": "command", "command": ["bash", "-ec", script], "maxRepairRounds": most}
+    sandbox.environ["SLIPGATE_AGENT"] = json.dumps(agent)
+
+
+def prompts(sandbox: Sandbox) -> list[str]:
+    """The prompts of all runs, in order."""
+    return [path.read_text() for path in sorted(sandbox.shared.glob("prompt.*"))]
+
+
+def test_a_failed_check_goes_back_with_its_receipt_and_is_mended(sandbox: Sandbox) -> None:
+    agent_does(sandbox, f"{WRONG}; echo First.", f"git checkout -q widgets.py; {FIX}; echo Second.")
+    sandbox.validates(CHECK)
+    assert sandbox.run() == 0, sandbox.printed()
+    last = sandbox.gateway.last
+    assert last.type == "task.completed"
+    first, second = prompts(sandbox)
+    assert "# Repair" not in first
+    for words in (sandbox.environ["AGENT_PROMPT"], "First.", "exit code 2", "return 3 * n"):
+        assert words in second
+    assert [piece.data.get("revision", 1) for piece in sandbox.gateway.of("task.patch")] == [1, 2]
+    assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
+    assert str(last.data["summary"]).startswith("Second.")
+    assert "1 repair round." in str(last.data["summary"])
+    messages = [str(event.data["message"]) for event in sandbox.gateway.of("task.progress")]
+    assert any(message.startswith("Repair round 1 of 1: ") for message in messages)
+
+
+@pytest.mark.parametrize(("most", "runs"), [(0, 1), (2, 3)], ids=["none", "two"])
+def test_there_are_as_many_rounds_as_the_task_allows(
+    sandbox: Sandbox, most: int, runs: int
+) -> None:
+    more = f"{WRONG}; echo '# more' >> widgets.py"
+    agent_does(sandbox, *[more] * 4, most=most)
+    sandbox.validates(CHECK)
+    assert sandbox.run() == 0, sandbox.printed()
+    assert len(prompts(sandbox)) == runs
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert ("2 repair rounds." in str(last.data["summary"])) == bool(most)
+
+
+@pytest.mark.parametrize("check", ["no-such-tool", "false"], ids=["not run", "fails on the base"])
+def test_a_check_that_no_change_can_mend_is_not_sent_back(sandbox: Sandbox, check: str) -> None:
+    agent_does(sandbox, FIX)
+    sandbox.validates([check])
+    assert sandbox.run() == 0, sandbox.printed()
+    assert len(prompts(sandbox)) == 1
+
+
+@pytest.mark.parametrize(
+    ("repair", "reason"),
+    [
+        ("rm widgets.py; exit 3", "the agent did not finish (agent_failed)"),
+        ("true", "the agent changed nothing"),
+        ("git checkout -q .", "the agent took back all its changes"),
+    ],
+    ids=["fails", "nothing", "takes back"],
+)
+def test_a_round_that_gives_nothing_keeps_the_work_as_it_was(
+    sandbox: Sandbox, repair: str, reason: str
+) -> None:
+    agent_does(sandbox, WRONG, repair, most=2)
+    sandbox.validates(CHECK)
+    assert sandbox.run() == 0, sandbox.printed()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert f"1 repair round; in the last one {reason}" in str(last.data["summary"])
+    assert "3 * n" in sandbox.remote.show(BRANCH, "widgets.py")
+    assert len(sandbox.gateway.of("task.patch")) == 1
+
+
+def test_a_runner_killed_in_a_repair_takes_up_the_newest_whole_work(sandbox: Sandbox) -> None:
+    there = sandbox.shared / "there"
+    agent_does(sandbox, WRONG, f"rm widgets.py; touch {there}; sleep 600")
+    sandbox.validates(CHECK)
+    process = sandbox.start()
+    until(there.exists, "the repair")
+    sandbox.kill(process)
+    assert not (sandbox.state / "work.json").exists(), "nobody takes the half repair for the work"
+    assert sandbox.run() == 0, sandbox.printed()
+    assert len(prompts(sandbox)) == 2, "no agent is paid again"
+    assert "3 * n" in sandbox.remote.show(BRANCH, "widgets.py")
+    assert len(sandbox.gateway.of("task.patch")) == 1
