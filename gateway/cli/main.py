@@ -54,6 +54,7 @@ _GROUPS: Final = {
     "deliveries": (f"{_DELIVERIES}.deliveries", "List deliveries and send them again."),
     "keys": (f"{_OPERATIONS}.keys", "Create, list and revoke API keys; seal secrets anew."),
     "tasks": ("gateway.cli.tasks.commands", "Create, watch and steer tasks."),
+    "bundle": ("gateway.cli.bundle.commands", "Replay run bundles."),
     "webhook": ("gateway.cli.webhook.commands", "Sign, verify, receive and forward webhooks."),
 }
 _FORWARDED: Final = frozenset({"doctor", "snapshot"})

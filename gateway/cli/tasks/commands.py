@@ -2,10 +2,13 @@
 
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from gateway.cli.bundle.archive import write
+from gateway.cli.bundle.collect import collect
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document, printable
 from gateway.cli.console.terminal import note, out, print_table
 from gateway.cli.http.client import (
@@ -243,6 +246,27 @@ def patch(
         typer.echo(printable(answer.decode("utf-8", "replace")), nl=False)
     else:
         typer.echo(answer, nl=False)
+
+
+@tasks.command()
+def bundle(
+    task_id: TaskId,
+    output: Annotated[Path | None, typer.Option(help="file to write; default: ID.tar.gz")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the newest attempt of an ended task into one archive: prompt, patch, receipts, turns.
+
+    Example: slipgate tasks bundle task_01k… && slipgate bundle replay task_01k….tar.gz
+    """
+    path = output or Path(f"{task_id}.tar.gz")
+    with open_client() as client:
+        manifest, files = collect(client, task_id)
+    write(path, manifest, files)
+    if as_json:
+        print_document(manifest)
+    else:
+        out.print(f"wrote {path}: {', '.join(sorted(files))}")
+        out.print(f"replay it: slipgate bundle replay {path}", style="dim")
 
 
 def _steer(task_id: str, verb: str, as_json: bool, body: dict[str, str] | None = None) -> None:

@@ -1,0 +1,1 @@
+"""Run bundles: one attempt in one archive, written from the gateway, replayed without a model."""
