@@ -17,7 +17,7 @@ def remote(tmp_path: Path) -> Bare:
 
 
 def diff_of(remote: Bare, folder: Path) -> str:
-    """What the mended project differs by."""
+    """The difference that mends the project."""
     git("clone", "-q", str(remote.path), str(folder), at=remote.path)
     source = folder / "widgets.py"
     source.write_text(source.read_text().replace("n + n + 1", "2 * n"))
