@@ -142,6 +142,7 @@ def _chat(stub: ProviderStub, turn: Turn, number: int) -> tuple[Json, list[Json]
     message |= {"refusal": turn.refusal or None}
     if calls:
         message["tool_calls"] = calls
+    if calls and turn.arguments is None:
         stub.expected += [
             detail,
             {"reasoning_content": "Hm."},

@@ -53,7 +53,10 @@ class AnthropicChat:
             api_key=model.key.value if model.key else "",
             base_url=base_url,
             http_client=anthropic.DefaultHttpxClient(
-                trust_env=False, verify=network.context, proxy=network.proxies.of_url(base_url)
+                follow_redirects=False,
+                trust_env=False,
+                verify=network.context,
+                proxy=network.proxies.of_url(base_url),
             ),
             # Who waits for the next try must end with the attempt.
             max_retries=0,

@@ -24,7 +24,10 @@ def client(model: ModelAccess, network: Network) -> openai.OpenAI:
         api_key=model.key.value if model.key else "",
         base_url=base_url,
         http_client=openai.DefaultHttpxClient(
-            trust_env=False, verify=network.context, proxy=network.proxies.of_url(base_url)
+            follow_redirects=False,
+            trust_env=False,
+            verify=network.context,
+            proxy=network.proxies.of_url(base_url),
         ),
         max_retries=0,
         timeout=chat.TOKEN_SECONDS,
