@@ -174,6 +174,7 @@ async def _running(
         deliverer = Deliverer(
             reads, attempts, limits=limits, timing=timing, notifier=ledger.notifier, group=group
         )
+        ledger.followers.extend((messages.follow, deliverer.follow))
         runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
         context = _context(
             parts,

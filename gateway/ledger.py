@@ -69,6 +69,8 @@ class Ledger:
     ) -> None:
         self.notifier = Notifier()
         self.policy = policy
+        self.followers: Final[list[Callable[[UnitOfWork], None]]] = []
+        """Each is given what was committed, before anybody is answered."""
         self._store = store
         self._clock = clock
         self._max_queue = max_queue
@@ -157,8 +159,9 @@ class Ledger:
     async def _commit(self, commands: list[Command]) -> list[Outcome]:
         """One transaction. A command that breaks it must not fail its neighbours: the batch is
         halved until that command is alone."""
+        now = self._clock()
         try:
-            return await self._transact(commands)
+            unit, outcomes = await self._transact(commands, now)
         except Unavailable as exc:
             log.warning("ledger.unavailable", commands=len(commands), detail=exc.detail)
             return [exc] * len(commands)
@@ -166,22 +169,28 @@ class Ledger:
             if len(commands) == 1:
                 log.exception("ledger.broken_command", command=type(commands[0]).__name__)
                 return [exc]
+        else:
+            for follow in self.followers:
+                follow(unit)
+            self.notifier.notify(_topics(unit, now))
+            return outcomes
         middle = len(commands) // 2
         return [
             *await self._commit(commands[:middle]),
             *await self._commit(commands[middle:]),
         ]
 
-    async def _transact(self, commands: list[Command]) -> list[Outcome]:
-        now, began = self._clock(), time.perf_counter()
+    async def _transact(
+        self, commands: list[Command], now: int
+    ) -> tuple[UnitOfWork, list[Outcome]]:
+        began = time.perf_counter()
         async with self._store.transaction() as transaction:
             unit = await transaction.load([command.needs for command in commands], self.policy, now)
             outcomes = [_outcome(unit, command, now) for command in commands]
             if unit.is_changed:
                 await transaction.write(unit)
         self._committed(time.perf_counter() - began)
-        self.notifier.notify(_topics(unit, now))
-        return outcomes
+        return unit, outcomes
 
 
 def _taken(queue: Waiting, most: int) -> list[tuple[Command, asyncio.Future[Answer]]]:
@@ -241,7 +250,7 @@ def _event_topics(unit: UnitOfWork, tasks: Sequence[Task]) -> set[str]:
 def _delivery_topics(unit: UnitOfWork, now: int) -> set[str]:
     outbox = unit.outbox
     topics = set()
-    if unit.deliveries.new or outbox.delivery_updates or outbox.callbacks:
+    if outbox.delivery_updates or outbox.callbacks:
         topics.add("deliveries")
     touched = any(_is_touched(each, now) for each in outbox.changed_endpoints.values())
     if outbox.delivery_updates or touched:

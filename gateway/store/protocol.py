@@ -220,15 +220,6 @@ class OutboxReads(Protocol):
     async def pending_endpoints(self, after: str, limit: int) -> Sequence[PendingEndpoint]:
         """The next endpoints behind this one with pending deliveries, by their ids."""
 
-    async def new_deliveries(
-        self, after: DeliveryKey, limit: int
-    ) -> Sequence[tuple[DeliveryKey, str]]:
-        """The next deliveries behind this one, in the order of their events, each with its
-        project."""
-
-    async def newest_event(self) -> int:
-        """The number of the newest event."""
-
     async def failures(self) -> Sequence[DeliveryFailure]:
         """The last failures of the endpoints without a success since, oldest first."""
 

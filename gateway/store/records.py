@@ -154,6 +154,8 @@ class DueDeliveries(Frozen, frozen=True, kw_only=True):
     """The longest due first."""
     next_at: int | None = None
     """The moment (milliseconds) at which the next one comes due."""
+    is_all: bool = False
+    """True if no other delivery to the endpoint is pending."""
 
 
 class PendingEndpoint(Frozen, frozen=True, kw_only=True):

@@ -12,11 +12,14 @@ from standardwebhooks.webhooks import Webhook
 from structlog.testing import capture_logs
 
 from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT, REPEATING
-from gateway.domain.deliveries.outbox import DeliveryKey
+from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.answers import Accepted, Answer
 from gateway.domain.kernel.commands import SettleDelivery
 from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.tasks.event import Event
 from gateway.loops.deliveries.admission import FIRST_UNPROVEN, PARALLEL, Limits
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
@@ -95,14 +98,6 @@ class Outbox:
             for name in sorted(projects)
             if name > after
         ][:limit]
-
-    async def new_deliveries(
-        self, after: DeliveryKey, limit: int
-    ) -> Sequence[tuple[DeliveryKey, str]]:
-        return []
-
-    async def newest_event(self) -> int:
-        return 0
 
     async def failures(self) -> Sequence[DeliveryFailure]:
         return self.past
@@ -606,14 +601,15 @@ async def test_after_a_restart_the_breaker_is_open_unless_somebody_has_changed_t
 class Paced(httpx.AsyncBaseTransport):
     """Receivers that answer as often as they are allowed to."""
 
-    def __init__(self) -> None:
+    def __init__(self, answers: int = 4) -> None:
         self.asked = 0
-        self.answers = asyncio.Semaphore(4)
+        self.answers = asyncio.Semaphore(answers)
+        self.status = 204
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.asked += 1
         await self.answers.acquire()
-        return httpx.Response(204, stream=httpx.ByteStream(b""))
+        return httpx.Response(self.status, stream=httpx.ByteStream(b""))
 
 
 class CountedReads(Backlog):
@@ -661,3 +657,104 @@ async def test_a_waiting_delivery_goes_when_another_is_answered_and_nothing_is_r
         for _ in rows:
             transport.answers.release()
     assert len(outbox.settled) == len(rows)
+
+
+class Committed:
+    """Commits of events of one task, and the deliverer that follows them."""
+
+    def __init__(self, group: asyncio.TaskGroup, *before: Row) -> None:
+        self.transport = Paced(0)
+        self._heads = list(before)
+        self.outbox = CountedReads(self._heads)
+        self._events = 0
+        self.deliverer = delivering(self.outbox, self._build, group, transport=self.transport)
+
+    async def _build(self, head: Head) -> WebhookMessage:
+        return WebhookMessage(
+            webhook_id=f"evt_{head.seq}", url="http://h.example/", secrets=(SECRET,), body=b"{}"
+        )
+
+    def commit(self) -> None:
+        """One more event."""
+        unit = UnitOfWork(policy=Policy(key_id="k1"), seq=self._events)
+        self._events += 1
+        endpoint = Endpoint(id="ep_1", project="default", origin="http://h.example")
+        unit.outbox.directory.put(endpoint)
+        event = Event(
+            task_id="task_1",
+            task_seq=self._events + 1,
+            attempt=1,
+            type="task.started",
+            at=NOW,
+            source="agent",
+            data=b"{}",
+        )
+        unit.events.put(event)
+        unit.deliveries.enqueue(event, [endpoint], NOW)
+        self._heads.append(Row(seq=self._events))
+        self.deliverer.follow(unit)
+
+    async def answer(self) -> None:
+        """The receiver takes one."""
+        settled = len(self.outbox.settled)
+        self.transport.answers.release()
+        assert await turns(lambda: len(self.outbox.settled) > settled)
+        await asyncio.sleep(0)
+
+    @property
+    def sent(self) -> list[int]:
+        return [each.seq for each in self.outbox.settled]
+
+
+async def test_what_was_just_committed_is_sent_and_nothing_is_read() -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group)
+        await committed.deliverer.step()
+        for number in range(3):
+            committed.commit()
+            assert await turns(lambda: committed.transport.asked == number + 1)  # noqa: B023
+            await committed.answer()
+    assert committed.sent == [1, 2, 3]
+    assert committed.outbox.reads == 0
+
+
+async def test_an_event_waits_for_the_one_before_it_in_its_lane() -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group)
+        await committed.deliverer.step()
+        committed.commit()
+        committed.commit()
+        assert await turns(lambda: committed.transport.asked == 1)
+        await committed.answer()
+        committed.commit()
+        assert committed.transport.asked == 1
+        for number in (2, 3):
+            await committed.deliverer.step()
+            assert await turns(lambda: committed.transport.asked == number)  # noqa: B023
+            await committed.answer()
+    assert committed.sent == [1, 2, 3]
+
+
+async def test_an_event_does_not_overtake_one_that_has_just_failed() -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group)
+        await committed.deliverer.step()
+        committed.commit()
+        committed.transport.status = 500
+        await committed.answer()
+        committed.commit()
+        assert not await turns(lambda: committed.transport.asked > 1)
+    assert [each.status for each in committed.outbox.settled] == ["pending"]
+
+
+async def test_what_was_just_committed_does_not_overtake_what_was_there_before_the_start() -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group, Row(seq=0))
+        committed.commit()
+        await turns(lambda: False)
+        assert committed.transport.asked == 0
+        for number in range(2):
+            await committed.deliverer.step()
+            assert await turns(lambda: committed.transport.asked == number + 1)  # noqa: B023
+            await committed.answer()
+    assert committed.sent == [0, 1]

@@ -1,15 +1,17 @@
 """Letters: what a webhook carries beside its body."""
 
 import time
-from collections.abc import Collection, Iterator
-from typing import Literal
+from collections.abc import Callable, Collection, Iterator
+from typing import Final, Literal
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from standardwebhooks.webhooks import Webhook
 
-from gateway.domain.deliveries.outbox import DeliveryKey
+from gateway.domain.deliveries.endpoint import SigningSecret
+from gateway.domain.deliveries.outbox import Address, DeliveryKey, Outbox
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
+from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.sealing import (
     Sealed,
     callback_secret_context,
@@ -18,6 +20,7 @@ from gateway.domain.kernel.sealing import (
     endpoint_url_context,
     signing_secret_context,
 )
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import (
@@ -26,12 +29,14 @@ from gateway.domain.tasks.task import (
     Task,
     Timeouts,
 )
-from gateway.loops.deliveries.message_builder import CannotBuild, MessageBuilder
+from gateway.loops.deliveries.handover import NewTaskHead
+from gateway.loops.deliveries.message_builder import KEPT_FOR, CannotBuild, MessageBuilder
 from gateway.loops.deliveries.post import WebhookMessage, headers
 from gateway.store import records
 from gateway.store.records import DeliveryContext, LiveSecret, SecretOwner, Target
 from gateway.wire.signing import secret_text
 
+SECRET = SigningSecret(id="sec_a", project="acme", endpoint_id="ep_1", created_at=1)
 KEYRING = Keyring({"k1": b"m" * 32})
 NONCE = b"n" * NONCE_BYTES
 NOW = 1_790_000_000
@@ -110,7 +115,7 @@ class Reads:
         self.event = event
         self.newer = newer
         self.overtaken = overtaken
-        self._spec = Spec(
+        self.spec = Spec(
             project="acme",
             repo_url="https://github.com/acme/widgets",
             prompt="p",
@@ -129,7 +134,7 @@ class Reads:
         secrets = await self.live_secrets([owner], now)
         found = DeliveryContext(
             event=self.event,
-            asked=None if self.event.is_about_endpoint else (TASK, self._spec),
+            asked=None if self.event.is_about_endpoint else (TASK, self.spec),
             target=self.to,
             callback_url=KEYRING.seal(b"https://a.example", context=place, nonce=NONCE),
             has_newer=self.newer,
@@ -266,3 +271,66 @@ async def test_a_letter_says_that_later_ones_were_sent_before_it(
     message = await write(Reads(overtaken=overtaken), head)
     assert message is not None
     assert message.is_late == is_late
+
+
+class CountedReads(Reads):
+    """Counts how often contexts are read."""
+
+    reads = 0
+
+    async def delivery_contexts(
+        self, keys: Collection[DeliveryKey], now: int
+    ) -> dict[DeliveryKey, DeliveryContext]:
+        self.reads += 1
+        return await super().delivery_contexts(keys, now)
+
+
+NEW: Final = NewTaskHead(
+    **asdict(Head()),
+    event=EVENT,
+    asked=(TASK, Reads().spec),
+    is_implicit=True,
+    callback_url=sealed("https://a.example/new", callback_url_context(TASK.id)),
+)
+
+
+async def test_the_message_of_a_new_task_is_made_of_what_was_handed_over() -> None:
+    reads, now = CountedReads(), NOW * 1000
+    builder = MessageBuilder(reads, KEYRING, _rendered, lambda: now)
+    first, second = await builder.build(NEW), await builder.build(NEW)
+    assert first is not None
+    assert second is not None
+    assert (first.url, second.url) == ("https://a.example", "https://a.example/new")
+    assert (second.secrets, second.webhook_id) == (first.secrets, first.webhook_id)
+    assert reads.reads == 1
+    now += KEPT_FOR
+    await builder.build(NEW)
+    assert reads.reads == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda outbox: outbox.expiring.append(SECRET),
+        lambda outbox: outbox.new_secrets.append((SECRET, sealed("s", ""))),
+        lambda outbox: outbox.addresses.append(Address(endpoint_id="ep_1", headers=None)),
+        lambda outbox: outbox.deleted_endpoints.update({"ep_1": 1}),
+    ],
+    ids=["a secret ends", "a new secret", "another address", "a deleted endpoint"],
+)
+async def test_addresses_and_secrets_are_read_again_after_a_change(
+    change: Callable[[Outbox], None],
+) -> None:
+    reads = CountedReads()
+    builder = MessageBuilder(reads, KEYRING, _rendered, lambda: NOW * 1000)
+    for _ in range(2):
+        await builder.build(NEW)
+    assert reads.reads == 1
+    unit = UnitOfWork(policy=Policy(key_id="k1"))
+    builder.follow(unit)
+    await builder.build(NEW)
+    assert reads.reads == 1
+    change(unit.outbox)
+    builder.follow(unit)
+    await builder.build(NEW)
+    assert reads.reads == 2

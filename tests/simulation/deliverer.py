@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import httpx
 
+from gateway.ledger import Ledger
 from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.attempt import AttemptRunner, Submit
 from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.post import WebhookMessage, sender
 from gateway.loops.deliveries.schedule import Timing
-from gateway.notifier import Notifier
 from gateway.store.records import Head
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
@@ -63,7 +63,7 @@ def deliverer(
     reads: Any,
     *,
     submit: Submit,
-    notifier: Notifier,
+    ledger: Ledger,
     flights: asyncio.TaskGroup,
 ) -> Callable[[], Awaitable[float | None]]:
     """A step of the deliverer; None until a hint, if nothing is owed."""
@@ -72,8 +72,9 @@ def deliverer(
     send, limits = sender(_Transport(receivers), world.wall), Limits()
     attempts = AttemptRunner(_build, send, submit, limits=limits, timing=timing)
     loop = Deliverer(
-        reads, attempts, limits=limits, timing=timing, notifier=notifier, group=flights
+        reads, attempts, limits=limits, timing=timing, notifier=ledger.notifier, group=flights
     )
+    ledger.followers.append(loop.follow)
 
     async def step() -> float | None:
         seconds = await loop.step()

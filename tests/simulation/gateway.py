@@ -312,7 +312,7 @@ class Gateway:
                 self.receivers,
                 self.reads,
                 submit=self._submit,
-                notifier=ledger.notifier,
+                ledger=ledger,
                 flights=flights,
             )
             flights.create_task(

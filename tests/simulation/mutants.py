@@ -172,10 +172,10 @@ MUTANTS: Final[dict[str, Mutant]] = {
         old='        topics.add("jobs")',
         new="        pass",
     ),
-    "the deliverer is not woken": Mutant(
+    "new deliveries are not handed over": Mutant(
         file="gateway/ledger.py",
-        old='        topics.add("deliveries")',
-        new="        pass",
+        old="                follow(unit)\n",
+        new="                pass\n",
         found_by=1,
     ),
     "a word moves the hard clock": Mutant(

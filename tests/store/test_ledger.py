@@ -275,6 +275,23 @@ async def test_a_ledger_that_is_torn_down_leaves_nobody_waiting(tmp_path: Path) 
                     await waiting
 
 
+async def test_a_follower_is_given_what_was_committed_before_the_caller_is_answered(
+    tmp_path: Path,
+) -> None:
+    async with (
+        open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store,
+        Ledger(store, Policy(key_id="k1")).running() as ledger,
+    ):
+        told: list[str] = []
+        ledger.followers.append(lambda unit: told.extend(unit.tasks.new))
+        asked = asyncio.ensure_future(ledger.submit(creation(1)))
+        asked.add_done_callback(lambda _: told.append("answered"))
+        await asked
+        assert len(told) == 2
+        assert told[1] == "answered"
+        assert await store.reads.task(told[0]) is not None
+
+
 async def test_an_outage_moves_leases_and_clocks_that_came_due(tmp_path: Path) -> None:
     now = wall_clock()
     async with (

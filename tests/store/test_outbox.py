@@ -243,11 +243,19 @@ async def test_what_is_owed_is_found_endpoint_by_endpoint(store: SQLiteStore) ->
     assert await store.reads.pending_endpoints("ep_2", 9) == []
 
 
-async def test_new_deliveries_are_those_behind_the_newest_that_is_known(store: SQLiteStore) -> None:
-    assert await store.reads.newest_event() == 6
-    found = await store.reads.new_deliveries(("ep_1", 5), 2)
-    assert found == [(("ep_2", 5), "default"), (("ep_1", 6), "default")]
-    assert await store.reads.new_deliveries(("ep_2", 6), 2) == []
+async def test_a_read_of_an_endpoint_tells_if_it_has_found_all_that_is_pending(
+    store: SQLiteStore,
+) -> None:
+    async def is_all() -> bool:
+        return (await store.reads.due_deliveries(100, ["ep_1"]))["ep_1"].is_all
+
+    assert not await is_all()  # two lanes of three each
+    for seq in (1, 2, 4, 5):
+        await settle(store, outcome(seq, status="delivered", attempts=1, again=None))
+    assert await is_all()
+    for seq in (3, 6):
+        await settle(store, outcome(seq, status="delivered", attempts=1, again=None))
+    assert await is_all()
 
 
 async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> None:
@@ -297,7 +305,7 @@ async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
             "park_after": PARK_AFTER,
         }
         found = database.execute(DUE_DELIVERIES, given).fetchall()
-    assert {(row[0], row[3]) for row in found} >= {("ep_2", 7), ("ep_1", 1)}
+    assert {(row[0], row[4]) for row in found} >= {("ep_2", 7), ("ep_1", 1)}
     assert steps < 200, "one look takes fewer than 20,000 steps, and 2,000 wait"
 
 

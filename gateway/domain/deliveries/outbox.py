@@ -70,6 +70,11 @@ class Outbox:
             or self.callbacks
         )
 
+    @property
+    def is_signing_changed(self) -> bool:
+        """True if an address, or a secret that signs, is another one now."""
+        return bool(self.addresses or self.new_secrets or self.expiring or self.deleted_endpoints)
+
     def put_endpoint(self, endpoint: Endpoint) -> None:
         self.directory.put(endpoint)
         self.changed_endpoints[endpoint.id] = endpoint

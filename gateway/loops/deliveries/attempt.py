@@ -50,14 +50,16 @@ class AttemptRunner:
 
     async def run(
         self, head: Head, place: Slot | WaitQueue, *, freed: Callable[[Slot], None]
-    ) -> None:
-        """Make the attempt; never raises. `freed` gets its slot once the receiver has answered."""
+    ) -> bool:
+        """Make the attempt; True if the delivery needs no other. It never raises. `freed` gets its
+        slot once the receiver has answered."""
         try:
             ended = await self._attempt(head, place, freed)
             # Others have the slot meanwhile: the receiver need not wait for our disk.
             if ended is not None:
                 await self._settle(ended[0])
                 _log_attempt(head, *ended)
+                return ended[0].status != "pending"
         except Unavailable:
             # It stays pending and due.
             await self._timing.sleep(AGAIN)
@@ -65,6 +67,7 @@ class AttemptRunner:
             # What cannot even be written down would be sent again and again.
             self._limits.endpoint(head.endpoint_id).open_breaker(self._timing.clock())
             log.exception("delivery.unsettled", endpoint=head.endpoint_id, seq=head.seq)
+        return False
 
     def abandon(self) -> None:
         """Cancel the attempts whose receivers have not answered yet; the gateway stops.

@@ -9,10 +9,12 @@ from typing import Final
 import structlog
 
 from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.loops.deliveries.admission import Limits, Slot
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.discovery import Discovery
 from gateway.loops.deliveries.due_queue import DueQueue, Queue
+from gateway.loops.deliveries.handover import new_heads
 from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.deliveries.settlement import NOT_ITS_FAULT
 from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue
@@ -54,8 +56,10 @@ class Deliverer:
         self._group = group
         self._due = DueQueue()
         self._discovery = Discovery(reads, notifier, limits, self._due)
-        self._busy: set[Lane] = set()
-        """Lanes with an attempt."""
+        self._busy: dict[Lane, int] = {}
+        """Lanes with an attempt, and the event that it sends."""
+        self._released: set[Lane] | None = None
+        """Lanes whose attempt has ended during the read: its rows may be older."""
         self._has_more = False
         """Another step goes on where the last one ended."""
         self._is_blocked = False
@@ -67,16 +71,39 @@ class Deliverer:
             return IDLE
         now = self._timing.clock()
         self._has_more = await self._discovery.refresh(now)
-        # A lane that is released during the read is left to the next step: its rows may be older.
-        busy = frozenset(self._busy)
         wanted = self._choose(now)
+        self._released = set() if wanted else None
         if wanted:
+            read = self._discovery.begin_read()
             due = await self._read(now, wanted)
-            self._start([each.heads for each in due.values()], busy, now)
+            self._start([each.heads for each in due.values()], now)
             for endpoint_id, each in due.items():
                 if each.next_at is not None:
                     self._discovery.add(wanted[endpoint_id], endpoint_id, each.next_at)
+                elif each.is_all:
+                    self._discovery.clear(endpoint_id, read)
+            self._released = None
         return self._pause(now)
+
+    def follow(self, unit: UnitOfWork) -> None:
+        """Start the new deliveries of a commit that may go at once; the others are read."""
+        for update in unit.outbox.delivery_updates:
+            self._discovery.mark(update.endpoint_id)
+        left = [head for head in new_heads(unit) if not self._starts_at_once(head)]
+        for head in left:
+            self._discovery.add(head.project, head.endpoint_id, head.due_at)
+        if left:
+            self._notifier.notify(self.topics[:1])
+
+    def _starts_at_once(self, head: Head) -> bool:
+        now = self._timing.clock()
+        if self._timing.is_stopping() or self._is_blocked or head.due_at > now:
+            return False
+        return (
+            self._discovery.is_clear(head.endpoint_id)
+            and _lane(head) not in self._busy
+            and self._begin(head, now)
+        )
 
     def _choose(self, now: int) -> dict[str, str]:
         """The endpoints of this step, each with its project: one of each queue in turn, the longest
@@ -118,18 +145,26 @@ class Deliverer:
             self._add_all(wanted, now + NOT_ITS_FAULT)
             return {}
 
-    def _start(self, heads: Iterable[Sequence[Head]], busy: frozenset[Lane], now: int) -> None:
+    def _start(self, heads: Iterable[Sequence[Head]], now: int) -> None:
         """Start what may go; the first of each endpoint before the second of any."""
         ordered = [sorted(each, key=self._probe_order) for each in heads]
         for head in (head for rank in zip_longest(*ordered) for head in rank if head is not None):
-            if self._timing.is_stopping() or _lane(head) in self._busy or _lane(head) in busy:
+            lane = _lane(head)
+            if self._timing.is_stopping() or self._busy.get(lane) == head.seq:
                 continue
-            place = self._limits.admit(head, now)
-            if place is None:
+            if lane in self._busy or lane in (self._released or ()):
+                self._discovery.mark(head.endpoint_id)  # left to the next step
+            elif not self._begin(head, now):
                 self._postpone(head.project, head.endpoint_id, now)
-                continue
-            self._busy.add(_lane(head))
-            self._group.create_task(self._run(head, place))
+
+    def _begin(self, head: Head, now: int) -> bool:
+        """Start an attempt; False if the limits do not admit it."""
+        place = self._limits.admit(head, now)
+        if place is None:
+            return False
+        self._busy[_lane(head)] = head.seq
+        self._group.create_task(self._run(head, place))
+        return True
 
     def _probe_order(self, head: Head) -> int:
         """Sort key. Probe a half-open endpoint with the delivery that has failed least: a poison
@@ -137,15 +172,22 @@ class Deliverer:
         return head.failures if self._limits.endpoint(head.endpoint_id).breaker_open else 0
 
     async def _run(self, head: Head, place: Slot | WaitQueue) -> None:
+        is_over = False
         try:
-            await self._attempts.run(head, place, freed=self._freed)
+            is_over = await self._attempts.run(head, place, freed=self._freed)
         finally:
-            self._release_lane(head)
+            self._release_lane(head, is_over=is_over)
 
-    def _release_lane(self, head: Head) -> None:
+    def _release_lane(self, head: Head, *, is_over: bool) -> None:
         """The lane goes on at the next step, which is not far while others wait."""
-        self._busy.discard(_lane(head))
-        self._discovery.add(head.project, head.endpoint_id, self._timing.clock())
+        self._busy.pop(_lane(head), None)
+        if self._released is not None:
+            self._released.add(_lane(head))
+        if not is_over:
+            self._discovery.mark(head.endpoint_id)
+        if self._discovery.is_clear(head.endpoint_id):
+            return
+        self._discovery.look_again(head.project, head.endpoint_id, self._timing.clock())
         if len(self._limits.endpoint(head.endpoint_id).queue) < PLACES // 3:
             self._notifier.notify(self.topics[:1])
 
@@ -157,7 +199,7 @@ class Deliverer:
         if self._limits.call_next(slot, now):
             return
         if was_full:
-            self._discovery.add(slot.project, slot.endpoint_id, now)
+            self._discovery.look_again(slot.project, slot.endpoint_id, now)
         if was_full or self._is_blocked:
             self._notifier.notify(self.topics[:1])
 
@@ -166,9 +208,10 @@ class Deliverer:
 
     def _postpone(self, project: str, endpoint_id: str, now: int) -> None:
         """Look at it when it takes more, or when an attempt to it ends."""
+        self._discovery.mark(endpoint_id)
         at = self._limits.opens_at(project, endpoint_id, now)
         if at is not None:
-            self._discovery.add(project, endpoint_id, at)
+            self._discovery.look_again(project, endpoint_id, at)
 
     def _add_all(self, wanted: dict[str, str], at: int) -> None:
         for endpoint_id, project in wanted.items():

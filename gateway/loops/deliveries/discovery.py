@@ -1,11 +1,11 @@
-"""Discovery: finds the endpoints with undelivered messages, and when they come due."""
+"""Discovery: the endpoints with undelivered messages, and when they come due."""
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Final
 
 import structlog
 
-from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.errors import Unavailable
 from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.due_queue import DueQueue
@@ -17,10 +17,10 @@ from gateway.store.records import DeliveryFailure
 log = structlog.get_logger(__name__)
 
 PAGE: Final = 1_000
-"""Endpoints, or new deliveries, that one step reads."""
+"""Endpoints that one step reads."""
 SCAN_EVERY: Final = 5_000
-"""Milliseconds between two scans of everything undelivered: they find what no notification
-announced, or what was changed by hand."""
+"""Milliseconds between two scans of everything undelivered: they find what nobody handed over, or
+what was changed by hand."""
 
 
 class Discovery:
@@ -36,7 +36,11 @@ class Discovery:
         self._notifier = notifier
         self._limits = limits
         self._due = due
-        self._newest: DeliveryKey | None = None
+        self._numbers = count(1)
+        self._unread: dict[str, int] = {}
+        """Endpoints that may have pending deliveries which are not under way; with the number of
+        the last time this was found."""
+        self._has_scanned = False
         self._scanned_to: str | None = ""
         """The last endpoint of the scan so far; None between two scans."""
         self._scan_at = 0
@@ -44,12 +48,9 @@ class Discovery:
         self._has_restored = False
 
     async def refresh(self, now: int) -> bool:
-        """Find new deliveries behind the newest known one, and all others by a scan. True: there is
-        more to read at once."""
+        """Find what nobody hands over by a scan. True: there is more to read at once."""
         if not self._has_restored:
             self._restore(await self._failures())
-        if self._newest is None:
-            self._newest = ("", await self._reads.newest_event() + 1)
         version = self._notifier.version(self.topic)
         if self._scanned_to is None and (version != self._version or now >= self._scan_at):
             self._scanned_to = ""
@@ -58,16 +59,14 @@ class Discovery:
             await self._refresh_limiters(now)
         if self._scanned_to is not None:
             self._scanned_to = await self._scan(self._scanned_to)
-        new = await self._reads.new_deliveries(self._newest, PAGE)
-        for (endpoint_id, seq), project in new:
-            self._newest = (endpoint_id, seq)
-            self.add(project, endpoint_id, now)
-        return len(new) == PAGE or self._scanned_to is not None
+            self._has_scanned = self._has_scanned or self._scanned_to is None
+        return self._scanned_to is not None
 
     async def _scan(self, after: str) -> str | None:
         """Read one page; returns its last endpoint, None at the end."""
         found = await self._reads.pending_endpoints(after, PAGE)
         for each in found:
+            self.mark(each.endpoint_id)
             if each.at is not None:
                 self.add(each.project, each.endpoint_id, each.at)
         return found[-1].endpoint_id if len(found) == PAGE else None
@@ -82,8 +81,32 @@ class Discovery:
             return ()
 
     def add(self, project: str, endpoint_id: str, at: int) -> None:
-        """The endpoint has something undelivered, due at `at` (milliseconds)."""
-        self._due.add((project, self._limits.is_proven(endpoint_id)), endpoint_id, at)
+        """The endpoint has something that is not under way, due at `at` (milliseconds)."""
+        self.mark(endpoint_id)
+        self.look_again(project, endpoint_id, at)
+
+    def look_again(self, project: str, endpoint_id: str, at: int) -> None:
+        """Read the endpoint at `at`, if it may have something that is not under way."""
+        if not self.is_clear(endpoint_id):
+            self._due.add((project, self._limits.is_proven(endpoint_id)), endpoint_id, at)
+
+    def mark(self, endpoint_id: str) -> None:
+        """The endpoint may have something that is not under way."""
+        self._unread[endpoint_id] = next(self._numbers)
+
+    def begin_read(self) -> int:
+        """The number of a read of endpoints."""
+        return next(self._numbers)
+
+    def clear(self, endpoint_id: str, read: int) -> None:
+        """All that this read has found of the endpoint is under way."""
+        if self._unread.get(endpoint_id, 0) < read:
+            self._unread.pop(endpoint_id, None)
+
+    def is_clear(self, endpoint_id: str) -> bool:
+        """True if all of its pending deliveries are under way: a new one is the head of its lane,
+        unless that has an attempt."""
+        return self._has_scanned and endpoint_id not in self._unread
 
     async def _refresh_limiters(self, now: int) -> None:
         """Try a changed endpoint at once."""

@@ -18,8 +18,11 @@ from gateway.domain.kernel.sealing import (
     endpoint_url_context,
     signing_secret_context,
 )
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.task import Frozen
 from gateway.loops.batch_loader import BatchLoader
+from gateway.loops.deliveries.handover import NewTaskHead
 from gateway.loops.deliveries.post import (
     BROKEN,
     Outcome,
@@ -27,7 +30,14 @@ from gateway.loops.deliveries.post import (
     unsent,
 )
 from gateway.store.protocol import MessageReads
-from gateway.store.records import DeliveryContext, Head, LiveSecret, Target, TaskWithSpec
+from gateway.store.records import (
+    DeliveryContext,
+    Head,
+    LiveSecret,
+    SecretOwner,
+    Target,
+    TaskWithSpec,
+)
 
 Render = Callable[[Event, TaskWithSpec | None], Awaitable[bytes | None]]
 """The body of a webhook: the event, and the task it belongs to, if there is one. None: its receiver
@@ -36,6 +46,8 @@ does not know such an event, and gets nothing."""
 Build = Callable[[Head], "Awaitable[WebhookMessage | None]"]
 """The message of a delivery, None if its receiver gets none; raises `CannotBuild`."""
 
+KEPT_FOR: Final = 1_000
+"""Milliseconds for which a secret may sign after its end: nothing else changes without a commit."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, str])
 
 
@@ -46,6 +58,15 @@ class CannotBuild(Exception):
         super().__init__(detail)
         self.reason: Final = reason
         """A stable word."""
+
+
+class _Sender(Frozen, frozen=True, kw_only=True):
+    """The address of an endpoint and the secrets that sign for it, as they were at a time
+    (milliseconds)."""
+
+    at: int
+    target: Target
+    secrets: tuple[LiveSecret, ...]
 
 
 class MessageBuilder:
@@ -63,6 +84,8 @@ class MessageBuilder:
         self._render = render
         self._clock = clock
         self._contexts = BatchLoader(self._read_contexts)
+        self._senders: dict[SecretOwner, _Sender] = {}
+        """The newest of each owner."""
 
     async def build(self, head: Head) -> WebhookMessage | None:
         """The message; None if there is nothing to send, or a newer event to send instead.
@@ -70,7 +93,7 @@ class MessageBuilder:
         Raises:
             CannotBuild: its event, its address or its secret cannot be read.
         """
-        found = await self._contexts.load((head.endpoint_id, head.seq))
+        found = self._known(head) or await self._contexts.load((head.endpoint_id, head.seq))
         if found is None or (found.asked is None and not found.event.is_about_endpoint):
             raise CannotBuild("no_event", "The event is no longer kept.")
         if _is_superseded(head, found):
@@ -112,10 +135,38 @@ class MessageBuilder:
             key_id=live[0].id,
         )
 
+    def follow(self, unit: UnitOfWork) -> None:
+        """Forget addresses and secrets that a commit may have changed."""
+        if unit.outbox.is_signing_changed:
+            self._senders = {}
+
+    def _known(self, head: Head) -> DeliveryContext | None:
+        """The context of a delivery that was handed over, if its sender was read lately."""
+        if not isinstance(head, NewTaskHead):
+            return None
+        sender = self._senders.get((head.project, None if head.is_implicit else head.endpoint_id))
+        if sender is None or not 0 <= self._clock() - sender.at < KEPT_FOR:
+            return None
+        return DeliveryContext(
+            event=head.event,
+            asked=head.asked,
+            target=sender.target,
+            callback_url=head.callback_url,
+            has_newer=False,
+            body=None,
+            secrets=sender.secrets,
+        )
+
     async def _read_contexts(
         self, keys: Sequence[DeliveryKey]
     ) -> Mapping[DeliveryKey, DeliveryContext]:
-        return await self._reads.delivery_contexts(keys, self._clock())
+        # What is read before a change must not be kept after it.
+        senders, at = self._senders, self._clock()
+        found = await self._reads.delivery_contexts(keys, at)
+        for (endpoint_id, _), each in found.items():
+            owner = (each.target.project, None if each.target.is_implicit else endpoint_id)
+            senders[owner] = _Sender(at=at, target=each.target, secrets=each.secrets)
+        return found
 
     async def _is_late(self, head: Head) -> bool:
         """A replay begins the schedule anew: what was passed by before is behind its lane all the

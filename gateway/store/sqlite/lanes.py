@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.domain.deliveries.delivery import PARK_AFTER
-from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
 from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.replays import NEWEST_SEQ
 
 PER_ENDPOINT: Final = 160
 """Heads of one endpoint that one read gives: twice as many as may be under way, and some that were
@@ -30,15 +28,6 @@ SELECT endpoint.id, endpoint.project, endpoint.enabled, (
     SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
     WHERE endpoint_id = owed.endpoint_id AND status = 'pending' ORDER BY next_attempt_at LIMIT 1)
 FROM owed CROSS JOIN endpoints AS endpoint ON endpoint.id = owed.endpoint_id"""
-
-# New deliveries are those of the newest events. That one of them may be held, or sent by now, is
-# seen when its endpoint is looked at.
-NEW_DELIVERIES: Final = """
-SELECT delivery.seq, delivery.endpoint_id, endpoint.project
-FROM deliveries AS delivery INDEXED BY deliveries_of_event
-CROSS JOIN endpoints AS endpoint ON endpoint.id = delivery.endpoint_id
-WHERE delivery.seq >= :seq AND (delivery.seq, delivery.endpoint_id) > (:seq, :endpoint_id)
-ORDER BY delivery.seq, delivery.endpoint_id LIMIT :limit"""
 
 # The heads of the newest lanes of an endpoint: if all of the longest due wait behind one head, the
 # other lanes go on. Where so many wait, the endpoint is what fails, and its gate is shut.
@@ -64,15 +53,22 @@ FROM lane)"""
 # Looked for among the longest due of each endpoint, or one lane with thousands behind a head that
 # cannot be sent would have all of them read at each look.
 DUE_DELIVERIES: Final = f"""
+WITH endpoint AS MATERIALIZED (
+    SELECT endpoints.id, project, rate_per_second, (
+            SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
+            WHERE endpoint_id = endpoints.id AND status = 'pending'
+              AND next_attempt_at > :now
+            ORDER BY next_attempt_at LIMIT 1) AS next_at, (
+            SELECT count(*) FROM (
+                SELECT 1 FROM deliveries INDEXED BY deliveries_due
+                WHERE endpoint_id = endpoints.id AND status = 'pending' LIMIT 256)) AS pending
+    FROM json_each(:endpoints) AS wanted
+    CROSS JOIN endpoints ON endpoints.id = wanted.value AND enabled = 1)
 SELECT
-    endpoint.id, (
-        SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
-        WHERE endpoint_id = endpoint.id AND status = 'pending' AND next_attempt_at > :now
-        ORDER BY next_attempt_at LIMIT 1),
+    endpoint.id, endpoint.next_at, endpoint.pending,
     endpoint.project, delivery.seq, delivery.task_id, delivery.attempts, delivery.failures,
     delivery.trigger, delivery.next_attempt_at, delivery.repeats, endpoint.rate_per_second
-FROM json_each(:endpoints) AS wanted
-CROSS JOIN endpoints AS endpoint ON endpoint.id = wanted.value AND endpoint.enabled = 1
+FROM endpoint
 LEFT JOIN deliveries AS delivery ON delivery.endpoint_id = endpoint.id
     AND delivery.seq IN (
         SELECT seq FROM (
@@ -122,17 +118,20 @@ class OutboxQueries(Queries):
             "per_endpoint": PER_ENDPOINT,
             "park_after": PARK_AFTER,
         }
-        nexts: dict[str, int | None] = {}
+        ends: dict[str, tuple[int | None, int]] = {}
         heads: dict[str, list[Head]] = {}
-        for endpoint_id, next_at, *head in await self._all(DUE_DELIVERIES, given):
-            nexts[endpoint_id] = next_at
+        for endpoint_id, next_at, pending, *head in await self._all(DUE_DELIVERIES, given):
+            ends[endpoint_id] = (next_at, pending)
             found = heads.setdefault(endpoint_id, [])
             if head[1] is not None:
                 found.append(Head(**dict(zip(_HEAD, (endpoint_id, *head), strict=True))))
         for found in heads.values():
             found.sort(key=lambda head: (head.due_at, head.seq))
         return {
-            name: DueDeliveries(heads=tuple(heads[name]), next_at=at) for name, at in nexts.items()
+            name: DueDeliveries(
+                heads=tuple(heads[name]), next_at=next_at, is_all=len(heads[name]) == pending
+            )
+            for name, (next_at, pending) in ends.items()
         }
 
     async def pending_endpoints(self, after: str, limit: int) -> list[PendingEndpoint]:
@@ -140,14 +139,6 @@ class OutboxQueries(Queries):
             PendingEndpoint(endpoint_id=row[0], project=row[1], at=row[3] if row[2] else None)
             for row in await self._all(PENDING_ENDPOINTS, {"after": after, "limit": limit})
         ]
-
-    async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
-        given = {"endpoint_id": after[0], "seq": after[1], "limit": limit}
-        return [((row[1], row[0]), row[2]) for row in await self._all(NEW_DELIVERIES, given)]
-
-    async def newest_event(self) -> int:
-        row = await self._one(NEWEST_SEQ)
-        return 0 if row is None else int(row[0])
 
     async def failures(self) -> list[DeliveryFailure]:
         found = await self._all(FAILURES)

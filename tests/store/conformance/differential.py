@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from gateway.domain.deliveries.outbox import DeliveryKey, Outbox
+from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
@@ -156,17 +156,6 @@ class DifferentialReads(MemoryReads):
         """The next endpoints behind this one that are owed something."""
         other = await self._other.pending_endpoints(after, limit)
         return _compare("owed endpoints", await super().pending_endpoints(after, limit), other)
-
-    async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
-        """The next deliveries behind this one, in the order of their events."""
-        other = await self._other.new_deliveries(after, limit)
-        return _compare("new deliveries", await super().new_deliveries(after, limit), other)
-
-    async def newest_event(self) -> int:
-        """The number of the newest event."""
-        return _compare(
-            "newest event", await super().newest_event(), await self._other.newest_event()
-        )
 
     async def failures(self) -> list[DeliveryFailure]:
         """As it says."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from gateway.domain.deliveries.delivery import PARK_AFTER
-from gateway.domain.deliveries.outbox import DeliveryKey, Outbox
+from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.kernel.commands import Claim
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
@@ -279,9 +279,11 @@ class MemoryReads:
         heads: list[Head] = []
         nexts: list[int] = []
         held: set[str] = set()
+        pending = 0
         for key in tables.pending:
             if key[0] != endpoint_id:
                 continue
+            pending += 1
             pending_delivery, sent = tables.deliveries[key], tables.sent[key]
             at = pending_delivery.next_attempt_at or 0
             if at > now:
@@ -302,7 +304,9 @@ class MemoryReads:
             if sent.failures < PARK_AFTER:
                 held.add(pending_delivery.task_id)
         heads.sort(key=lambda head: (head.due_at, head.seq))
-        return DueDeliveries(heads=tuple(heads), next_at=min(nexts, default=None))
+        return DueDeliveries(
+            heads=tuple(heads), next_at=min(nexts, default=None), is_all=len(heads) == pending
+        )
 
     async def pending_endpoints(self, after: str, limit: int) -> list[PendingEndpoint]:
         """The next endpoints behind this one that are owed something."""
@@ -314,18 +318,6 @@ class MemoryReads:
             PendingEndpoint(endpoint_id=name, project=self._project_of(name), at=first[name])
             for name in sorted(name for name in first if name > after)[:limit]
         ]
-
-    async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
-        """The next deliveries behind this one, in the order of their events."""
-        behind = (after[1], after[0])
-        keys = sorted((key[1], key[0]) for key in self._tables.deliveries)
-        return [
-            ((name, seq), self._project_of(name)) for seq, name in keys if (seq, name) > behind
-        ][:limit]
-
-    async def newest_event(self) -> int:
-        """The number of the newest event."""
-        return self._tables.seq
 
     def _project_of(self, endpoint_id: str) -> str:
         endpoint = self._tables.directory.find(endpoint_id)
