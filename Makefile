@@ -8,6 +8,7 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 UV := $(VENV)/uv/bin/uv
 NODE := $(VENV)/node/.installed
+ENGINES := $(VENV)/engines/.installed
 CODE := gateway launcher snapshot tests
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
 SECONDS ?= 60
@@ -19,7 +20,7 @@ LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-e
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test kill simulate fuzz check bench lock format clean
+.PHONY: help install engines demo test kill simulate fuzz check bench lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +40,14 @@ $(NODE): tests/interop/package.json tests/interop/package-lock.json | $(INSTALLE
 	@mkdir -p $(@D) && cp tests/interop/package.json tests/interop/package-lock.json $(@D)
 	@if command -v npm >/dev/null && npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; \
 	then touch $@; else echo "Without npm's packages: the tests that need them are skipped"; fi
+
+# The agents behind the named engines: 1 GB, so nobody gets them who did not ask.
+$(ENGINES): tests/engines/package.json tests/engines/package-lock.json | $(INSTALLED)
+	@mkdir -p $(@D) && cp tests/engines/package.json tests/engines/package-lock.json $(@D)
+	@if command -v npm >/dev/null && npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; \
+	then touch $@; else echo "Without the agents of npm: the tests that need them are skipped"; fi
+
+engines: $(ENGINES) ## fetch Claude Code, Codex and opencode (1 GB) for the tests that run them
 
 demo: install ## run one task from POST to pull request, here, with a kill in the middle
 	@$(BIN)/slipgate demo

@@ -4,8 +4,9 @@ No text that becomes an argument or a variable of a process may contain NUL.
 Patterns end in `$(?!\\n)` because `$` alone also matches before a last line break.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -54,6 +55,12 @@ Metadata = Annotated[
 OnStall = Literal["flag", "fail", "retry"]
 ModelProvider = Literal["openai", "anthropic", "google", "openrouter"]
 Effort = Literal["low", "medium", "high"]
+Engine = Literal["mini", "claude-code", "codex", "opencode", "command"]
+PROVIDERS_OF_ENGINE: Final[Mapping[Engine, tuple[ModelProvider, ...]]] = {
+    "claude-code": ("anthropic", "openrouter"),
+    "codex": ("openai", "openrouter"),
+}
+"""Engines that do not speak to every provider, the default first."""
 
 
 class Release(Request, frozen=True, kw_only=True):
@@ -66,8 +73,9 @@ class Release(Request, frozen=True, kw_only=True):
 class AgentSpec(Request, frozen=True, kw_only=True):
     """The agent and its limits."""
 
-    engine: Literal["mini", "command"] = "mini"
-    model_provider: ModelProvider = "openai"
+    engine: Engine = "mini"
+    model_provider: ModelProvider | msgspec.UnsetType = msgspec.UNSET
+    """Default: anthropic for the engine claude-code, else openai."""
     model: Line | None = None
     effort: Effort | None = None
     max_turns: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 60
@@ -77,9 +85,20 @@ class AgentSpec(Request, frozen=True, kw_only=True):
     command: ArgumentList | None = None
 
     def __post_init__(self) -> None:
-        """Refuses the engine `command` without a command."""
+        """Refuses what does not go with the engine."""
         if self.engine == "command" and self.command is None:
             raise ValueError("engine `command` needs `command`, an argument list")
+        taken = PROVIDERS_OF_ENGINE.get(self.engine, (self.provider,))
+        if self.provider not in taken:
+            wanted = " or ".join(f"`{provider}`" for provider in taken)
+            raise ValueError(f"engine `{self.engine}` needs `modelProvider` {wanted}")
+
+    @property
+    def provider(self) -> ModelProvider:
+        """The provider that was given, or the engine's default."""
+        if isinstance(self.model_provider, str):
+            return self.model_provider
+        return PROVIDERS_OF_ENGINE.get(self.engine, ("openai",))[0]
 
 
 class TimeoutSpec(Request, frozen=True, kw_only=True):

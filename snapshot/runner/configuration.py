@@ -18,6 +18,11 @@ PROVIDERS: Final = {
     "openrouter": "OPENROUTER",
 }
 """MODEL_PROVIDER → prefix of its variables."""
+PROVIDERS_OF_ENGINE: Final = {
+    "claude-code": ("anthropic", "openrouter"),
+    "codex": ("openai", "openrouter"),
+}
+"""Engines that do not speak to every provider."""
 GITHUB_API_URL: Final = "https://api.github.com"
 DEFAULT_RUN_SECONDS: Final = 3600
 DEFAULT_COST_USD: Final = 3.0
@@ -41,7 +46,7 @@ class ModelPrice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class AgentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`SLIPGATE_AGENT`: the engine for the task, and its limits."""
 
-    engine: Literal["mini", "command"] = "mini"
+    engine: Literal["mini", "claude-code", "codex", "opencode", "command"] = "mini"
     command: tuple[str, ...] | None = None
     max_turns: int = 60
     max_cost_usd: float = DEFAULT_COST_USD
@@ -180,7 +185,10 @@ def _configuration(variables: Variables) -> Configuration:
 
 
 def _agent(variables: Variables) -> AgentChoice:
-    wanted = '{"engine": "mini"|"command", "command": [...]|null, "maxTurns": n, "maxCostUsd": n}'
+    wanted = (
+        '{"engine": "mini"|"claude-code"|"codex"|"opencode"|"command", '
+        '"command": [...]|null, "maxTurns": n, "maxCostUsd": n}'
+    )
     agent = variables.json("SLIPGATE_AGENT", AgentChoice, wanted) or AgentChoice()
     if agent.engine == "command" and not agent.command:
         variables.problems.append("SLIPGATE_AGENT: engine command needs a command")
@@ -196,10 +204,12 @@ def _checks(variables: Variables) -> tuple[tuple[str, ...], ...] | None:
 
 
 def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:
-    provider = variables.choice("MODEL_PROVIDER", tuple(PROVIDERS))
-    if agent.engine == "mini" and provider is None:
+    choices = PROVIDERS_OF_ENGINE.get(agent.engine, tuple(PROVIDERS))
+    provider = variables.choice("MODEL_PROVIDER", choices)
+    is_needed = agent.engine != "command"
+    if is_needed and variables.text("MODEL_PROVIDER") is None:
         variables.problems.append("MODEL_PROVIDER must be set")
-    if agent.engine == "mini" and variables.text("MODEL") is None:
+    if is_needed and variables.text("MODEL") is None:
         variables.problems.append("MODEL must be set")
     prefix = PROVIDERS.get(provider or "")
     if provider is None or prefix is None:
@@ -207,7 +217,7 @@ def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:
     prices = variables.json("SLIPGATE_MODEL_PRICES", dict[str, ModelPrice], PRICES_FORM)
     key_name = f"{prefix}_API_KEY"
     key = variables.token(key_name)
-    if agent.engine == "mini" and key is None:
+    if is_needed and key is None:
         variables.problems.append(f"{key_name} must be set for the provider {provider}")
     return ModelAccess(
         provider=provider,

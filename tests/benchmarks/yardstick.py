@@ -52,7 +52,7 @@ def _view(task: NewTask, now: int) -> TaskView:
         prompt=task.prompt,
         agent=AgentView(
             engine=task.agent.engine,
-            model_provider=task.agent.model_provider,
+            model_provider=task.agent.provider,
             model=task.agent.model,
             effort=task.agent.effort,
             max_turns=task.agent.max_turns,

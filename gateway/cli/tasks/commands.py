@@ -49,6 +49,7 @@ def create(
     ] = None,
     base: Annotated[str | None, typer.Option(help="base branch")] = None,
     branch: Annotated[str | None, typer.Option(help="branch to push")] = None,
+    engine: Annotated[str | None, typer.Option(help="mini, claude-code, codex, opencode")] = None,
     model_provider: Annotated[
         str | None, typer.Option(help="openai, anthropic, google, openrouter")
     ] = None,
@@ -61,7 +62,7 @@ def create(
 
     Example: slipgate tasks create --repo=https://github.com/acme/widgets --prompt="Add /health"
     """
-    agent = _given(modelProvider=model_provider, model=model)
+    agent = _given(engine=engine, modelProvider=model_provider, model=model)
     wanted: dict[str, object] = {
         "prompt": prompt,
         **_given(repoUrl=repo, continueOf=continue_of),

@@ -33,7 +33,7 @@ ADVICE: Final = {
     "name_taken": "remove the foreign sandbox of the same name at the provider",
     # The agents' codes.
     "agent_failed": "read the end of its log",
-    "agent_not_found": "install its command in the snapshot, or name another",
+    "agent_not_found": "take the full image, install its program in the snapshot, or name another",
     "agent_stuck": "say more precisely in the prompt what is wanted",
     "agent_time_over": "ask for less at a time, or give it a longer timeouts.runSeconds",
     "already_running": "retry it: two agents had started in one sandbox",

@@ -14,7 +14,7 @@ class Document(Frozen, frozen=True, kw_only=True, rename="camel"):
 class AgentSpec(Document, frozen=True, kw_only=True):
     """The agent and its limits."""
 
-    engine: Literal["mini", "command"] = "mini"
+    engine: Literal["mini", "claude-code", "codex", "opencode", "command"] = "mini"
     model_provider: Literal["openai", "anthropic", "google", "openrouter"] = "openai"
     model: str | None = None
     effort: Literal["low", "medium", "high"] | None = None

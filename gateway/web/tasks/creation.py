@@ -134,8 +134,8 @@ def _spec(
         provider=wanted.provider,
         agent=AgentSpec(
             engine=agent.engine,
-            model_provider=agent.model_provider,
-            model=agent.model or DEFAULT_MODELS[agent.model_provider],
+            model_provider=agent.provider,
+            model=agent.model or DEFAULT_MODELS[agent.provider],
             effort=agent.effort,
             max_turns=agent.max_turns,
             max_cost_usd=agent.max_cost_usd,

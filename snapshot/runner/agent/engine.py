@@ -16,6 +16,7 @@ from ..network import hosts
 from ..network.client import Network
 from ..reporting.log import Log
 from ..stop import Stop
+from . import limits
 from .chat import CALL_SECONDS, Chat, Reply
 from .command import Runner
 from .usage import Meter
@@ -62,8 +63,12 @@ def make_engine(choice: AgentChoice, model: ModelAccess | None, context: EngineC
         from .command_engine import CommandEngine  # noqa: PLC0415 - it imports this module
 
         return CommandEngine(choice.command, model, context)
-    assert model is not None, "the configuration refuses engine mini without a model"  # noqa: S101
-    return _mini(choice, model, context)
+    assert model is not None, "the configuration refuses other engines without a model"  # noqa: S101
+    if choice.engine == "mini":
+        return _mini(choice, model, context)
+    from .programs.named import make_program_engine  # noqa: PLC0415 - it imports this module
+
+    return make_program_engine(choice, model, context)
 
 
 def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> Engine:
@@ -71,7 +76,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
     directory = context.trajectory.parent
     os.environ["MSWEA_SILENT_STARTUP"] = "1"
     os.environ["MSWEA_GLOBAL_CONFIG_DIR"] = tempfile.mkdtemp(prefix="work-mini-", dir=directory)
-    from .mini import MiniEngine, is_bound_asked, unbounded  # noqa: PLC0415 - half a second
+    from .mini import MiniEngine  # noqa: PLC0415 - half a second, for this engine
     from .mini_model import MiniModel, Patience  # noqa: PLC0415
     from .prices import Prices  # noqa: PLC0415 - a big table, for this engine
 
@@ -81,8 +86,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
         return interruptible(call, context.stop, seconds=seconds)
 
     prices = Prices(model)
-    if is_bound_asked(choice) and not prices.is_known:
-        raise unbounded(choice)
+    limits.check_bound(choice, is_priced=prices.is_known)
     patience = Patience(
         call=in_time,
         sleep=context.stop.sleep,

@@ -6,8 +6,9 @@ from typing import Final, cast
 from minisweagent import Model
 from minisweagent.agents.default import DefaultAgent
 
-from ..configuration import DEFAULT_COST_USD, AgentChoice
+from ..configuration import AgentChoice
 from ..failure import Failure
+from . import limits
 from .chat import Message
 from .engine import AgentResult, EngineContext
 from .mini_environment import DONE, MiniEnvironment
@@ -31,10 +32,6 @@ bash commands.
 - When everything is done, run exactly `echo {DONE}` followed, on further lines of the same echo,
   by a summary of a few sentences for the reviewer. Nothing can be done after it.
 """
-UNPRICED: Final = (
-    "The price of the model is unknown: its cost is not in costUsd, and maxCostUsd did not bind. "
-    "SLIPGATE_MODEL_PRICES can give it a price."
-)
 UNUSABLE: Final = "RepeatedFormatError"
 """mini-swe-agent's own end, after three answers without a usable call."""
 
@@ -86,15 +83,8 @@ class WatchedAgent(DefaultAgent):
         return observed
 
     def _check_limits(self) -> None:
-        choice, spent = self._choice, self._context.meter.total
-        turns = choice.spent_turns + spent.turns
-        if turns >= choice.max_turns:
-            raise Failure("max_turns", f"the agent was not done after {turns} turns")
-        if choice.spent_cost_usd + spent.cost_usd >= choice.max_cost_usd:
-            message = f"the agent was not done at {choice.max_cost_usd:g} USD"
-            raise Failure("max_cost", message)
-        if not self._model.is_priced and is_bound_asked(choice):
-            raise unbounded(choice)
+        limits.check(self._choice, self._context.meter.total)
+        limits.check_bound(self._choice, is_priced=self._model.is_priced)
         if self._context.budget.agent_seconds <= 0:
             raise Failure("agent_time_over", "the agent's time was over")
 
@@ -121,20 +111,7 @@ class MiniEngine:
     def _warnings(self) -> tuple[str, ...]:
         if self._model.is_priced:
             return ()
-        return (UNPRICED,)
-
-
-def is_bound_asked(choice: AgentChoice) -> bool:
-    """True for a bound in dollars that somebody asked for: the default is nobody's wish."""
-    return choice.max_cost_usd != DEFAULT_COST_USD
-
-
-def unbounded(choice: AgentChoice) -> Failure:
-    return Failure(
-        "cost_unbounded",
-        f"the price of the model is unknown, so that {choice.max_cost_usd:g} USD cannot be kept: "
-        "give its price in SLIPGATE_MODEL_PRICES, or leave out maxCostUsd",
-    )
+        return (limits.UNPRICED,)
 
 
 def _failure(status: str) -> Failure | None:

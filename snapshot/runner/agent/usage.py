@@ -25,12 +25,12 @@ class Meter:
         self._emit = emit
         self.total = before or Usage(input_tokens=0, output_tokens=0, cost_usd=0.0, turns=0)
 
-    def count(self, tokens: Tokens) -> None:
-        """Add one turn and report the totals."""
+    def count(self, tokens: Tokens, *, turns: int = 1) -> None:
+        """Add one turn, or none to correct the tokens, and report the totals."""
         self.total = Usage(
             input_tokens=self.total.input_tokens + tokens.input,
             output_tokens=self.total.output_tokens + tokens.output,
             cost_usd=round(self.total.cost_usd + (tokens.cost_usd or 0.0), 6),
-            turns=self.total.turns + 1,
+            turns=self.total.turns + turns,
         )
         self._emit(self.total)

@@ -1,0 +1,195 @@
+"""The named engines, with programs that print what the real ones printed."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from snapshot.runner.agent.programs.lines import LONGEST_BYTES, Lines
+from tests.engines.workplace import KEY, PROGRAMS, RECORDED, Workplace
+
+ENGINES: Final = tuple(PROGRAMS)
+ROLLOUT: Final = f"""
+folder="$CODEX_HOME/sessions/2026/11/30"
+mkdir -p "$folder"
+thread=$(sed -n 's/.*"thread_id":"\\([^"]*\\)".*/\\1/p' '{RECORDED / "codex.jsonl"}')
+cp '{RECORDED / "codex.rollout.jsonl"}' "$folder/rollout-2026-$thread.jsonl"
+"""
+every_engine = pytest.mark.parametrize("engine", ENGINES)
+
+
+@pytest.fixture
+def place(tmp_path: Path, engine: str) -> Workplace:
+    """A workplace for an engine."""
+    return Workplace(tmp_path, engine)
+
+
+def succeeds(place: Workplace, then: str = "") -> None:
+    """Let the program do as the real one did when all went well."""
+    if place.engine == "codex":
+        place.program(f"{ROLLOUT}\ncat '{RECORDED / 'codex.jsonl'}'\n{then}")
+    else:
+        place.prints(place.engine, then=then)
+
+
+@every_engine
+def test_a_run_is_read_for_summary_usage_turns_and_log(place: Workplace) -> None:
+    succeeds(place)
+    result = place.work()
+    assert (result.failure, result.summary) == (None, "All done: fixed it.")
+    total = place.usage[-1]
+    assert (total.input_tokens, total.output_tokens, total.turns) == (3000, 150, 3)
+    assert total.cost_usd > 0
+    assert place.turns[0] == 1
+    assert place.turns == sorted(set(place.turns))
+    assert "\nLooking around.\n" in place.log
+    assert "echo one > a.txt" in place.log
+    assert "one\n" in place.log
+    assert '"type"' not in place.log
+
+
+@every_engine
+def test_prompt_model_effort_and_key_reach_the_program_each_in_its_place(place: Workplace) -> None:
+    succeeds(place)
+    place.work()
+    assert (place.home / "prompts").read_text() == "Mend it\n--help"
+    assert "--help" not in place.arguments
+    assert any(argument.endswith(("gpt-5", "claude-sonnet-4-5")) for argument in place.arguments)
+    assert any("low" in argument for argument in place.arguments)
+    assert not any(KEY in argument for argument in place.arguments)
+    assert KEY in (place.home / "environ").read_text()
+
+
+@every_engine
+def test_a_second_run_goes_on_with_the_session_of_the_first(place: Workplace) -> None:
+    succeeds(place)
+    engine = place.made()
+    first = engine.work("Mend it", place.root / "checkout")
+    between = len(place.arguments)
+    second = engine.work("The tests fail", place.root / "checkout")
+    assert first.failure is second.failure is None
+    again = place.arguments[between:]
+    recorded = (RECORDED / f"{place.engine}.jsonl").read_text()
+    given = {argument.rpartition("=")[2] for argument in again if len(argument) > 20}
+    assert any(argument in recorded for argument in given)
+    assert (place.home / "prompts").read_text() == "Mend itThe tests fail"
+
+
+@every_engine
+def test_the_session_is_kept_beside_the_trajectory(place: Workplace) -> None:
+    succeeds(place)
+    place.work()
+    name = "codex.rollout" if place.engine == "codex" else place.engine
+    assert place.session == (RECORDED / f"{name}.jsonl").read_text()
+
+
+@every_engine
+def test_a_program_past_its_turns_is_ended_and_its_work_stays(place: Workplace) -> None:
+    succeeds(place, then="touch work; sleep 600")
+    result = place.work(max_turns=2)
+    assert result.failure is not None
+    assert result.failure.code == "max_turns"
+
+
+@every_engine
+def test_a_program_past_its_cost_is_ended(place: Workplace) -> None:
+    succeeds(place, then="sleep 600")
+    result = place.work(max_cost_usd=0.0001)
+    assert result.failure is not None
+    assert result.failure.code == "max_cost"
+
+
+@every_engine
+def test_a_program_past_its_time_is_ended(place: Workplace) -> None:
+    place.seconds = 2
+    place.program("touch work; sleep 600")
+    result = place.work()
+    assert result.failure is not None
+    assert result.failure.code == "agent_time_over"
+    assert (place.root / "checkout" / "work").exists()
+
+
+@every_engine
+def test_a_program_that_is_not_there_is_named_with_the_way_to_get_it(place: Workplace) -> None:
+    failure = place.work().failure
+    assert failure is not None
+    assert failure.code == "agent_not_found"
+    assert "npm install -g" in failure.message
+
+
+@every_engine
+def test_a_program_that_breaks_says_why(place: Workplace) -> None:
+    place.program("echo 'unknown option --effort' >&2; exit 2")
+    failure = place.work().failure
+    assert failure is not None
+    assert (failure.code, failure.retryable) == ("agent_failed", False)
+    assert "exit code 2: unknown option --effort" in failure.message
+
+
+ERRORS: Final = {
+    "claude-code.billing": "model_quota",
+    "claude-code.model_not_found": "model_not_found",
+    "claude-code.too_long": "model_context_exceeded",
+    "codex.auth": "model_auth",
+    "codex.model_not_found": "model_not_found",
+    "codex.quota": "model_quota",
+    "opencode.auth": "model_auth",
+    "opencode.too_long": "model_context_exceeded",
+}
+
+
+@pytest.mark.parametrize(("name", "code"), ERRORS.items(), ids=ERRORS.keys())
+def test_an_error_of_the_provider_has_its_code(tmp_path: Path, name: str, code: str) -> None:
+    place = Workplace(tmp_path, name.partition(".")[0])
+    place.prints(name, then="exit 1")
+    failure = place.work().failure
+    assert failure is not None
+    assert failure.code == code
+    assert failure.message
+
+
+RETRY: Final = (
+    '{"type":"system","subtype":"api_retry","attempt":ATTEMPT,"max_retries":10,'
+    '"retry_delay_ms":557,"error_status":401,"error":"authentication_failed"}'
+)
+
+
+def test_a_key_that_is_refused_again_and_again_ends_claude_code(tmp_path: Path) -> None:
+    place = Workplace(tmp_path, "claude-code")
+    lines = "".join(f"echo '{RETRY.replace('ATTEMPT', str(n))}'\n" for n in (1, 2, 3))
+    place.program(f"{lines}sleep 600")
+    failure = place.work().failure
+    assert failure is not None
+    assert failure.code == "model_auth"
+
+
+HOSTILE: Final = (
+    "{not json}",
+    '{"type":' + "[" * 100_000,
+    '{"type":"result","result":{"a":1},"modelUsage":7,"is_error":"yes"}',
+    '{"type":"step_finish","part":{"cost":1e308,"tokens":{"input":1e30}}}',
+    '{"type":"result","modelUsage":{"m":{"inputTokens":-5}},"total_cost_usd":-1}',
+    '{"type":"thread.started","thread_id":"--help"}',
+    '{"type":"system","subtype":"init","session_id":"../../x"}',
+    '{"type":"step_start","sessionID":"--help","part":{}}',
+)
+
+
+@every_engine
+def test_lines_that_no_program_prints_harm_nothing(place: Workplace) -> None:
+    (place.root / "lines").write_bytes(b"{\xff\xfe}\n" + "\n".join(HOSTILE).encode())
+    place.program(f"cat '{place.root / 'lines'}'")
+    engine = place.made()
+    for _ in range(2):
+        assert engine.work("Mend it", place.root / "checkout").failure is None
+    assert not place.usage or place.usage[-1].input_tokens >= 0
+    assert not [text for text in place.arguments if "--help" in text or "../x" in text]
+
+
+def test_lines_come_whole_out_of_pieces_and_endless_ones_are_skipped() -> None:
+    lines = Lines()
+    assert list(lines.feed(b'{"a"')) == []
+    assert list(lines.feed(b":1}\n\n{")) == [b'{"a":1}', b""]
+    assert lines.rest() == b"{"
+    assert list(lines.feed(b"x" * (LONGEST_BYTES + 1))) == []
+    assert list(lines.feed(b"y\nnext\n")) == [b"next"]

@@ -1,0 +1,131 @@
+"""The programs behind the named engines, against stand-ins for their models' servers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.engines.model_servers import (
+    CACHED_TOKENS,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    ModelServer,
+    Script,
+    Step,
+    anthropic,
+    completions,
+    responses,
+)
+from tests.engines.programs import folder_of_programs, needs_programs
+from tests.snapshot.repositories import FIX
+from tests.snapshot.sandbox import BRANCH, Sandbox
+
+pytestmark: Final = needs_programs()
+PATIENCE_SECONDS: Final = 240.0
+"""The largest of them takes a minute to start on a busy machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    engine: str
+    provider: str
+    variable: str
+    model: str
+    server: Callable[[Script], ModelServer]
+    path: str = ""
+
+
+CASES: Final = [
+    Case(
+        engine="claude-code",
+        provider="anthropic",
+        variable="ANTHROPIC_BASE_URL",
+        model="claude-sonnet-4-5",
+        server=anthropic,
+    ),
+    Case(
+        engine="codex",
+        provider="openai",
+        variable="OPENAI_BASE_URL",
+        model="gpt-5",
+        server=responses,
+        path="/v1",
+    ),
+    Case(
+        engine="opencode",
+        provider="openai",
+        variable="OPENAI_BASE_URL",
+        model="gpt-5",
+        server=completions,
+        path="/v1",
+    ),
+]
+every_engine = pytest.mark.parametrize("case", CASES, ids=[case.engine for case in CASES])
+
+
+def fixing(turn: int) -> Step:
+    """The model of a task that goes well."""
+    steps = [
+        Step(text="I look at the code.", command="cat widgets.py; exit 3"),
+        Step(text="I fix it.", command=FIX),
+        Step(text="Doubled, and nothing else."),
+    ]
+    return steps[min(turn, len(steps) - 1)]
+
+
+def prepare(sandbox: Sandbox, case: Case, server: ModelServer, tmp_path: Path) -> None:
+    """Let the engine's program be the agent, and the server its model."""
+    programs = folder_of_programs(tmp_path / "agents")
+    agent = {"engine": case.engine, "effort": "low", "maxTurns": 5, "maxCostUsd": 1.0}
+    sandbox.environ |= {
+        "SLIPGATE_AGENT": json.dumps(agent),
+        "MODEL_PROVIDER": case.provider,
+        "MODEL": case.model,
+        case.variable: server.http.url + case.path,
+        "PATH": f"{programs}:{sandbox.environ['PATH']}",
+    }
+
+
+@every_engine
+def test_a_task_goes_through(case: Case, sandbox: Sandbox, tmp_path: Path) -> None:
+    server = case.server(fixing)
+    prepare(sandbox, case, server, tmp_path)
+    assert sandbox.run(PATIENCE_SECONDS) == 0, sandbox.printed()
+    server.http.stop()
+    the_change_and_the_words_go_out(sandbox)
+    usage_turns_and_log_are_reported(sandbox)
+    the_model_got_the_task(server, case)
+    assert "Doubled, and nothing else." in (sandbox.state / "session.jsonl").read_text()
+
+
+def the_change_and_the_words_go_out(done: Sandbox) -> None:
+    last = done.gateway.last
+    assert last.type == "task.completed", last.data
+    assert "return 2 * n" in done.remote.show(BRANCH, "widgets.py")
+    assert done.remote.files(BRANCH) == done.remote.files("main")
+    assert str(last.data["summary"]).startswith("Doubled, and nothing else.")
+
+
+def usage_turns_and_log_are_reported(done: Sandbox) -> None:
+    usage = done.gateway.of("task.usage")[-1].data
+    tokens = (INPUT_TOKENS + CACHED_TOKENS) * 3, OUTPUT_TOKENS * 3
+    assert (usage["inputTokens"], usage["outputTokens"], usage["turns"]) == (*tokens, 3)
+    assert 0.001 < float(str(usage["costUsd"])) < 0.02
+    messages = [str(event.data.get("message")) for event in done.gateway.of("task.progress")]
+    assert "turn 1 of 5" in messages
+    assert "turn 3 of 5" in messages
+    log = "".join(str(event.data["chunk"]) for event in done.gateway.of("task.log"))
+    assert "I look at the code." in log
+    assert "return n + n + 1" in log
+    assert '"type"' not in log
+
+
+def the_model_got_the_task(server: ModelServer, case: Case) -> None:
+    first = server.turns[0]
+    assert first.json()["model"] == case.model
+    assert "It is off by one." in first.body.decode()
+    key = first.headers.get("x-api-key") or first.headers["authorization"]
+    assert key.endswith("-sandbox")
