@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.cli.local.processes import GATEWAY, Child, wait_until_ready
 from tests.databases import new_database
+from tests.forks.children import gateway_child
 from tests.ports import reserved_port
 
 MASTER = f"k1:{base64.b64encode(b'm' * 32).decode()}"
@@ -27,9 +28,14 @@ def environ(folder: Path, port: int) -> dict[str, str]:
 
 @contextmanager
 def gateway_process(
-    folder: Path, extra: Mapping[str, str] | None = None, *, is_public: bool = False
+    folder: Path,
+    extra: Mapping[str, str] | None = None,
+    *,
+    is_public: bool = False,
+    is_fork: bool = True,
 ) -> Iterator[tuple[Child, str, dict[str, str]]]:
-    """The process, its address and its environment, once it is ready."""
+    """The process, its address and its environment, once it is ready; `is_fork`: it was not started
+    anew, and its number is not that of the child."""
     if not (folder / "s.db").exists():
         new_database(folder / "s.db")
     with reserved_port() as port:
@@ -38,6 +44,8 @@ def gateway_process(
         if is_public:
             settings["SLIPGATE_PUBLIC_URL"] = url
         settings["SLIPGATE_WORKSPACE_WAIT_SECONDS"] = "0"
-        with Child("gateway", GATEWAY, settings, folder / "gateway.log") as child:
+        log = folder / "gateway.log"
+        anew = Child("gateway", GATEWAY, settings, log)
+        with gateway_child(settings, log) if is_fork else anew as child:
             wait_until_ready(url, child)
             yield child, url, settings

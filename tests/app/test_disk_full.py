@@ -22,7 +22,7 @@ def limit_files_of(child: Child, size: int) -> None:
 def test_on_a_full_disk_nothing_is_half_stored_and_work_goes_on_when_there_is_room(
     tmp_path: Path,
 ) -> None:
-    with gateway_process(tmp_path, is_public=True) as (child, url, environ):
+    with gateway_process(tmp_path, is_public=True, is_fork=False) as (child, url, environ):
         headers = {"authorization": f"Bearer {mint(environ, 'tasks', 'default', 'test').key}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
             stored = [http.post("/v1/tasks", json=LARGE).json()["id"] for _ in range(3)]

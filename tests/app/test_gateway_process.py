@@ -9,8 +9,6 @@ import httpx
 import msgspec
 
 from gateway.cli.local.processes import (
-    GATEWAY,
-    Child,
     wait_for,
     wait_until_ready,
 )
@@ -18,6 +16,7 @@ from gateway.cli.operations.keys import mint
 from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.tasks import TaskView
 from tests.app.processes import gateway_process
+from tests.forks.children import gateway_child
 
 REQUEST = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 
@@ -56,7 +55,7 @@ def test_a_queued_task_expires_by_its_clock_without_anybody_asking(tmp_path: Pat
 
 def test_a_second_gateway_on_the_same_database_is_refused(tmp_path: Path) -> None:
     with gateway_process(tmp_path) as (_, _, environ):
-        other = Child("second", GATEWAY, {**environ, "SLIPGATE_PORT": "0"}, tmp_path / "second.log")
+        other = gateway_child({**environ, "SLIPGATE_PORT": "0"}, tmp_path / "second.log")
         with other:
             wait_for(lambda: other.exit_code is not None, "it to be refused", other, 60)
         assert other.exit_code == 1
@@ -86,7 +85,7 @@ def test_a_stop_answers_who_waits_and_ends_with_exit_code_0(tmp_path: Path) -> N
 
 def test_wrong_settings_end_with_exit_code_2_and_all_problems(tmp_path: Path) -> None:
     environ = {"SLIPGATE_PORT": "none", "SLIPGATE_LOG": "xml", "PATH": "/usr/bin"}
-    child = Child("gateway", GATEWAY, environ, tmp_path / "gateway.log")
+    child = gateway_child(environ, tmp_path / "gateway.log")
     with child:
         wait_for(lambda: child.exit_code is not None, "it to be refused", child, 60)
     assert child.exit_code == 2

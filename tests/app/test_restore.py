@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from gateway.cli.local.processes import (
-    GATEWAY,
     Child,
     free_port,
     wait_until_ready,
@@ -20,6 +19,7 @@ from gateway.cli.operations.keys import mint
 from gateway.store.sqlite.admin.audit import audit
 from gateway.store.sqlite.admin.backup import back_up
 from tests.app.processes import environ
+from tests.forks.children import gateway_child
 from tests.store.old import SCHEMAS, TASKS, make_old
 
 REQUEST: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
@@ -30,7 +30,7 @@ def started(folder: Path, *options: str) -> Iterator[tuple[Child, str, dict[str,
     """A gateway on the folder's database."""
     port = free_port()
     settings, url = environ(folder, port), f"http://127.0.0.1:{port}"
-    with Child("gateway", (*GATEWAY, *options), settings, folder / "gateway.log") as child:
+    with gateway_child(settings, folder / "gateway.log", *options) as child:
         wait_until_ready(url, child)
         yield child, url, settings
 

@@ -8,9 +8,10 @@ from typing import Final
 
 import httpx
 
-from gateway.cli.local.processes import GATEWAY, Child, wait_until_ready
+from gateway.cli.local.processes import wait_until_ready
 from gateway.cli.operations.keys import mint
 from tests.app.processes import gateway_process
+from tests.forks.children import gateway_child
 from tests.ports import reserved_port
 
 REQUEST: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
@@ -53,7 +54,7 @@ def test_a_second_gateway_is_refused_by_whatever_name(tmp_path: Path) -> None:
                 "SLIPGATE_DATABASE_URL": f"sqlite:///{named(first / 's.db', second)}",
                 "SLIPGATE_PORT": str(stack.enter_context(reserved_port())),
             }
-            child = Child("gateway", GATEWAY, other, second / "gateway.log")
+            child = gateway_child(other, second / "gateway.log")
             seconds[named.__name__] = stack.enter_context(child)
         wait_until(lambda: all(child.exit_code is not None for child in seconds.values()))
         for name, child in seconds.items():

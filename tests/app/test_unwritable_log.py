@@ -29,7 +29,7 @@ def gateway(folder: Path, log: int) -> Iterator[tuple[subprocess.Popen[bytes], h
     with reserved_port() as port:
         settings = environ(folder, port)
         key = mint(settings, "read", "default", "test").key
-        process = subprocess.Popen([sys.executable, *GATEWAY], env=settings, stderr=log)
+        process = subprocess.Popen(GATEWAY, env=settings, stderr=log)
         url = f"http://127.0.0.1:{port}"
         transport = httpx.HTTPTransport(retries=8)
         try:

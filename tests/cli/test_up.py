@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.daytona.api import Api, opened
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.e2e.wait import until
+from tests.forks.programs import slipgate
 from tests.ports import reserved_port
 
 Json = dict[str, Any]
@@ -73,7 +73,7 @@ async def up(tmp_path: Path, *words: str, **given: str) -> AsyncIterator[Json]:
     """The output of `up` once everything runs; afterwards it is stopped as by Ctrl-C."""
     with reserved_port() as port:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "up", f"--port={port}", "--json", *words),
+            *(slipgate(), "up", f"--port={port}", "--json", *words),
             f"--state={tmp_path / 'state'}",
             env={**bare(), **given},
             stdout=asyncio.subprocess.PIPE,

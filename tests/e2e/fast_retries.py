@@ -9,5 +9,7 @@ from gateway.settings import read_settings
 SCHEDULE: Final = (0, 40, 60, 80, 100, 120, 140, 160, 180, 200)
 """As many attempts as ever, milliseconds apart."""
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Serves until a signal."""
     serve(read_settings(os.environ), schedule=SCHEDULE)

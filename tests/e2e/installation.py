@@ -13,8 +13,6 @@ from types import MappingProxyType
 import httpx
 
 from gateway.cli.local.processes import (
-    GATEWAY,
-    LAUNCHER,
     Child,
     wait_until_ready,
     without_slipgate,
@@ -33,6 +31,7 @@ from tests.e2e.processes import Agent
 from tests.e2e.proxy import Proxy
 from tests.e2e.wait import until
 from tests.e2e.world import World, world
+from tests.forks.children import gateway_child, launcher_child
 from tests.ports import reserved_port
 
 LEASE_SECONDS = "2"
@@ -93,11 +92,9 @@ class Installation:
 
     def left_over(self) -> dict[int, str]:
         """Processes in our folder that are neither the gateway nor a launcher."""
-        return {
-            pid: command
-            for pid, command in processes.of_folder(self.folder).items()
-            if not any(" ".join(module) in command for module in (GATEWAY, LAUNCHER))
-        }
+        ours = {child.pid for child in (self.gateway, *self.launchers)}
+        found = processes.of_folder(self.folder)
+        return {pid: command for pid, command in found.items() if pid not in ours}
 
     def sandboxes(self) -> list[Path]:
         """Directories of local sandboxes, those on their way out included."""
@@ -220,7 +217,7 @@ async def _opened(
         httpx.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False)
     )
     children = stack.enter_context(ExitStack())
-    gateway = children.enter_context(Child("gateway", GATEWAY, environ, folder / "gateway.log"))
+    gateway = children.enter_context(gateway_child(environ, folder / "gateway.log"))
     await asyncio.to_thread(wait_until_ready, url, gateway, seconds=READY_SECONDS)
     it = Installation(
         folder=folder,
@@ -229,7 +226,7 @@ async def _opened(
         gateway=gateway,
         launchers=[
             children.enter_context(
-                Child("launcher", LAUNCHER, launcher_environ, folder / f"launcher-{number}.log")
+                launcher_child(launcher_environ, folder / f"launcher-{number}.log")
             )
             for number in range(launchers)
         ],

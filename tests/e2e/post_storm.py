@@ -21,12 +21,14 @@ from tests.e2e.accounts import Account
 from tests.e2e.arrivals import Span
 from tests.e2e.faulty_receiver import FaultyReceiver
 from tests.e2e.wait import until
+from tests.forks.children import ForkedChild
+from tests.forks.programs import shared
 from tests.loops.tls import Authority
 from tests.ports import reserved_port
 from tests.web.callers import Agent, GatewayHarness, add_keys
 from tests.web.contract import Contract
 
-FAST_RETRIES = ("-m", "tests.e2e.fast_retries")
+FAST_RETRIES = ("fast-retries", "tests.e2e.fast_retries:main")
 HOST = "127.0.0.1"
 TASKS = 4
 WORD_SECONDS = 0.03
@@ -191,7 +193,7 @@ async def post_storm(
             "SSL_CERT_FILE": str(trusted),
         }
         gateway = stack.enter_context(
-            Child("gateway", FAST_RETRIES, settings, folder / "gateway.log")
+            ForkedChild("gateway", (shared(*FAST_RETRIES),), settings, folder / "gateway.log")
         )
         await asyncio.to_thread(wait_until_ready, url, gateway, seconds=READY_SECONDS)
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))

@@ -11,6 +11,8 @@ import sys
 from posix import _exit
 
 SIGNALS = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM)
+KILL = _signal.SIGQUIT
+"""Sends the child SIGKILL, and ends when it has ended."""
 NOBODY_KNOWS = b"\0\0\0\xff"
 """The exit code of a child whose server is gone."""
 
@@ -21,6 +23,7 @@ def run(server: str, entry: str, fixed: list[str]) -> None:
     link.connect(server)
     for number in SIGNALS:
         _signal.signal(number, lambda number, _: link.send(bytes([number])) and None)
+    _signal.signal(KILL, lambda *_: link.send(bytes([_signal.SIGKILL])) and None)
     words = [word.encode(errors="surrogateescape") for word in (entry, *fixed)]
     argv = [word.encode(errors="surrogateescape") for word in sys.argv]
     environ = [b"=".join(pair) for pair in posix.environ.items()]

@@ -20,7 +20,7 @@ def program(path: Path, entry: str, *fixed: str) -> Path:
     arguments, environment, working directory, streams and signals are as for any other.
 
     It is a fork of a process that has imported that module. If it is killed it takes its process
-    group along, a moment later.
+    group along, a moment later; SIGQUIT kills it alone, at once.
     """
     run = f"run({server()!r}, {entry!r}, {list(fixed)!r})"
     path.write_text(f"#!{sys.executable} -IS\n{CLIENT.read_text()}\n\n{run}\n")
@@ -28,12 +28,17 @@ def program(path: Path, entry: str, *fixed: str) -> Path:
     return path
 
 
-@cache
 def slipgate() -> str:
     """The command line of the product."""
+    return shared("slipgate", "gateway.cli.main:main")
+
+
+@cache
+def shared(name: str, entry: str) -> str:
+    """The path of a program that many tests start."""
     folder = Path(server()).with_name(str(os.getpid()))
     folder.mkdir(exist_ok=True)
-    return str(program(folder / "slipgate", "gateway.cli.main:main"))
+    return str(program(folder / name, entry))
 
 
 def server() -> str:

@@ -215,7 +215,7 @@ def do(run: Run, learns: int) -> NoReturn:
             each.join()
     with suppress(OSError):
         sys.stdout.flush()
-    _notify(set(sys.modules) - known, learns)
+    _notify([name for name in sys.modules if name not in known], learns)
     os._exit(code)  # taking down so many modules would cost more than all before
 
 
@@ -248,10 +248,11 @@ def _outcome(run: Run) -> int:
     return 1
 
 
-def _notify(names: set[str], learns: int) -> None:
-    """Imports that were made on the way: the next child finds them made."""
+def _notify(names: Iterable[str], learns: int) -> None:
+    """Imports that were made on the way: the next child finds them made. In their order: `_asyncio`
+    before `asyncio` would leave that with half of its parts in C."""
     piece = b""
-    for name in sorted(names):
+    for name in names:
         if len(piece) + len(name) >= PIECE_BYTES:
             os.write(learns, piece)
             piece = b""

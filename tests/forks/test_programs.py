@@ -70,6 +70,12 @@ def test_a_signal_ends_it_as_it_ends_others(tmp_path: Path, number: signal.Signa
     assert process.returncode == -number
 
 
+def test_sigquit_kills_it_and_its_end_is_told_when_it_has_come(tmp_path: Path) -> None:
+    with waiting(tmp_path) as process:
+        process.send_signal(signal.SIGQUIT)
+    assert process.returncode == -signal.SIGKILL
+
+
 def test_a_caller_that_ends_before_it_has_spoken_ends_nothing_else(tmp_path: Path) -> None:
     for data in (b"", b"\0"):
         with socket.socket(socket.AF_UNIX) as link:

@@ -12,7 +12,6 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.cli.local.processes import LAUNCHER, Child
 from gateway.cli.operations.keys import mint
 from gateway.demo.serve import serving
 from tests.app.processes import gateway_process
@@ -20,6 +19,7 @@ from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
+from tests.forks.children import launcher_child
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
 from tests.github_actions.workflow import Ran, Runner, Workflow
 
@@ -109,7 +109,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
                 },
             )
             world = World(http, api, github, runner)
-            with Child("launcher", LAUNCHER, asking, tmp_path / "launcher.log"):
+            with launcher_child(asking, tmp_path / "launcher.log"):
                 yield world
             await asyncio.gather(*world.running)
 

@@ -4,22 +4,25 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from launcher.__main__ import main
 from launcher.providers.local.processes import Supervisor, members
+from tests.forks.programs import shared
 from tests.launcher.agents import WAITS
 from tests.launcher.conditions import LIMIT_SECONDS, until
 from tests.launcher.conftest import kill_all_under
 from tests.launcher.gateway_stub import KEY, StubGateway
 from tests.launcher.jobs import INSTANCE, NAME, a_job
 
-ROOT = Path(__file__).resolve().parents[2]
-START = f"import sys; from launcher.__main__ import main; sys.exit(main(program={WAITS!r}))"
+
+def waits() -> int:
+    """A launcher whose agents wait."""
+    return main(program=WAITS)
 
 
 @pytest.fixture
@@ -32,7 +35,8 @@ def state(tmp_path: Path) -> Iterator[Path]:
 async def launcher(
     gateway: StubGateway, state: Path, *arguments: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A launcher in a process of its own, killed at the end if it still runs."""
+    """A launcher in a process of its own, killed at the end if it still runs: by SIGQUIT, which is
+    SIGKILL to a fork."""
     environ = {
         "PATH": os.environ["PATH"],
         "SLIPGATE_URL": gateway.url,
@@ -41,8 +45,7 @@ async def launcher(
         "SLIPGATE_LAUNCHER_STATE": str(state),
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", START, *arguments),
-        cwd=ROOT,
+        *(shared("waits", f"{__name__}:waits"), *arguments),
         env=environ,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -50,7 +53,7 @@ async def launcher(
         yield process
     finally:
         if process.returncode is None:
-            process.kill()
+            process.send_signal(signal.SIGQUIT)
         await process.communicate()
 
 
@@ -67,7 +70,7 @@ async def test_a_launcher_killed_at_any_report_is_followed_by_one_that_adopts(
     gateway.mute = {verb}
     async with launcher(gateway, state) as first:
         await until(lambda: gateway.count(verb), verb)
-        first.kill()
+        first.send_signal(signal.SIGQUIT)
         await first.wait()
     before = record(state) if verb != "trying" else None
     gateway.mute = set()

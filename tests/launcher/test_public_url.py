@@ -2,16 +2,17 @@
 
 import json
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from gateway.cli.local.processes import LAUNCHER, Child, wait_for
+from gateway.cli.local.processes import wait_for
 from gateway.cli.operations.keys import mint
 from launcher.__main__ import DONE, FAILED
 from tests.app.processes import gateway_process
+from tests.forks.children import launcher_child
+from tests.forks.programs import shared
 
 
 @pytest.mark.parametrize("is_public", [True, False], ids=["public", "without a public URL"])
@@ -27,7 +28,7 @@ def test_github_actions_needs_a_gateway_that_sandboxes_can_call(
             "SLIPGATE_GITHUB_ACTIONS_REPO": "acme/slipgate",
             "SLIPGATE_GITHUB_ACTIONS_TOKEN": "token",
         }
-        command = [sys.executable, *LAUNCHER, "--once"]
+        command = [shared("launcher", "launcher.__main__:main"), "--once"]
         done = subprocess.run(
             command, env=settings, capture_output=True, text=True, check=False, timeout=60
         )
@@ -46,7 +47,7 @@ def test_a_launcher_logs_its_start_before_it_works(tmp_path: Path) -> None:
             "SLIPGATE_LAUNCHER_STATE": str(tmp_path / "launcher"),
         }
         log = tmp_path / "launcher.log"
-        with Child("launcher", LAUNCHER, settings, log) as child:
+        with launcher_child(settings, log) as child:
             wait_for(lambda: "launcher.started" in log.read_text(), "its line", child, 30)
     started, *_, stopping = [json.loads(line) for line in log.read_text().splitlines()]
     assert (started["version"], started["capacity"]) == (version("slipgate"), 3)

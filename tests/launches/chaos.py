@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -19,13 +18,13 @@ from tests.app.processes import gateway_process
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.organisation import Habits, Organisation, Sandbox, Snapshot
+from tests.forks.children import launcher_child
 from tests.launches.agents import ReportingMachine
 from tests.launches.random_faults import RandomFaults
 from tests.web.callers import add_keys
 
 SNAPSHOT: Final = "slipgate-agent-1"
 LEASE_SECONDS: Final = 3
-LAUNCHER: Final = (sys.executable, "-m", "launcher")
 LOOK_SECONDS: Final = 0.3
 
 
@@ -173,7 +172,7 @@ def launcher(folder: Path, size: Size, gateway: tuple[str, str], api: Api, numbe
         "DAYTONA_API_KEY": "dtn_key",
         "DAYTONA_API_URL": api.url,
     }
-    return Child("launcher", LAUNCHER[1:], environ, folder / f"launcher-{number}.log")
+    return launcher_child(environ, folder / f"launcher-{number}.log")
 
 
 async def _create_tasks(run: _Run) -> None:

@@ -10,10 +10,9 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-from tests.forks.programs import program, server
+from tests.forks.programs import shared
 from tests.snapshot.gateway_stub import SECRET, GatewayStub
 from tests.snapshot.github_stub import GitHubStub
 from tests.snapshot.model_stub import ModelStub
@@ -38,11 +37,9 @@ SECRETS = {
 }
 
 
-@cache
 def attempt() -> str:
     """A program in the place of execution.sh, quick to start."""
-    folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=Path(server()).parent))
-    return str(program(folder / "attempt", "tests.snapshot.attempt:main"))
+    return shared("attempt", "tests.snapshot.attempt:main")
 
 
 @dataclass

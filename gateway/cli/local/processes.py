@@ -18,19 +18,19 @@ from gateway.wire.environment import SettingsError
 
 GRACE: Final = 20.0
 """Seconds a child has to drain before it is killed."""
-GATEWAY: Final = ("-m", "gateway", "gateway")
-LAUNCHER: Final = ("-m", "launcher")
+GATEWAY: Final = (sys.executable, "-m", "gateway", "gateway")
+LAUNCHER: Final = (sys.executable, "-m", "launcher")
 
 
 class Child:
     """One of our programs, with its output in a file."""
 
     def __init__(
-        self, name: str, module: Sequence[str], environ: Mapping[str, str], log: Path
+        self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path
     ) -> None:
         self.name = name
         self.log = log
-        self._command = [sys.executable, *module]
+        self._command = command
         self._environ = dict(environ)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -129,7 +129,7 @@ def check_launcher(environ: Mapping[str, str]) -> None:
     Raises:
         SettingsError: it would not start with them.
     """
-    command = [sys.executable, *LAUNCHER, "--check"]
+    command = [*LAUNCHER, "--check"]
     done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SettingsError(done.stderr.strip().splitlines())
