@@ -31,7 +31,7 @@ SECRETS: Final = {
 DUPLICATE: Final = {"accepted": True, "applied": True, "duplicate": True}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("source", [Daytona, GitHub], ids=["daytona", "github"])
 async def test_what_is_sent_again_after_a_kill_is_known(
     tmp_path: Path, source: type[Daytona] | type[GitHub]

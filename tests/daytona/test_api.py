@@ -45,7 +45,7 @@ async def api(tmp_path: Path, clock: Clock) -> AsyncIterator[Api]:
 @pytest_asyncio.fixture
 async def http(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": "Bearer dtn_key"}
-    async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=2) as client:
+    async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=60) as client:
         yield client
 
 

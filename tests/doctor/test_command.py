@@ -49,7 +49,7 @@ async def test_text_output_has_a_line_for_each_check_and_its_advice(
 async def test_ctrl_c_deletes_what_was_made(api: Api, installation: Installation) -> None:
     api.organisation.habits = Habits(start_seconds=10_000)
     process = await _typed(installation, "--live")
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(60):
         while not api.organisation.living():  # noqa: ASYNC110 - the stand-in knows no events
             await asyncio.sleep(0.02)
         process.send_signal(signal.SIGINT)

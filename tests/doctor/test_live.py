@@ -136,7 +136,7 @@ async def test_an_interrupted_trial_deletes_its_sandbox_first(
     api.organisation.habits = Habits(start_seconds=10_000)
     live_run = LiveRun(installation, api, providers)
     running = asyncio.ensure_future(live_run.run())
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while not api.organisation.living():  # noqa: ASYNC110 - the stand-in knows no events
             await asyncio.sleep(0.01)
     running.cancel()
@@ -152,7 +152,7 @@ async def test_an_interrupted_create_is_looked_up_until_it_may_have_landed(
     live_run = LiveRun(installation, api, "daytona-api")
     live_run.live.runner = TrialRunner(log=live_run.messages.append)
     running = asyncio.ensure_future(live_run.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "POST /sandbox" not in api.faults.calls:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)
     running.cancel()

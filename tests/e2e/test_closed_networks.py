@@ -22,7 +22,7 @@ from tests.e2e.settled import settle
 from tests.e2e.shared_installation import SHORT
 from tests.launcher.conditions import until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 THERE = "*/state/work-*/tmp/there"
 """Made by an agent that has begun, in the directory of the machines."""

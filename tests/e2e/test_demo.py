@@ -43,7 +43,7 @@ def environ_of(file: Path) -> str:
         return ""
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 def test_the_sample_is_mended_through_a_kill_and_no_webhook_is_lost(tmp_path: Path) -> None:
     report = demo(tmp_path)
     assert report.ok
@@ -71,7 +71,7 @@ def repository(tmp_path: Path) -> Path:
     return repository
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 def test_any_repository_gets_a_pull_request_and_a_kept_demo_ends_on_sigterm_leaving_nothing(
     tmp_path: Path, repository: Path
 ) -> None:

@@ -22,7 +22,7 @@ from tests.e2e.installation import Installation, installation
 from tests.e2e.settled import settle
 from tests.e2e.shared_installation import SHORT
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @asynccontextmanager

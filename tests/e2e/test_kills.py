@@ -13,7 +13,7 @@ from tests.e2e.points import Kills, answered, asked
 from tests.e2e.proxy import Boundary
 from tests.e2e.settled import settle
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 OUTAGE_IS_SILENCE = {"heartbeatSeconds": 6}
 """A restart on a busy machine takes about as long; one of twice that length would end the task."""
 QUICK_SILENCE = {"heartbeatSeconds": 1}

@@ -14,7 +14,7 @@ from tests.e2e import points, processes
 from tests.e2e.installation import Installation
 from tests.e2e.settled import settle
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 QUICK_BEAT = {"heartbeatSeconds": 4}
 """An agent beats four times in that."""
 

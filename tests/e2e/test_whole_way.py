@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.installation import installation
 from tests.e2e.settled import settle
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def test_a_task_ends_with_a_pull_request_a_callback_and_nothing_left(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.forks.children import launcher_child
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
 from tests.github_actions.workflow import Ran, Runner, Workflow
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 REQUEST = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 
 

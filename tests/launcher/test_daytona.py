@@ -515,7 +515,7 @@ raise SystemExit(9)
 
 async def _spooled(context: LauncherContext, gateway: StubGateway, offset: int = 0) -> list[str]:
     """Inspects until the agent is seen running."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             sandbox = JobSandbox(name=NAME, provider=context.providers[0].name, realm=REALM)
             await run_job(context, job("inspect", sandbox=sandbox, spool_offset=offset), LOG)
@@ -549,7 +549,7 @@ async def test_an_ended_agent_is_reported_with_exit_code_and_last_lines(
 ) -> None:
     world.api.machine = Machine(tmp_path, program=ENDS)
     assert await run_job(context, job("create"), LOG)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             await run_job(context, job("inspect"), LOG)
             process = gateway.done().process

@@ -276,7 +276,7 @@ async def test_the_spool_of_an_agent_that_ended_early_is_kept(
 
 
 async def _until_spooled(context: LauncherContext, gateway: StubGateway) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             await do(context, "inspect", sandbox=JobSandbox(name=NAME, provider="docker", realm=ID))
             if gateway.done().spool:

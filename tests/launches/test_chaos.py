@@ -7,7 +7,7 @@ import pytest
 from tests.launches.chaos import Size, run_chaos
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("providers", "tasks"), [("daytona-api", 20), ("daytona-api,daytona-cli", 12)]
 )

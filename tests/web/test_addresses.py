@@ -181,7 +181,7 @@ def _event_that_is_no_text(database: sqlite3.Connection, task_id: str) -> None:
 SPOILT: Final = (_old_address, _broken_seal, _broken_body, _broken_event, _event_that_is_no_text)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_hundreds_of_deliveries_that_cannot_be_made_fail_on_their_schedule_and_delay_no_other(
     tmp_path: Path,
 ) -> None:

@@ -88,7 +88,7 @@ async def test_it_is_delivered_like_any_other_event(tmp_path: Path) -> None:
     async with open_gateway_with_services(tmp_path, httpx.MockTransport(take)) as gateway:
         await _with_pull_request(gateway, callbackUrl="https://app.example/api/hook")
         await GitHub(http=gateway.http).close(merged=True)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await merged.wait()
 
 

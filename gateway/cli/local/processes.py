@@ -93,7 +93,7 @@ class Child:
         return "\n".join(text.splitlines()[-lines:])
 
 
-def wait_until_ready(url: str, child: Child, *, seconds: float = 20.0) -> None:
+def wait_until_ready(url: str, child: Child, *, seconds: float = 60.0) -> None:
     """Waits until `/readyz` answers 200.
 
     Raises:
