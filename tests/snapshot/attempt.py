@@ -17,11 +17,13 @@ from snapshot.runner.exit_code import leave
 from snapshot.runner.supervisor import SIGNALS, supervise
 
 LATE: Final = (
-    "genai_prices",
+    "genai_prices.data_snapshot",
     "snapshot.runner.agent.command_engine",
     "snapshot.runner.agent.mini",
     "snapshot.runner.agent.mini_model",
     "snapshot.runner.agent.openai_chat",
+    "snapshot.runner.agent.prices",
+    "snapshot.runner.agent.responses_chat",
     "snapshot.runner.main",
 )
 """Imports that the runner makes when it needs them."""
