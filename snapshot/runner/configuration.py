@@ -57,6 +57,17 @@ class AgentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     spent_cost_usd: float = 0.0
 
 
+class Continuation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`SLIPGATE_CONTINUE`: the branch of an ended task that this one goes on with."""
+
+    branch: str
+    pr_url: str | None = None
+    head_sha: str | None = None
+    """The newest commit that the ended task pushed."""
+    requested_by: str | None = None
+    """The login on GitHub of the person who asked; None: a request of the gateway's own API."""
+
+
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """The identity of this attempt and its way to the gateway: without it nothing is reported."""
 
@@ -103,6 +114,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None
     model: ModelAccess | None
     agent: AgentChoice
+    continuation: Continuation | None
     checks: tuple[tuple[str, ...], ...] | None
     """Argument lists to validate with; None: those that the repository declares."""
     github_token: Secret | None
@@ -171,6 +183,7 @@ def _configuration(variables: Variables) -> Configuration:
         title=variables.text("SLIPGATE_TITLE"),
         model=_model(variables, agent),
         agent=agent,
+        continuation=_continuation(variables),
         checks=checks,
         github_token=variables.token("GITHUB_TOKEN"),
         github_api_url=variables.url("GITHUB_API_URL") or GITHUB_API_URL,
@@ -193,6 +206,14 @@ def _agent(variables: Variables) -> AgentChoice:
     if agent.engine == "command" and not agent.command:
         variables.problems.append("SLIPGATE_AGENT: engine command needs a command")
     return agent
+
+
+def _continuation(variables: Variables) -> Continuation | None:
+    wanted = '{"branch": "…", "prUrl": "…"|null, "headSha": "…"|null, "requestedBy": "…"|null}'
+    continuation = variables.json("SLIPGATE_CONTINUE", Continuation, wanted)
+    if continuation is not None and continuation.branch != variables.text("BRANCH_NAME"):
+        variables.problems.append("SLIPGATE_CONTINUE: its branch must be BRANCH_NAME")
+    return continuation
 
 
 def _checks(variables: Variables) -> tuple[tuple[str, ...], ...] | None:

@@ -12,6 +12,10 @@ class GitHubStub:
 
     pulls: list[dict[str, object]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    documents: dict[str, object] = field(default_factory=dict)
+    """Path within the repository → what is read there."""
+    comments: list[tuple[str, str]] = field(default_factory=list)
+    """Path of the thread → text."""
     offers_drafts: bool = True
 
     def __post_init__(self) -> None:
@@ -23,11 +27,19 @@ class GitHubStub:
         if request.headers.get("authorization") != "Bearer ghp_sandbox_token":
             return Response(status=401, content={"message": "Bad credentials"})
         if target.path != "/repos/acme/widgets/pulls":
-            return Response(status=404, content={"message": "Not Found"})
+            return self._other(request, target.path.removeprefix("/repos/acme/widgets/"))
         if request.method == "GET":
             head = parse_qs(target.query)["head"][0].removeprefix("acme:")
             return Response(content=[pull for pull in self.pulls if pull["head"] == head])
         return self._create(request.json())
+
+    def _other(self, request: Request, path: str) -> Response:
+        if request.method == "POST" and path.endswith("/comments"):
+            self.comments.append((path, str(request.json()["body"])))
+            return Response(status=201, content={"id": len(self.comments)})
+        if request.method == "GET" and path in self.documents:
+            return Response(content=self.documents[path])
+        return Response(status=404, content={"message": "Not Found"})
 
     def _create(self, wanted: dict[str, object]) -> Response:
         if wanted["draft"] and not self.offers_drafts:

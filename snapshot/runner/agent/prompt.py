@@ -1,4 +1,7 @@
-"""The prompts of an agent, the same for every engine: the task's words first and whole."""
+"""The prompts of an agent, the same for every engine: the task's words first and whole.
+
+Only the words that a task answers, those of a pull request that it goes on with, precede it.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,6 +26,8 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an agent is told before it begins."""
 
     task: str
+    feedback: str = ""
+    """The reviews and failed checks of the pull request that the task goes on with."""
     choice: AgentChoice
     turns_left: int
     dollars_left: float
@@ -38,19 +43,19 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def first_prompt(briefing: Briefing) -> str:
-    sections = [briefing.task, _validation(briefing), _limits(briefing)]
+    sections = [briefing.feedback, briefing.task, _validation(briefing), _limits(briefing)]
     if briefing.instructions:
         sections.append(_instructions(briefing))
     if briefing.template:
         sections.append(_template(briefing.template))
-    return "\n\n".join(sections)
+    return "\n\n".join(filter(None, sections))
 
 
 def repair_prompt(
     briefing: Briefing, failed: Sequence[Receipt], *, summary: str, rounds_left: int
 ) -> str:
     """For the agent, after checks that its work did not pass."""
-    did = f"You have worked on it already, and said:\n\n{_fenced(summary)}" if summary else ""
+    did = f"You have worked on it already, and said:\n\n{fenced(summary)}" if summary else ""
     rounds = f"{rounds_left} more times are left." if rounds_left else "This is the last time."
     sections = [
         briefing.task,
@@ -102,26 +107,26 @@ def _instructions(briefing: Briefing) -> str:
 
 def _instruction(one: Instruction) -> str:
     cut = f"\n[cut here: {one.omitted} more characters in {one.path}]" if one.omitted else ""
-    return f"## {one.path}\n{_fenced(one.text)}{cut}"
+    return f"## {one.path}\n{fenced(one.text)}{cut}"
 
 
 def _template(text: str) -> str:
     heading = "# The pull request's template\nAnswer it in your final summary."
-    return f"{heading}\n\n{_fenced(text)}"
+    return f"{heading}\n\n{fenced(text)}"
 
 
 def _receipt(receipt: Receipt) -> str:
     code = "" if receipt.exit_code is None else f" with exit code {receipt.exit_code}"
     reason = f" ({receipt.reason})" if receipt.reason else ""
     ended = f"`{receipt.command}` ended{code} after {receipt.seconds:.0f} s{reason}:"
-    return f"{ended}\n{_fenced(receipt.output_tail.strip())}"
+    return f"{ended}\n{fenced(receipt.output_tail.strip())}"
 
 
 def _command(line: str) -> str:
-    return f"`{line}`" if "\n" not in line and "`" not in line else f"\n{_fenced(line)}"
+    return f"`{line}`" if "\n" not in line and "`" not in line else f"\n{fenced(line)}"
 
 
-def _fenced(text: str) -> str:
+def fenced(text: str) -> str:
     """A block that its own content cannot end."""
     longest = max(map(len, _FENCE.findall(text)), default=2)
     fence = "`" * (longest + 1)

@@ -24,6 +24,7 @@ from .github_api import LONGEST_WAIT_SECONDS, GitHubApi, decoded, error_text
 CHECK_SECONDS: Final = 30.0
 """The longest wait to learn more of the repository: the agent needs the time."""
 T = TypeVar("T")
+_WRITING: Final = frozenset({"admin", "maintain", "write"})
 _REFUSING: Final = {
     "creation": "only some may create such a branch",
     "pull_request": "changes come through a pull request alone",
@@ -35,6 +36,10 @@ _REFUSING: Final = {
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     html_url: str
     draft: bool = False
+
+    @property
+    def number(self) -> str:
+        return self.html_url.rpartition("/")[2]
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +63,10 @@ class _RepositoryInfo(msgspec.Struct, frozen=True, kw_only=True):
     archived: bool = False
     disabled: bool = False
     permissions: _Permissions = _Permissions()
+
+
+class _Permission(msgspec.Struct, frozen=True):
+    permission: str
 
 
 class _Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +142,24 @@ class GitHub:
         response = self._api.request("GET", f"{self._root}/pulls", params=query)
         found = decoded(response, tuple[PullRequest, ...])
         return self._renamed(found[0]) if found else None
+
+    def comment(self, pull: PullRequest, text: str) -> None:
+        """Say something in the thread of a pull request; raises as `open` does."""
+        url = f"{self._root}/issues/{pull.number}/comments"
+        decoded(self._api.request("POST", url, json={"body": text}), dict)
+
+    def get(self, path: str, shape: type[T], **params: str) -> T | None:
+        """A document of the repository; None if GitHub does not show it now."""
+        try:
+            answer = self._check_api.request("GET", f"{self._root}/{path}", params=params)
+        except Failure:
+            return None
+        return _decoded_if_known(answer, shape)
+
+    def may_write(self, login: str) -> bool | None:
+        """True if this user may write to the repository; None if GitHub does not say."""
+        found = self.get(f"collaborators/{quote(login, safe='')}/permission", _Permission)
+        return None if found is None else found.permission in _WRITING
 
     def _create(self, proposal: Proposal, *, is_draft: bool) -> httpx.Response:
         wanted: dict[str, str | bool] = {

@@ -14,7 +14,7 @@ from ..repository import clean_checkout
 from ..repository.git import Git
 from ..repository.patch import Patch
 from ..repository.remote import ATTEMPT_TRAILER, TASK_TRAILER, Clone, Remote, RemoteBranch
-from .github import GitHub, Proposal
+from .github import GitHub, Proposal, PullRequest
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +39,8 @@ class Publisher:
     no_github: str
     """The note of a review without a pull request."""
     reporter: Reporter
+    continues: bool
+    """The branch and its pull request are those of an earlier task, and are gone on with."""
     redact: Callable[[str], str]
 
     def find_pushed(self, clone: Clone, pushed: PushRequest | None) -> PushRequest | None:
@@ -66,7 +68,7 @@ class Publisher:
         message = self.redact(self._commit_message(work.agent_summary))
         author = self.author
         commit = clean_checkout.commit(self.git, applied, message=message, author=author)
-        found = self._find_ours(workdir)
+        expected = self._expected(workdir, work.clone)
         request = PushRequest(
             stage="push",
             message=f"Pushing {self.branch}",
@@ -77,7 +79,7 @@ class Publisher:
             validation=work.receipts,
         )
         self.reporter.ask(request)
-        self.remote.push(workdir, commit, self.branch, expected=found.sha if found else None)
+        self.remote.push(workdir, commit, self.branch, expected=expected)
         return request
 
     def propose(self, pushed: PushRequest) -> tuple[Review, str | None]:
@@ -88,7 +90,7 @@ class Publisher:
         message = f"Opening a draft pull request for {self.branch}"
         self.reporter.ask(Progress(stage="pr", message=message))
         try:
-            opened = self.github.open(self._proposal(pushed))
+            opened = self._proposed(self.github, self._proposal(pushed))
         except Failure as failure:
             note = f"The branch is pushed, but there is no pull request: {failure.message}."
             return review.with_note(note, is_complete=False), None
@@ -108,10 +110,30 @@ class Publisher:
     def _find_ours(self, directory: Path) -> RemoteBranch | None:
         """The remote's branch of our name; raises `branch_exists` if it is not this task's."""
         found = self.remote.find(directory, self.branch)
-        if found is not None and found.task_id != self.task_id:
+        is_ours = self.continues or found is None or found.task_id == self.task_id
+        if not is_ours:
             message = f"{self.branch} exists on the remote and is not this task's"
             raise RepositoryRejected("branch_exists", message)
         return found
+
+    def _expected(self, workdir: Path, clone: Clone) -> str | None:
+        """The commit that the branch has if nobody else wrote to it: ours of an earlier attempt,
+        which is replaced, or the one that is gone on from."""
+        if self.continues:
+            return clone.base_sha
+        found = self._find_ours(workdir)
+        return found.sha if found else None
+
+    def _proposed(self, github: GitHub, proposal: Proposal) -> PullRequest:
+        """A new pull request, or the open one that is gone on with, which is told in its thread."""
+        opened = github.find(self.branch) if self.continues else None
+        if opened is None:
+            return github.open(proposal)
+        try:
+            github.comment(opened, proposal.body)
+        except Failure as failure:
+            print(f"slipgate: the pull request has no comment: {failure.message}", flush=True)
+        return opened
 
     def _commit_message(self, agent_summary: str) -> str:
         trailers = f"{TASK_TRAILER}: {self.task_id}\n{ATTEMPT_TRAILER}: {self.attempt}"

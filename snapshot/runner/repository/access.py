@@ -57,6 +57,9 @@ class Access:
         refs = list_refs(self._git(repository), repository)
         if begins:
             refs.check_base(configuration.base_branch)
+        if configuration.continuation is not None:
+            refs.check_continued(configuration.branch)
+            return configuration.branch
         return refs.free_name(configuration.branch, configuration.connection.task_id)
 
     def has_token_for(self, repository: Repository) -> bool:

@@ -88,6 +88,13 @@ class Remote:
             raise Failure("base_branch_missing", message)
         return clone
 
+    def at_tip(self, clone: Clone, branch: str) -> Clone:
+        """The clone at the tip of another branch; raises `continued_branch_missing`."""
+        sha = self.tip(branch)
+        if sha is None or not self.has(clone, sha):
+            raise Failure("continued_branch_missing", f"the remote has no branch {branch!r}")
+        return msgspec.structs.replace(clone, base_sha=sha)
+
     def find(self, directory: Path, branch: str) -> RemoteBranch | None:
         """The remote's branch of this name; `directory`/.git is used to read it."""
         sha = self.tip(branch)

@@ -21,14 +21,20 @@ def is_whole(kept: KeptPatch) -> bool:
 
 
 def reapply(
-    git: Git, remote: Remote, clone: Clone, kept: KeptPatch, workdir: Path
+    git: Git,
+    remote: Remote,
+    clone: Clone,
+    kept: KeptPatch,
+    workdir: Path,
+    *,
+    moves: bool = False,
 ) -> tuple[Clone, Patch]:
     """The patch on the commit it was made for, or without that, on the branch as it is now.
 
-    Raises `patch_does_not_apply`.
+    `moves`: on the branch as it is now in any case. Raises `patch_does_not_apply`.
     """
     text = published(kept.text)
-    has_base = remote.has(clone, kept.base_sha)
+    has_base = remote.has(clone, kept.base_sha) and not (moves and kept.base_sha != clone.base_sha)
     base = msgspec.structs.replace(clone, base_sha=kept.base_sha) if has_base else clone
     options = () if has_base else ("--3way",)
     applied = clean_checkout.apply_text(git, base, text, workdir, options=options)

@@ -75,11 +75,12 @@ class AgentSession:
         choice, spent = configuration.agent, self._meter.total
         return Briefing(
             task=self._start.prompt,
+            feedback=self._start.feedback,
             choice=choice,
             turns_left=max(0, choice.max_turns - choice.spent_turns - spent.turns),
             dollars_left=max(0.0, choice.max_cost_usd - choice.spent_cost_usd - spent.cost_usd),
             seconds_left=self._context.services.budget.agent_seconds,
-            base_sha=self._start.clone.base_sha,
+            base_sha=self._start.base.base_sha,
             checks=self._checks,
             setup_problems=self._setup_problems,
             instructions=instructions.found(texts),
@@ -88,7 +89,7 @@ class AgentSession:
 
     @cached_property
     def _texts(self) -> dict[str, str]:
-        return base_texts.read(self._context.git, self._start.clone, instructions.is_wanted)
+        return base_texts.read(self._context.git, self._start.base, instructions.is_wanted)
 
     def _planned_checks(self) -> tuple[str, ...]:
         checks = self._context.configuration.checks

@@ -28,7 +28,10 @@ def taken_up(context: StepContext, start: Start, kept: KeptPatch) -> AgentWork:
     """The work of an earlier agent; raises `patch_does_not_apply`."""
     context.enter("patch", "Taking up what an earlier agent did")
     workdir = context.state.workdir("resumed")
-    clone, patch = resume.reapply(context.git, start.remote, start.clone, kept, workdir)
+    moves = context.configuration.continuation is not None
+    clone, patch = resume.reapply(
+        context.git, start.remote, start.clone, kept, workdir, moves=moves
+    )
     return AgentWork(clone=clone, patch=patch, kept=kept, is_whole=resume.is_whole(kept))
 
 

@@ -12,6 +12,7 @@ from ..repository.address import Repository
 from ..repository.remote import Clone, Remote
 from ..text import title
 from .context import StepContext
+from .continuation import check_requester, feedback
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,12 +21,18 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     repository: Repository
     remote: Remote
     publisher: Publisher
+    base: Clone
+    """At the tip of the base branch."""
     clone: Clone
+    """At the commit that the work begins from: that one, or the tip of the branch that is gone on
+    with."""
     prompt: str
     earlier: KeptPatch | None
     """The whole patch of an earlier agent: no second one is paid."""
     pushed: PushRequest | None
     """The push of an earlier start of this attempt: only the pull request is missing."""
+    feedback: str = ""
+    """The reviews and failed checks of the pull request that is gone on with."""
 
 
 def prepare(context: StepContext) -> Start:
@@ -38,16 +45,24 @@ def prepare(context: StepContext) -> Start:
     _choose_branch(context, repository, begins=earlier is None)
     remote = context.access.remote(repository)
     publisher = _publisher(context, repository, remote, prompt)
+    continuation = context.configuration.continuation
+    if continuation is not None:
+        check_requester(continuation, publisher.github)
     origin = context.state.workdir("origin")
-    clone = remote.clone_or_commit(origin, earlier.base_sha if earlier else None)
+    base = remote.clone_or_commit(origin, earlier.base_sha if earlier else None)
+    clone = remote.at_tip(base, context.branch) if continuation else base
+    pushed = publisher.find_pushed(clone, context.services.recovered.push)
+    is_paid = earlier is None and pushed is None
     return Start(
         repository=repository,
         remote=remote,
         publisher=publisher,
+        base=base,
         clone=clone,
         prompt=prompt,
         earlier=earlier,
-        pushed=publisher.find_pushed(clone, context.services.recovered.push),
+        pushed=pushed,
+        feedback=feedback(context, publisher.github, clone.base_sha) if is_paid else "",
     )
 
 
@@ -109,5 +124,6 @@ def _publisher(
         github=client,
         no_github=f"The branch is pushed; there is no pull request: {reason}.",
         reporter=context.reporter,
+        continues=configuration.continuation is not None,
         redact=services.redaction.text,
     )

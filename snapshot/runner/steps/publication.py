@@ -32,8 +32,10 @@ def publish(context: StepContext, start: Start, work: Work) -> Outcome:
     context.stage = "push"
     workdir = context.state.workdir("push")
     reviewed = work.review
+    continues = context.configuration.continuation is not None
     try:
-        note = base_moved(start.remote, work.clone, workdir / "base")
+        base = start.base if continues else work.clone
+        note = base_moved(start.remote, base, workdir / "base")
         if note:
             reviewed = reviewed.with_note(note, is_complete=False)
         work = msgspec.structs.replace(work, review=reviewed)
@@ -41,7 +43,7 @@ def publish(context: StepContext, start: Start, work: Work) -> Outcome:
     except RepositoryRejected:
         raise
     except Failure as failure:
-        if is_temporary(failure):
+        if is_temporary(failure, continues=continues):
             raise
         note = f"The branch could not be pushed ({failure.code}): {failure.message}."
         reviewed = reviewed.with_note(note, is_complete=False)
@@ -61,7 +63,11 @@ def propose(context: StepContext, start: Start, pushed: PushRequest) -> Outcome:
     )
 
 
-def is_temporary(failure: Failure) -> bool:
-    """True if another attempt may publish work that is kept; a branch that somebody else wrote to
-    needs a person."""
-    return failure.code in TEMPORARY or (failure.retryable and failure.code != "branch_moved")
+def is_temporary(failure: Failure, *, continues: bool) -> bool:
+    """True if another attempt may publish work that is kept.
+
+    A branch of ours that somebody else wrote to needs a person. To one that is gone on with people
+    write, too: the next attempt goes on from there.
+    """
+    is_passing = failure.retryable and (continues or failure.code != "branch_moved")
+    return failure.code in TEMPORARY or is_passing
