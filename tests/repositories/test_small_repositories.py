@@ -9,8 +9,10 @@ import pytest
 from snapshot.runner.reporting.events import Receipt
 from tests.repositories.validation import validate
 from tests.snapshot.folders import written
-from tests.snapshot.patience import PATIENCE_SECONDS
 
+SECONDS = 240.0
+"""A first build in Go compiles its standard library."""
+pytestmark = pytest.mark.timeout(300)
 UNITTEST = "import unittest\n\nclass A(unittest.TestCase):\n    def test_a(self):\n        pass\n"
 GO_TEST = 'package a\n\nimport "testing"\n\nfunc TestA(t *testing.T) {}\n'
 GO = {"go.mod": "module a\n\ngo 1.21\n", "a.go": "package a\n"}
@@ -70,6 +72,21 @@ REPOSITORIES: dict[str, tuple[tuple[str, ...], Mapping[str, str], tuple[str, str
         {"Makefile": "test: ; @true\n"},
         ("make test", "not_run", "no test ran: it runs nothing but `true`"),
     ),
+    "a script that is empty": (
+        ("node", "npm"),
+        {**_package("node test.js"), "test.js": "// later\n"},
+        ("npm test", "not_run", "no test ran: it runs nothing but `true`"),
+    ),
+    "lines of the repository's own file": (
+        ("make",),
+        {".slipgate.yml": "checks: [make nothing]\n", "Makefile": "nothing:\n\t@echo 1 passed\n"},
+        ("make nothing", "not_run", "no test ran: it runs nothing but `echo 1 passed`"),
+    ),
+    "a linter of the repository's own file": (
+        (),
+        {".slipgate.yml": "checks: [python3 -m compileall -q .]\n", "a.py": ""},
+        ("python3 -m compileall -q .", "passed", ""),
+    ),
     "make of Go": (
         ("make", "go"),
         {**GO, "a_test.go": GO_TEST, "Makefile": MAKE_GO},
@@ -84,7 +101,17 @@ def test_a_small_repository_is_validated(
 ) -> None:
     if absent := [tool for tool in tools if shutil.which(tool) is None]:
         pytest.skip(f"{absent[0]} is not installed")
-    assert _ran(validate(written(tmp_path, files), seconds=PATIENCE_SECONDS)) == ran
+    assert _ran(validate(written(tmp_path, files), seconds=SECONDS)) == ran
+
+
+def test_where_make_lacks_a_tool_the_languages_own_check_runs(tmp_path: Path) -> None:
+    makefile = "test:\n\tgolangci-lint run\n\tpython3 -m unittest\n"
+    checkout = written(tmp_path, {"Makefile": makefile, "test_a.py": UNITTEST})
+    assert _ran(validate(checkout, seconds=SECONDS)) == (
+        "python3 -m unittest discover",
+        "passed",
+        "instead of `make test`: golangci-lint is not installed",
+    )
 
 
 WITHOUT_GO = {
@@ -105,7 +132,7 @@ def test_without_its_language_nothing_passes(
         (programs / name).symlink_to(str(shutil.which(name)))
     checkout = written(tmp_path / "checkout", {**files, "run": "#!/bin/sh\ngo test ./... || :\n"})
     (checkout / "run").chmod(0o755)
-    receipts = validate(checkout, seconds=PATIENCE_SECONDS, more={"PATH": str(programs)})
+    receipts = validate(checkout, seconds=SECONDS, more={"PATH": str(programs)})
     assert _ran(receipts) == (command, "not_run", "go is not installed")
 
 
@@ -113,7 +140,7 @@ def test_a_check_that_fails_on_the_base_commit_too_says_so(tmp_path: Path) -> No
     failing = UNITTEST.replace("pass", "self.fail()")
     base = written(tmp_path / "base", {"tests/test_a.py": failing, "tests/test_b.py": UNITTEST})
     same = written(tmp_path / "same", {"tests/test_a.py": failing})
-    receipt = validate(same, seconds=PATIENCE_SECONDS, base=base)[-1]
+    receipt = validate(same, seconds=SECONDS, base=base)[-1]
     assert (receipt.status, receipt.baseline) == ("failed", "failed")
     assert receipt.reason == "fails on the base commit too"
 
@@ -122,5 +149,5 @@ def test_a_check_that_passes_on_the_base_commit_is_the_agents(tmp_path: Path) ->
     failing = UNITTEST.replace("pass", "self.fail()")
     base = written(tmp_path / "base", {"tests/test_a.py": UNITTEST})
     changed = written(tmp_path / "changed", {"tests/test_a.py": failing})
-    receipt = validate(changed, seconds=PATIENCE_SECONDS, base=base)[-1]
+    receipt = validate(changed, seconds=SECONDS, base=base)[-1]
     assert (receipt.status, receipt.baseline, receipt.reason) == ("failed", "passed", "")

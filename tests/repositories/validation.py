@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 
 from snapshot.runner.agent import virtual_environment
 from snapshot.runner.agent.child_env import ChildEnv
@@ -16,9 +15,6 @@ from snapshot.runner.reporting.events import Receipt
 from snapshot.runner.stop import Stop
 from snapshot.runner.validation.baseline import BaseCommit
 from snapshot.runner.validation.run import Validation
-
-TOOLCHAINS: Final = {"RUSTUP_HOME": ".rustup", "GOCACHE": ".cache/go-build"}
-"""Variables of what an image has outside of a user's home, and a developer's machine within."""
 
 
 def validate(
@@ -63,7 +59,8 @@ def _environ(runner: Runner, place: Path, more: Mapping[str, str]) -> dict[str, 
     home, temporary = place / "home", place / "tmp"
     home.mkdir()
     temporary.mkdir()
-    toolchains = {name: str(Path.home() / folder) for name, folder in TOOLCHAINS.items()}
-    given = {**toolchains, **os.environ, **more}
-    environ = ChildEnv.from_environ(given).command(home=home, temporary=temporary)
+    cache = {"GOCACHE": str(Path.home() / ".cache" / "go-build")}
+    environ = ChildEnv.from_environ({**cache, **os.environ, **more}).command(
+        home=home, temporary=temporary
+    )
     return virtual_environment.enter(runner, environ, home)

@@ -51,7 +51,7 @@ RAN = {
     "maven": ("[INFO] Tests run: 7, Failures: 0, Errors: 0, Skipped: 1", 6),
     "maven without tests": ("[INFO] No tests to run.", 0),
     "maven, all skipped": ("[INFO] Tests are skipped.", 0),
-    "gradle": ("> Task :compileTestJava\n> Task :app:test\n\nBUILD SUCCESSFUL", 1),
+    "gradle": ("> Task :compileTestJava\n> Task :app:test\n\nBUILD SUCCESSFUL", None),
     "gradle without tests": ("> Task :test NO-SOURCE\n\nBUILD SUCCESSFUL", 0),
     "gradle, compiled alone": ("> Task :testClasses\n> Task :compileTestJava", None),
     "dotnet": ("Passed!  - Failed:     0, Passed:     5, Skipped:     0, Total:     5", 5),

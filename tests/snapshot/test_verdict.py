@@ -4,7 +4,8 @@ import pytest
 
 from snapshot.runner.agent.command import CommandResult
 from snapshot.runner.validation.plan import Command
-from snapshot.runner.validation.verdict import judge
+from snapshot.runner.validation.results import number_ran
+from snapshot.runner.validation.verdict import Evidence, judge
 
 NO_GO = "/bin/sh: 1: go: not found\nmake: *** [Makefile:9: test] Error 127"
 
@@ -24,7 +25,8 @@ def _verdict(
     must_count: bool = True,
 ) -> tuple[str, str]:
     command = Command(argv=("check",), must_count=must_count)
-    return judge(command, _result(output, code), script=script, missing=missing)
+    evidence = Evidence(ran=number_ran(output), script=script, missing=missing)
+    return judge(command, _result(output, code), evidence)
 
 
 PASSED = {
@@ -40,7 +42,7 @@ def test_a_check_passes_by_the_words_of_a_test_tool(verdict: tuple[str, str]) ->
 
 def test_a_wrapper_without_counted_tests_passes_and_says_so() -> None:
     expected = ("passed", "exit code 0; its output counts no tests")
-    assert _verdict("All checks passed!", script="ruff check") == expected
+    assert _verdict("done", script="node test.js") == expected
 
 
 def test_an_explicit_command_of_no_test_tool_passes_by_its_exit_code() -> None:
@@ -63,12 +65,25 @@ NOT_RUN = {
         _verdict("", script="make: Nothing to be done for 'test'."),
         "no test ran: it runs nothing but `nothing`",
     ),
+    "a script that only builds and checks style": (
+        _verdict("All checks passed!", script="npm install\nnpx eslint .\ngo vet ./..."),
+        "no test ran: it runs nothing but `npm install`",
+    ),
+    "a test tool behind a script, without a word": (
+        _verdict("", script="go test ./... >/dev/null"),
+        "no test ran: its output counts none",
+    ),
+    "all tests deselected": (_verdict("=== 3 deselected in 0.01s ===", 5), "no test ran"),
     "make without the language": (
         _verdict("done", script="for d in a; do go test $d; done", missing=("go",)),
         "go is not installed",
     ),
     "a test tool without a word": (_verdict(""), "no test ran: its output counts none"),
     "a program that is not there": (_verdict(NO_GO, 2), "go is not installed"),
+    "a toolchain without a version": (
+        _verdict("error: rustup could not choose a version of cargo to run, because\n" * 9, 1),
+        "cargo is not installed",
+    ),
     "a shell without it": (
         _verdict("bash: line 1: tox: command not found", 127),
         "tox is not installed",
@@ -86,6 +101,7 @@ FAILED = {
     "a test that misses a program": _verdict(
         "sh: 1: frobnicate: not found\n1 failed in 0.1s\nmake: *** [test] Error 1", 2
     ),
+    "jest cannot load a file": _verdict("FAIL ./a.test.js\nTests:       0 total", 1),
     "go does not build": _verdict("?   a\t[no test files]\nFAIL\tb [build failed]\nFAIL", 1),
 }
 

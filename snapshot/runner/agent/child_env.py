@@ -33,6 +33,14 @@ _MODELS: Final = re.compile(
     r"(?:OPENAI|ANTHROPIC|OPENROUTER|CLAUDE|CODEX|OPENCODE|GEMINI|GOOGLE|AZURE|LITELLM|XAI)_.*"
 )
 """Names that an agent's engine reads: one of them could send its key to another server."""
+TOOLCHAINS: Final = {
+    "RUSTUP_HOME": ".rustup",
+    "PYENV_ROOT": ".pyenv",
+    "RBENV_ROOT": ".rbenv",
+    "ASDF_DATA_DIR": ".asdf",
+    "MISE_DATA_DIR": ".local/share/mise",
+}
+"""Folders in our own home without which programs on the PATH do not find their language."""
 
 
 def is_reserved(name: str) -> bool:
@@ -56,7 +64,8 @@ class ChildEnv:
         return cls(
             path=_safe_path(environ.get("PATH") or DEFAULT_PATH),
             network={name: value for name, value in environ.items() if _NETWORK.fullmatch(name)},
-            task={
+            task=_toolchains(environ)
+            | {
                 name: value
                 for name, value in environ.items()
                 if name not in OURS and not _HOST.fullmatch(name)
@@ -80,6 +89,13 @@ class ChildEnv:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def _toolchains(environ: Mapping[str, str]) -> dict[str, str]:
+    """The toolchains of our own home: a command has another one."""
+    home = Path(environ.get("HOME") or "/nonexistent")
+    there = {name: home / folder for name, folder in TOOLCHAINS.items()}
+    return {name: str(folder) for name, folder in there.items() if folder.is_dir()}
 
 
 def _safe_path(path: str) -> str:

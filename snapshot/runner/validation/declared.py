@@ -14,7 +14,7 @@ from .. import files
 from . import instructions, settings, targets, workflows
 from .plan import Argv, Command, Host, Plan
 from .python import tool_steps
-from .tools import is_direct_test, programs
+from .tools import is_named_test, programs
 
 LARGEST_TEXT_BYTES: Final = 256 * 1024
 PYTHON_TOOLS: Final = frozenset({"tox", "nox", "hatch", "poetry", "pdm", "uv", "pre-commit"})
@@ -84,7 +84,7 @@ def _with_checks(plan: Plan, host: Host, checks: Sequence[Command], *, is_comple
     """A test tool that is called by name is judged by its own words, whoever declared it."""
     judged = tuple(
         msgspec.structs.replace(
-            check, must_count=not is_complete or is_direct_test(check.plain_line)
+            check, must_count=not is_complete or is_named_test(check.plain_line)
         )
         for check in checks
     )

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from ..reporting.events import Receipt
 from .plan import Command, Part, Target, usable
 from .session import Session
@@ -56,7 +58,8 @@ class Execution:
             self._skip([check], f"{absent} is not installed")
 
     def _absent(self, check: Command) -> str:
-        return self.session.absent(check.plain_line)
+        absent = self.session.absent
+        return absent(check.plain_line) or absent(self.session.script(check))
 
     def _run_target(self, target: Target) -> None:
         """The project's one command for all tests, or the checks of its parts."""
@@ -68,19 +71,21 @@ class Execution:
         steps = self._steps(usable(target.parts))
         if not self._is_wanted([*steps, wrapper]) or not self._is_set_up(steps, [wrapper]):
             return
-        absent = self.session.reason_against(wrapper) or self._absent_behind(wrapper)
+        absent = self.session.reason_against(wrapper) or self._lacks(wrapper)
         parts = [part for part in usable(target.parts) if part.checks]
         if absent and parts:
             for part in parts:
-                self._run_part(part)
+                self._run_part(part, note=f"instead of `{wrapper.line}`: {absent}")
             self._skip_missing(target.parts)
         elif (receipt := self._check(wrapper)) is None or receipt.status != "not_run":
             self._skip_missing(target.parts)
 
-    def _absent_behind(self, wrapper: Command) -> str:
-        return self.session.absent(self.session.script(wrapper))
+    def _lacks(self, command: Command) -> str:
+        """The reason why a script behind a command cannot run; empty if it can."""
+        absent = self.session.absent(self.session.script(command))
+        return f"{absent} is not installed" if absent else ""
 
-    def _run_part(self, part: Part) -> None:
+    def _run_part(self, part: Part, *, note: str = "") -> None:
         steps = self._steps([part])
         if part.missing:
             self._skip(part.checks, f"{part.missing} is not installed")
@@ -88,7 +93,7 @@ class Execution:
         is_wanted = part.checks and self._is_wanted([*steps, *part.checks])
         if is_wanted and self._is_set_up(steps, part.checks):
             for check in part.checks:
-                self._check(check)
+                self._check(check, note=note)
 
     def _steps(self, parts: Sequence[Part]) -> tuple[Command, ...]:
         """The set-up of these parts, or that of the repository itself."""
@@ -103,11 +108,12 @@ class Execution:
             self._skip(checks, f"the installation did not pass: {failed.command}")
         return failed is None
 
-    def _check(self, command: Command) -> Receipt | None:
+    def _check(self, command: Command, *, note: str = "") -> Receipt | None:
         if not self._is_wanted([command]):
             return None
         receipt = self.session.check(command)
-        self.on_receipt(receipt)
+        reason = "; ".join(filter(None, (receipt.reason, note)))
+        self.on_receipt(msgspec.structs.replace(receipt, reason=reason))
         return receipt
 
     def _skip_missing(self, parts: Sequence[Part]) -> None:

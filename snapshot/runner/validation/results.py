@@ -75,11 +75,6 @@ CLOSINGS: Final = (
         "maven",
         r"Tests run: (?P<ran>\d+), Failures: \d+, Errors: \d+, Skipped: (?P<not_run>\d+)",
     ),
-    _closing(
-        "gradle",
-        r"> Task :(?:\S+:)?(?:test(?!Classes)\w*|\w+Test)(?: (?:FAILED|UP-TO-DATE|FROM-CACHE))?$",
-        is_one=True,
-    ),
     _closing("sbt", r"(?:Passed|Failed): Total (?P<ran>\d+)"),
     _closing("dotnet", r"[ \t]*(?:Passed|Failed)![ \t]+-", counts=r"(?:Passed|Failed):[ \t]+(\d+)"),
     _closing(
@@ -104,6 +99,9 @@ CLOSINGS: Final = (
     _closing("leiningen", r"Ran (?P<ran>\d+) tests? containing"),
     _closing("pre-commit", r"\S.*\.{3,}(?:Passed|Failed)$", is_one=True),
 )
+_GRADLE: Final = re.compile(
+    r"> Task :(?:\S+:)?(?:test(?!Classes)\w*|\w+Test)(?: (?:FAILED|UP-TO-DATE|FROM-CACHE))?$"
+)
 _NONE: Final = re.compile(
     r"no tests? ran\b|no tests? found\b|no test files? found|no tests? to run|no test files\]"
     r"|collected 0 items|ran 0 tests|running 0 tests|no tests executed|no tests were found"
@@ -120,17 +118,16 @@ def number_ran(output: str) -> int | None:
     lines = list(_lines(output))
     counts = [count for line in lines for count in _counts(line)]
     if not counts:
-        return 0 if says_none(lines) else None
+        return 0 if _is_none(lines) else None
     return max(0, sum(counts))
 
 
-def found_none(output: str) -> bool:
-    """True if a tool said that there was no test, and none that one ran."""
-    lines = list(_lines(output))
-    return says_none(lines) and not any(count for line in lines for count in _counts(line))
+def is_gradles(output: str) -> bool:
+    """True if gradle ran a task for tests: it counts them in its reports alone."""
+    return any(_GRADLE.match(line) for line in _lines(output))
 
 
-def says_none(lines: list[str]) -> bool:
+def _is_none(lines: list[str]) -> bool:
     return any(_NONE.search(line) for line in lines)
 
 

@@ -1,37 +1,82 @@
-"""The script behind a wrapper such as `make test` or `npm test`, read or asked for, never run."""
+"""The script behind a command such as `make test` or `npm test`, read or asked for, never run."""
 
+import re
+import shlex
 from collections.abc import Callable
 from typing import Final
 
 from .folder import Folder
 from .node import script
-from .plan import Argv, Command
+from .plan import SHELL, Argv, Command
+from .tools import simple_commands
 
 DEPTH: Final = 4
+UNKNOWN: Final = "unknown"
+"""A script that cannot be read."""
+LARGEST_SCRIPT: Final = 20_000
 _NODE: Final = frozenset({"npm", "pnpm", "yarn", "bun"})
 _OPTION_OF_DRY_RUN: Final = {"make": "--dry-run", "just": "--dry-run"}
 _ALIASES: Final = {"t": "test", "tst": "test"}
+_SHELLS: Final = frozenset({"sh", "bash"})
+_INTERPRETERS: Final = frozenset({"node", "python", "python3"})
+_COMMENT: Final = re.compile(r"^\s*(?:#|//|['\"]use strict).*$", re.MULTILINE)
 
 Ask = Callable[[Argv], str | None]
 """Runs a command that changes nothing, and returns its output; None if it failed."""
 
 
-def is_wrapper(argv: Argv) -> bool:
-    program = argv[0]
-    if program == "composer":
-        return len(argv) > 1
-    return program in _OPTION_OF_DRY_RUN or (program in _NODE and _script_name(argv) != "")
-
-
 def behind(command: Command, folder: Folder, ask: Ask) -> str | None:
-    """The script that the wrapper runs; None if the command is none, or it cannot be known."""
-    argv = command.argv
-    if option := _OPTION_OF_DRY_RUN.get(argv[0]):
-        return ask((argv[0], option, *argv[1:]))
-    if argv[0] == "composer":
-        return _composer(folder, argv[-1])
-    name = _script_name(argv) if argv[0] in _NODE else ""
-    return _node(folder, name, DEPTH) if name else None
+    """The commands that it comes down to, one a line; None for a program of its own."""
+    if command.argv[: len(SHELL)] == SHELL:
+        return _expanded(command.plain_line, folder, ask, DEPTH)
+    return _of(command.argv, folder, ask, DEPTH)
+
+
+def _expanded(text: str, folder: Folder, ask: Ask, depth: int) -> str:
+    """The text with the scripts of its commands in their places."""
+    lines: list[str] = []
+    for line in simple_commands(text):
+        inner = _of(_words(line), folder, ask, depth - 1) if depth else None
+        lines.append(line if inner is None else inner)
+    return "\n".join(lines)
+
+
+def _of(argv: Argv, folder: Folder, ask: Ask, depth: int) -> str | None:
+    program = argv[0] if argv else ""
+    if option := _OPTION_OF_DRY_RUN.get(program):
+        return ask((program, option, *argv[1:])) or UNKNOWN
+    if program in _NODE and (name := _script_name(argv)):
+        found = "\n".join(filter(None, (script(folder, each) for each in (f"pre{name}", name))))
+        return _expanded(found, folder, ask, depth) if found else UNKNOWN
+    if program == "composer" and len(argv) > 1:
+        found = _composer(folder, argv[-1])
+        return _expanded(found, folder, ask, depth) if found else UNKNOWN
+    return _of_file(argv, folder, ask, depth)
+
+
+def _of_file(argv: Argv, folder: Folder, ask: Ask, depth: int) -> str | None:
+    """The content of a shell's script; `true` for another program's empty one."""
+    is_own = bool(argv) and argv[0].startswith("./")
+    is_run = len(argv) > 1 and argv[0] in _SHELLS | _INTERPRETERS
+    name = argv[0] if is_own else argv[1] if is_run else ""
+    text = folder.text(name.removeprefix("./")) if _is_inside(name) else ""
+    is_shell = argv[0] in _SHELLS if is_run else text.startswith(("#!/bin/sh", "#!/bin/bash"))
+    is_shell = is_shell or text.startswith(("#!/usr/bin/env bash", "#!/usr/bin/env sh"))
+    if is_shell and 0 < len(text) < LARGEST_SCRIPT:
+        return _expanded(_COMMENT.sub("", text), folder, ask, depth)
+    has_file = bool(name) and _is_inside(name) and folder.has(name.removeprefix("./"))
+    return "true" if has_file and not _COMMENT.sub("", text).strip() else None
+
+
+def _is_inside(name: str) -> bool:
+    return bool(name) and not name.startswith(("/", "-")) and ".." not in name.split("/")
+
+
+def _words(line: str) -> Argv:
+    try:
+        return tuple(shlex.split(line))
+    except ValueError:
+        return tuple(line.split())
 
 
 def _script_name(argv: Argv) -> str:
@@ -43,21 +88,7 @@ def _script_name(argv: Argv) -> str:
     return ""
 
 
-def _node(folder: Folder, name: str, depth: int) -> str | None:
-    """The script with those that it calls put in their places."""
-    found = "\n".join(filter(None, (script(folder, each) for each in (f"pre{name}", name))))
-    lines = []
-    for line in found.replace("&&", "\n").replace(";", "\n").splitlines():
-        words = tuple(line.split())
-        inner = _script_name(words) if words and words[0] in _NODE else ""
-        is_known = inner and depth and script(folder, inner)
-        lines.append((is_known and _node(folder, inner, depth - 1)) or line)
-    return "\n".join(lines) or None
-
-
-def _composer(folder: Folder, name: str) -> str | None:
+def _composer(folder: Folder, name: str) -> str:
     scripts = folder.table("composer.json").get("scripts")
     found = scripts.get(name) if isinstance(scripts, dict) else None
-    if isinstance(found, str):
-        return found
-    return "\n".join(map(str, found)) if isinstance(found, list) else None
+    return "\n".join(map(str, found)) if isinstance(found, list) else str(found or "")

@@ -1,5 +1,6 @@
 """A checkout that was set up, in which checks run one after another."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,10 @@ from ..agent.command import CommandResult, Runner
 from ..reporting.events import Receipt, Status
 from ..text import printable
 from ..truncation import last_of
-from . import scripts, tools
+from . import reports, results, scripts, tools
 from .folder import Folder
 from .plan import Argv, Command, Host, Plan
-from .verdict import Verdict, judge
+from .verdict import Evidence, Verdict, judge
 
 TAIL_CHARACTERS: Final = 4_000
 ASK_SECONDS: Final = 20.0
@@ -27,6 +28,7 @@ class Session:
     plan: Plan
     seconds_left: Callable[[], float]
     _done: dict[Command, Receipt] = field(default_factory=dict)
+    _scripts: dict[Command, str | None] = field(default_factory=dict)
 
     @property
     def host(self) -> Host:
@@ -63,18 +65,28 @@ class Session:
         script = self.script(command)
         if absent := self.absent(script):
             return self.skipped(command, f"{absent} is not installed")
-        missing = [part.missing for part in self.plan.parts if part.missing]
+        began_at = time.time()
         result = self._run(command)
-        return self._receipt(
-            command, result, judge(command, result, script=script, missing=missing)
+        evidence = Evidence(
+            ran=self._number_ran(printable(result.output), began_at),
+            script=script,
+            missing=[part.missing for part in self.plan.parts if part.missing],
         )
+        return self._receipt(command, result, judge(command, result, evidence))
 
     def script(self, command: Command) -> str | None:
-        """The script behind a wrapper; None for another command."""
-        if not scripts.is_wrapper(command.argv):
-            return None
-        folder = Folder(checkout=self.checkout, path=command.directory)
-        return scripts.behind(command, folder, lambda argv: self._ask(command, argv)) or "unknown"
+        """The commands that it comes down to; None for a program of its own."""
+        if command not in self._scripts:
+            folder = Folder(checkout=self.checkout, path=command.directory)
+            found = scripts.behind(command, folder, lambda argv: self._ask(command, argv))
+            self._scripts[command] = found
+        return self._scripts[command]
+
+    def _number_ran(self, output: str, began_at: float) -> int | None:
+        ran = results.number_ran(output)
+        if results.is_gradles(output):
+            return (ran or 0) + reports.number_ran(self.checkout, since=began_at)
+        return ran
 
     def absent(self, script: str | None) -> str:
         """The first known program of the script that is not installed."""

@@ -26,6 +26,17 @@ _WRAPPED: Final = (
 )
 _TEST: Final = re.compile(rf"{_RUNNER}(?:{_DIRECT}|{_WRAPPED})")
 _DIRECT_TEST: Final = re.compile(rf"{_RUNNER}{_DIRECT}")
+_NAMED: Final = re.compile(r"(?:make|just|composer|npm|pnpm|yarn|bun)(?: run)? (?:t|tests?)\b")
+_UNTESTED: Final = re.compile(
+    rf"{_RUNNER}(?:go (?:build|vet|fmt|generate|mod|install|get)|gofmt|goimports|golangci-lint"
+    r"|staticcheck|cargo (?:build|check|clippy|fmt|doc|fetch)|tsc|vue-tsc|eslint|prettier|standard"
+    r"|(?:npm|pnpm|yarn|bun) (?:ci|i|install)|semistandard|xo|biome|rollup|webpack|vite build"
+    r"|esbuild|tsup|babel|rimraf|ruff|black|isort|flake8|pylint|mypy|pyright|pip3? install|build"
+    r"|compileall|gcc|cc|g\+\+|c\+\+|shellcheck|codespell|markdownlint\S*|rubocop|phpstan|psalm"
+    r"|dotnet (?:build|restore|format)|php-cs-fixer|phpcs|composer (?:install|validate)"
+    r"|mix (?:format|compile|deps\S*)|mvn .*\bcompile|git)(?![\w./-])"
+)
+"""Compilers, linters and installers."""
 _PREFIX: Final = re.compile(
     r"[A-Za-z_]\w*=\S*[ \t]+|(?:do|then|else|if|elif|while|until|time|exec|env|command|nice)[ \t]+"
 )
@@ -63,9 +74,20 @@ def is_direct_test(line: str) -> bool:
     return any(_DIRECT_TEST.match(each) for each in simple_commands(line))
 
 
+def is_named_test(line: str) -> bool:
+    """True if the line's own words say that it tests: by a test tool, or a script of that name."""
+    return is_direct_test(line) or any(_NAMED.match(each) for each in simple_commands(line))
+
+
 def is_trivial(script: str) -> bool:
-    """True if nothing in the script can have tested anything."""
+    """True if nothing in the script does any work."""
     return all(_first(each) in TRIVIAL for each in simple_commands(script))
+
+
+def is_untested(script: str) -> bool:
+    """True if the script only builds, checks its style, or does nothing."""
+    commands = simple_commands(script)
+    return all(_first(each) in TRIVIAL or _UNTESTED.match(each) for each in commands)
 
 
 def programs(script: str) -> Iterator[str]:
