@@ -33,7 +33,7 @@ Verdict = tuple[Status, str]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a check that ran."""
+    """The findings about a check that ran."""
 
     ran: int | None
     """The number of tests; None: nothing counts them."""
