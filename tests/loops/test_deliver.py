@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from standardwebhooks.webhooks import Webhook
 from structlog.testing import capture_logs
 
@@ -659,13 +660,31 @@ async def test_a_waiting_delivery_goes_when_another_is_answered_and_nothing_is_r
     assert len(outbox.settled) == len(rows)
 
 
+class LateRead(CountedReads):
+    """A read that may take its time; it says if it has found all."""
+
+    def __init__(self, heads: Sequence[Row]) -> None:
+        super().__init__(heads)
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
+        found = await super().due_deliveries(now, endpoint_ids)
+        if not self.may_answer.is_set():
+            await self.may_answer.wait()
+            found = await Outbox.due_deliveries(self, now, endpoint_ids)
+        return {name: replace(each, is_all=len(each.heads) == 1) for name, each in found.items()}
+
+
 class Committed:
     """Commits of events of one task, and the deliverer that follows them."""
 
     def __init__(self, group: asyncio.TaskGroup, *before: Row) -> None:
         self.transport = Paced(0)
         self._heads = list(before)
-        self.outbox = CountedReads(self._heads)
+        self.outbox = LateRead(self._heads)
         self._events = 0
         self.deliverer = delivering(self.outbox, self._build, group, transport=self.transport)
 
@@ -704,6 +723,39 @@ class Committed:
     @property
     def sent(self) -> list[int]:
         return [each.seq for each in self.outbox.settled]
+
+
+async def test_an_endpoint_of_which_all_is_under_way_is_not_read_again() -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group, Row(seq=0))
+        await committed.deliverer.step()
+        assert await turns(lambda: committed.transport.asked == 1)
+        await committed.answer()
+        committed.commit()
+        assert await turns(lambda: committed.transport.asked == 2)
+        await committed.answer()
+    assert committed.outbox.reads == 1
+
+
+async def test_what_waits_for_a_lane_that_is_released_during_the_read_is_not_overtaken() -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group, Row(seq=0))
+        await committed.deliverer.step()
+        assert await turns(lambda: committed.transport.asked == 1)
+        committed.commit()
+        committed.outbox.may_answer.clear()
+        reading = group.create_task(committed.deliverer.step())
+        assert await turns(lambda: committed.outbox.reads == 2)
+        await committed.answer()
+        committed.outbox.may_answer.set()
+        await reading
+        committed.commit()
+        assert not await turns(lambda: committed.transport.asked > 1)
+        for number in (2, 3):
+            await committed.deliverer.step()
+            assert await turns(lambda: committed.transport.asked == number)  # noqa: B023
+            await committed.answer()
+    assert committed.sent == [0, 1, 2]
 
 
 async def test_what_was_just_committed_is_sent_and_nothing_is_read() -> None:
