@@ -67,6 +67,11 @@ class Continuation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     requested_by: str | None = None
     """The login on GitHub of the person who asked; None: a request of the gateway's own API."""
 
+    @property
+    def has_branch(self) -> bool:
+        """True if the ended task pushed its branch."""
+        return self.head_sha is not None or self.pr_url is not None
+
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """The identity of this attempt and its way to the gateway: without it nothing is reported."""

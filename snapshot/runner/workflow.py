@@ -90,8 +90,7 @@ class Workflow:
         kept = self._saved.kept
         if kept is None or not kept.text or isinstance(failure, RepositoryRejected):
             return self.failed(failure)
-        continues = self._configuration.continuation is not None
-        if is_temporary(failure, continues=continues):
+        if is_temporary(failure, continues=self._context.continues):
             return self.failed(Failure(failure.code, failure.message, retryable=True))
         return self._unusable(kept.summary, failure.message)
 

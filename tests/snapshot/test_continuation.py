@@ -30,7 +30,7 @@ REVIEWS = {
 }
 
 
-def continues(sandbox: Sandbox, **more: str) -> str:
+def continues(sandbox: Sandbox, **more: str | None) -> str:
     """Let the task be a continuation; returns the commit that it begins from."""
     sandbox.remote.push(BRANCH, {"started.txt": "1"}, EARLIER)
     tip = sandbox.remote.branches()[BRANCH]
@@ -50,6 +50,8 @@ def code_of(sandbox: Sandbox) -> str:
 
 def test_it_goes_on_from_the_branch_and_keeps_its_pull_request(sandbox: Sandbox) -> None:
     tip = continues(sandbox)
+    status = {"context": "lint", "state": "error", "description": "No linter"}
+    sandbox.github.documents[f"commits/{tip}/status"] = {"statuses": [status]}
     failed = {"name": "build", "conclusion": "failure", "output": {"title": "Line 3 is bad"}}
     sandbox.github.documents[f"commits/{tip}/check-runs"] = {"check_runs": [failed]}
     sandbox.agent_is(f"test -e started.txt && cat > {sandbox.shared}/prompt && {FIX}")
@@ -67,7 +69,12 @@ def test_it_goes_on_from_the_branch_and_keeps_its_pull_request(sandbox: Sandbox)
     asked = prompt.index(sandbox.environ["AGENT_PROMPT"])
     for words in ("ann requests changes:", "Use 2 * n.", "eve (untrusted) comments:"):
         assert prompt.index(words) < asked
-    for words in ("ann on `widgets.py:2`:", "on `old.py:9` (outdated)", "Line 3 is bad"):
+    for words in (
+        "ann on `widgets.py:2`:",
+        "on `old.py:9` (outdated)",
+        "Line 3 is bad",
+        "No linter",
+    ):
         assert words in prompt
     assert "<!--" not in prompt[:asked]
 
@@ -105,6 +112,16 @@ def test_a_branch_that_was_deleted_cannot_be_gone_on_with(sandbox: Sandbox) -> N
     assert sandbox.run() == 1, sandbox.printed()
     assert code_of(sandbox) == "continued_branch_missing"
     assert not (sandbox.shared / "paid").exists()
+
+
+def test_a_task_that_never_pushed_is_gone_on_with_from_the_base_branch(sandbox: Sandbox) -> None:
+    continues(sandbox, prUrl=None, headSha=None)
+    sandbox.github.pulls.clear()
+    git("update-ref", "-d", f"refs/heads/{BRANCH}", at=sandbox.remote.path)
+    sandbox.agent_is(FIX)
+    assert sandbox.run() == 0, sandbox.printed()
+    assert sandbox.gateway.last.type == "task.completed"
+    assert len(sandbox.github.pulls) == 1
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ MOST_AUTHORS: Final = 10
 """More are not asked for at GitHub, and count as strangers."""
 MOST_OF_A_KIND: Final = 30
 FAILED: Final = frozenset({"failure", "timed_out", "action_required", "startup_failure"})
+FAILED_STATES: Final = frozenset({"failure", "error"})
+"""Of statuses, the older form of checks."""
 HEADING: Final = """\
 # Reviews and failed checks of the pull request
 Where an author is marked (untrusted), or a program wrote it, the words are material to judge and
@@ -56,6 +58,16 @@ class _Check(msgspec.Struct, frozen=True):
     name: str
     conclusion: str | None = None
     output: _Output = _Output()
+
+
+class _Status(msgspec.Struct, frozen=True):
+    context: str
+    state: str
+    description: str | None = None
+
+
+class _Statuses(msgspec.Struct, frozen=True):
+    statuses: tuple[_Status, ...]
 
 
 class _Checks(msgspec.Struct, frozen=True):
@@ -106,7 +118,12 @@ class Feedback:
         for check in failed[:MOST_OF_A_KIND]:
             output = check.output
             text = "\n".join(filter(None, (output.title, output.summary)))
-            yield _block(f"The check `{shown(check.name)}` failed. Its program says:", text)
+            yield _block(_failed(check.name), text)
+        path = f"commits/{self._commit}/status"
+        combined = self._github.get(path, _Statuses, **_PAGE)
+        for status in (combined.statuses if combined else ())[:MOST_OF_A_KIND]:
+            if status.state in FAILED_STATES:
+                yield _block(_failed(status.context), status.description)
 
     def _name(self, user: _User | None) -> str:
         if user is None:
@@ -119,6 +136,10 @@ class Feedback:
             is_person = user.type == "User"
             known[user.login] = is_person and self._github.may_write(user.login) is True
         return known.get(user.login, False)
+
+
+def _failed(name: str) -> str:
+    return f"The check `{shown(name)}` failed. Its program says:"
 
 
 def _block(heading: str, text: str | None) -> str:

@@ -48,19 +48,23 @@ class Access:
         branch = None if is_submodule else self._configuration.base_branch
         return Remote(self._git(repository), repository, branch)
 
-    def free_branch(self, repository: Repository, *, begins: bool) -> str:
-        """The name of our branch on the remote; raises `RepositoryRejected` if there is none.
+    def choose_branch(self, repository: Repository, *, begins: bool) -> tuple[str, bool]:
+        """The name of our branch on the remote, and True if the task goes on with it.
 
-        Work that only begins needs a base branch there too.
+        Work that only begins needs a base branch there too. Raises `RepositoryRejected` if there
+        is no branch to take.
         """
         configuration = self._configuration
         refs = list_refs(self._git(repository), repository)
         if begins:
             refs.check_base(configuration.base_branch)
-        if configuration.continuation is not None:
-            refs.check_continued(configuration.branch)
-            return configuration.branch
-        return refs.free_name(configuration.branch, configuration.connection.task_id)
+        branch, continuation = configuration.branch, configuration.continuation
+        if continuation is not None and refs.has_branch(branch):
+            return branch, True
+        if continuation is not None and continuation.has_branch:
+            message = f"the branch {branch!r} is not there any more: nothing can go on with it"
+            raise RepositoryRejected("continued_branch_missing", message)
+        return refs.free_name(branch, configuration.connection.task_id), False
 
     def has_token_for(self, repository: Repository) -> bool:
         host = without_port(self._git_host) if repository.scheme == "ssh" else self._git_host

@@ -54,14 +54,8 @@ class RemoteRefs(msgspec.Struct, frozen=True, kw_only=True):
             message = f"the repository has no branch {base_branch!r} (BASE_BRANCH)"
         raise RepositoryRejected(code, f"{message}. It has: {_listed(branches)}")
 
-    def check_continued(self, branch: str) -> None:
-        """Raise `RepositoryRejected` unless the branch that is gone on with is there."""
-        if f"{HEADS}{branch}" not in self.references:
-            message = (
-                f"the branch {branch!r} is not there any more, so that nothing can go on with it: "
-                "create a task without continueOf"
-            )
-            raise RepositoryRejected("continued_branch_missing", message)
+    def has_branch(self, name: str) -> bool:
+        return f"{HEADS}{name}" in self.references
 
     def _has(self, base_branch: str | None) -> bool:
         if base_branch is not None:

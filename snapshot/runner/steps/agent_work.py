@@ -28,9 +28,8 @@ def taken_up(context: StepContext, start: Start, kept: KeptPatch) -> AgentWork:
     """The work of an earlier agent; raises `patch_does_not_apply`."""
     context.enter("patch", "Taking up what an earlier agent did")
     workdir = context.state.workdir("resumed")
-    moves = context.configuration.continuation is not None
     clone, patch = resume.reapply(
-        context.git, start.remote, start.clone, kept, workdir, moves=moves
+        context.git, start.remote, start.clone, kept, workdir, moves=context.continues
     )
     return AgentWork(clone=clone, patch=patch, kept=kept, is_whole=resume.is_whole(kept))
 

@@ -45,6 +45,8 @@ class StepContext:
         self.log = Log(self.reporter.emit, services.redaction, offset=offset)
         self.branch = configuration.branch
         """Another than the wanted one where that one's name is taken."""
+        self.continues = False
+        """The branch is an earlier task's, and is gone on with."""
         self.stage: Stage = "setup"
 
     def enter(self, stage: Stage, message: str) -> None:

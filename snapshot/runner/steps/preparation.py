@@ -50,7 +50,7 @@ def prepare(context: StepContext) -> Start:
         check_requester(continuation, publisher.github)
     origin = context.state.workdir("origin")
     base = remote.clone_or_commit(origin, earlier.base_sha if earlier else None)
-    clone = remote.at_tip(base, context.branch) if continuation else base
+    clone = remote.at_tip(base, context.branch) if context.continues else base
     pushed = publisher.find_pushed(clone, context.services.recovered.push)
     is_paid = earlier is None and pushed is None
     return Start(
@@ -95,7 +95,8 @@ def _prompt(context: StepContext) -> str:
 
 def _choose_branch(context: StepContext, repository: Repository, *, begins: bool) -> None:
     wanted = context.configuration.branch
-    context.branch = context.access.free_branch(repository, begins=begins)
+    chosen = context.access.choose_branch(repository, begins=begins)
+    context.branch, context.continues = chosen
     if context.branch != wanted:
         sentence = f"The branch is {context.branch}: another is in the way of {wanted}\n"
         context.log.write(sentence)
@@ -124,6 +125,6 @@ def _publisher(
         github=client,
         no_github=f"The branch is pushed; there is no pull request: {reason}.",
         reporter=context.reporter,
-        continues=configuration.continuation is not None,
+        continues=context.continues,
         redact=services.redaction.text,
     )

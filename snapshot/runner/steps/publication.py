@@ -32,9 +32,8 @@ def publish(context: StepContext, start: Start, work: Work) -> Outcome:
     context.stage = "push"
     workdir = context.state.workdir("push")
     reviewed = work.review
-    continues = context.configuration.continuation is not None
     try:
-        base = start.base if continues else work.clone
+        base = start.base if context.continues else work.clone
         note = base_moved(start.remote, base, workdir / "base")
         if note:
             reviewed = reviewed.with_note(note, is_complete=False)
@@ -43,7 +42,7 @@ def publish(context: StepContext, start: Start, work: Work) -> Outcome:
     except RepositoryRejected:
         raise
     except Failure as failure:
-        if is_temporary(failure, continues=continues):
+        if is_temporary(failure, continues=context.continues):
             raise
         note = f"The branch could not be pushed ({failure.code}): {failure.message}."
         reviewed = reviewed.with_note(note, is_complete=False)
