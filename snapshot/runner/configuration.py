@@ -24,6 +24,7 @@ PROVIDERS_OF_ENGINE: Final = {
 }
 """Engines that do not speak to every provider."""
 GITHUB_API_URL: Final = "https://api.github.com"
+PULL_REQUESTS: Final = ("draft", "ready")
 DEFAULT_RUN_SECONDS: Final = 3600
 DEFAULT_COST_USD: Final = 3.0
 ModelApi = Literal["chat", "responses"]
@@ -128,6 +129,10 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     run_seconds: float
     snapshot: str
     author: tuple[str, str]
+    signing_key: Secret | None
+    """An SSH key for commits."""
+    pull_requests: str
+    """`draft`, or `ready` for complete work."""
     keep_alive: bool
 
     @classmethod
@@ -198,6 +203,8 @@ def _configuration(variables: Variables) -> Configuration:
         ),
         snapshot=snapshot or "",
         author=(author, email),
+        signing_key=variables.secret("SLIPGATE_SIGNING_KEY"),
+        pull_requests=variables.choice("SLIPGATE_PULL_REQUESTS", PULL_REQUESTS) or "draft",
         keep_alive=variables.flag("KEEP_ALIVE"),
     )
 

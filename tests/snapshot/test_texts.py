@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from snapshot.runner.agent.child_env import DEFAULT_PATH, ChildEnv
-from snapshot.runner.publication.publisher import pull_request_body
 from snapshot.runner.reporting.channel import flat_payload
-from snapshot.runner.reporting.events import Envelope, Receipt
+from snapshot.runner.reporting.events import Envelope
 from snapshot.runner.reporting.events import Log as LogEvent
 from snapshot.runner.reporting.log import LARGEST_BYTES, Log, chunks
 from snapshot.runner.reporting.redaction import Redaction
@@ -107,19 +106,6 @@ def test_a_child_sees_the_tasks_own_variables_and_nothing_of_ours() -> None:
 )
 def test_no_program_is_looked_for_where_an_agent_stands(given: str, kept: str) -> None:
     assert ChildEnv.from_environ({"PATH": given}).base()["PATH"] == kept
-
-
-def test_receipts_cannot_break_their_table() -> None:
-    receipt = Receipt(
-        command="sh -c 'a | b\n`c`'",
-        exit_code=None,
-        seconds=0,
-        output_tail="",
-        status="not_run",
-        reason="x is not | installed",
-    )
-    row = pull_request_body("s", [receipt], task_id="t", attempt=1).splitlines()[4]
-    assert row == "| `sh -c 'a \\| b 'c''` | not run: x is not \\| installed | 0.0 |"
 
 
 FLAT: dict[str, tuple[str, dict[str, object], dict[str, str] | None]] = {

@@ -1,4 +1,4 @@
-"""One repository on GitHub: its rules before the push, and its draft pull request after it."""
+"""One repository on GitHub: its rules before the push, and its pull request after it."""
 
 import time
 from collections.abc import Callable
@@ -25,10 +25,11 @@ CHECK_SECONDS: Final = 30.0
 """The longest wait to learn more of the repository: the agent needs the time."""
 T = TypeVar("T")
 _WRITING: Final = frozenset({"admin", "maintain", "write"})
+SIGNATURES: Final = "required_signatures"
 _REFUSING: Final = {
     "creation": "only some may create such a branch",
     "pull_request": "changes come through a pull request alone",
-    "required_signatures": "commits must be signed, and ours are not",
+    SIGNATURES: "commits must be signed, and SLIPGATE_SIGNING_KEY is not set",
 }
 """Rules that refuse the first push of our branch."""
 
@@ -47,6 +48,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     base: str
     title: str
     body: str
+    is_draft: bool = True
 
 
 class _Owner(msgspec.Struct, frozen=True):
@@ -107,8 +109,9 @@ class GitHub:
             return None
         return self._info.full_name
 
-    def check(self, branch: str) -> None:
-        """Check before an agent is paid that its branch can be pushed.
+    def check(self, branch: str, *, is_signed: bool = False) -> None:
+        """Check before an agent is paid that its branch, with signed commits or others, can be
+        pushed.
 
         Raises:
             Failure: `github_token_refused`, `repository_archived`, `no_push_access` or
@@ -118,17 +121,17 @@ class GitHub:
             self._load_info()
             if self._info is not None:
                 self._check_access(self._info)
-                self._check_rules(branch)
+                self._check_rules(branch, is_signed=is_signed)
         except Failure as failure:
             if not failure.retryable:
                 raise
 
     def open(self, proposal: Proposal) -> PullRequest:
-        """Open it as a draft, or plainly where drafts are not offered, or find the open one.
+        """Open it, a draft plainly where drafts are not offered, or find the open one.
 
         Raises `pull_request_failed`, `github_unreachable`, `github_rate_limited`.
         """
-        response = self._create(proposal, is_draft=True)
+        response = self._create(proposal, is_draft=proposal.is_draft)
         if response.status_code == 422 and "draft" in response.text.lower():
             response = self._create(proposal, is_draft=False)
         if response.status_code == 422 and (found := self.find(proposal.branch)):
@@ -201,12 +204,13 @@ class GitHub:
             )
             raise Failure("no_push_access", message)
 
-    def _check_rules(self, branch: str) -> None:
+    def _check_rules(self, branch: str, *, is_signed: bool) -> None:
         rules = self._check_api.request(
             "GET", f"{self._root}/rules/branches/{quote(branch, safe='')}"
         )
         for rule in _decoded_if_known(rules, tuple[_Rule, ...]) or ():
-            if rule.type not in _REFUSING or rule.ruleset_id is None:
+            is_met = is_signed and rule.type == SIGNATURES
+            if rule.type not in _REFUSING or is_met or rule.ruleset_id is None:
                 continue
             url = f"{self._root}/rulesets/{rule.ruleset_id}"
             ruleset = _decoded_if_known(self._check_api.request("GET", url), _Ruleset)

@@ -1,8 +1,9 @@
 """Publishes finished work: commit, push, pull request, with an ask before each of the last two."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -10,11 +11,24 @@ from ..failure import Failure, RepositoryRejected
 from ..reporting.events import Progress, PullRequestCreated, PushRequest, Receipt
 from ..reporting.final_event import Review
 from ..reporting.reporter import Reporter
-from ..repository import clean_checkout
+from ..repository import base_texts, clean_checkout
+from ..repository.clean_checkout import Applied
 from ..repository.git import Git
 from ..repository.patch import Patch
+from ..repository.plumbing import nul_list
 from ..repository.remote import ATTEMPT_TRAILER, TASK_TRAILER, Clone, Remote, RemoteBranch
+from ..repository.starting_state import CHECKOUT_SECONDS
+from ..truncation import last_of
+from ..variables import Secret
+from . import conventions
 from .github import GitHub, Proposal, PullRequest
+from .masking import masked
+from .pull_request import Facts, FileStat, body
+
+PUSH_BYTES: Final = 60 * 1024
+"""The gateway takes 64 KiB of fields that it does not know."""
+BYTES_OF_A_CHARACTER: Final = 6
+"""At most, escaped in JSON."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +46,12 @@ class Publisher:
     attempt: int
     branch: str
     title: str
+    issues: tuple[int, ...]
+    """Of the same repository, which the task names."""
     author: tuple[str, str]
+    signing_key: Secret | None
+    is_ready: bool
+    """Complete work is proposed as ready for review; all other is a draft."""
     git: Git
     remote: Remote
     github: GitHub | None
@@ -56,7 +75,8 @@ class Publisher:
             return pushed
         self.remote.check_push(clone, self.branch)
         if self.github is not None and not self.remote.is_local:
-            self.github.check(self.branch)
+            self.github.check(self.branch, is_signed=self.signing_key is not None)
+        self._check_signing(clone)
         return None
 
     def push(self, workdir: Path, work: Work) -> PushRequest:
@@ -65,18 +85,20 @@ class Publisher:
         Raises `Stopped` (the gateway says that this attempt is over), `Failure` (any step's own).
         """
         applied = clean_checkout.apply(self.git, work.clone, work.patch, workdir)
-        message = self.redact(self._commit_message(work.agent_summary))
-        author = self.author
-        commit = clean_checkout.commit(self.git, applied, message=message, author=author)
+        texts = base_texts.read(self.git, work.clone, conventions.is_wanted)
+        commit = self._commit(applied, work.agent_summary, conventions.wants_sign_off(texts))
         expected = self._expected(workdir, work.clone)
-        request = PushRequest(
-            stage="push",
-            message=f"Pushing {self.branch}",
-            commit_sha=commit,
-            base_branch=work.clone.base_branch,
-            summary=work.review.summary,
-            is_complete=work.review.is_complete,
-            validation=work.receipts,
+        request = fitting(
+            PushRequest(
+                stage="push",
+                message=f"Pushing {self.branch}",
+                commit_sha=commit,
+                base_branch=work.clone.base_branch,
+                summary=work.review.summary,
+                is_complete=work.review.is_complete,
+                validation=work.receipts,
+                body=self._body(work, "" if self.continues else conventions.template(texts)),
+            )
         )
         self.reporter.ask(request)
         self.remote.push(workdir, commit, self.branch, expected=expected)
@@ -87,10 +109,11 @@ class Publisher:
         review = Review(summary=pushed.summary, is_complete=pushed.is_complete)
         if self.github is None:
             return review.with_note(self.no_github), None
-        message = f"Opening a draft pull request for {self.branch}"
-        self.reporter.ask(Progress(stage="pr", message=message))
+        is_draft = not (self.is_ready and pushed.is_complete)
+        kind = "a draft pull request" if is_draft else "a pull request"
+        self.reporter.ask(Progress(stage="pr", message=f"Opening {kind} for {self.branch}"))
         try:
-            opened = self._proposed(self.github, self._proposal(pushed))
+            opened = self._proposed(self.github, self._proposal(pushed, is_draft=is_draft))
         except Failure as failure:
             note = f"The branch is pushed, but there is no pull request: {failure.message}."
             return review.with_note(note, is_complete=False), None
@@ -135,42 +158,80 @@ class Publisher:
             print(f"slipgate: the pull request has no comment: {failure.message}", flush=True)
         return opened
 
-    def _commit_message(self, agent_summary: str) -> str:
-        trailers = f"{TASK_TRAILER}: {self.task_id}\n{ATTEMPT_TRAILER}: {self.attempt}"
-        return "\n\n".join(filter(None, (self.title, agent_summary, trailers))) + "\n"
+    def _check_signing(self, clone: Clone) -> None:
+        """Sign a commit that nobody gets; raises `signing_failed`."""
+        if self.signing_key is None:
+            return
+        base = clone.base_sha
+        tree = self.git.at(clone.directory).text("rev-parse", f"{base}^{{tree}}")
+        applied = Applied(directory=clone.directory, base_sha=base, tree=tree)
+        self._signed(applied, "A trial")
 
-    def _proposal(self, pushed: PushRequest) -> Proposal:
-        body = pull_request_body(
-            pushed.summary, pushed.validation, task_id=self.task_id, attempt=self.attempt
+    def _commit(self, applied: Applied, agent_summary: str, wants_sign_off: bool) -> str:
+        name, email = self.author
+        trailers = [f"{TASK_TRAILER}: {self.task_id}", f"{ATTEMPT_TRAILER}: {self.attempt}"]
+        if wants_sign_off:
+            trailers.append(f"Signed-off-by: {name} <{email}>")
+        words = masked(self.title), masked(agent_summary)
+        message = "\n\n".join(filter(None, (*words, "\n".join(trailers)))) + "\n"
+        return self._signed(applied, self.redact(message))
+
+    def _signed(self, applied: Applied, message: str) -> str:
+        author, key = self.author, self.signing_key
+        return clean_checkout.commit(
+            self.git, applied, message=message, author=author, signing_key=key
         )
+
+    def _body(self, work: Work, template: str) -> str:
+        facts = Facts(
+            task_id=self.task_id,
+            attempt=self.attempt,
+            agent_summary=work.agent_summary,
+            is_complete=work.review.is_complete,
+            points=work.review.points,
+            receipts=work.receipts,
+            files=tuple(stats(self.git, work.patch.text)),
+            issues=self.issues,
+            template=template,
+        )
+        return self.redact(body(facts))
+
+    def _proposal(self, pushed: PushRequest, *, is_draft: bool) -> Proposal:
         return Proposal(
             branch=self.branch,
             base=pushed.base_branch,
-            title=self.redact(self.title),
-            body=self.redact(body),
+            title=self.redact(masked(self.title)),
+            body=pushed.body,
+            is_draft=is_draft,
         )
 
 
-def pull_request_body(
-    summary: str, receipts: Sequence[Receipt], *, task_id: str, attempt: int
-) -> str:
-    """Markdown: the summary, a table of the receipts, the origin."""
-    header = ["| validation | exit code | seconds |", "|---|---|---|"]
-    table = "\n".join([*header, *map(_row, receipts)]) if receipts else ""
-    origin = f"Task `{task_id}`, attempt {attempt}."
-    return "\n\n".join([summary, *([table] if table else []), origin])
+def stats(git: Git, patch: str) -> Iterator[FileStat]:
+    """The lines that each file of a patch gains and loses."""
+    listed = git("apply", "--numstat", "-z", "-", stdin=patch.encode(), seconds=CHECKOUT_SECONDS)
+    for entry in nul_list(listed):
+        added, removed, path = entry.decode(errors="replace").split("\t", 2)
+        is_binary = added == "-"
+        yield FileStat(
+            path=path,
+            added=None if is_binary else int(added),
+            removed=None if is_binary else int(removed),
+        )
 
 
-def _row(receipt: Receipt) -> str:
-    command = _cell(receipt.command).replace("`", "'")
-    if receipt.status == "not_run":
-        result = f"not run: {_cell(receipt.reason)}"
-    elif receipt.exit_code is None:
-        result = _cell(receipt.reason)
-    else:
-        result = str(receipt.exit_code)
-    return f"| `{command}` | {result} | {receipt.seconds:.1f} |"
+def fitting(request: PushRequest) -> PushRequest:
+    """The request with as much of the checks' outputs as the gateway takes in one event."""
+    bare = tuple(msgspec.structs.replace(each, output_tail="") for each in request.validation)
+    left = PUSH_BYTES - _size(msgspec.structs.replace(request, validation=bare))
+    if _size(request) <= PUSH_BYTES:
+        return request
+    each = max(0, left // len(bare) // BYTES_OF_A_CHARACTER)
+    cut = tuple(
+        msgspec.structs.replace(receipt, output_tail=last_of(receipt.output_tail, each))
+        for receipt in request.validation
+    )
+    return msgspec.structs.replace(request, validation=cut if each else bare)
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+def _size(request: PushRequest) -> int:
+    return len(msgspec.json.encode(request))

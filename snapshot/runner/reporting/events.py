@@ -58,6 +58,8 @@ class PushRequest(Progress, frozen=True):
     summary: str
     is_complete: bool
     validation: tuple[Receipt, ...]
+    body: str
+    """Of the pull request."""
 
 
 class Log(Event, frozen=True):

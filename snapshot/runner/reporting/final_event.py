@@ -17,7 +17,7 @@ LARGEST_ESCAPED_BYTES: Final = 600 * 1024
 """The same as JSON: a launcher carries no line of the spool over 1 MB, and base64 adds a third."""
 MESSAGE_CHARACTERS: Final = 2_000
 AGENT_SUMMARY_CHARACTERS: Final = 4_000
-LISTED_WARNINGS: Final = 6
+LISTED_WARNINGS: Final = 10
 _ENDED: Final = {"failed": "failed", "timed_out": "ran out of time", "not_run": "did not run"}
 
 
@@ -25,12 +25,15 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     is_complete: bool
     """False: a person must look."""
+    points: tuple[str, ...] = ()
+    """The sentences of the summary that its reviewer must read, besides the checks' results."""
 
     def with_note(self, note: str, *, is_complete: bool | None = None) -> "Review":
         """The review with a further sentence."""
         return Review(
             summary=f"{self.summary}\n\n{note}",
             is_complete=self.is_complete if is_complete is None else is_complete,
+            points=(*self.points, note),
         )
 
 
@@ -40,8 +43,9 @@ def review(
     """The agent's own summary first, then our findings."""
     is_valid = bool(receipts) and all(receipt.status == "passed" for receipt in receipts)
     return Review(
-        summary=_paragraphs(_agents(agent_summary), _listed(warnings), _validated(receipts)),
+        summary=_paragraphs(_agents(agent_summary), _listed(warnings), validated(receipts)),
         is_complete=is_valid and is_whole,
+        points=tuple(warnings),
     )
 
 
@@ -112,7 +116,8 @@ def _listed(warnings: Sequence[str]) -> str:
     return "\n".join([*lines, f"- … and {rest} more"] if rest else lines)
 
 
-def _validated(receipts: Sequence[Receipt]) -> str:
+def validated(receipts: Sequence[Receipt]) -> str:
+    """The results of the checks in a sentence."""
     if not receipts:
         return "Validation did not run: neither the task nor the repository declares a check."
     broken = [receipt for receipt in receipts if receipt.status != "passed"]

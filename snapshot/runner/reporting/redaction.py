@@ -1,21 +1,23 @@
 """Takes secrets out of everything that leaves: events, pull requests, logs."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+KEY_LINE_CHARACTERS: Final = 40
 REDACTED: Final = "[redacted]"
 SHORTEST: Final = 8
 """A value of fewer characters is too common to be taken out of texts."""
 _OURS: Final = re.compile(
-    r"(?:OPENAI|ANTHROPIC|GEMINI|OPENROUTER)_API_KEY|GITHUB_TOKEN|SLIPGATE_WEBHOOK_SECRET|WEBHOOK_URL"
+    r"(?:OPENAI|ANTHROPIC|GEMINI|OPENROUTER)_API_KEY|GITHUB_TOKEN|WEBHOOK_URL"
+    r"|SLIPGATE_(?:WEBHOOK_SECRET|SIGNING_KEY)"
 )
 _SECRET_NAME: Final = re.compile(r".*(?:KEY|TOKEN|SECRET|PASSW|CREDENTIAL).*|WEBHOOK_URL")
 
 
 class Redaction:
     def __init__(self, secrets: Iterable[str]) -> None:
-        values = {part for value in secrets for part in (value, value.strip())}
+        values = {part for value in secrets for part in _parts(value)}
         long_first = sorted({s for s in values if len(s) >= SHORTEST}, key=len, reverse=True)
         self._secrets = tuple(long_first)
 
@@ -53,6 +55,15 @@ class Redaction:
         if isinstance(value, list | tuple):
             return [self.tree(item) for item in value]
         return value
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """The texts that betray a secret: itself, and each line of a key."""
+    yield from (secret, secret.strip())
+    if secret.lstrip().startswith("-----BEGIN "):
+        yield from (
+            line for line in secret.replace("\\n", "\n").split() if len(line) >= KEY_LINE_CHARACTERS
+        )
 
 
 def _overlap(text: str, secret: str) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from ..failure import Failure
+from ..variables import Secret
+from .commit_signing import SIGNING_FAILED, signature
 from .git import Git, GitFailed, init_borrowing
 from .patch import Patch
 from .plumbing import nul_list
@@ -94,8 +96,18 @@ def changed_paths(git: Git, applied: Applied) -> tuple[str, ...]:
     return tuple(path.decode(errors="surrogateescape") for path in nul_list(listed))
 
 
-def commit(git: Git, applied: Applied, *, message: str, author: tuple[str, str]) -> str:
-    """Commit the applied tree on its base, without hooks; returns the commit's id."""
+def commit(
+    git: Git,
+    applied: Applied,
+    *,
+    message: str,
+    author: tuple[str, str],
+    signing_key: Secret | None = None,
+) -> str:
+    """Commit the applied tree on its base, without hooks; returns the commit's id.
+
+    Raises `signing_failed`.
+    """
     name, email = author
     identity = {
         "GIT_AUTHOR_NAME": name,
@@ -103,11 +115,20 @@ def commit(git: Git, applied: Applied, *, message: str, author: tuple[str, str])
         "GIT_COMMITTER_NAME": name,
         "GIT_COMMITTER_EMAIL": email,
     }
-    arguments = (applied.tree, "-p", applied.base_sha, "-F", "-")
-    ours = git.at(applied.directory)
-    return (
-        ours("commit-tree", *arguments, stdin=message.encode(), environ=identity).decode().strip()
-    )
+    with signature(signing_key) as signed:
+        try:
+            made = git.at(applied.directory)(
+                *("commit-tree", *signed.options, applied.tree, "-p", applied.base_sha, "-F", "-"),
+                stdin=message.encode(),
+                environ=identity | signed.environ,
+                descriptors=signed.descriptors,
+            )
+        except GitFailed as exc:
+            if signing_key is None:
+                raise
+            message = f"the commit cannot be signed with SLIPGATE_SIGNING_KEY: {exc.stderr}"
+            raise Failure(SIGNING_FAILED, message) from exc
+    return made.decode().strip()
 
 
 def _copy_if_new(source: str, target: str) -> str:

@@ -80,8 +80,9 @@ class Git:
         seconds: float = 120,
         allowed: Sequence[int] = (0,),
         environ: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> bytes:
-        """Run one command and return its output.
+        """Run one command, which inherits only these descriptors, and return its output.
 
         Raises:
             GitFailed: it ended with a code that is not allowed.
@@ -100,6 +101,7 @@ class Git:
                 stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                pass_fds=descriptors,
             )
         out, err = self._communicate(process, verb, seconds)
         if process.returncode not in allowed:

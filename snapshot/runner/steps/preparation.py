@@ -4,6 +4,7 @@ import msgspec
 
 from ..agent.landlock import open_sockets
 from ..publication import github
+from ..publication.conventions import named_issues
 from ..publication.publisher import Publisher
 from ..reporting.events import PushRequest
 from ..reporting.fetch import fetch_patch, fetch_prompt
@@ -119,7 +120,10 @@ def _publisher(
         attempt=configuration.connection.attempt,
         branch=context.branch,
         title=title(configuration.title, prompt),
+        issues=named_issues(prompt, repository),
         author=configuration.author,
+        signing_key=configuration.signing_key,
+        is_ready=configuration.pull_requests == "ready",
         git=context.git,
         remote=remote,
         github=client,
