@@ -18,6 +18,7 @@ from gateway.wire.environment import SettingsError
 from gateway.wire.logs import open_logs
 from gateway.wire.own_process import close_own_process
 from launcher.client import Client, GatewayRejected, GatewayUnreachable, open_http
+from launcher.github_app import open_github_app
 from launcher.jobs.context import LauncherContext
 from launcher.loop import KEY_REJECTED, Launcher
 from launcher.providers.factory import open_github_actions, open_providers
@@ -98,6 +99,7 @@ async def _open_context(
         open_http(settings.url, settings.api_key, egress=settings.egress) as http,
         open_providers(settings, environ, program) as providers,
         open_github_actions(settings) as github_actions,
+        open_github_app(settings) as github_app,
     ):
         client = Client(http, log=log)
         if github_actions is not None:
@@ -107,6 +109,7 @@ async def _open_context(
             providers=providers,
             forwarded_env=settings.forwarded_env,
             github_actions=github_actions,
+            github_app=github_app,
         )
 
 

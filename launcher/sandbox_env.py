@@ -35,13 +35,18 @@ def sandbox_environment(
 ) -> dict[str, str]:
     """`job_env` wins. Of the model services only the chosen one's variables are forwarded, and no
     credential of the launcher goes to an address that came with the job."""
-    readdressed = {service for name in job_env if (service := service_of(name))}
     forwarded = {
         name: value
         for name, value in forwarded_env.items()
-        if is_for(name, job_env) and not any(belongs_to(name, service) for service in readdressed)
+        if is_for(name, job_env) and not is_readdressed(name, job_env)
     }
     return forwarded | dict(job_env)
+
+
+def is_readdressed(name: str, job_env: Mapping[str, str]) -> bool:
+    """True if the job brings the address of the service that this credential is for."""
+    services = (service for each in job_env if (service := service_of(each)))
+    return any(belongs_to(name, service) for service in services)
 
 
 def is_for(name: str, job_env: Mapping[str, str]) -> bool:

@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from gateway.wire.environment import EnvironmentReader, SettingsError, is_http_url
 from launcher.egress import EGRESS_PROXY, Egress
-from launcher.sandbox_env import VARIABLE_NAME, real_model_keys
+from launcher.sandbox_env import VARIABLE_NAME, is_loopback, real_model_keys
 
 PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "local")
 DAYTONA = ("daytona-api", "daytona-cli")
@@ -41,6 +45,9 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._
 WORKFLOW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.ya?ml")
 REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,250}")
 REALM = re.compile(r"[^\s@]{0,200}")
+APP_ID = re.compile(r"[1-9]\d{0,18}|Iv[A-Za-z0-9.]{8,40}")
+APP_KEY = "the private key of the GitHub App, as GitHub made it: RSA, in PEM"
+APP_KEY_BITS = 2048
 MEMORY = re.compile(r"[1-9]\d{0,12}[bkmg]?", re.IGNORECASE)
 CPUS = re.compile(r"\d{1,4}(\.\d{1,3})?")
 DAYTONA_KEY = (
@@ -105,6 +112,18 @@ class GitHubActionsSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GitHubAppSettings:
+    """A GitHub App, whose installations give the tokens of sandboxes."""
+
+    app_id: str
+    """Its number, or its client id."""
+    private_key: RSAPrivateKey = field(repr=False)
+    api_url: str
+    may_change_workflows: bool = False
+    """True: tokens may change files under `.github/workflows`, where the installation may."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """Settings of one launcher."""
 
@@ -123,6 +142,7 @@ class Settings:
     """None: no provider needs it."""
     docker: DockerSettings
     github_actions: GitHubActionsSettings | None
+    github_app: GitHubAppSettings | None
     log: str
     """`json`, `console`, or empty: console if stderr is a terminal."""
     egress: Egress
@@ -154,6 +174,7 @@ def inspect_settings(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         daytona=reader.daytona(providers),
         docker=reader.docker(),
         github_actions=reader.github_actions(providers),
+        github_app=reader.github_app(),
         log=reader.log_format(),
         egress=reader.egress(),
     )
@@ -282,6 +303,50 @@ class _Reader(EnvironmentReader):
                 "your own, the same here and in the repository's variables",
             ),
         )
+
+    def github_app(self) -> GitHubAppSettings | None:
+        path, text = (
+            self.text("SLIPGATE_GITHUB_APP_PRIVATE_KEY_FILE"),
+            self.text("SLIPGATE_GITHUB_APP_PRIVATE_KEY"),
+        )
+        app_id, url = self.text("SLIPGATE_GITHUB_APP_ID"), self.text("GITHUB_API_URL", GITHUB_URL)
+        may_change_workflows = self.flag("SLIPGATE_GITHUB_APP_WORKFLOWS")
+        if not (app_id or path or text):
+            return None
+        self.matching("SLIPGATE_GITHUB_APP_ID", APP_ID, "", "the App's number or its client id")
+        if not is_http_url(url) or not (url.startswith("https://") or is_loopback(url)):
+            self.problems.append(f"GITHUB_API_URL must be an https address, like {GITHUB_URL}")
+        key = self._github_app_key(path, text)
+        if key is None:
+            return None
+        return GitHubAppSettings(
+            app_id=app_id,
+            private_key=key,
+            api_url=url.rstrip("/"),
+            may_change_workflows=may_change_workflows,
+        )
+
+    def _github_app_key(self, path: str, text: str) -> RSAPrivateKey | None:
+        name = "SLIPGATE_GITHUB_APP_PRIVATE_KEY_FILE" if path else "SLIPGATE_GITHUB_APP_PRIVATE_KEY"
+        if bool(path) == bool(text):
+            self.problems.append(
+                "SLIPGATE_GITHUB_APP_PRIVATE_KEY_FILE or SLIPGATE_GITHUB_APP_PRIVATE_KEY must be "
+                f"set, and not both: {APP_KEY}"
+            )
+            return None
+        try:
+            # A file of variables often has line breaks as two characters.
+            pem = Path(path).read_bytes() if path else text.replace("\\n", "\n").encode()
+            key = load_pem_private_key(pem, None)
+        except OSError as error:
+            self.problems.append(f"{name} cannot be read: {error.strerror}")
+            return None
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            key = None
+        if isinstance(key, RSAPrivateKey) and key.key_size >= APP_KEY_BITS:
+            return key
+        self.problems.append(f"{name} must be {APP_KEY}")
+        return None
 
     def forwarded_env(self) -> dict[str, str]:
         names = self.names("SLIPGATE_SANDBOX_ENV", DEFAULT_SANDBOX_ENV)

@@ -11,6 +11,7 @@ from launcher.doctor.daytona import check_api_key, check_cli, check_realm
 from launcher.doctor.docker import check_docker, check_host_confinement
 from launcher.doctor.gateway import check_gateway, check_public_url
 from launcher.doctor.github_actions import check_github_actions
+from launcher.doctor.github_app import check_github_app
 from launcher.doctor.report import Check, failed, ok, warning
 from launcher.doctor.snapshot import check_snapshot
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
@@ -53,6 +54,8 @@ class Checkup:
             )
         if self.settings.github_actions is not None:
             return  # the credentials of sandboxes are secrets of the workflow's repository
+        if self.settings.github_app is not None:
+            yield await check_github_app(self.settings.github_app, egress=self.settings.egress)
         for check in check_exposure(self.settings):
             yield check
         async for check in check_credentials(self.settings):

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 
 from launcher.doctor.report import Check, failed, ok, warning
-from launcher.providers.github_actions import classic_scopes
+from launcher.github import classic_scopes
 from launcher.settings import DaytonaSettings, Settings
 
 SECONDS: Final = 10.0
@@ -44,7 +44,8 @@ DEFAULT: Final = "OPENAI"
 async def check_credentials(settings: Settings) -> AsyncIterator[Check]:
     secrets = settings.daytona.create.secrets if settings.daytona else {}
     async with settings.egress.client(timeout=SECONDS) as http:
-        yield await _github(http, settings.forwarded_env, secrets)
+        if settings.github_app is None or "GITHUB_TOKEN" in settings.forwarded_env:
+            yield await _github(http, settings.forwarded_env, secrets)
         for prefix in _SERVICES:
             if settings.forwarded_env.get(f"{prefix}_API_KEY"):
                 yield await _model(http, prefix, settings.forwarded_env)

@@ -13,7 +13,7 @@ import msgspec
 
 from launcher.doctor.report import Check, failed, ok, warning
 from launcher.egress import DIRECT, Egress
-from launcher.providers.github_actions import classic_scopes, open_github
+from launcher.github import classic_scopes, open_github
 from launcher.settings import GitHubActionsSettings
 from launcher.snapshots.scripts import FOLDER
 

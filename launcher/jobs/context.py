@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gateway.wire.launcher import Job, JobSandbox, ReportedState, Sandbox
 from gateway.wire.truncation import head_and_tail
 from launcher.client import NOTE_LENGTH, Client, Clock, Sleep
+from launcher.github_app import GitHubApp
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import Key, Provider, ProviderError, SandboxStatus
 
@@ -20,6 +21,7 @@ class LauncherContext:
     providers: tuple[Provider, ...]
     forwarded_env: Mapping[str, str] = field(repr=False)
     github_actions: GitHubActions | None = None
+    github_app: GitHubApp | None = None
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
 

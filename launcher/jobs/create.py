@@ -6,8 +6,10 @@ from itertools import chain, repeat
 from typing import Final
 
 from gateway.wire.launcher import Created, Done, Job, Trying
+from gateway.wire.times import rfc3339
 from gateway.wire.truncation import head_and_tail
 from launcher.client import NOTE_LENGTH
+from launcher.github_app import NOT_INSTALLED
 from launcher.jobs.context import LauncherContext, check_labels, key_of, sandbox_of, sandbox_report
 from launcher.jobs.lease import Lease
 from launcher.jobs.rescue import read_final_spool
@@ -19,7 +21,8 @@ from launcher.providers.protocol import (
     SandboxStatus,
     unavailable,
 )
-from launcher.sandbox_env import sandbox_environment
+from launcher.sandbox_env import is_readdressed, sandbox_environment
+from launcher.settings import GITHUB_URL
 
 CREATE_SECONDS: Final = 120
 """A create call that runs longer is given up (lifecycle: Fencing)."""
@@ -34,6 +37,8 @@ GIVEN_BACK: Final = ("sandbox_gone", "launch_timeout")
 """Codes of failures that are reported at once: the gateway decides on another launch."""
 REASON_LENGTH: Final = 1_000
 """Characters of a sandbox's own reason: a long one has its cause at either end."""
+TOKEN_EXPIRES_AT: Final = "SLIPGATE_GITHUB_TOKEN_EXPIRES_AT"  # noqa: S105 - a variable's name
+"""Set beside a token that the launcher can renew."""
 POLL_SECONDS: Final = 0.2
 LONGEST_POLL_SECONDS: Final = 3.0
 
@@ -110,23 +115,44 @@ async def _obtain(
     if not may.create:
         return await _adopt(context, lease, provider)
     await _check_cancelled(context, lease, provider)
+    spec = await _spec(context, job)
     if context.clock() >= asked_at + may.create_seconds:
         raise unavailable("the time to create ran out")
     try:
         async with asyncio.timeout(CREATE_SECONDS):
-            return await provider.create(_spec(context, job))
+            return await provider.create(spec)
     except TimeoutError as error:
         raise unavailable("the provider did not answer in time") from error
 
 
-def _spec(context: LauncherContext, job: Job) -> SandboxSpec:
+async def _spec(context: LauncherContext, job: Job) -> SandboxSpec:
+    env = sandbox_environment(context.forwarded_env, job.env)
+    minted = await _github_variables(context, job, has_other="GITHUB_TOKEN" in env)
     return SandboxSpec(
         key=key_of(job),
         snapshot=job.snapshot,
         labels=job.labels,
-        env=sandbox_environment(context.forwarded_env, job.env),
-        job_env=frozenset(job.env),
+        env=env | minted,
+        job_env=frozenset({*job.env, *minted}),
     )
+
+
+async def _github_variables(
+    context: LauncherContext, job: Job, *, has_other: bool
+) -> dict[str, str]:
+    """A token of the GitHub App; none if the job brings its own, if its repository is elsewhere, or
+    if the App is not installed there and the launcher `has_other`."""
+    app, name, repo_url = context.github_app, "GITHUB_TOKEN", job.env.get("TARGET_REPO", "")
+    if app is None or name in job.env or is_readdressed(name, job.env) or not app.is_for(repo_url):
+        return {}
+    try:
+        token = await app.token(repo_url)
+    except ProviderError as error:
+        if error.code == NOT_INSTALLED and has_other:
+            return {}
+        raise
+    own_api = {} if app.settings.api_url == GITHUB_URL else {"GITHUB_API_URL": app.settings.api_url}
+    return {name: token.value, TOKEN_EXPIRES_AT: rfc3339(token.expires_at), **own_api}
 
 
 async def _adopt(context: LauncherContext, lease: Lease, provider: Provider) -> SandboxStatus:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from launcher.egress import ResponseHook
+from launcher.github import open_github
 from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
@@ -12,7 +13,7 @@ from launcher.providers.daytona.cli_client import open_cli_client
 from launcher.providers.daytona.realm import realm_by_api, realm_by_cli
 from launcher.providers.docker.cli import open_docker_cli
 from launcher.providers.docker.provider import Docker
-from launcher.providers.github_actions import GitHubActions, open_github
+from launcher.providers.github_actions import GitHubActions
 from launcher.providers.local.provider import EXECUTION, LocalProvider
 from launcher.providers.protocol import Provider, ProviderError
 from launcher.settings import DaytonaSettings, Settings

@@ -14,14 +14,13 @@ A run costs a minute, and a sweep only finds what went wrong: sweeps run once an
 import asyncio
 import time
 from dataclasses import KW_ONLY, dataclass, field
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final
 
 import httpx
 import msgspec
 
-from gateway.wire.truncation import head_and_tail
 from launcher.client import Client, Clock, Sleep
-from launcher.egress import DIRECT, Egress
+from launcher.github import decoded, is_rate_limited, message_of
 from launcher.providers.protocol import ProviderError, unavailable
 from launcher.providers.retry_after import seconds_to_wait
 from launcher.settings import GitHubActionsSettings
@@ -34,18 +33,10 @@ PAUSES_SECONDS: Final = (1.0, 3.0, 10.0, 30.0)
 LONGEST_WAIT: Final = 90.0
 """For a rate limit (seconds): four end before the gateway offers the job again."""
 SWEEP_SECONDS: Final = 3_600.0
-_MESSAGE_LENGTH: Final = 300
-
-
-Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 class _Run(msgspec.Struct, frozen=True, kw_only=True):
     html_url: str = ""
-
-
-class _ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    message: str = ""
 
 
 NEEDS_CALLBACKS: Final = (
@@ -109,7 +100,7 @@ class GitHubActions:
         if response.status_code == 400:  # an older server does not know that field
             response = await self._post(body)
         if response.is_success:
-            return _decode(response, _Run).html_url  # 204 has no body
+            return decoded(response, _Run).html_url  # 204 has no body
         raise _error(response, self.workflow, self.settings.ref)
 
     async def _post(self, body: dict[str, object]) -> httpx.Response:
@@ -121,23 +112,6 @@ class GitHubActions:
             )
         except httpx.TransportError as error:
             raise unavailable(f"GitHub: no answer ({type(error).__name__})") from error
-
-
-def classic_scopes(response: httpx.Response) -> set[str]:
-    """Scopes of a classic token; a fine-grained one lists none."""
-    scopes = response.headers.get("x-oauth-scopes", "").split(",")
-    return {scope.strip() for scope in scopes if scope}
-
-
-def open_github(url: str, token: str, *, egress: Egress = DIRECT) -> httpx.AsyncClient:
-    headers = {
-        "authorization": f"Bearer {token}",
-        "accept": "application/vnd.github+json",
-        "content-type": "application/json",
-        "user-agent": "slipgate",
-        "x-github-api-version": "2022-11-28",
-    }
-    return egress.client(base_url=url, headers=headers)
 
 
 _ADVICE: Final = {
@@ -153,8 +127,8 @@ _OTHER_ADVICE: Final = "Look at SLIPGATE_GITHUB_ACTIONS_REPO and SLIPGATE_GITHUB
 
 def _error(response: httpx.Response, workflow: str, ref: str) -> ProviderError:
     status = response.status_code
-    message = f"GitHub: {_message(response) or f'HTTP {status}'}"
-    if status == 429 or (status == 403 and _is_limited(response)):
+    message = f"GitHub: {message_of(response) or f'HTTP {status}'}"
+    if is_rate_limited(response):
         wait = seconds_to_wait(response.headers)
         return ProviderError("provider_quota", message, retryable=True, retry_after=wait)
     if status == 408 or status >= 500:
@@ -162,21 +136,3 @@ def _error(response: httpx.Response, workflow: str, ref: str) -> ProviderError:
     code = "provider_auth" if status in (401, 403) else "provider_refused"
     advice = _ADVICE.get(status, _OTHER_ADVICE).format(workflow=workflow, ref=ref)
     return ProviderError(code, f"{message}. {advice}")
-
-
-def _is_limited(response: httpx.Response) -> bool:
-    """True for a rate limit, which GitHub also sends as 403."""
-    return response.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in response.headers
-
-
-def _message(response: httpx.Response) -> str:
-    message = _decode(response, _ErrorBody).message
-    return head_and_tail(" ".join(message.split()), _MESSAGE_LENGTH).rstrip(".")
-
-
-def _decode(response: httpx.Response, kind: type[Body]) -> Body:
-    """The body; its defaults if it is none."""
-    try:
-        return msgspec.json.decode(response.content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return kind()

@@ -9,9 +9,9 @@ import pytest
 
 from launcher.client import open_http
 from launcher.egress import Egress
+from launcher.github import open_github
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli_client import open_cli_client
-from launcher.providers.github_actions import open_github
 from launcher.settings import inspect_settings
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Request, Response

@@ -14,10 +14,11 @@ from gateway.demo.serve import serving
 from gateway.wire.launcher import Delegate, JobKind
 from gateway.wire.times import parse_rfc3339
 from launcher.client import Client
+from launcher.github import open_github
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.run import run_job
 from launcher.loop import Launcher
-from launcher.providers.github_actions import GitHubActions, open_github
+from launcher.providers.github_actions import GitHubActions
 from launcher.settings import GitHubActionsSettings
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, Fault, GitHub
 from tests.github_actions.workflow import Workflow

@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from gateway.wire.environment import SettingsError
 from launcher.settings import read_settings
+from tests.github_app.api import pem
 
 GOOD = {
     "SLIPGATE_URL": "http://127.0.0.1:8700",
     "SLIPGATE_API_KEY": "slip_launcher_x",
     "SLIPGATE_PROVIDERS": "local",
 }
+SHORT = generate_private_key(65537, 1024)  # noqa: S505 - it is to be refused
 
 
 def problems(environ: dict[str, str]) -> list[str]:
@@ -190,3 +193,43 @@ def test_a_lifespan_that_is_none_is_refused_by_name(text: str) -> None:
     environ = GOOD | {"SLIPGATE_PROVIDERS": "daytona-api", "DAYTONA_API_KEY": "k"}
     with pytest.raises(SettingsError, match="SLIPGATE_SANDBOX_TTL_MINUTES must be a number"):
         read_settings(environ | {"SLIPGATE_SANDBOX_TTL_MINUTES": text})
+
+
+def test_a_github_app_needs_its_id_and_one_key(tmp_path: Path) -> None:
+    file = tmp_path / "app.pem"
+    file.write_text(pem())
+    by_file = {"SLIPGATE_GITHUB_APP_ID": "12", "SLIPGATE_GITHUB_APP_PRIVATE_KEY_FILE": str(file)}
+    app = read_settings(GOOD | by_file).github_app
+    assert app
+    assert (app.app_id, app.api_url) == ("12", "https://api.github.com")
+    assert "private" not in repr(app).lower()
+    by_text = {
+        "SLIPGATE_GITHUB_APP_ID": "Iv1.0123456789abcdef",
+        "SLIPGATE_GITHUB_APP_PRIVATE_KEY": pem().replace("\n", "\\n"),
+        "GITHUB_API_URL": "https://ghe.test/api/v3/",
+    }
+    app = read_settings(GOOD | by_text).github_app
+    assert app
+    assert app.api_url == "https://ghe.test/api/v3"
+    assert read_settings(GOOD).github_app is None
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"ID": "12"}, {"PRIVATE_KEY_FILE"}),
+        ({"PRIVATE_KEY": "x"}, {"ID", "PRIVATE_KEY"}),
+        ({"ID": "a", "PRIVATE_KEY_FILE": "/nowhere"}, {"ID", "PRIVATE_KEY_FILE"}),
+        ({"ID": "1", "PRIVATE_KEY": "x", "PRIVATE_KEY_FILE": "y"}, {"PRIVATE_KEY_FILE"}),
+        ({"ID": "1", "PRIVATE_KEY": pem(SHORT)}, {"PRIVATE_KEY"}),
+    ],
+    ids=["no key", "no id", "no such file", "two keys", "a short key"],
+)
+def test_what_is_wrong_with_a_github_app_is_named_and_no_key_is_shown(
+    given: dict[str, str], names: set[str]
+) -> None:
+    app = {f"SLIPGATE_GITHUB_APP_{name}": value for name, value in given.items()}
+    found = problems(GOOD | app | {"GITHUB_API_URL": "http://ghe.test"})
+    expected = {f"SLIPGATE_GITHUB_APP_{name}" for name in names} | {"GITHUB_API_URL"}
+    assert {problem.split()[0] for problem in found} == expected
+    assert "BEGIN" not in str(found)

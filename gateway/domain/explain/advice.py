@@ -26,6 +26,9 @@ ADVICE: Final = {
     "run_timeout": "ask for less at a time, or give it a longer timeouts.runSeconds",
     "env_unreadable": "give the gateway the master key it was made with, or create it anew",
     # The launchers' codes.
+    "github_app_not_installed": "install the GitHub App there, or hand over a GITHUB_TOKEN",
+    "github_app_refused": "run `slipgate doctor` with the launcher's variables: it checks the App",
+    "github_app_unavailable": "wait until GitHub's API answers the launcher, and retry it",
     "invalid_environment": "correct the variable of its env that the message names",
     "invalid_job": "bring gateway and launcher to the same version",
     "invalid_name": "bring gateway and launcher to the same version",
