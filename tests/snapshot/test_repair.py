@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.snapshot.model_stub import DONE
 from tests.snapshot.patience import until
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import BRANCH, Sandbox
@@ -89,6 +90,28 @@ def test_a_round_that_gives_nothing_keeps_the_work_as_it_was(
     assert f"1 repair round; in the last one {reason}" in str(last.data["summary"])
     assert "3 * n" in sandbox.remote.show(BRANCH, "widgets.py")
     assert len(sandbox.gateway.of("task.patch")) == 1
+
+
+def test_an_agent_that_did_not_finish_is_not_asked_to_repair(sandbox: Sandbox) -> None:
+    agent_does(sandbox, f"{WRONG}; exit 1")
+    sandbox.validates(CHECK)
+    assert sandbox.run() == 0, sandbox.printed()
+    assert len(prompts(sandbox)) == 1
+    assert "repair round" not in str(sandbox.gateway.last.data["summary"])
+
+
+def test_limits_are_for_all_rounds_and_the_record_has_every_conversation(sandbox: Sandbox) -> None:
+    sandbox.environ["SLIPGATE_AGENT"] = json.dumps({"maxTurns": 4})
+    sandbox.model.commands = [WRONG, DONE, "true", "ls", "pwd"]
+    sandbox.validates(CHECK)
+    assert sandbox.run() == 0, sandbox.printed()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert "in the last one the agent did not finish (max_turns)" in str(last.data["summary"])
+    assert sandbox.gateway.of("task.usage")[-1].data["turns"] == 4
+    record = json.loads((sandbox.state / "trajectory.json").read_text())
+    assert WRONG in json.dumps(record["earlier"])
+    assert "# Repair" in json.dumps(record["messages"])
 
 
 def test_a_runner_killed_in_a_repair_takes_up_the_newest_whole_work(sandbox: Sandbox) -> None:

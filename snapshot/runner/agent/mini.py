@@ -1,5 +1,6 @@
 """The engine `mini`: mini-swe-agent's loop, whose turns are reported and limited."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -46,6 +47,8 @@ class WatchedAgent(DefaultAgent):
         context: EngineContext,
         choice: AgentChoice,
         checkout: Path,
+        *,
+        earlier: Sequence[list[Message]],
     ) -> None:
         super().__init__(
             # Its protocol says dict[str, str] and then passes more.
@@ -61,6 +64,12 @@ class WatchedAgent(DefaultAgent):
         self._choice = choice
         self._repetition = Repetition(checkout)
         self._model = model
+        self._earlier = earlier
+
+    def serialize(self, *more: Message) -> Message:
+        """The record of this conversation, and of those before a repair."""
+        recorded: Message = super().serialize({"earlier": self._earlier}, *more)
+        return recorded
 
     def query(self) -> Message:
         """One turn of the model."""
@@ -94,11 +103,15 @@ class MiniEngine:
         self._choice = choice
         self._model = model
         self._context = context
+        self._conversations: list[list[Message]] = []
 
     def work(self, prompt: str, checkout: Path) -> AgentResult:
-        """Run the loop to its end."""
+        """Run the loop to its end, in a new conversation."""
         environment = MiniEnvironment(checkout, self._context)
-        agent = WatchedAgent(self._model, environment, self._context, self._choice, checkout)
+        agent = WatchedAgent(
+            *(self._model, environment, self._context, self._choice, checkout),
+            earlier=tuple(self._conversations),
+        )
         summary, failure = "", None
         try:
             end = agent.run(prompt)
@@ -106,6 +119,7 @@ class MiniEngine:
             failure = _failure(str(end.get("exit_status", "")))
         except Failure as raised:
             failure = raised
+        self._conversations.append(agent.messages)
         return AgentResult(summary=summary, failure=failure, warnings=self._warnings())
 
     def _warnings(self) -> tuple[str, ...]:

@@ -45,13 +45,14 @@ class AgentSession:
         context.saved.begin(tuple(checkout.states))
         self._meter = Meter(context.reporter.emit, context.services.recovered.usage)
         self._checks = self._planned_checks()
+        self._has_failed = False
 
     @property
-    def has_budget(self) -> bool:
-        """True if the agent can do anything more within its limits."""
+    def can_go_on(self) -> bool:
+        """True if the agent said that it was done, and can do more within its limits."""
         briefing = self._briefing
         is_paid_for = briefing.turns_left > 0 and briefing.dollars_left > 0
-        return is_paid_for and briefing.seconds_left > REPAIR_SECONDS
+        return not self._has_failed and is_paid_for and briefing.seconds_left > REPAIR_SECONDS
 
     def work(self) -> AgentWork:
         """Run the agent to its end and keep its work; raises as `agent_work.finished`."""
@@ -100,6 +101,7 @@ class AgentSession:
     def _run(self, prompt: str) -> AgentResult:
         result = self._result(prompt)
         self._warnings = tuple(dict.fromkeys((*self._warnings, *result.warnings)))
+        self._has_failed = result.failure is not None
         return result
 
     def _result(self, prompt: str) -> AgentResult:

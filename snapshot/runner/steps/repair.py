@@ -19,7 +19,7 @@ def repaired(context: StepContext, session: AgentSession, work: Work) -> Work:
     rounds = context.configuration.agent.max_repair_rounds
     notes: list[str] = []
     while (failed := tuple(_mendable(work.receipts))) and len(notes) < rounds:
-        if not session.has_budget:
+        if not session.can_go_on:
             break
         names = ", ".join(f"`{receipt.command}`" for receipt in failed)
         context.enter("agent", f"Repair round {len(notes) + 1} of {rounds}: {names} did not pass")
