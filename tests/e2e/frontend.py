@@ -14,7 +14,7 @@ from gateway.domain.tasks.task import TERMINAL
 from tests.e2e.wait import LOOK_SECONDS, PATIENCE_SECONDS
 
 Json = dict[str, Any]
-UNSENT = frozenset({"task.heartbeat", "task.log", "task.patch"})
+UNSENT = frozenset({"task.heartbeat", "task.log", "task.patch", "task.trajectory"})
 """Events that make no callback by default."""
 
 
