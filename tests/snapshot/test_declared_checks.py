@@ -145,8 +145,17 @@ STEPS = {
 
 @pytest.mark.parametrize(("text", "lines"), STEPS.values(), ids=STEPS)
 def test_plain_test_steps_of_workflows_are_taken(text: str, lines: list[str]) -> None:
-    found = workflows.checks({".github/workflows/ci.yml": text, "docs/ci.yml": _workflow(STEP)})
-    assert [command.line for command in found] == lines
+    found = workflows.read({".github/workflows/ci.yml": text, "docs/ci.yml": _workflow(STEP)})
+    assert [command.line for command in found.tests] == lines
+
+
+def test_steps_that_build_come_before_the_tests_of_their_job() -> None:
+    steps = (
+        "      - run: npm ci\n      - run: npm run build --if-present\n      - run: npm test\n"
+        "      - run: npm run build:docs\n"
+    )
+    found = workflows.read({".github/workflows/ci.yml": _workflow(steps)})
+    assert [command.line for command in found.builds] == ["npm run build --if-present"]
 
 
 BLOCKS = {
@@ -165,6 +174,7 @@ BLOCKS = {
         [],
     ),
     "another language": ("```python\npytest\n```\n", []),
+    "between blocks": ("```python\nx\n```\npytest\n```sh\nls\n```\n", []),
     "a block without end": ("```\npytest\n", []),
 }
 

@@ -41,6 +41,11 @@ PYTHON: dict[str, tuple[Mapping[str, str], list[str], list[str]]] = {
         [VENV, *_tool("pdm"), "pdm install --frozen-lockfile --dev"],
         [PYTEST],
     ),
+    "pipenv": (
+        {**TEST, "Pipfile": "pytest", "Pipfile.lock": "{}"},
+        [VENV, *_tool("pipenv"), "pipenv sync --dev"],
+        [PYTEST],
+    ),
     "hatch with a script": (
         {
             **TEST,
@@ -281,6 +286,16 @@ def test_in_a_monorepo_the_changed_packages_are_checked(
 ) -> None:
     plan = planned(tmp_path, MONOREPO, "node", "npm", "python3", "go", changed=changed)
     assert check_lines(plan) == checks
+
+
+def test_a_checkout_that_is_no_project_is_checked_by_its_projects(tmp_path: Path) -> None:
+    files = {
+        "backend/go.mod": "module a\n",
+        "apps/web/package.json": f"{{{SCRIPT}}}",
+        "docs/package.json": f"{{{SCRIPT}}}",
+    }
+    plan = planned(tmp_path, files, "node", "npm", "go", changed=("README.md",))
+    assert check_lines(plan) == ["cd apps/web && npm test", "cd backend && go test ./..."]
 
 
 def test_a_package_of_a_workspace_is_installed_from_the_workspace(tmp_path: Path) -> None:

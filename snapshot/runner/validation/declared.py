@@ -40,8 +40,12 @@ def make_plan(
         return _with_checks(plan, host, explicit, is_complete=True)
     if own.checks is not None:
         return _with_checks(plan, host, own.checks, is_complete=True)
-    declared = workflows.checks(texts) or instructions.checks(_first(texts, instructions.NAMES))
-    return _with_checks(plan, host, declared, is_complete=False) if declared else plan
+    steps = workflows.read(texts)
+    declared = steps.tests or instructions.checks(_first(texts, instructions.NAMES))
+    if not declared:
+        return plan
+    plan = _with_checks(plan, host, declared, is_complete=False)
+    return msgspec.structs.replace(plan, more_setup=(*plan.more_setup, *steps.builds))
 
 
 def planned_checks(checkout: Path, environ: Mapping[str, str]) -> tuple[str, ...]:

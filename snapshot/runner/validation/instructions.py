@@ -9,10 +9,9 @@ from .tools import is_test, simple_commands
 
 NAMES: Final = ("AGENTS.md", ".github/AGENTS.md")
 LARGEST_CHECKS: Final = 3
-_BLOCK: Final = re.compile(
-    r"^[ \t]*```(?:sh|shell|bash|console|zsh|text)?[ \t]*\n(.*?)^[ \t]*```",
-    re.MULTILINE | re.DOTALL,
-)
+LARGEST_CHARACTERS: Final = 100_000
+_FENCE: Final = re.compile(r"[ \t]*```[ \t]*(\w*)[ \t]*\Z")
+_SHELLS: Final = frozenset({"", "sh", "shell", "bash", "console", "zsh", "text"})
 _EXAMPLE: Final = re.compile(
     r"[<>{}\[\]$]|\.\.\.(?!/|$|\s)|path/to|::|\s-(?:k|t|run|m not|-filter|-grep|-watch|-ui)\b|your"
     r"|\S+(?:_test|\.test|\.spec|_spec)\.\w+|\btest_\w+\.py|\bwatch\b|--update|\bsudo\b"
@@ -21,14 +20,27 @@ _EXAMPLE: Final = re.compile(
 
 
 def checks(text: str) -> tuple[Command, ...]:
-    """The plain commands that run a known test tool, each once."""
-    lines = (line for block in _BLOCK.findall(text[:100_000]) for line in _commands(block))
-    return tuple(shell(line) for line in dict.fromkeys(lines))[:LARGEST_CHECKS]
+    """The simple commands that run a known test tool, each once."""
+    commands = (re.sub(r"\s+#.*", "", line).strip() for line in _code(text[:LARGEST_CHARACTERS]))
+    lines = dict.fromkeys(line.removeprefix("$ ") for line in commands)
+    return tuple(shell(line) for line in lines if _is_declared(line))[:LARGEST_CHECKS]
 
 
-def _commands(block: str) -> Iterator[str]:
-    for line in block.splitlines():
-        command = re.sub(r"\s+#.*", "", line).strip().removeprefix("$ ")
-        is_simple = len([*simple_commands(command)]) == 1 and not _EXAMPLE.search(command)
-        if is_simple and is_test(command):
-            yield command
+def _code(text: str) -> Iterator[str]:
+    """The lines of closed code blocks for a shell."""
+    block: list[str] | None = None
+    is_shell = False
+    for line in text.splitlines():
+        fence = _FENCE.match(line[:200])
+        if fence is None and block is not None:
+            block.append(line)
+        elif fence is not None and block is None:
+            block, is_shell = [], fence[1] in _SHELLS
+        elif fence is not None:
+            yield from block or () if is_shell else ()
+            block = None
+
+
+def _is_declared(line: str) -> bool:
+    is_single = len([*simple_commands(line)]) == 1
+    return is_single and not _EXAMPLE.search(line) and is_test(line)

@@ -20,6 +20,7 @@ _CFG_EXTRA: Final = re.compile(r"^(test|tests|testing|dev)\s*=", re.MULTILINE)
 _SESSION: Final = re.compile(
     r"^@(?:nox\.)?session\b.*\n(?:@.*\n)*def (tests?|unit|unit_tests)\b", re.MULTILINE
 )
+LARGEST_NOXFILE: Final = 20_000
 _IMPORTS_PYTEST: Final = re.compile(r"^(?:import|from) pytest\b", re.MULTILINE)
 _GROUPS_SINCE: Final = "pip>=25.1"
 """The first pip that installs dependency groups (PEP 735)."""
@@ -45,8 +46,7 @@ def _checks(folder: Folder) -> Iterator[Command]:
     if kind == "tox":
         yield Command(argv=("tox", "-e", "py"), directory=where)
     elif kind == "nox":
-        session = _SESSION.search(folder.text("noxfile.py"))
-        argv = ("nox", "--session", session[1] if session else "tests")
+        argv = ("nox", "--session", _session(folder))
         yield Command(argv=(*argv, "--no-error-on-missing-interpreters"), directory=where)
     elif kind == "hatch":
         yield Command(argv=_hatch(folder), directory=where)
@@ -68,7 +68,7 @@ def _kind(folder: Folder) -> str:
         return "tox"
     if inner_table(folder.table("pyproject.toml"), "tool", "tox"):
         return "tox"
-    if folder.has("noxfile.py") and _SESSION.search(folder.text("noxfile.py")):
+    if folder.has("noxfile.py") and _session(folder):
         return "nox"
     if _hatch(folder):
         return "hatch"
@@ -77,6 +77,12 @@ def _kind(folder: Folder) -> str:
     if folder.has("manage.py") and "django" in folder.text("manage.py"):
         return "django"
     return "unittest" if any("unittest" in text for text in folder.test_texts()) else ""
+
+
+def _session(folder: Folder) -> str:
+    """The session for tests in its noxfile; empty if there is none."""
+    found = _SESSION.search(folder.text("noxfile.py")[:LARGEST_NOXFILE])
+    return found[1] if found else ""
 
 
 def _uses_pytest(folder: Folder) -> bool:
@@ -104,7 +110,7 @@ def _is_project(folder: Folder) -> bool:
 def _is_locked(folder: Folder) -> bool:
     """True if a tool's own lock also names what the tests need."""
     is_poetry = inner_table(folder.table("pyproject.toml"), "tool", "poetry")
-    return bool(is_poetry) or folder.has("pdm.lock") or _uv_root(folder) is not None
+    return bool(is_poetry) or folder.has("pdm.lock", "Pipfile.lock") or _uv_root(folder) is not None
 
 
 def _uv_root(folder: Folder) -> Folder | None:
@@ -160,6 +166,9 @@ def _steps(folder: Folder, host: Host, programs: set[str]) -> Iterator[Argv]:
     elif folder.has("pdm.lock"):
         yield from tool_steps(host, "pdm")
         yield ("pdm", "install", "--frozen-lockfile", "--dev")
+    elif folder.has("Pipfile.lock"):
+        yield from tool_steps(host, "pipenv")
+        yield ("pipenv", "sync", "--dev")
     else:
         yield from _pip_steps(folder, host, programs)
 

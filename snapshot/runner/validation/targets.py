@@ -10,6 +10,8 @@ from .folder import Folder
 from .plan import Command, Host, Target
 
 LARGEST_TARGETS: Final = 5
+SCANNED_DEPTH: Final = 2
+"""For projects in a checkout that is none itself."""
 MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
 JUSTFILES: Final = ("justfile", "Justfile", ".justfile")
 _MAKE_TARGET: Final = re.compile(r"^(test|check)[ \t]*:(?!=)", re.MULTILINE)
@@ -27,9 +29,12 @@ def find(checkout: Path, host: Host, changed: Collection[str]) -> tuple[Target, 
     known: dict[str, Target] = {"": whole}
     nearest = {_nearest(checkout, host, folder, known) for folder in _folders(changed)}
     found = [known[path] for path in sorted(nearest)]
-    if not found or len(found) > LARGEST_TARGETS:
-        return (whole,) if whole.checks else tuple(found[:LARGEST_TARGETS]) or (whole,)
-    return tuple(found)
+    if found and any(each.checks for each in found) and len(found) <= LARGEST_TARGETS:
+        return tuple(found)
+    if whole.checks:
+        return (whole,)
+    inner = [each for each in _inner(Folder(checkout=checkout), host, SCANNED_DEPTH) if each.checks]
+    return tuple(inner[:LARGEST_TARGETS]) or (whole,)
 
 
 def target(folder: Folder, host: Host) -> Target:
@@ -39,6 +44,19 @@ def target(folder: Folder, host: Host) -> Target:
     if not found.checks and not folder.path and (last := LAST.part(folder, host)):
         return Target(path=folder.path, parts=(*parts, last))
     return found
+
+
+def _inner(folder: Folder, host: Host, depth: int) -> Iterator[Target]:
+    """The projects below a folder that is none itself."""
+    for name in sorted(folder.names):
+        inner = folder.inner(name)
+        if _NO_PROJECTS.fullmatch(name) or name.startswith(".") or not inner.names:
+            continue
+        found = target(inner, host)
+        if found.checks:
+            yield found
+        elif depth > 1:
+            yield from _inner(inner, host, depth - 1)
 
 
 def _folders(changed: Collection[str]) -> set[str]:

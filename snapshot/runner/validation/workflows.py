@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from ..agent.child_env import is_reserved
 from . import yaml_text
 from .plan import Command, shell
@@ -20,26 +22,47 @@ _FOREIGN: Final = re.compile(
 """A step with one of these means its own machine, or more than a test."""
 _HARMLESS: Final = re.compile(r"PYTHON(?!HOME|STARTUP)\w*|NODE_OPTIONS|LANG|TERM")
 """Reserved names that may be set for one check."""
+_BUILD: Final = re.compile(
+    r"(?:npm|pnpm|yarn|bun)(?: run)? build[\w: -]*\Z|make(?: build| all)?\Z|cargo build[\w -]*\Z"
+    r"|go build[\w ./-]*\Z|cmake [^;&|\n]*\Z|(?:\./)?configure\Z|(?:\./)?autogen\.sh\Z"
+)
+"""Steps that build; others before the tests install what the set-up installs."""
 
 
-def checks(texts: Mapping[str, str]) -> tuple[Command, ...]:
-    """Commands of the workflows among these files, each once."""
-    found: dict[str, Command] = {}
-    for path in sorted(texts):
-        if path.startswith(FOLDER) and path.endswith((".yml", ".yaml")):
-            for command in _of_workflow(texts[path]):
-                found.setdefault(command.line, command)
-    return tuple(found.values())[:LARGEST_STEPS]
+class Steps(msgspec.Struct, frozen=True, kw_only=True):
+    """Steps of one or many jobs, each once."""
+
+    builds: tuple[Command, ...] = ()
+    """Steps before the tests that build what they need."""
+    tests: tuple[Command, ...] = ()
 
 
-def _of_workflow(text: str) -> Iterator[Command]:
+def read(texts: Mapping[str, str]) -> Steps:
+    """The steps of the workflows among these files."""
+    jobs = [
+        job
+        for path in sorted(texts)
+        if path.startswith(FOLDER) and path.endswith((".yml", ".yaml"))
+        for job in _jobs(texts[path])
+        if job.tests
+    ]
+    builds = dict.fromkeys(step for job in jobs for step in job.builds)
+    tests = {step.line: step for job in reversed(jobs) for step in reversed(job.tests)}
+    return Steps(builds=tuple(builds), tests=tuple(reversed(tests.values()))[:LARGEST_STEPS])
+
+
+def _jobs(text: str) -> Iterator[Steps]:
     workflow = _parsed(text)
     if not _is_triggered(workflow.get("on", workflow.get(True))):
         return
     jobs = workflow.get("jobs")
     for job in jobs.values() if isinstance(jobs, dict) else ():
         if isinstance(job, dict) and _is_possible(job):
-            yield from _of_job(job, _variables(workflow), _folder(workflow))
+            steps = list(_commands(job, _variables(workflow), _folder(workflow)))
+            tests = [step for step in steps if is_test(step.plain_line)]
+            first = steps.index(tests[0]) if tests else 0
+            builds = [each for each in steps[:first] if _BUILD.match(each.plain_line)]
+            yield Steps(builds=tuple(builds), tests=tuple(tests))
 
 
 def _parsed(text: str) -> dict[object, object]:
@@ -69,7 +92,7 @@ def _is_possible(job: Mapping[object, object]) -> bool:
     return not where or any(each in where for each in ("ubuntu", "linux", "matrix"))
 
 
-def _of_job(
+def _commands(
     job: Mapping[object, object], environ: Mapping[str, str] | None, folder: str
 ) -> Iterator[Command]:
     steps = job.get("steps")
@@ -90,7 +113,7 @@ def _of_job(
 
 def _is_simple(run: str) -> bool:
     is_short = len(run.strip().splitlines()) <= LARGEST_LINES and len(run) <= 1_000
-    return is_short and not _FOREIGN.search(run) and is_test(run) and any(simple_commands(run))
+    return is_short and not _FOREIGN.search(run) and any(simple_commands(run))
 
 
 def _is_inside(directory: str) -> bool:
