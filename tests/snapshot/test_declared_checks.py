@@ -1,5 +1,6 @@
 """The repository's own word: `.slipgate.yml`, then workflows, then AGENTS.md, then the table."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -156,6 +157,27 @@ def test_steps_that_build_come_before_the_tests_of_their_job() -> None:
     )
     found = workflows.read({".github/workflows/ci.yml": _workflow(steps)})
     assert [command.line for command in found.builds] == ["npm run build --if-present"]
+
+
+def _doubling(value: str) -> str:
+    """Sixty lines, each of which is twice the one before."""
+    lines = [f"a{at}: &a{at} {value.replace('*', f'*a{at - 1}')}\n" for at in range(1, 60)]
+    return "a0: &a0 {b: c}\n" + "".join(lines)
+
+
+ENDLESS = {
+    "variables": _doubling("[*, *]") + _workflow(STEP + "        env: {A: *a59}\n"),
+    "labels": _doubling("[*, *]") + _workflow(STEP, job="runs-on: *a59"),
+    "steps": _doubling("[*, *]") + "on: push\njobs:\n  a: {steps: *a59}\n",
+    "merged mappings": _doubling("{<<: [*, *]}") + _workflow(STEP),
+}
+
+
+@pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS)
+def test_no_workflow_is_read_for_long(text: str) -> None:
+    began = time.process_time()
+    workflows.read({".github/workflows/ci.yml": text})
+    assert time.process_time() - began < 2
 
 
 BLOCKS = {

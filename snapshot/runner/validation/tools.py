@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
+COMMAND_CHARACTERS: Final = 500
+"""Of a simple command, which are enough to know it."""
 _RUNNER: Final = (
     r"(?:(?:poetry|pdm|hatch|uv|pipenv|rye|pixi) run (?:--?[\w=-]+ )*|bundle exec "
     r"|npx (?:--?[\w=-]+ )*|(?:pnpm|yarn|bun) (?:exec |x )?|bunx |python3? -m "
@@ -102,7 +104,7 @@ def simple_commands(script: str) -> Iterator[str]:
     """Commands without their variables; none for comments and for make's own lines."""
     joined = script.replace("\\\n", " ")
     for piece in _SPLIT.split(joined):
-        each = piece.strip().lstrip("@-+({! \t")
+        each = piece.strip()[:COMMAND_CHARACTERS].lstrip("@-+({! \t")
         while found := _PREFIX.match(each):
             each = each[found.end() :]
         if each and not each.startswith(("#", "make:", "make[")):

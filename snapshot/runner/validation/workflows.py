@@ -88,8 +88,10 @@ def _is_possible(job: Mapping[object, object]) -> bool:
     """True for a job on Linux that needs no services, containers or conditions."""
     if any(job.get(key) for key in ("services", "container", "if", "uses", "environment")):
         return False
-    where = str(job.get("runs-on", "")).lower()
-    return not where or any(each in where for each in ("ubuntu", "linux", "matrix"))
+    where = job.get("runs-on", "linux")
+    labels = where if isinstance(where, list) else [where]
+    names = " ".join(label.lower() for label in labels if isinstance(label, str))
+    return any(each in names for each in ("ubuntu", "linux", "matrix"))
 
 
 def _commands(
@@ -103,7 +105,7 @@ def _commands(
             continue
         given = _variables(step)
         directory = step.get("working-directory", _folder(job) or folder)
-        is_bash = step.get("shell", "bash") in {"bash", "sh"}
+        is_bash = step.get("shell", "bash") in ("bash", "sh")
         if environ is None or own is None or given is None or not is_bash:
             continue
         if isinstance(directory, str) and _is_inside(directory):
@@ -131,7 +133,10 @@ def _variables(holder: Mapping[object, object]) -> dict[str, str] | None:
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A plain value as GitHub writes it; of another, which aliases may make endless, nothing."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _folder(holder: Mapping[object, object]) -> str:

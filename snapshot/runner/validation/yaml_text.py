@@ -17,7 +17,10 @@ def parse(text: str) -> object:
     if len(text) > LARGEST_CHARACTERS:
         raise NotYaml(f"it is longer than {LARGEST_CHARACTERS} characters")
     try:
-        return yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        # A mapping that is merged twice in the next one, again and again, would grow without end.
+        loader.flatten_mapping = lambda _: None
+        return loader.get_single_data()
     except yaml.MarkedYAMLError as exc:
         line = f"line {exc.problem_mark.line + 1}: " if exc.problem_mark else ""
         raise NotYaml(f"it is no YAML: {line}{exc.problem}") from exc
