@@ -26,6 +26,9 @@ DEFAULT_PROVIDERS = "daytona-api,daytona-cli"
 DEFAULT_SANDBOX_ENV = (
     "OPENAI_API_KEY,ANTHROPIC_API_KEY,GEMINI_API_KEY,OPENROUTER_API_KEY,GITHUB_TOKEN"
 )
+OF_PULL_REQUESTS = ("SLIPGATE_PULL_REQUESTS", "SLIPGATE_SIGNING_KEY")
+"""Settings of an installation that every sandbox gets."""
+PULL_REQUESTS = ("draft", "ready")
 DEFAULT_STATE = "./.slipgate/launcher"
 ALWAYS_HIDDEN = (
     "./.slipgate",
@@ -349,6 +352,7 @@ class _Reader(EnvironmentReader):
         return None
 
     def forwarded_env(self) -> dict[str, str]:
+        """The launcher's own variables for sandboxes."""
         names = self.names("SLIPGATE_SANDBOX_ENV", DEFAULT_SANDBOX_ENV)
         for name in names:
             if not VARIABLE_NAME.fullmatch(name):
@@ -357,7 +361,11 @@ class _Reader(EnvironmentReader):
                 self.problems.append(
                     f"SLIPGATE_SANDBOX_ENV names {name}: the launcher's own variables stay here"
                 )
-        return {name: self.environ[name] for name in names if self.environ.get(name)}
+        mode = self.environ.get("SLIPGATE_PULL_REQUESTS") or PULL_REQUESTS[0]
+        if mode not in PULL_REQUESTS:
+            self.problems.append(f"SLIPGATE_PULL_REQUESTS must be {' or '.join(PULL_REQUESTS)}")
+        every = (*names, *OF_PULL_REQUESTS)
+        return {name: self.environ[name] for name in every if self.environ.get(name)}
 
     def check_confinement(
         self, providers: tuple[str, ...], forwarded_env: Mapping[str, str]

@@ -11,7 +11,7 @@ from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, protocol, sweeps
 from gateway.web.operations import docs_pages, health, reconcile
 from gateway.web.sources import daytona, github, workspace
-from gateway.web.tasks import events, explain, lists, results, tasks
+from gateway.web.tasks import events, explain, lists, receipts, results, tasks
 
 
 def _route(method: str, path: str, handled: Handled, label: str) -> Route:
@@ -39,6 +39,7 @@ ROUTES = [
     _route("GET", "/v1/tasks/{task_id}/events", events.of_task, "events.of_task"),
     _route("GET", "/v1/tasks/{task_id}/logs", results.logs, "results.logs"),
     _route("GET", "/v1/tasks/{task_id}/patch", results.patch, "results.patch"),
+    _route("GET", "/v1/tasks/{task_id}/receipts", receipts.show, "receipts.show"),
     _route("GET", "/v1/tasks/{task_id}/trajectory", results.trajectory, "results.trajectory"),
     _route(
         "POST", "/v1/tasks/{task_id}/stream-token", tasks.issue_stream_token, "stream_tokens.issue"

@@ -144,6 +144,13 @@ class Receipt(Part, frozen=True, kw_only=True):
     exit_code: int | None = None
     seconds: float | None = None
     output_tail: LongText | None = None
+    status: Short | None = None
+    """`passed`, `failed`, `timed_out` or `not_run`."""
+    reason: LongText | None = None
+    baseline: Short | None = None
+    """The same command on the base commit: `passed` or `failed`."""
+    output_digest: Short | None = None
+    """SHA-256 of the whole output."""
 
 
 class Error(Part, frozen=True, kw_only=True):
@@ -163,6 +170,8 @@ class Result(Data, frozen=True, kw_only=True):
     commit_sha: Short | None = None
     summary: LongText | None = None
     validation: Annotated[tuple[Receipt, ...], msgspec.Meta(max_length=100)] = ()
+    receipts_signature: Short | None = None
+    """Of `validation`, by the attempt's key."""
     patch: PatchText | None = None
     error: Error | None = None
     resumable: bool = False
@@ -214,7 +223,11 @@ TERMINAL_EVENTS: Final = frozenset({"task.completed", "task.needs_review", "task
 NEVER_REFUSED: Final = TERMINAL_EVENTS | {"task.patch"}
 """Types that are never refused for the size of an optional field: no content may be lost."""
 OPTIONAL_TEXTS: Final = frozenset(
-    ["prUrl", "branchName", "commitSha", "summary", "validation", "outputTail", "patch", "logTail"]
+    [
+        *("prUrl", "branchName", "commitSha", "summary", "patch", "logTail"),
+        *("validation", "outputTail", "status", "reason", "baseline", "outputDigest"),
+        "receiptsSignature",
+    ]
 )
 """Fields that such an event loses if they are too long."""
 

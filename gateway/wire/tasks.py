@@ -285,6 +285,32 @@ class LogChunk(Reply, frozen=True, kw_only=True):
     at: Moment
 
 
+class ReceiptView(Reply, frozen=True, kw_only=True):
+    """A command that validated the agent's changes, and how it ended."""
+
+    command: str
+    exit_code: int | None
+    seconds: float | None
+    status: str
+    """`passed`, `failed`, `timed_out`, `not_run`, or an agent's own word."""
+    reason: str | None
+    baseline: str | None
+    """The same command on the base commit: `passed` or `failed`."""
+    output_digest: str | None
+    """SHA-256 of the whole output, of which `output_tail` is the end."""
+    output_tail: str | None
+
+
+class ReceiptsView(Reply, frozen=True, kw_only=True):
+    """The receipts of an attempt; `signature` is that of its final event."""
+
+    data: tuple[ReceiptView, ...]
+    signature: str | None
+    verified: bool | None
+    """None: there is no signature, or the gateway took a secret out of what was signed."""
+    attempt: int
+
+
 class StepView(Reply, frozen=True, kw_only=True):
     """The next automatic step, unless something else happens first."""
 

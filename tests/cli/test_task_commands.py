@@ -71,6 +71,27 @@ def test_ops_release_a_sandbox_and_read_what_comes_of_it(
     assert operator.types(*words, "--json").document["id"] == task
 
 
+def test_receipts_are_a_table_that_says_whether_their_signature_holds(operator: Operator) -> None:
+    task = operator.creates()
+    receipt = {"command": "make test", "exitCode": 2, "seconds": 1.25, "reason": "no [b]luck[/]"}
+    operator.says(task, type="task.needs_review", validation=[receipt])
+    typed = operator.types("tasks", "receipts", task)
+    assert typed.code == 0
+    names, row, signature = typed.out.splitlines()
+    assert names.split() == ["status", "exit", "code", "seconds", "command", "reason"]
+    assert row.split() == ["failed", "2", "1.2", "make", "test", "no", "[b]luck[/]"]
+    assert signature == "attempt 1: not verified"
+
+    other = operator.creates()
+    assert operator.types("tasks", "receipts", other).out == "no check ran in attempt 1\n"
+    forged = {"validation": [receipt], "receiptsSignature": "v1,Zm9yZ2Vk"}
+    operator.says(other, type="task.needs_review", **forged)
+    refused = operator.types("tasks", "receipts", other)
+    assert (refused.code, "not those that the agent signed" in refused.err) == (1, True)
+    as_json = operator.types("tasks", "receipts", other, "--json")
+    assert (as_json.code, as_json.document["verified"]) == (1, False)
+
+
 def test_watch_follows_to_the_end_and_says_where_to_look(operator: Operator) -> None:
     task = operator.creates()
     operator.says(task, type="task.progress", stage="agent", message="turn 1 of 60")

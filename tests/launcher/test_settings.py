@@ -141,6 +141,13 @@ def test_a_wrong_value_is_named(name: str, value: str) -> None:
     assert problem.startswith(name)
 
 
+def test_settings_of_pull_requests_go_to_every_sandbox() -> None:
+    given = {"SLIPGATE_PULL_REQUESTS": "ready", "SLIPGATE_SIGNING_KEY": "-----BEGIN"}
+    assert read_settings(GOOD | given).forwarded_env == given
+    (problem,) = problems(GOOD | {"SLIPGATE_PULL_REQUESTS": "always"})
+    assert problem == "SLIPGATE_PULL_REQUESTS must be draft or ready"
+
+
 def test_real_model_keys_need_an_explicit_acceptance_of_local() -> None:
     (problem,) = problems(GOOD | {"OPENAI_API_KEY": "sk-real"})
     assert "SLIPGATE_LOCAL_UNCONFINED" in problem

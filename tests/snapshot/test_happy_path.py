@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from gateway.wire.receipts import is_signed
+from gateway.wire.signing import secret_bytes
 from tests.snapshot.repositories import FIX, git
 from tests.snapshot.sandbox import BRANCH, SECRETS, Sandbox
 
@@ -22,6 +24,7 @@ def test_a_model_fixes_a_failing_test_and_all_of_it_is_reported_validated_pushed
     every_step_is_reported_before_it_begins(sandbox)
     the_model_gets_the_task_and_the_output_of_its_commands(sandbox)
     turns_and_totals_are_reported(sandbox)
+    the_receipts_are_signed(sandbox)
     the_commit_names_its_task(sandbox)
     the_pull_request_is_a_draft_with_the_receipts(sandbox)
     the_trajectory_is_kept_and_the_checkouts_are_not(sandbox)
@@ -71,6 +74,12 @@ def turns_and_totals_are_reported(done: Sandbox) -> None:
     usage = done.gateway.of("task.usage")[-1].data
     assert (usage["inputTokens"], usage["outputTokens"], usage["turns"]) == (4000, 40, 4)
     assert usage["costUsd"] == 0.0054
+
+
+def the_receipts_are_signed(done: Sandbox) -> None:
+    last, key = done.gateway.last.data, secret_bytes(SECRETS["SLIPGATE_WEBHOOK_SECRET"])
+    given = str(last["receiptsSignature"])
+    assert is_signed(key, "task_1", 1, last["validation"], given)
 
 
 def the_commit_names_its_task(done: Sandbox) -> None:

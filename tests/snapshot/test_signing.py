@@ -11,7 +11,10 @@ import msgspec
 import pytest
 from standardwebhooks import Webhook
 
+from gateway.wire import receipts
+from gateway.wire.signing import secret_bytes
 from snapshot.runner.reporting.signing import Signer
+from snapshot.runner.reporting.signing import canonical as canonical_here
 from snapshot.runner.variables import Secret
 
 FILE = Path(__file__).resolve().parents[1] / "vectors" / "signing.json"
@@ -37,11 +40,24 @@ class AttemptKey(msgspec.Struct, rename="camel"):
     secret: str
 
 
+class SignedReceipts(msgspec.Struct, rename="camel"):
+    """The receipts of an attempt, their canonical form and its signature."""
+
+    name: str
+    secret: str
+    task_id: str
+    attempt: int
+    validation: object
+    canonical: str
+    signature: str
+
+
 class Vectors(msgspec.Struct):
     """The file both sides are held against."""
 
     attempts: list[AttemptKey]
     messages: list[SignedMessage]
+    receipts: list[SignedReceipts]
 
 
 VECTORS = msgspec.json.decode(FILE.read_bytes(), type=Vectors)
@@ -55,6 +71,24 @@ def test_a_message_has_the_signature_of_its_vector(vector: SignedMessage) -> Non
     assert signer.is_ours(vector.id, vector.timestamp, body, vector.signature)
     assert not signer.is_ours(vector.id, vector.timestamp + 1, body, vector.signature)
     assert not signer.is_ours(vector.id, vector.timestamp, body + b" ", vector.signature)
+
+
+@pytest.mark.parametrize("vector", VECTORS.receipts, ids=lambda vector: vector.name)
+def test_receipts_have_the_signature_of_their_vector(vector: SignedReceipts) -> None:
+    signer = Signer(Secret(vector.secret))
+    of_attempt = (vector.task_id, vector.attempt, vector.validation)
+    assert signer.sign_receipts(*of_attempt) == vector.signature
+    key = secret_bytes(vector.secret)
+    for canonical in (canonical_here, receipts.canonical):
+        assert canonical(vector.validation) == vector.canonical.encode()
+    assert receipts.is_signed(key, *of_attempt, vector.signature)
+    assert not receipts.is_signed(key, vector.task_id, 2, vector.validation, vector.signature)
+    mac = hmac.digest(
+        key,
+        f"receipts.{vector.task_id}.{vector.attempt}.{vector.canonical}".encode(),
+        hashlib.sha256,
+    )
+    assert vector.signature == f"v1,{base64.b64encode(mac).decode()}", "as the documentation says"
 
 
 def test_the_reference_library_accepts_our_signature() -> None:

@@ -111,7 +111,7 @@ async def _succeed(gateway: GatewayHarness) -> None:
     await agent.emit("task.completed", "m3", summary="ok", patch="+a\n")
     await gateway.post(f"{path}/attempts/1/release", {"reason": "gone"}, scope="ops")
     await gateway.post(f"{path}/retry")
-    for read in ("", "/events", "/logs", "/patch", "/trajectory", "/explain"):
+    for read in ("", "/events", "/logs", "/patch", "/receipts", "/trajectory", "/explain"):
         await gateway.get(path + read)
     await gateway.get(f"{path}/logs", accept="text/plain")
     await gateway.post(f"{path}/stream-token")
@@ -251,7 +251,7 @@ async def _offend_frontends(gateway: GatewayHarness) -> None:
     for name in ("cancel", "retry"):
         await gateway.post(f"/v1/tasks/{NOBODY}/{name}")
         await gateway.post(f"/v1/tasks/{task['id']}/{name}", idempotency_key="k" * 256)
-    for read in ("", "/events", "/logs", "/patch", "/trajectory", "/explain"):
+    for read in ("", "/events", "/logs", "/patch", "/receipts", "/trajectory", "/explain"):
         await gateway.get(f"/v1/tasks/{NOBODY}{read}")
         for token in ("x", stream_token(Keyring({"k1": b"m" * 32}), task["id"], 1)):
             await gateway.http.get(f"/v1/tasks/{task['id']}{read}?token={token}")

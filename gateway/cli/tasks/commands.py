@@ -26,10 +26,18 @@ from gateway.cli.tasks.pages import (
     event_line,
     print_explanation,
     print_included,
+    print_receipts,
     print_task,
     task_row,
 )
-from gateway.wire.tasks import ExplanationView, LogChunk, Page, TaskView, WholeTaskView
+from gateway.wire.tasks import (
+    ExplanationView,
+    LogChunk,
+    Page,
+    ReceiptsView,
+    TaskView,
+    WholeTaskView,
+)
 
 tasks: Final = typer.Typer(
     no_args_is_help=True,
@@ -268,6 +276,27 @@ def bundle(
     else:
         out.print(f"wrote {path}: {', '.join(sorted(files))}")
         out.print(f"replay it: slipgate bundle replay {path}", style="dim")
+
+
+@tasks.command()
+def receipts(
+    task_id: TaskId,
+    attempt: Annotated[int | None, typer.Option(min=1, help="of this attempt")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the checks of a task's changes; exit 1 if their signature does not hold.
+
+    Example: slipgate tasks receipts task_01k…
+    """
+    with open_client() as client:
+        answer = client.get(f"{task_path(task_id)}/receipts", attempt=attempt)
+    present(ReceiptsView, answer, print_receipts, as_json=as_json)
+    if decode(ReceiptsView, answer).verified is False:
+        raise CommandFailed(
+            "The receipts are not those that the agent signed.",
+            f"Trust none of them: run `slipgate tasks retry {task_id}`, or validate the change "
+            "by hand.",
+        )
 
 
 def _steer(task_id: str, verb: str, as_json: bool, body: dict[str, str] | None = None) -> None:

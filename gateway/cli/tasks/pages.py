@@ -13,7 +13,15 @@ from gateway.cli.console.terminal import out, print_fields, print_table, print_w
 from gateway.domain.explain.formatting import clock, duration, second
 from gateway.wire.deliveries import DeliveryView
 from gateway.wire.endpoints import EndpointStateView
-from gateway.wire.tasks import AttemptView, EventView, ExplanationView, TaskView, WholeTaskView
+from gateway.wire.tasks import (
+    AttemptView,
+    EventView,
+    ExplanationView,
+    ReceiptsView,
+    ReceiptView,
+    TaskView,
+    WholeTaskView,
+)
 from gateway.wire.times import milliseconds, parse_rfc3339
 
 TITLE: Final = 60
@@ -146,6 +154,29 @@ def _due(moment: str, now: int) -> tuple[str, str]:
     left = f"in {duration(at - now)}" if at > now else "now"
     is_today = len(clock(at, now)) == len("02:11")
     return second(at, now) if is_today else clock(at, now), left
+
+
+def print_receipts(receipts: ReceiptsView) -> None:
+    """Prints the checks of an attempt, and if their signature holds."""
+    if not receipts.data:
+        out.print(f"no check ran in attempt {receipts.attempt}")
+        return
+    print_table(RECEIPT_COLUMNS, map(_receipt_row, receipts.data))
+    out.print(f"attempt {receipts.attempt}: {_SIGNATURES[receipts.verified]}")
+
+
+RECEIPT_COLUMNS: Final = ("status", "exit code", "seconds", "command", "reason")
+_SIGNATURES: Final = {
+    True: "signed with the attempt's key",
+    False: "the signature does not hold",
+    None: "not verified",
+}
+
+
+def _receipt_row(receipt: ReceiptView) -> Iterable[str]:
+    yield from (receipt.status, "" if receipt.exit_code is None else str(receipt.exit_code))
+    yield "" if receipt.seconds is None else f"{receipt.seconds:.1f}"
+    yield from (receipt.command, receipt.reason or "")
 
 
 def event_line(event: EventView, *, with_subject: bool = False) -> Text:

@@ -1,12 +1,13 @@
 """The final event of an attempt, and its summary for people."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from ..failure import Failure
-from ..text import visible
+from ..text import printable, visible
 from ..truncation import first_of
 from .events import Completed, Error, Failed, FinalEvent, NeedsReview, Receipt
 from .kept_patch import LARGEST_WARNINGS, SUMMARY_CHARACTERS
@@ -18,6 +19,7 @@ LARGEST_ESCAPED_BYTES: Final = 600 * 1024
 MESSAGE_CHARACTERS: Final = 2_000
 AGENT_SUMMARY_CHARACTERS: Final = 4_000
 LISTED_WARNINGS: Final = 10
+_CONTROL: Final = re.compile(r"[\x80-\x9f]")
 _ENDED: Final = {"failed": "failed", "timed_out": "ran out of time", "not_run": "did not run"}
 
 
@@ -71,7 +73,7 @@ def result(
     return kind(
         branch_name=branch,
         summary=first_of(review.summary, SUMMARY_CHARACTERS),
-        validation=receipts,
+        validation=tuple(map(_signable, receipts)),
         warnings=warnings[:LARGEST_WARNINGS],
         pr_url=pr_url,
         commit_sha=commit_sha,
@@ -94,6 +96,17 @@ def failed(
         log_tail=log_tail or None,
         warnings=warnings[:LARGEST_WARNINGS],
         resumable=resumable,
+    )
+
+
+def _signable(receipt: Receipt) -> Receipt:
+    """The receipt as the gateway keeps it: it takes control characters out of such fields. Numbers
+    of few digits have one form in JSON (RFC 8785)."""
+    return msgspec.structs.replace(
+        receipt,
+        command=_CONTROL.sub("", printable(receipt.command)),
+        reason=_CONTROL.sub("", printable(receipt.reason)),
+        seconds=round(receipt.seconds, 3),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from .events import Envelope, Event
+from .events import Envelope, Event, PushRequest, Result
 from .redaction import Redaction
 from .signing import Signer
 
@@ -51,5 +51,9 @@ class MessageBuilder:
         data: dict[str, object] = {"taskId": self._task_id, "attempt": self._attempt}
         fields = msgspec.to_builtins(event).items()
         data |= {name: self._redaction.tree(value) for name, value in fields}
+        if self._signer is not None and isinstance(event, Result | PushRequest):
+            data["receiptsSignature"] = self._signer.sign_receipts(
+                self._task_id, self._attempt, data["validation"]
+            )
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return msgspec.json.encode(Envelope(type=event.type, timestamp=now, data=data))
