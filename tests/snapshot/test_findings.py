@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from snapshot.runner.findings.file_change import FileChange, read_section
+from snapshot.runner.findings.file_change import LARGEST_SECTION, FileChange, with_diff
 from snapshot.runner.findings.find import find, notes
 
 Edit = tuple[str | None, str | None]
@@ -27,16 +27,14 @@ def change(path: str, edit: Edit, *, mode: str = "100644") -> FileChange:
     before, after = (None if text is None else textwrap.dedent(text) for text in edit)
     old, new = ((text or "").splitlines(keepends=True) for text in (before, after))
     diff = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")
-    hunks, is_binary = read_section(f"diff --git a/{path} b/{path}\n{''.join(diff)}")
-    return FileChange(
+    file = FileChange(
         path=path,
         old_mode="" if before is None else "100644",
         new_mode="" if after is None else mode,
-        hunks=hunks,
-        is_binary=is_binary,
         before=before,
         after=after,
     )
+    return with_diff(file, f"diff --git a/{path} b/{path}\n{''.join(diff)}")
 
 
 def found(**edits: Edit) -> dict[str, tuple[str, ...]]:
@@ -577,8 +575,7 @@ def test_a_binary_file_is_found() -> None:
     section = (
         "diff --git a/a.png b/a.png\nnew file mode 100644\nGIT binary patch\nliteral 3\nKcmd\n"
     )
-    hunks, is_binary = read_section(section)
-    logo = FileChange(path="a.png", new_mode="100644", hunks=hunks, is_binary=is_binary)
+    logo = with_diff(FileChange(path="a.png", new_mode="100644"), section)
     assert find([logo], ()) == [(BINARY, ("a.png",))]
 
 
@@ -586,3 +583,11 @@ def test_an_executable_file_is_noted() -> None:
     assert notes([change("run.sh", ("a\n", "b\n"), mode="100755")]) == [
         ("Executable now", ("run.sh",))
     ]
+
+
+def test_tests_that_nobody_can_look_through_are_found() -> None:
+    long = PYTHON + "# x\n" * LARGEST_SECTION
+    assert found(**{"test_w.py": (PYTHON, long)}) == {
+        "Tests have changes too long to be looked through": ("test_w.py",)
+    }
+    assert found(**{"data.json": ("{}\n", long), "test_n.py": (None, long)}) == {}

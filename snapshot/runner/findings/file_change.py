@@ -5,36 +5,22 @@ from typing import Final
 
 import msgspec
 
-LARGEST_SECTION: Final = 2 * 1024**2
+LARGEST_SECTION: Final = 512 * 1024
 """Characters of one file's diff; of a longer one the lines are not read."""
 EXECUTABLE: Final = "100755"
 _HUNK: Final = re.compile(r"^@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)
 
 
-class Hunk(msgspec.Struct, frozen=True):
+class Hunk(msgspec.Struct, frozen=True, kw_only=True):
     """Lines of a file that changed, and those around them."""
 
     heading: str
     """The line that git names as the beginning of their function."""
-    lines: tuple[str, ...]
-    """Each behind its sign: a blank, `-` or `+`."""
-
-    @property
-    def removed(self) -> tuple[str, ...]:
-        return tuple(line[1:] for line in self.lines if line[0] == "-")
-
-    @property
-    def added(self) -> tuple[str, ...]:
-        return tuple(line[1:] for line in self.lines if line[0] == "+")
-
-    @property
-    def old(self) -> tuple[str, ...]:
-        """The lines before the change."""
-        return tuple(line[1:] for line in self.lines if line[0] != "+")
-
-    @property
-    def new(self) -> tuple[str, ...]:
-        return tuple(line[1:] for line in self.lines if line[0] != "-")
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+    old: tuple[str, ...]
+    """The lines before the change, unchanged ones included."""
+    new: tuple[str, ...]
 
 
 class FileChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +31,8 @@ class FileChange(msgspec.Struct, frozen=True, kw_only=True):
     """Empty for a deleted file."""
     hunks: tuple[Hunk, ...] = ()
     is_binary: bool = False
+    is_read: bool = True
+    """False: its diff is too long."""
     before: str | None = None
     """The base's content; None if it is new or was not read."""
     after: str | None = None
@@ -75,20 +63,26 @@ class FileChange(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(line for hunk in self.hunks for line in hunk.added)
 
 
-def read_section(section: str) -> tuple[tuple[Hunk, ...], bool]:
-    """The hunks of one file's diff, and True if it is binary."""
+def with_diff(change: FileChange, section: str, *, is_read: bool = True) -> FileChange:
+    """The change with what its diff says; if it is not read, whether that is binary."""
     first = _HUNK.search(section)
     header = section[: first.start()] if first else section
     is_binary = "\nGIT binary patch\n" in header or "\nBinary files " in header
-    if first is None or len(section) > LARGEST_SECTION:
-        return (), is_binary
-    starts = [match.start() for match in _HUNK.finditer(section)]
+    is_read = is_read and len(section) <= LARGEST_SECTION
+    starts = [match.start() for match in _HUNK.finditer(section)] if is_read else []
     ends = [*starts[1:], len(section)]
-    return tuple(_hunk(section[a:b]) for a, b in zip(starts, ends, strict=True)), is_binary
+    hunks = tuple(_hunk(section[a:b]) for a, b in zip(starts, ends, strict=True)) if starts else ()
+    return msgspec.structs.replace(change, hunks=hunks, is_binary=is_binary, is_read=is_read)
 
 
 def _hunk(text: str) -> Hunk:
     # Only a line feed ends a line of a diff; `splitlines` knows more ends.
     heading, *lines = text.split("\n")
-    signed = tuple(line for line in lines if line[:1] in {" ", "-", "+"})
-    return Hunk(heading.split("@@", 2)[2].strip(), signed)
+    signed = [line for line in lines if line[:1] in {" ", "-", "+"}]
+    return Hunk(
+        heading=heading.split("@@", 2)[2].strip(),
+        removed=tuple(line[1:] for line in signed if line[0] == "-"),
+        added=tuple(line[1:] for line in signed if line[0] == "+"),
+        old=tuple(line[1:] for line in signed if line[0] != "+"),
+        new=tuple(line[1:] for line in signed if line[0] != "-"),
+    )

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from . import definitions, kinds, tests_lost
 from .file_change import EXECUTABLE, FileChange
+from .languages import is_test_path
 
 EXECUTABLE_NOW: Final = "Executable now"
 _BLANKS: Final = re.compile(r"\s+")
@@ -29,6 +30,7 @@ def find(changes: Sequence[FileChange], undone: Sequence[str]) -> list[Finding]:
         Finding("Tests are deleted", lost.deleted),
         Finding("Tests are skipped, or others with them", lost.skipped),
         Finding("Tests are weakened: assertions are gone", lost.weakened),
+        Finding("Tests have changes too long to be looked through", _those(changes, _is_unread)),
         Finding("The definition of the checks is changed", _those(changes, definitions.find)),
         Finding("Workflows are changed", _those(changes, kinds.is_workflow)),
         Finding("Commits of the base branch are undone", tuple(undone)),
@@ -50,6 +52,11 @@ def _those(
     changes: Sequence[FileChange], is_found: Callable[[FileChange], bool]
 ) -> tuple[str, ...]:
     return tuple(change.path for change in changes if is_found(change))
+
+
+def _is_unread(change: FileChange) -> bool:
+    is_edit = not (change.is_new or change.is_deleted)
+    return is_edit and not change.is_read and is_test_path(change.path)
 
 
 def _is_executable_now(change: FileChange) -> bool:

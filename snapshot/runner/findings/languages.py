@@ -165,6 +165,12 @@ ASSERTION: Final = re.compile(
     r"|\b\w{1,3}\.(?:Errorf?|Fatalf?|Fail(?:Now)?|equal|deepEqual|notEqual|ok|is|same|like)\("
     r"|\b(?:Assert|Assertions|Truth)\.\w+\("
 )
+ASSERTING: Final = (
+    *("assert", "expect", "refute", "require", "check", "verify", "ensure", "must", "should"),
+    *("fail", "raises", "throw", ".to", "error", "fatal", "equal", ".ok(", ".is(", ".same("),
+    *(".like(", "truth"),
+)
+"""One of these is in every assertion: most lines have none, and are not searched."""
 IMPORT: Final = re.compile(
     r"^\s*(?:from|import|using|use|#include|package|require(?:_relative)?|export)\b"
     r"|\brequire\(\s*[\"']"

@@ -22,7 +22,7 @@ _CUTS: Final = (
         re.IGNORECASE,
     ),
     re.compile(
-        r"\[(?=(?:skip ci|ci skip|no ci|skip actions|actions skip)\])|^\s*/(?=[a-z])",
+        r"\[(?=(?:skip ci|ci skip|no ci|skip actions|actions skip)\])|^[ \t]*/(?=[a-z])",
         re.IGNORECASE | re.MULTILINE,
     ),
     re.compile(

@@ -2,18 +2,18 @@
 
 import os
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import accumulate
 from typing import Final
 
 import msgspec
 
 from ..findings.definitions import is_parsed
-from ..findings.file_change import FileChange, read_section
+from ..findings.file_change import FileChange, with_diff
 from .git import Git
 from .plumbing import Change, small_blobs
 
-LARGEST_TEXT: Final = 32 * 1024**2
-"""Characters of a patch whose lines are read; of a longer one only paths and modes count."""
+LARGEST_TEXT: Final = 8 * 1024**2
+"""Characters of diffs whose lines are read: a second of work. Of the rest only paths count."""
 LARGEST_FILE_BYTES: Final = 256 * 1024
 MOST_HEADS: Final = 200
 """Changed files whose first lines in the base are looked at."""
@@ -21,8 +21,11 @@ MOST_HEADS: Final = 200
 
 def read(git: Git, changes: Sequence[Change], texts: Sequence[str]) -> list[FileChange]:
     """A file for each change and its diff, with the contents that are compared whole."""
-    files = list(map(_file, changes, texts if sum(map(len, texts)) <= LARGEST_TEXT else repeat("")))
-    both = list(zip(changes, files, strict=True))
+    ends = accumulate(map(len, texts))
+    both = [
+        (change, _file(change, text, is_read=end <= LARGEST_TEXT))
+        for change, text, end in zip(changes, texts, ends, strict=True)
+    ]
     wanted = {change.old_blob for change, file in both[:MOST_HEADS] if file.old_mode}
     for change, file in both:
         if is_parsed(file.path):
@@ -37,15 +40,9 @@ def read(git: Git, changes: Sequence[Change], texts: Sequence[str]) -> list[File
     ]
 
 
-def _file(change: Change, text: str) -> FileChange:
-    hunks, is_binary = read_section(text)
-    return FileChange(
-        path=os.fsdecode(change.path),
-        old_mode=_mode(change.old_mode),
-        new_mode=_mode(change.new_mode),
-        hunks=hunks,
-        is_binary=is_binary,
-    )
+def _file(change: Change, text: str, *, is_read: bool) -> FileChange:
+    path, old, new = os.fsdecode(change.path), _mode(change.old_mode), _mode(change.new_mode)
+    return with_diff(FileChange(path=path, old_mode=old, new_mode=new), text, is_read=is_read)
 
 
 def _mode(mode: bytes) -> str:
