@@ -42,8 +42,8 @@ $(NODE): tests/interop/package.json tests/interop/package-lock.json | $(INSTALLE
 	then touch $@; else echo "Without npm's packages: the tests that need them are skipped"; fi
 
 # The agents behind the named engines: 1 GB, so nobody gets them who did not ask.
-$(ENGINES): tests/engines/package.json tests/engines/package-lock.json | $(INSTALLED)
-	@mkdir -p $(@D) && cp tests/engines/package.json tests/engines/package-lock.json $(@D)
+$(ENGINES): snapshot/engines/package.json snapshot/engines/package-lock.json | $(INSTALLED)
+	@mkdir -p $(@D) && cp snapshot/engines/package.json snapshot/engines/package-lock.json $(@D)
 	@if command -v npm >/dev/null && npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; \
 	then touch $@; else echo "Without the agents of npm: the tests that need them are skipped"; fi
 

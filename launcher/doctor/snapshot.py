@@ -1,5 +1,6 @@
 """Checks a snapshot: its state, entrypoint, scripts and regions, and a sandbox made from it."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from launcher.doctor.report import Check, failed, ok, warning
@@ -8,14 +9,23 @@ from launcher.providers.daytona.api_client import DaytonaApiClient, segment
 from launcher.providers.daytona.schema import Snapshot
 from launcher.providers.protocol import ProviderError
 from launcher.snapshots.names import next_name
-from launcher.snapshots.scripts import ENTRYPOINT, find_digest
+from launcher.snapshots.scripts import ENTRYPOINT, Variant, find_digest, find_variant
 
+HOLDS: Final[Mapping[Variant, str]] = {
+    "slim": "Python, Node, the agent mini",
+    "full": "Python, Node, Go, Rust, Java, Ruby, PHP, Elixir; also Claude Code, Codex, opencode",
+}
 IDLE: Final = ("sleep", "infinity")
 """Daytona's default for a Dockerfile without an ENTRYPOINT that it understands."""
 
 
 async def check_snapshot(
-    http: DaytonaApiClient, name: str, *, digest: str, target: str | None
+    http: DaytonaApiClient,
+    name: str,
+    *,
+    digest: str,
+    target: str | None,
+    needs_full: bool = False,
 ) -> list[Check]:
     try:
         found = await http.find(f"/snapshots/{segment(name)}", Snapshot)
@@ -23,7 +33,13 @@ async def check_snapshot(
         return [failed("snapshot", error.message, "Look at DAYTONA_API_KEY and DAYTONA_API_URL.")]
     if found is None:
         return [failed("snapshot", f"there is no {name}", f"`slipgate snapshot build {name}`.")]
-    return [_state(found), _entrypoint(found), _scripts(found, digest), *_region(found, target)]
+    return [
+        _state(found),
+        _entrypoint(found),
+        _scripts(found, digest),
+        *_image(found, needs_full=needs_full),
+        *_region(found, target),
+    ]
 
 
 def check_trial(trial: Trial, digest: str) -> list[Check]:
@@ -111,6 +127,17 @@ def _scripts(found: Snapshot, digest: str) -> Check:
             "never changes.",
         )
     return ok(name, f"those of here ({digest[:12]})")
+
+
+def _image(found: Snapshot, *, needs_full: bool) -> list[Check]:
+    name, words = "image", found.entrypoint or ()
+    if find_digest(words) is None:
+        return []
+    variant = find_variant(words)
+    if needs_full and variant != "full":
+        advice = f"`slipgate snapshot build {next_name(found.name)} --full`."
+        return [failed(name, f"{found.name} has the slim image", advice)]
+    return [ok(name, f"{variant}: {HOLDS[variant]}")]
 
 
 def _region(found: Snapshot, target: str | None) -> list[Check]:

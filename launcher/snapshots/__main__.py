@@ -79,7 +79,13 @@ async def _run(
         docker = open_docker_cli(Path(folder) / "docker", environ=environ)
         async with open_daytona(daytona.api_url, daytona.api_key, egress=egress) as client:
             http = DaytonaApiClient(client)
-            builder = SnapshotBuilder(http=http, cli=cli, digest=digest, on_output=_echo)
+            builder = SnapshotBuilder(
+                http=http,
+                cli=cli,
+                digest=digest,
+                on_output=_echo,
+                variant="full" if options.full else "slim",
+            )
             await _change(options, daytona, builder, docker)
             checks = await _check(options, daytona, http, digest)
     return Findings(ok=all_ok(checks), name=options.name, digest=digest, checks=tuple(checks))
@@ -109,7 +115,9 @@ async def _check(
 ) -> list[Check]:
     """Creates a sandbox only if all else is well."""
     target = daytona.create.target
-    checks = await check_snapshot(http, options.name, digest=digest, target=target)
+    checks = await check_snapshot(
+        http, options.name, digest=digest, target=target, needs_full=options.full
+    )
     if options.live and all_ok(checks):
         create = CreateOptions(target=target, ttl_minutes=TTL_MINUTES)
         provider = DaytonaApi(http, realm="", options=create)
@@ -154,6 +162,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for each in (build, push, check):
         each.add_argument("name", nargs="?", help=f"default: DAYTONA_SNAPSHOT_NAME, or {DEFAULT}")
         each.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        each.add_argument(
+            "--full", action="store_true", help="the image with more languages and agents"
+        )
         each.add_argument("--live", action="store_true", help="look inside one sandbox, too")
     for each in (build, push):
         for flag, default in (("cpu", 2), ("memory", 4), ("disk", 8)):

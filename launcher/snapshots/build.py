@@ -15,7 +15,14 @@ from launcher.providers.docker.cli import DockerCli
 from launcher.providers.docker.errors import cli_error as docker_cli_error
 from launcher.providers.program import CommandResult, OutputHandler
 from launcher.snapshots.names import SnapshotError, check_image, check_name, next_name
-from launcher.snapshots.scripts import FOLDER, build_context, entrypoint_for, find_digest
+from launcher.snapshots.scripts import (
+    FOLDER,
+    Variant,
+    build_context,
+    entrypoint_for,
+    find_digest,
+    find_variant,
+)
 
 BUILD_SECONDS: Final = 3_600.0
 """Daytona's own limit of a build."""
@@ -42,6 +49,7 @@ class SnapshotBuilder:
     """Of the scripts in this release."""
     on_output: OutputHandler
     """Gets the output of builds."""
+    variant: Variant = "slim"
     source: Path = FOLDER
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
@@ -50,7 +58,7 @@ class SnapshotBuilder:
         """Has Daytona build it; returns when it is active."""
         if found := await self._find_existing(name):
             return found
-        with build_context(self.digest, self.source) as folder:
+        with build_context(self.digest, self.variant, self.source) as folder:
             result = await self.cli.try_run(
                 *("snapshot", "create", name),
                 f"--dockerfile={folder / 'Dockerfile'}",
@@ -73,7 +81,7 @@ class SnapshotBuilder:
             await self._check_image(cli, image)
         result = await self.cli.try_run(
             *("snapshot", "push", image, f"--name={name}"),
-            f"--entrypoint={' '.join(entrypoint_for(self.digest))}",
+            f"--entrypoint={' '.join(entrypoint_for(self.digest, self.variant))}",
             *await self._resource_options("push", resources),
             seconds=BUILD_SECONDS,
             on_output=self.on_output,
@@ -98,6 +106,11 @@ class SnapshotBuilder:
         if find_digest(found.entrypoint or ()) != self.digest:
             raise SnapshotError(
                 f"there is a {name} already, of other scripts, and a snapshot never changes",
+                f"Take the next name: {next_name(name)}.",
+            )
+        if (theirs := find_variant(found.entrypoint or ())) != self.variant:
+            raise SnapshotError(
+                f"there is a {name} already, of the {theirs} image, and a snapshot never changes",
                 f"Take the next name: {next_name(name)}.",
             )
         found = await self._wait_settled(name)
@@ -148,8 +161,8 @@ class SnapshotBuilder:
         return [f"--{flag}={value}" for flag, value in values if value is not None]
 
     async def _build_image(self, cli: DockerCli) -> str:
-        image = f"slipgate-agent:{self.digest[:12]}"
-        with build_context(self.digest, self.source) as folder:
+        image = f"slipgate-agent:{self.variant}-{self.digest[:12]}"
+        with build_context(self.digest, self.variant, self.source) as folder:
             # Daytona's runners have this architecture, whatever this host has.
             result = await cli.try_run(
                 *("build", "--platform=linux/amd64", f"--tag={image}", str(folder)),

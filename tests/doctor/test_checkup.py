@@ -24,7 +24,7 @@ ORDER = [
     *("gateway", "key", "configuration"),
     *("CLI", "CLI flags", "CLI login"),
     *("Daytona API", "key's scopes"),
-    *("snapshot", "entrypoint", "scripts", "region"),
+    *("snapshot", "entrypoint", "scripts", "image", "region"),
     *("organisation", "public URL", "argument list", "stored in clear"),
     *("GitHub token", "model key"),
 ]

@@ -1,8 +1,10 @@
 """Snapshots are built once per version from this release's scripts; failures are shown."""
 
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from launcher.snapshots.scripts import (
     compute_digest,
     entrypoint_for,
     find_digest,
+    find_variant,
     with_digest,
 )
 from tests.daytona.api import ALL_SCOPES, Api
@@ -161,7 +164,7 @@ async def test_a_push_builds_for_daytonas_architecture_and_names_the_entrypoint(
 ) -> None:
     made = await builder.push(NAME, RESOURCES, engine, None)
     assert made.entrypoint == entrypoint_for(builder.digest)
-    image = f"slipgate-agent:{builder.digest[:12]}"
+    image = f"slipgate-agent:slim-{builder.digest[:12]}"
     assert api.organisation.snapshots[NAME].wanted["imageName"] == f"registry/{image}"
     folder = docker.image_folder(image)
     assert folder
@@ -228,3 +231,35 @@ def test_the_entrypoint_stands_on_one_line_in_the_json_form() -> None:
     for other in ("FROM x\n", text + '\nENTRYPOINT ["sh"]\n'):
         with pytest.raises(SnapshotError, match="exactly one ENTRYPOINT"):
             with_digest(other, "a" * 64)
+
+
+def test_the_slim_image_ends_with_its_entrypoint_and_the_full_one_goes_on() -> None:
+    given = (FOLDER / "Dockerfile").read_text()
+    slim, full = (with_digest(given, "a" * 64, variant) for variant in ("slim", "full"))
+    assert slim.rstrip().splitlines()[-1].startswith("ENTRYPOINT")
+    assert "claude" not in slim
+    (line,) = [row for row in full.splitlines() if row.startswith("ENTRYPOINT")]
+    assert line.endswith(f'"scripts={"a" * 64}", "image=full"]')
+    stages = [row.split() for row in full.splitlines() if row.startswith("FROM")]
+    assert stages[-1] == ["FROM", "slim", "AS", "full"]
+    for text, user in ((slim, "1000"), (full, "1000")):
+        assert [row for row in text.splitlines() if row.startswith("USER")][-1] == f"USER {user}"
+
+
+def test_every_image_that_ours_is_made_of_is_pinned_by_its_digest() -> None:
+    rows = [row.split() for row in (FOLDER / "Dockerfile").read_text().splitlines()]
+    bases = [row[1] for row in rows if row[:1] == ["FROM"] and row[1] != "slim"]
+    assert len(bases) == 4
+    assert all(re.fullmatch(r"[a-z]+:[0-9][\w.-]*@sha256:[0-9a-f]{64}", base) for base in bases)
+
+
+async def test_a_snapshot_of_the_other_image_is_not_taken_for_the_wanted_one(
+    api: Api, builder: SnapshotBuilder
+) -> None:
+    await builder.build(NAME, RESOURCES)
+    full = replace(builder, variant="full")
+    with pytest.raises(SnapshotError, match="of the slim image"):
+        await full.build(NAME, RESOURCES)
+    other = await full.build("slipgate-agent-full-1", RESOURCES)
+    assert find_variant(other.entrypoint or ()) == "full"
+    assert (await full.build("slipgate-agent-full-1", RESOURCES)).id == other.id

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from snapshot.runner.agent import tool_homes
 from snapshot.runner.agent.child_env import ChildEnv
 from snapshot.runner.agent.command import Runner
 from snapshot.runner.agent.landlock import Confinement, abi
@@ -63,3 +64,22 @@ def test_what_a_command_installs_lands_in_its_home(tmp_path: Path) -> None:
     )
     assert output.splitlines()[-1] == "hello"
     assert list((tmp_path / "home").rglob("greeting.py"))
+
+
+def test_npm_and_rustup_install_into_the_home_of_a_command(tmp_path: Path) -> None:
+    image, home = tmp_path / "rustup", tmp_path / "home"
+    (image / "toolchains" / "1.97.1").mkdir(parents=True)
+    (image / "settings.toml").write_text('default_toolchain = "1.97.1"')
+    home.mkdir()
+    environ = tool_homes.enter({"HOME": str(home), "RUSTUP_HOME": str(image)})
+    own = Path(environ["RUSTUP_HOME"])
+    assert own.is_relative_to(home)
+    assert (own / "toolchains" / "1.97.1").resolve() == image / "toolchains" / "1.97.1"
+    assert (own / "settings.toml").read_text() == 'default_toolchain = "1.97.1"'
+    assert environ["NPM_CONFIG_PREFIX"] == str(home / ".local")
+
+
+def test_without_rustup_its_home_stays_as_it_is(tmp_path: Path) -> None:
+    assert "RUSTUP_HOME" not in tool_homes.enter({"HOME": str(tmp_path)})
+    given = {"HOME": str(tmp_path), "RUSTUP_HOME": "/nowhere"}
+    assert tool_homes.enter(given)["RUSTUP_HOME"] == "/nowhere"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..agent import virtual_environment
+from ..agent import tool_homes, virtual_environment
 from ..agent.command import Runner
 from ..configuration import Configuration
 from ..reporting.events import Progress, Stage
@@ -59,4 +59,4 @@ class StepContext:
         home.mkdir()
         temporary.mkdir()
         environ = self.services.child_env.command(home=home, temporary=temporary)
-        return virtual_environment.enter(self.runner, environ, home)
+        return tool_homes.enter(virtual_environment.enter(self.runner, environ, home))
