@@ -79,6 +79,15 @@ def test_it_goes_on_from_the_branch_and_keeps_its_pull_request(sandbox: Sandbox)
     assert "<!--" not in prompt[:asked]
 
 
+def test_the_base_branch_declares_its_checks(sandbox: Sandbox) -> None:
+    continues(sandbox)
+    sandbox.remote.push(BRANCH, {".slipgate.yml": "checks:\n  - 'true'\n"}, "No checks any more")
+    sandbox.validates_as_declared()
+    sandbox.agent_is(FIX)
+    assert sandbox.run() == 0, sandbox.printed()
+    assert "make test" in str(sandbox.gateway.last.data["validation"])
+
+
 def test_a_push_of_somebody_else_fails_it_and_the_next_attempt_goes_on_from_there(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""The repository's own instructions and its pull request's template, as the base branch has them.
+"""The repository's own instructions, as the base branch has them.
 
 Hidden text is taken out: what no reader sees in the rendered file is not said to an agent.
 """
@@ -12,18 +12,18 @@ import msgspec
 from ..text import plain
 from ..truncation import first_of
 
-FILES: Final = (
-    *("AGENTS.md", ".github/AGENTS.md", "CLAUDE.md", ".claude/CLAUDE.md"),
-    ".github/copilot-instructions.md",
-    *("CONTRIBUTING.md", ".github/CONTRIBUTING.md", "docs/CONTRIBUTING.md"),
+_FILES: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?:\.github/)?agents\.md",
+        r"(?:\.claude/)?claude\.md",
+        r"\.github/copilot-instructions\.md",
+        r"(?:\.github/|docs/)?contributing(?:\.(?:md|rst|txt|adoc))?",
+    )
 )
 """In the order of their weight: if all is too long, the last ones are cut."""
 LARGEST_CHARACTERS: Final = 16 * 1024
 """Of all files together."""
-TEMPLATE_CHARACTERS: Final = 4 * 1024
-_TEMPLATE: Final = re.compile(
-    r"(?:\.github/|docs/)?pull_request_template\.(?:md|txt)", re.IGNORECASE
-)
 _ATTRIBUTE: Final = re.compile(
     r"\s(?:alt|title|aria-label|placeholder|data-[\w-]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')",
     re.IGNORECASE,
@@ -47,20 +47,13 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_wanted(path: str) -> bool:
-    """True for the path of a file that `found` or `template` reads."""
-    return path in FILES or _TEMPLATE.fullmatch(path) is not None
+    """True for the path of a file that `found` reads."""
+    return any(pattern.fullmatch(path) for pattern in _FILES)
 
 
 def found(texts: Mapping[str, str]) -> tuple[Instruction, ...]:
     """The instructions among these files, each text once."""
     return tuple(_bounded(texts))
-
-
-def template(texts: Mapping[str, str]) -> str:
-    """The pull request's template among these files; empty if there is none."""
-    paths = sorted(path for path in texts if _TEMPLATE.fullmatch(path))
-    # Its comments are questions to the author, which is the agent.
-    return first_of(texts[paths[0]].strip(), TEMPLATE_CHARACTERS) if paths else ""
 
 
 def shown(text: str) -> str:
@@ -73,8 +66,8 @@ def shown(text: str) -> str:
 def _bounded(texts: Mapping[str, str]) -> Iterator[Instruction]:
     left = LARGEST_CHARACTERS
     seen: set[str] = set()
-    for path in FILES:
-        text = shown(texts.get(path, ""))
+    for path in (path for pattern in _FILES for path in sorted(texts) if pattern.fullmatch(path)):
+        text = shown(texts[path])
         if not text or text in seen:
             continue
         seen.add(text)

@@ -12,9 +12,11 @@ from ..agent.engine import AgentResult, Engine, EngineContext, make_engine
 from ..agent.prompt import Briefing, first_prompt, repair_prompt
 from ..agent.usage import Meter
 from ..failure import Failure
+from ..publication import conventions
 from ..reporting.events import Receipt
 from ..repository import base_texts, submodules
 from ..stop import Stopped
+from ..truncation import first_of
 from ..validation.declared import planned_checks
 from . import agent_work
 from .agent_work import AgentWork
@@ -24,6 +26,7 @@ from .setup import set_up
 
 REPAIR_SECONDS: Final = 10.0
 """With less time a repair is not begun."""
+TEMPLATE_CHARACTERS: Final = 4 * 1024
 
 
 class AgentSession:
@@ -85,12 +88,19 @@ class AgentSession:
             checks=self._checks,
             setup_problems=self._setup_problems,
             instructions=instructions.found(texts),
-            template=instructions.template(texts),
+            template=self._template,
         )
 
     @cached_property
     def _texts(self) -> dict[str, str]:
-        return base_texts.read(self._context.git, self._start.base, instructions.is_wanted)
+        return base_texts.read(self._context.git, self._start.base, _is_wanted)
+
+    @property
+    def _template(self) -> str:
+        """Of a new pull request: one that is gone on with has its text."""
+        if self._context.continues:
+            return ""
+        return first_of(conventions.template(self._texts), TEMPLATE_CHARACTERS)
 
     def _planned_checks(self) -> tuple[str, ...]:
         checks = self._context.configuration.checks
@@ -138,3 +148,7 @@ class AgentSession:
         context.log.flush()
         context.services.stop.check()
         context.enter("agent", f"turn {turn} of {context.configuration.agent.max_turns}")
+
+
+def _is_wanted(path: str) -> bool:
+    return instructions.is_wanted(path) or conventions.is_wanted(path)

@@ -9,6 +9,7 @@ from ..reporting.events import Progress, Stage
 from ..reporting.log import Log
 from ..repository.access import Access
 from ..repository.git import Git
+from ..repository.remote import Clone
 from ..saved_work import SavedWork
 from ..services import Services
 from ..truncation import first_of
@@ -47,6 +48,8 @@ class StepContext:
         """Another than the wanted one where that one's name is taken."""
         self.continues = False
         """The branch is an earlier task's, and is gone on with."""
+        self.declaring: Clone | None = None
+        """The commit whose files declare the checks; None: the one that the work begins from."""
         self.stage: Stage = "setup"
 
     def enter(self, stage: Stage, message: str) -> None:

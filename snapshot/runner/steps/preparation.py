@@ -51,7 +51,9 @@ def prepare(context: StepContext) -> Start:
         check_requester(continuation, publisher.github)
     origin = context.state.workdir("origin")
     base = remote.clone_or_commit(origin, earlier.base_sha if earlier else None)
-    clone = remote.at_tip(base, context.branch) if context.continues else base
+    clone = base
+    if context.continues:
+        clone, context.declaring = remote.at_tip(base, context.branch), base
     pushed = publisher.find_pushed(clone, context.services.recovered.push)
     is_paid = earlier is None and pushed is None
     return Start(

@@ -80,7 +80,7 @@ def _base(context: StepContext, clone: Clone) -> BaseCommit:
 
     return BaseCommit(
         sha=clone.base_sha,
-        texts=base_texts.read(context.git, clone, is_declaring),
+        texts=base_texts.read(context.git, context.declaring or clone, is_declaring),
         checkout=checkout,
         cache=context.state.path / CACHE,
     )
