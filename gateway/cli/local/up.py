@@ -45,7 +45,12 @@ PASSED_ON: Final = (
     "SLIPGATE_LOCAL_UNCONFINED",
 )
 """Settings of the gateway and the launcher that `up` takes from its own environment."""
-OF_SOURCES: Final = ("SLIPGATE_DAYTONA_WEBHOOK_SECRETS", "SLIPGATE_GITHUB_WEBHOOK_SECRETS")
+OF_SOURCES: Final = (
+    "SLIPGATE_DAYTONA_WEBHOOK_SECRETS",
+    "SLIPGATE_GITHUB_FOLLOW_UPS",
+    "SLIPGATE_GITHUB_FOLLOW_UP_LIMIT",
+    "SLIPGATE_GITHUB_WEBHOOK_SECRETS",
+)
 """Settings of the gateway alone."""
 OF_PROVIDERS: Final = (
     "SLIPGATE_DAYTONA_SECRETS",
