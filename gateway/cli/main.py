@@ -42,6 +42,7 @@ _COMMANDS: Final = {
     "migrate": (f"{_OPERATIONS}.database", "Migrate the database to this version's schema."),
     "verify": (f"{_OPERATIONS}.database", "Check the database; a gateway may run."),
     "backup": (f"{_OPERATIONS}.database", "Copy the database and check the copy."),
+    "status": (f"{_OPERATIONS}.status", "Show what is wrong, since when, and what to do."),
     "reconcile": (f"{_OPERATIONS}.launchers", "Show what the reconciler would do now."),
     "sweep": (f"{_OPERATIONS}.sweep", "Remove orphan sandboxes: those that no task wants."),
 }

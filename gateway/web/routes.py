@@ -9,7 +9,7 @@ from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, repl
 from gateway.web.http.handler import Handler
 from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, protocol, sweeps
-from gateway.web.operations import docs_pages, health, reconcile
+from gateway.web.operations import docs_pages, health, reconcile, status
 from gateway.web.sources import daytona, github, workspace
 from gateway.web.tasks import events, explain, lists, receipts, results, tasks
 
@@ -84,6 +84,7 @@ ROUTES = [
     _route("GET", "/v1/launchers", launchers.page, "launchers.page"),
     _route("GET", "/v1/sweeps", sweeps.show, "sweeps.show"),
     _route("POST", "/v1/sweeps", sweeps.begin, "sweeps.begin"),
+    _route("GET", "/v1/status", status.show, "status.show"),
     _route("GET", "/v1/reconcile", reconcile.show, "reconcile.show"),
     _route("GET", "/healthz", health.healthz, "operations.healthz"),
     _route("GET", "/readyz", health.readyz, "operations.readyz"),

@@ -77,6 +77,41 @@ class DryRunStepView(Reply, frozen=True, kw_only=True):
     jobs: tuple[DryRunJobView, ...]
 
 
+class ProblemView(Reply, frozen=True, kw_only=True):
+    """One cause of what is wrong, with all tasks, endpoints or deliveries that it concerns."""
+
+    code: str
+    count: int
+    since: Moment
+    summary: str
+    example: str | None
+    """The id of one of them."""
+    do: str
+    """The command that shows more."""
+
+
+class StripView(Reply, frozen=True, kw_only=True):
+    """The counts of this moment."""
+
+    queued: int
+    launching: int
+    running: int
+    ended_last_hour: int
+    deliveries_due: int
+    oldest_due_seconds: float
+    launchers_live: int
+
+
+class StatusView(Reply, frozen=True, kw_only=True):
+    """The state of an installation, or of one project of it."""
+
+    ok: bool
+    since: Moment | None
+    """Of the oldest problem; null without any."""
+    problems: tuple[ProblemView, ...]
+    strip: StripView
+
+
 class UnwantedView(Reply, frozen=True, kw_only=True):
     """A sandbox with our label that no task wants."""
 

@@ -25,6 +25,7 @@ from gateway.store.sqlite import (
     pruning,
     replays,
     sources,
+    status,
     task_list,
     tasks,
 )
@@ -41,6 +42,7 @@ STATEMENTS: Final = {
         task_list,
         events,
         operations,
+        status,
         deliveries,
         endpoints,
         launching,
@@ -74,6 +76,9 @@ GROWING: Final = frozenset(
 )
 """Tables that grow with the tasks."""
 READ_WHOLE: Final = {
+    "FLAG_GROUPS": "those that have one, in an index that holds no others",
+    "CLAIMABLE_GROUP": "those that wait, in an index that holds no others",
+    "DUE_COUNT": "a hundred thousand at most",
     "TASK_COUNTS": "a scrape of /metrics wants all of them, and reads an index alone",
     "FLAG_COUNTS": "as above, an index of those that have one",
     "UNDELIVERED_COUNTS": "as above, indexes of those that have not arrived",
@@ -99,6 +104,10 @@ SORTED: Final = {
     "JOBS_OFFERED": "the oldest of each provider, so many as there may be answers",
     "KEYS_IN_USE": "the attempts of the named keys that run",
     "KEYS_NEEDED": "once at each start",
+    "LIVING_COUNTS": "three states",
+    "FAILURE_GROUPS": "those of one hour",
+    "FLAG_GROUPS": "nine codes",
+    "FAILING_ENDPOINTS": "endpoints are few",
     "TASK_COUNTS": "nine states",
     "FLAG_COUNTS": "nine codes",
     "NEWEST_DELIVERIES": "those of one task",

@@ -115,7 +115,15 @@ async def _succeed(gateway: GatewayHarness) -> None:
         await gateway.get(path + read)
     await gateway.get(f"{path}/logs", accept="text/plain")
     await gateway.post(f"{path}/stream-token")
-    for read in ("/v1/tasks", "/v1/events", "/metrics", "/healthz", "/readyz", "/openapi.json"):
+    for read in (
+        "/v1/tasks",
+        "/v1/events",
+        "/v1/status",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+    ):
         await gateway.get(read, "read")
     for read in ("/docs", "/docs/reference", "/docs/none"):
         await gateway.http.get(read)

@@ -18,6 +18,7 @@ from gateway.store.sqlite.lanes import OutboxQueries
 from gateway.store.sqlite.launching import LaunchingQueries
 from gateway.store.sqlite.operations import OperationQueries
 from gateway.store.sqlite.pruning import RetentionQueries
+from gateway.store.sqlite.status import StatusQueries
 from gateway.store.sqlite.tasks import TaskQueries
 
 
@@ -31,6 +32,7 @@ class SQLiteReads(
     ClockQueries,
     RetentionQueries,
     OperationQueries,
+    StatusQueries,
 ):
     """`gateway.store.protocol.Reads` on one connection."""
 

@@ -1,0 +1,179 @@
+"""The status of an installation: its problems, grouped by cause, with the command for each."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from gateway.domain.explain.advice import ADVICE
+from gateway.domain.tasks.task import Frozen, Status
+
+HOUR: Final = 3_600_000
+"""Ends older than this are no problem of now (milliseconds)."""
+LATE: Final = 60_000
+"""A delivery that has been due for longer is late (milliseconds)."""
+OLD: Final = 300_000
+"""A task that has been claimable for longer is old in the queue (milliseconds)."""
+
+
+class Group(Frozen, frozen=True, kw_only=True):
+    """Tasks with one cause."""
+
+    code: str
+    count: int
+    since: int
+    """Of the first of them (milliseconds)."""
+    example: str
+    """The id of the newest one."""
+
+
+class FailingEndpoint(Frozen, frozen=True, kw_only=True):
+    """An endpoint that takes nothing."""
+
+    id: str
+    origin: str
+    is_enabled: bool
+    since: int
+
+
+class StatusFacts(Frozen, frozen=True, kw_only=True):
+    """The rows that the status is computed from."""
+
+    tasks: Mapping[str, int]
+    """Living tasks by state."""
+    ended: int
+    """Tasks that ended within the last hour."""
+    flags: tuple[Group, ...]
+    """By flag."""
+    failures: tuple[Group, ...]
+    """Ends of the last hour that are no success, by error code or state."""
+    oldest_claimable: Group | None
+    """The tasks that a launcher may claim; None: there are none."""
+    endpoints: tuple[FailingEndpoint, ...]
+    dead: Group | None
+    """Deliveries that were given up."""
+    due: int
+    """Pending deliveries whose time has come."""
+    oldest_due_at: int | None
+    launchers: int
+    """Live ones."""
+
+
+class Problem(Frozen, frozen=True, kw_only=True):
+    """One cause."""
+
+    code: str
+    count: int
+    since: int
+    summary: str
+    example: str | None
+    do: str
+    """The command that shows more, or helps."""
+
+
+def problems(facts: StatusFacts, now: int) -> tuple[Problem, ...]:
+    """The problems: launchers first, then flags, deliveries, and failures."""
+    found = [
+        *_of_launchers(facts, now),
+        *map(_flagged, facts.flags),
+        *_of_deliveries(facts, now),
+        *map(_failed, facts.failures),
+    ]
+    return tuple(found)
+
+
+def _of_launchers(facts: StatusFacts, now: int) -> Iterator[Problem]:
+    waiting = facts.oldest_claimable
+    if waiting is None or any(group.code == "no_launcher" for group in facts.flags):
+        return
+    if facts.launchers == 0:
+        yield Problem(
+            code="no_launcher",
+            count=waiting.count,
+            since=waiting.since,
+            summary=f"{_tasks(waiting.count)} wait, and no launcher calls",
+            example=waiting.example,
+            do="slipgate launchers list",
+        )
+    elif now - waiting.since > OLD:
+        yield Problem(
+            code="queue_old",
+            count=waiting.count,
+            since=waiting.since,
+            summary=f"{_tasks(waiting.count)} wait for a launcher with room",
+            example=waiting.example,
+            do="slipgate launchers list",
+        )
+
+
+FLAGS: Final = {
+    "sandbox_unconfirmed": "nobody could confirm that the sandbox is destroyed",
+    "cleanup_pending": "the sandbox is still to be destroyed",
+    "realm_missing": "no launcher of the sandbox's realm calls",
+    "wrong_snapshot": "the sandbox came up from another snapshot",
+    "unreachable": "the sandbox runs, and its agent does not report",
+    "silent": "the agent is silent",
+    "no_progress": "the agent reports, and does not get on",
+    "launch_slow": "the launch takes long",
+    "no_launcher": "no launcher can take it",
+}
+
+
+def _flagged(group: Group) -> Problem:
+    return Problem(
+        code=group.code,
+        count=group.count,
+        since=group.since,
+        summary=f"{_tasks(group.count)}: {FLAGS.get(group.code, group.code)}",
+        example=group.example,
+        do=f"slipgate tasks explain {group.example}",
+    )
+
+
+def _failed(group: Group) -> Problem:
+    advice = ADVICE.get(group.code)
+    return Problem(
+        code=group.code,
+        count=group.count,
+        since=group.since,
+        summary=f"{_tasks(group.count)} of the last hour ended with {group.code}"
+        + (f": {advice}" if advice else ""),
+        example=group.example,
+        do=f"slipgate tasks explain {group.example}",
+    )
+
+
+def _of_deliveries(facts: StatusFacts, now: int) -> Iterator[Problem]:
+    for endpoint in facts.endpoints:
+        state = "takes nothing" if endpoint.is_enabled else "is disabled"
+        yield Problem(
+            code="endpoint_failing" if endpoint.is_enabled else "endpoint_disabled",
+            count=1,
+            since=endpoint.since,
+            summary=f"the endpoint at {endpoint.origin} {state}",
+            example=endpoint.id,
+            do=f"slipgate endpoints show {endpoint.id}",
+        )
+    if facts.dead is not None:
+        yield Problem(
+            code="deliveries_dead",
+            count=facts.dead.count,
+            since=facts.dead.since,
+            summary=f"{facts.dead.count} deliveries were given up",
+            example=facts.dead.example,
+            do="slipgate deliveries list --status=dead",
+        )
+    if facts.oldest_due_at is not None and now - facts.oldest_due_at > LATE:
+        yield Problem(
+            code="deliveries_late",
+            count=facts.due,
+            since=facts.oldest_due_at,
+            summary=f"{facts.due} deliveries are due, the first since long",
+            example=None,
+            do="slipgate deliveries list --status=pending",
+        )
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
+
+
+SUCCESSFUL: Final = frozenset({Status.COMPLETED, Status.NEEDS_REVIEW, Status.CANCELLED})

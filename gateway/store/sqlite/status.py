@@ -1,0 +1,116 @@
+"""The status in the store: what is wrong, each from an index of what may be wrong."""
+
+from typing import Final
+
+import msgspec
+
+from gateway.domain.operations.status import HOUR, FailingEndpoint, Group, StatusFacts
+from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.rows import Row
+
+MOST_ENDPOINTS: Final = 20
+"""Failing endpoints that are named; with more, the receivers are not the cause."""
+
+# Every living task has a clock.
+LIVING_COUNTS: Final = """
+SELECT status, count(*) FROM tasks INDEXED BY tasks_due
+WHERE due_at IS NOT NULL AND status IN ('queued', 'launching', 'running')
+  AND (:project IS NULL OR project = :project)
+GROUP BY status"""
+
+ENDED_COUNT: Final = """
+SELECT count(*) FROM tasks INDEXED BY tasks_finished
+WHERE finished_at >= :since AND (:project IS NULL OR project = :project)"""
+
+FAILURE_GROUPS: Final = """
+SELECT coalesce(json_extract(error, '$.code'), status) AS code, count(*), min(finished_at), max(id)
+FROM tasks INDEXED BY tasks_finished
+WHERE finished_at >= :since AND (:project IS NULL OR project = :project)
+  AND status IN ('failed', 'timed_out', 'expired')
+GROUP BY code ORDER BY count(*) DESC, code LIMIT 50"""
+
+FLAG_GROUPS: Final = """
+SELECT json_extract(flag.value, '$.code') AS code, count(*),
+       min(json_extract(flag.value, '$.since')), max(task.id)
+FROM tasks AS task INDEXED BY tasks_flagged CROSS JOIN json_each(task.flags) AS flag
+WHERE task.flags <> '[]' AND (:project IS NULL OR task.project = :project)
+GROUP BY code ORDER BY count(*) DESC, code"""
+
+CLAIMABLE_GROUP: Final = """
+SELECT count(*), min(claimable_at), max(id) FROM tasks INDEXED BY tasks_claimable
+WHERE claimable_at IS NOT NULL AND claimable_at <= :now AND is_behind = 0
+  AND (:project IS NULL OR project = :project)"""
+
+FAILING_ENDPOINTS: Final = """
+SELECT id, origin, enabled, coalesce(failing_since, updated_at) FROM endpoints
+WHERE deleted_at IS NULL AND (:project IS NULL OR project = :project)
+  AND (failing_since IS NOT NULL OR (enabled = 0 AND disabled_reason <> 'disabled by ops'))
+ORDER BY failing_since LIMIT :limit"""
+
+DEAD_GROUP: Final = """
+SELECT count(*), min(seq), max(seq) FROM deliveries INDEXED BY deliveries_missed
+WHERE status = 'dead' AND (:project IS NULL OR endpoint_id IN (
+    SELECT id FROM endpoints WHERE project = :project))"""
+
+EVENT_TIME: Final = "SELECT at, task_id FROM events WHERE seq = :seq"
+
+# Of a backlog only the beginning is counted: more than that says nothing more.
+DUE_COUNT: Final = """
+SELECT count(*), min(next_attempt_at) FROM (
+    SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
+    WHERE status = 'pending' AND next_attempt_at <= :now AND (:project IS NULL OR endpoint_id IN (
+        SELECT id FROM endpoints WHERE project = :project))
+    LIMIT 100000)"""
+
+LIVE_LAUNCHERS: Final = """
+SELECT count(*) FROM launchers
+WHERE called_at >= :since AND (:project IS NULL OR project IS NULL OR project = :project)"""
+
+
+class StatusQueries(Queries):
+    """The reads of the status."""
+
+    async def status_facts(
+        self, project: str | None, *, now: int, launchers_since: int
+    ) -> StatusFacts:
+        wanted: dict[str, object] = {"project": project}
+        ended = wanted | {"since": now - HOUR}
+        living = {row[0]: row[1] for row in await self._all(LIVING_COUNTS, wanted)}
+        ((ended_count,),) = await self._all(ENDED_COUNT, ended)
+        ((due, oldest_due_at),) = await self._all(DUE_COUNT, wanted | {"now": now})
+        ((launchers,),) = await self._all(LIVE_LAUNCHERS, wanted | {"since": launchers_since})
+        endpoints = await self._all(FAILING_ENDPOINTS, wanted | {"limit": MOST_ENDPOINTS})
+        return StatusFacts(
+            tasks=living,
+            ended=ended_count,
+            flags=tuple(map(_group, await self._all(FLAG_GROUPS, wanted))),
+            failures=tuple(map(_group, await self._all(FAILURE_GROUPS, ended))),
+            oldest_claimable=await self._claimable(wanted | {"now": now}),
+            endpoints=tuple(map(_endpoint, endpoints)),
+            dead=await self._dead(wanted),
+            due=due,
+            oldest_due_at=oldest_due_at,
+            launchers=launchers,
+        )
+
+    async def _claimable(self, wanted: dict[str, object]) -> Group | None:
+        ((count, since, example),) = await self._all(CLAIMABLE_GROUP, wanted)
+        return Group(code="queued", count=count, since=since, example=example) if count else None
+
+    async def _dead(self, wanted: dict[str, object]) -> Group | None:
+        ((count, first, last),) = await self._all(DEAD_GROUP, wanted)
+        if not count:
+            return None
+        oldest = await self._one(EVENT_TIME, {"seq": first})
+        newest = await self._one(EVENT_TIME, {"seq": last})
+        since, example = oldest[0] if oldest else 0, newest[1] if newest else ""
+        return Group(code="dead", count=count, since=since, example=example)
+
+
+def _group(row: Row) -> Group:
+    return msgspec.convert(dict(zip(Group.__struct_fields__, row, strict=True)), Group)
+
+
+def _endpoint(row: Row) -> FailingEndpoint:
+    name, origin, enabled, since = row
+    return FailingEndpoint(id=name, origin=origin, is_enabled=bool(enabled), since=since)

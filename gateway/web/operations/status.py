@@ -1,0 +1,53 @@
+"""`GET /v1/status`: what is wrong, since when, how many, and the command for it."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from gateway.domain.launching.realm import LIVE_FOR
+from gateway.domain.operations.status import Problem, StatusFacts, problems
+from gateway.web.convert import convert
+from gateway.web.http.access import READ
+from gateway.web.http.call import Call
+from gateway.web.http.operation import Operation, answer
+from gateway.web.http.replies import reply
+from gateway.wire.operations import ProblemView, StatusView, StripView
+from gateway.wire.times import maybe_rfc3339, rfc3339
+
+
+@Operation(
+    id="readStatus",
+    tag="Operations",
+    summary="Show what is wrong, grouped by its cause",
+    description="Of the key's project; of all projects with an `ops` key.",
+    access=READ,
+    answers=(answer(StatusView, "Problems with a command for each; none if all is well."),),
+)
+async def show(call: Call[None]) -> Response:
+    context, now = call.context, call.context.clock()
+    facts = await context.reads.status_facts(call.project, now=now, launchers_since=now - LIVE_FOR)
+    found = problems(facts, now)
+    view = StatusView(
+        ok=not found,
+        since=maybe_rfc3339(min((problem.since for problem in found), default=None)),
+        problems=tuple(map(_problem, found)),
+        strip=_strip(facts, now),
+    )
+    return reply(view)
+
+
+def _problem(problem: Problem) -> ProblemView:
+    return convert(ProblemView, problem, since=rfc3339(problem.since))
+
+
+def _strip(facts: StatusFacts, now: int) -> StripView:
+    oldest: Final = facts.oldest_due_at
+    return StripView(
+        queued=facts.tasks.get("queued", 0),
+        launching=facts.tasks.get("launching", 0),
+        running=facts.tasks.get("running", 0),
+        ended_last_hour=facts.ended,
+        deliveries_due=facts.due,
+        oldest_due_seconds=0.0 if oldest is None else max(0, now - oldest) / 1000,
+        launchers_live=facts.launchers,
+    )

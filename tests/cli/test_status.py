@@ -1,0 +1,17 @@
+"""`slipgate status`: one line if all is well, else a cause and a command each."""
+
+from tests.cli.operator import Operator
+
+FAILURE = {"stage": "agent", "code": "model_auth", "message": "401: no.", "retryable": False}
+
+
+def test_problems_are_printed_with_their_command_and_fail_the_command(operator: Operator) -> None:
+    task = operator.creates()
+    operator.says(task, type="task.failed", error=FAILURE)
+    typed = operator.types("status")
+    assert typed.code == 1
+    lines = typed.out.splitlines()
+    assert lines[0].startswith("model_auth  1 task of the last hour ended with model_auth")
+    assert lines[1] == f"  slipgate tasks explain {task}"
+    assert "ended in an hour 1" in lines[-1]
+    assert operator.types("status", "--json").document["ok"] is False
