@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -43,6 +45,9 @@ ALWAYS_HIDDEN = (
 """Keys of a gateway and credentials of a developer's machine; exported keys are in the files and
 the history of a shell."""
 CAPACITY_MAX = 200
+MODEL_PRICES = "SLIPGATE_MODEL_PRICES"
+MODEL_API = "SLIPGATE_MODEL_API"
+MODEL_APIS = ("", "chat", "responses")
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 WORKFLOW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.ya?ml")
@@ -61,6 +66,15 @@ ACTIONS_GRANT = (
     "a token that may start the workflow (SLIPGATE_GITHUB_ACTIONS_TOKEN goes before "
     "it): fine-grained, for that repository alone, with Actions: read and write"
 )
+
+
+class ModelPrice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """USD per million tokens, as the runner reads it."""
+
+    input: Annotated[float, msgspec.Meta(ge=0)]
+    output: Annotated[float, msgspec.Meta(ge=0)]
+    cache_read: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    cache_write: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +152,8 @@ class Settings:
     realm: str | None
     forwarded_env: Mapping[str, str] = field(repr=False)
     """Variables of the launcher that are passed on to sandboxes."""
+    model_settings: Mapping[str, str]
+    """Settings of the launcher for the agents of all its sandboxes."""
     state: Path
     hidden: tuple[Path, ...]
     """Paths of this host that commands of a local agent cannot read."""
@@ -172,6 +188,7 @@ def inspect_settings(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         capacity=reader.number("SLIPGATE_CAPACITY", 4, 1, CAPACITY_MAX),
         realm=reader.realm(),
         forwarded_env=forwarded_env,
+        model_settings=reader.model_settings(),
         state=Path(reader.text("SLIPGATE_LAUNCHER_STATE", DEFAULT_STATE)).resolve(),
         hidden=reader.hidden(),
         daytona=reader.daytona(providers),
@@ -366,6 +383,20 @@ class _Reader(EnvironmentReader):
             self.problems.append(f"SLIPGATE_PULL_REQUESTS must be {' or '.join(PULL_REQUESTS)}")
         every = (*names, *OF_PULL_REQUESTS)
         return {name: self.environ[name] for name in every if self.environ.get(name)}
+
+    def model_settings(self) -> dict[str, str]:
+        given = {name: self.text(name) for name in (MODEL_PRICES, MODEL_API)}
+        try:
+            msgspec.json.decode(given[MODEL_PRICES] or "{}", type=dict[str, ModelPrice])
+        except msgspec.MsgspecError as exc:
+            self.problems.append(
+                f'{MODEL_PRICES} must be a JSON object like {{"my-model-*": {{"input": 1.25, '
+                f'"output": 10, "cacheRead": 0.13, "cacheWrite": 1.5}}}}, in USD per million '
+                f"tokens: {exc}"
+            )
+        if given[MODEL_API] not in MODEL_APIS:
+            self.problems.append(f"{MODEL_API} must be chat or responses")
+        return {name: value for name, value in given.items() if value}
 
     def check_confinement(
         self, providers: tuple[str, ...], forwarded_env: Mapping[str, str]

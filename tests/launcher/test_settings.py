@@ -240,3 +240,25 @@ def test_what_is_wrong_with_a_github_app_is_named_and_no_key_is_shown(
     expected = {f"SLIPGATE_GITHUB_APP_{name}" for name in names} | {"GITHUB_API_URL"}
     assert {problem.split()[0] for problem in found} == expected
     assert "BEGIN" not in str(found)
+
+
+def test_settings_of_models_are_for_the_sandboxes() -> None:
+    prices = '{"my-*": {"input": 1.25, "output": 10, "cacheRead": 0.13}}'
+    given = {"SLIPGATE_MODEL_PRICES": prices, "SLIPGATE_MODEL_API": "responses"}
+    assert read_settings(GOOD | given).model_settings == given
+    assert read_settings(GOOD).model_settings == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SLIPGATE_MODEL_PRICES", "{no"),
+        ("SLIPGATE_MODEL_PRICES", '{"m": {"input": 1}}'),
+        ("SLIPGATE_MODEL_PRICES", '{"m": {"input": -1, "output": 1}}'),
+        ("SLIPGATE_MODEL_PRICES", '{"m": {"input": 1, "output": 1, "cached": 1}}'),
+        ("SLIPGATE_MODEL_API", "completions"),
+    ],
+)
+def test_a_wrong_setting_of_models_is_named(name: str, value: str) -> None:
+    (problem,) = problems(GOOD | {name: value})
+    assert problem.startswith(name)

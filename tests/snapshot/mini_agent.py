@@ -103,8 +103,9 @@ def run(
     choice: AgentChoice | None = None,
     seconds: float = 600,
     before: Usage | None = None,
+    prompts: Sequence[str] = ("Do it.",),
 ) -> Run:
-    """Let the model work in an empty checkout."""
+    """Let the model work in an empty checkout, once for each prompt."""
     checkout = root / "checkout"
     checkout.mkdir()
     chunks: list[str] = []
@@ -122,7 +123,8 @@ def run(
         network=PLAIN,
     )
     try:
-        result = make_engine(choice or AgentChoice(), model, context).work("Do it.", checkout)
+        engine = make_engine(choice or AgentChoice(), model, context)
+        result = [engine.work(prompt, checkout) for prompt in prompts][-1]
     except Failure as failure:
         result = AgentResult(summary="", failure=failure)
     log.flush()

@@ -485,3 +485,20 @@ def test_earlier_attempts_count(stub: ProviderStub, tmp_path: Path) -> None:
     run = mini_agent.run(mini_agent.access(stub), tmp_path / "dear", choice=choice)
     assert run.code == "max_cost"
     assert len(stub.requests) == 3
+
+
+def test_a_repair_is_sent_whole_after_a_long_conversation(
+    stub: ProviderStub, tmp_path: Path
+) -> None:
+    def answer(turn: int, body: dict[str, Any]) -> Answer:
+        is_first = "Do it." in json.dumps(body)
+        if is_first and len(json.dumps(body["messages"])) > 20_000:
+            return error(400, "This model's maximum context length is 8192 tokens.")
+        return END if turn in {14, 17} else Turn(commands=(f"seq {turn} 900",))
+
+    stub.is_forgetful, stub.answer = True, answer
+    run = mini_agent.run(mini_agent.access(stub), tmp_path, prompts=("Do it.", "Repair it."))
+    assert run.code is None, run.words
+    last = json.dumps(stub.bodies[-1]["messages"])
+    assert "Repair it." in last
+    assert "left out" not in last

@@ -7,6 +7,8 @@ from gateway.domain.kernel.answers import ClaimedJob
 from gateway.domain.kernel.keyring import UnknownKey, Unreadable
 from gateway.domain.launching.job import INSTANCE, LABELS, Job, OrphanSandbox, labels, owner
 from gateway.domain.launching.sandbox_identity import sandbox_name
+from gateway.domain.tasks.event import Retried
+from gateway.domain.tasks.task import Attempt, Usage
 from gateway.web.agents.patches import needs_rescue
 from gateway.web.context import Context
 from gateway.web.launching.sandbox_env import launch_env
@@ -94,4 +96,25 @@ async def _env(context: Context, claimed: ClaimedJob) -> dict[str, str]:
         spec,
         secrets,
         may_resume=resumed is not None,
+        spent=await _spent(context, attempt),
+    )
+
+
+async def _spent(context: Context, attempt: Attempt) -> Usage:
+    """The usage of the attempts before it, back to the one that a person asked for."""
+    if attempt.number == 1:
+        return Usage()
+    retries = await context.reads.events_of_types(attempt.task_id, ["task.retried"])
+    asked = (each.fact for each in retries if each.source == "api")
+    first = max((fact.attempt for fact in asked if isinstance(fact, Retried)), default=1)
+    earlier = [
+        each.usage
+        for each in await context.reads.attempts(attempt.task_id)
+        if first <= each.number < attempt.number
+    ]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in earlier),
+        output_tokens=sum(usage.output_tokens for usage in earlier),
+        cost_usd=sum(usage.cost_usd for usage in earlier),
+        turns=sum(usage.turns for usage in earlier),
     )

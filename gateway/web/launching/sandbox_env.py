@@ -7,13 +7,14 @@ import msgspec
 from gateway.domain.kernel.keyring import Keyring, hook_token
 from gateway.domain.kernel.sealing import env_context
 from gateway.domain.tasks.spec import Document, Spec
-from gateway.domain.tasks.task import Attempt, Task
+from gateway.domain.tasks.task import Attempt, Task, Usage
 from gateway.store.records import StoredSecrets
 from gateway.web.convert import convert
 from gateway.wire.signing import secret_text
 
 PROMPT_BYTES: Final = 32 * 1024
 """One string of an environment may have 128 KiB in Linux; a longer prompt is fetched."""
+NOTHING: Final = Usage()
 
 
 class EngineSettings(Document, frozen=True, kw_only=True, omit_defaults=False):
@@ -25,6 +26,9 @@ class EngineSettings(Document, frozen=True, kw_only=True, omit_defaults=False):
     max_cost_usd: float
     effort: str | None
     max_repair_rounds: int
+    spent_turns: int
+    """Of the attempts whose budget this one shares."""
+    spent_cost_usd: float
 
 
 class Continued(Document, frozen=True, kw_only=True, omit_defaults=False):
@@ -45,9 +49,10 @@ def launch_env(
     secrets: StoredSecrets | None,
     *,
     may_resume: bool = False,
+    spent: Usage = NOTHING,
 ) -> dict[str, str]:
     """Every variable of a create job; ours win over the task's own. `may_resume`: an earlier
-    attempt has left work to go on with.
+    attempt has left work to go on with. `spent`: by the attempts whose budget this one shares.
 
     Raises:
         UnknownKey: the master key of the attempt or of its secrets is no longer given.
@@ -62,9 +67,9 @@ def launch_env(
     }
     if spec.flat is not None:
         # Scripts of today's frontend get what it gave; only what they call back is ours.
-        return {**_computed(task, spec), **own, "WORKSPACE_ID": task.id, **called_back}
+        return {**_computed(task, spec, spent), **own, "WORKSPACE_ID": task.id, **called_back}
     prompt = _prompt(public_url, task, attempt, spec)
-    return {**own, **_computed(task, spec), **called_back, **prompt}
+    return {**own, **_computed(task, spec, spent), **called_back, **prompt}
 
 
 def _own(keyring: Keyring, task: Task, secrets: StoredSecrets | None) -> dict[str, str]:
@@ -74,8 +79,11 @@ def _own(keyring: Keyring, task: Task, secrets: StoredSecrets | None) -> dict[st
     return msgspec.json.decode(opened, type=dict[str, str])
 
 
-def _computed(task: Task, spec: Spec) -> dict[str, str]:
-    agent, engine = spec.agent, convert(EngineSettings, spec.agent)
+def _computed(task: Task, spec: Spec, spent: Usage) -> dict[str, str]:
+    agent = spec.agent
+    engine = convert(
+        EngineSettings, agent, spent_turns=spent.turns, spent_cost_usd=round(spent.cost_usd, 6)
+    )
     env = {
         "TARGET_REPO": spec.repo_url,
         "BASE_BRANCH": spec.base_branch or "",
