@@ -187,6 +187,11 @@ ROWS = (
         words="It broke",
         model=RESPONSES,
     ),
+    Row(
+        name="streams without saying so",
+        answers=(Response(content=sse([chunk({"content": "a"}), chunk({}, "stop")])), END),
+        code=None,
+    ),
     # Errors, also with the status 200.
     Row(
         name="answers 200 with an error for ever",
@@ -210,6 +215,7 @@ ROWS = (
         model=OPENROUTER,
     ),
     Row(name="is broken", answers=(error(500, "Oops"),), code="model_unavailable", words="Oops"),
+    Row(name="echoes a key", answers=(error(500, f"bad {mini_agent.KEY}"), END), code=None),
     Row(name="is broken twice", answers=(error(503, "a"), error(529, "b"), END), code=None),
     Row(name="refuses a key", answers=(error(401, "Incorrect key"),), code="model_auth", asked=2),
     Row(
@@ -502,3 +508,20 @@ def test_a_repair_is_sent_whole_after_a_long_conversation(
     last = json.dumps(stub.bodies[-1]["messages"])
     assert "Repair it." in last
     assert "left out" not in last
+
+
+def test_an_answer_without_its_usage_is_estimated(stub: ProviderStub, tmp_path: Path) -> None:
+    stub.answers = [Turn(commands=("seq 1 4000",), usage={"prompt_tokens": 0}), END]
+    run = mini_agent.run(mini_agent.access(stub), tmp_path)
+    assert 100 < run.usage.input_tokens - 1000 < 1500, "of the first turn, which told nothing"
+    assert run.usage.cost_usd > 1000 * 1.25e-6
+
+
+def test_our_own_words_before_the_task_are_few(stub: ProviderStub, tmp_path: Path) -> None:
+    """At about four characters a token; what is told of the task itself comes beside them."""
+    stub.answers = [END]
+    mini_agent.run(mini_agent.access(stub), tmp_path)
+    (body,) = stub.bodies
+    system, user = (str(message["content"]) for message in body["messages"])
+    ours = system + user.removeprefix("Do it.") + json.dumps(body["tools"])
+    assert len(ours) / 4 <= 450

@@ -28,7 +28,7 @@ def read(
     silent_seconds: float = chat.SILENT_SECONDS,
 ) -> Answer:
     """Read an answer to its end; raises `ModelFailure` if it is none, or breaks off."""
-    is_stream = "event-stream" in response.headers.get("content-type", "")
+    is_stream = _is_stream(response)
     # Read by the connection when the body begins: from here on the server is at work.
     timeouts = response.request.extensions.get("timeout")
     if is_stream and isinstance(timeouts, dict):
@@ -41,6 +41,13 @@ def read(
         raise provider_errors.broken_off(str(exc) or type(exc).__name__) from exc
     except (ValueError, RecursionError) as exc:
         raise provider_errors.broken_off(f"an event is not JSON: {exc}") from exc
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    """True for events, also of a server that does not name them so."""
+    if "event-stream" in response.headers.get("content-type", ""):
+        return True
+    return response.read().lstrip().startswith((b"data:", b"event:"))
 
 
 def _in_time(events: Iterable[object]) -> Iterator[Part]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final, cast
 
 import anthropic
+import httpx2
 from anthropic.types import MessageParam, ToolParam
 
 from ..configuration import ModelAccess
@@ -43,7 +44,7 @@ class AnthropicChat:
         self._model = model
         self._prices = Prices(model)
         self._effort = effort
-        signs: dict[str, tuple[str, ...]] = {"stream": ("stream",)}
+        signs: dict[str, tuple[str, ...]] = {"stream": chat.STREAM_SIGNS}
         signs["cache points"] = ("cache_control",)
         if effort:
             signs["effort"] = ("effort", "output_config", "thinking", "adaptive")
@@ -60,7 +61,7 @@ class AnthropicChat:
             ),
             # Who waits for the next try must end with the attempt.
             max_retries=0,
-            timeout=chat.TOKEN_SECONDS,
+            timeout=httpx2.Timeout(chat.TOKEN_SECONDS, connect=chat.CONNECT_SECONDS),
         )
 
     def complete(self, messages: list[chat.Message]) -> chat.Reply:

@@ -20,12 +20,15 @@ TOOL_PARAMETERS: Final[dict[str, object]] = {
     "properties": {"command": {"type": "string", "description": "The bash command to execute"}},
     "required": ["command"],
 }
+CONNECT_SECONDS: Final = 20.0
 TOKEN_SECONDS: Final = 300.0
 """Without a token: some servers send an answer whole, when it is done, and hide its reasoning."""
 SILENT_SECONDS: Final = 120.0
 """Without a byte of a stream that has begun: while a model thinks, servers send signs of life."""
 CALL_SECONDS: Final = 900.0
 """Of one call: a server that drips bytes is never silent."""
+STREAM_SIGNS: Final = ("streaming", "'stream'", '"stream"', "`stream`", "stream is", "stream=")
+"""Words of a refusal to stream."""
 LARGEST_ANSWER_TOKENS: Final = 16_000
 LARGEST_ANSWER_CHARACTERS: Final = 8 * 1024**2
 

@@ -97,7 +97,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
         _chat(model, choice.effort, context),
         context.meter,
         patience,
-        context_tokens=prices.context_tokens,
+        prices,
     )
     return MiniEngine(choice, model_side, context)
 

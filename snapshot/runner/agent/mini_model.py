@@ -10,6 +10,7 @@ from minisweagent.exceptions import FormatError
 
 from . import history
 from .chat import TOOL, Call, Chat, Message, Reply
+from .prices import Prices
 from .provider_errors import ModelFailure
 from .usage import Meter, Tokens
 
@@ -49,8 +50,7 @@ class MiniModel:
         chat: Chat,
         meter: Meter,
         patience: Patience,
-        *,
-        context_tokens: int | None = None,
+        prices: Prices,
     ) -> None:
         self.config: dict[str, object] = {}
         self.is_priced = True
@@ -58,7 +58,8 @@ class MiniModel:
         self._chat = chat
         self._meter = meter
         self._patience = patience
-        self._most_tokens = FULL * context_tokens if context_tokens else None
+        self._prices = prices
+        self._most_tokens = FULL * prices.context_tokens if prices.context_tokens else None
         self._most_characters = float("inf")
         self._tokens_per_character = TOKENS_PER_CHARACTER
         self._window = history.Window()
@@ -143,8 +144,11 @@ class MiniModel:
                 self._pause(failure, tried)
         else:
             raise AssertionError("the last try raises")
-        if reply.tokens.input:
-            self._tokens_per_character = reply.tokens.input / history.size(sent)
+        if not reply.tokens.input:
+            received = history.size([reply.message])
+            tokens = self._prices.estimate(sent=history.size(sent), received=received)
+            return msgspec.structs.replace(reply, tokens=tokens)
+        self._tokens_per_character = reply.tokens.input / history.size(sent)
         return reply
 
     def _pause(self, failure: ModelFailure, tried: int) -> None:

@@ -23,7 +23,7 @@ _NOT_SENT: Final = frozenset({"refusal", "annotations", "audio", "function_call"
 _STANDARD: Final = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 _SIGNS: Final[dict[str, tuple[str, ...]]] = {
     "stream_options": ("stream_options", "include_usage"),
-    "stream": ("stream",),
+    "stream": chat.STREAM_SIGNS,
     "reasoning": ("reasoning_details", "reasoning_content", "'reasoning' is unsupported"),
 }
 

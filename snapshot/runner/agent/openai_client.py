@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import httpx2
 import openai
 
 from ..configuration import ModelAccess
@@ -30,7 +31,7 @@ def client(model: ModelAccess, network: Network) -> openai.OpenAI:
             proxy=network.proxies.of_url(base_url),
         ),
         max_retries=0,
-        timeout=chat.TOKEN_SECONDS,
+        timeout=httpx2.Timeout(chat.TOKEN_SECONDS, connect=chat.CONNECT_SECONDS),
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LARGEST_COUNT: Final = 10**9
 """No model takes as many tokens in one call."""
+CHARACTERS_PER_TOKEN: Final = 4
 LARGEST_COST_USD: Final = 10_000.0
 Protocol = Literal["chat", "responses", "messages"]
 _EXTRACTORS: Final[Mapping[Protocol, tuple[str, str]]] = {
@@ -57,6 +58,12 @@ class Prices:
             output=_total(read, "output_tokens"),
             cost_usd=self._cost(read) if cost is None else cost,
         )
+
+    def estimate(self, *, sent: int, received: int) -> Tokens:
+        """Tokens and cost of an answer whose usage is not told, from its characters."""
+        prompt, completion = sent // CHARACTERS_PER_TOKEN, received // CHARACTERS_PER_TOKEN
+        guessed = {"prompt_tokens": prompt, "completion_tokens": completion}
+        return self.tokens(guessed, "chat")
 
     def _cost(self, usage: "Usage") -> float | None:
         if self._given is not None:

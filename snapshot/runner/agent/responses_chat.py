@@ -34,7 +34,7 @@ class ResponsesChat:
         self._model = model
         self._prices = Prices(model)
         self._effort = effort
-        signs: dict[str, tuple[str, ...]] = {"stream": ("stream",)}
+        signs: dict[str, tuple[str, ...]] = {"stream": chat.STREAM_SIGNS}
         signs["encrypted reasoning"] = ("encrypted",)
         if effort:
             signs["effort"] = ("effort", "reasoning")
