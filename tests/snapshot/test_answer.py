@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from snapshot.runner.agent import answer
+from snapshot.runner.agent import answer, chat
 from snapshot.runner.agent.provider_errors import ModelFailure
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
@@ -47,6 +47,11 @@ def test_a_stream_that_falls_silent_is_given_up_before_the_time_for_a_first_byte
     assert caught.value.code == "model_unreachable"
     assert caught.value.retryable
     assert time.monotonic() - began < 50
+
+
+def test_halves_of_a_character_are_joined_and_lone_ones_replaced() -> None:
+    halves = {"a": ["\ud83d\ude00", "x\ud800", 5]}
+    assert chat.sendable(halves) == {"a": ["😀", "x\ufffd", 5]}
 
 
 @pytest.mark.parametrize(

@@ -156,9 +156,10 @@ def test_a_model_learns_of_each_unusable_answer_and_goes_on(sandbox: Sandbox) ->
     pairs = zip(UNUSABLE, usable, strict=True)
     answers = [tool_call(FIX), *(each for pair in pairs for each in pair), tool_call(DONE)]
     sandbox.model.answer = lambda turn: answers[turn]
-    assert sandbox.run() == 0, sandbox.printed()
+    assert sandbox.run(MODEL="without-a-price") == 0, sandbox.printed()
     assert len(sandbox.model.requests) == len(answers)
     assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
+    assert "price of the model is unknown" in str(sandbox.gateway.last.data["warnings"])
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
 
 

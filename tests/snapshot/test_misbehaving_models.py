@@ -367,7 +367,19 @@ ROWS = (
     ),
     # Odd things that do no harm.
     Row(name="sends a NUL", answers=(Turn(commands=("a\0b",)), END), code=None),
-    Row(name="sends a lone surrogate", answers=(Turn(commands=("echo \ud800",)), END), code=None),
+    *(
+        Row(
+            name=f"sends a lone surrogate {name}",
+            answers=(Turn(text="\ud800", commands=("echo \ud800",)), END),
+            code=None,
+            model=model,
+        )
+        for name, model in (
+            ("in chat", {}),
+            ("in responses", RESPONSES),
+            ("at anthropic", ANTHROPIC),
+        )
+    ),
     Row(name="calls twice at once", answers=(Turn(commands=("ls", "pwd")), END), code=None),
     Row(
         name="counts backwards",
@@ -469,6 +481,7 @@ def test_an_unknown_price_is_told(stub: ProviderStub, tmp_path: Path) -> None:
     run = mini_agent.run(mini_agent.access(stub, name="scripted-1"), tmp_path)
     assert run.code is None
     assert "price of the model is unknown" in "".join(run.result.warnings)
+    assert run.log.count("price of the model is unknown") == 1
 
 
 def test_a_price_of_ones_own_binds(stub: ProviderStub, tmp_path: Path) -> None:

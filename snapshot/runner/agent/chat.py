@@ -58,7 +58,17 @@ class Chat(Protocol):
 def plain(value: object) -> str:
     """A text that can be sent on: a lone surrogate of a model is no UTF-8."""
     text = value if isinstance(value, str) else ""
-    return text.encode(errors="replace").decode()
+    # The two halves of one character may come in two pieces of a stream.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def sendable(value: object) -> object:
+    """A JSON document in which every text can be sent on."""
+    if isinstance(value, dict):
+        return {plain(name): sendable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [sendable(item) for item in value]
+    return plain(value) if isinstance(value, str) else value
 
 
 def arguments(value: object) -> str:

@@ -87,6 +87,8 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
 
     prices = Prices(model)
     limits.check_bound(choice, is_priced=prices.is_known)
+    if not prices.is_known:
+        context.log.write(f"{limits.UNPRICED}\n")
     patience = Patience(
         call=in_time,
         sleep=context.stop.sleep,

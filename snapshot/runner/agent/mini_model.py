@@ -9,7 +9,7 @@ import msgspec
 from minisweagent.exceptions import FormatError
 
 from . import history
-from .chat import TOOL, Call, Chat, Message, Reply
+from .chat import TOOL, Call, Chat, Message, Reply, mapping, sendable
 from .prices import Prices
 from .provider_errors import ModelFailure
 from .usage import Meter, Tokens
@@ -144,6 +144,7 @@ class MiniModel:
                 self._pause(failure, tried)
         else:
             raise AssertionError("the last try raises")
+        reply = msgspec.structs.replace(reply, message=mapping(sendable(reply.message)))
         if not reply.tokens.input:
             received = history.size([reply.message])
             tokens = self._prices.estimate(sent=history.size(sent), received=received)
