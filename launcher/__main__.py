@@ -108,7 +108,6 @@ async def _open_context(
             client=client,
             providers=providers,
             forwarded_env=settings.forwarded_env,
-            model_settings=settings.model_settings,
             github_actions=github_actions,
             github_app=github_app,
         )

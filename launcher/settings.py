@@ -152,8 +152,6 @@ class Settings:
     realm: str | None
     forwarded_env: Mapping[str, str] = field(repr=False)
     """Variables of the launcher that are passed on to sandboxes."""
-    model_settings: Mapping[str, str]
-    """Settings of the launcher for the agents of all its sandboxes."""
     state: Path
     hidden: tuple[Path, ...]
     """Paths of this host that commands of a local agent cannot read."""
@@ -188,7 +186,6 @@ def inspect_settings(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         capacity=reader.number("SLIPGATE_CAPACITY", 4, 1, CAPACITY_MAX),
         realm=reader.realm(),
         forwarded_env=forwarded_env,
-        model_settings=reader.model_settings(),
         state=Path(reader.text("SLIPGATE_LAUNCHER_STATE", DEFAULT_STATE)).resolve(),
         hidden=reader.hidden(),
         daytona=reader.daytona(providers),
@@ -381,22 +378,22 @@ class _Reader(EnvironmentReader):
         mode = self.environ.get("SLIPGATE_PULL_REQUESTS") or PULL_REQUESTS[0]
         if mode not in PULL_REQUESTS:
             self.problems.append(f"SLIPGATE_PULL_REQUESTS must be {' or '.join(PULL_REQUESTS)}")
-        every = (*names, *OF_PULL_REQUESTS)
+        self.check_models()
+        every = (*names, *OF_PULL_REQUESTS, MODEL_PRICES, MODEL_API)
         return {name: self.environ[name] for name in every if self.environ.get(name)}
 
-    def model_settings(self) -> dict[str, str]:
-        given = {name: self.text(name) for name in (MODEL_PRICES, MODEL_API)}
+    def check_models(self) -> None:
         try:
-            msgspec.json.decode(given[MODEL_PRICES] or "{}", type=dict[str, ModelPrice])
+            prices = self.text(MODEL_PRICES, "{}")
+            msgspec.json.decode(prices, type=dict[str, ModelPrice])
         except msgspec.MsgspecError as exc:
             self.problems.append(
                 f'{MODEL_PRICES} must be a JSON object like {{"my-model-*": {{"input": 1.25, '
                 f'"output": 10, "cacheRead": 0.13, "cacheWrite": 1.5}}}}, in USD per million '
                 f"tokens: {exc}"
             )
-        if given[MODEL_API] not in MODEL_APIS:
+        if self.text(MODEL_API) not in MODEL_APIS:
             self.problems.append(f"{MODEL_API} must be chat or responses")
-        return {name: value for name, value in given.items() if value}
 
     def check_confinement(
         self, providers: tuple[str, ...], forwarded_env: Mapping[str, str]

@@ -20,7 +20,6 @@ class LauncherContext:
     client: Client
     providers: tuple[Provider, ...]
     forwarded_env: Mapping[str, str] = field(repr=False)
-    model_settings: Mapping[str, str] = field(default_factory=dict)
     github_actions: GitHubActions | None = None
     github_app: GitHubApp | None = None
     clock: Clock = time.monotonic

@@ -132,7 +132,7 @@ async def _spec(context: LauncherContext, job: Job) -> SandboxSpec:
         key=key_of(job),
         snapshot=job.snapshot,
         labels=job.labels,
-        env={**context.model_settings, **env, **minted},
+        env=env | minted,
         job_env=frozenset({*job.env, *minted}),
     )
 

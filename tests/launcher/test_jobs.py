@@ -388,13 +388,3 @@ async def test_a_providers_error_is_logged_without_variables_of_sandboxes(
     assert "hidden" not in line["reason"]
     assert "ghp_" not in line["reason"]
     assert lines.of("job")[0]["log_level"] == "warning"
-
-
-async def test_a_sandbox_gets_the_launchers_settings_of_models(
-    gateway: StubGateway, make_context: MakeContext, directory: Path
-) -> None:
-    context = replace(make_context(*WAITS), model_settings={"SLIPGATE_MODEL_API": "chat"})
-    assert await run_job(context, a_job("create", env={"MODEL": "gpt-5"}), LOG)
-    given = json.loads((directory / "state" / "environment.json").read_text())
-    assert given["SLIPGATE_MODEL_API"] == "chat"
-    assert given["MODEL"] == "gpt-5"

@@ -245,8 +245,8 @@ def test_what_is_wrong_with_a_github_app_is_named_and_no_key_is_shown(
 def test_settings_of_models_are_for_the_sandboxes() -> None:
     prices = '{"my-*": {"input": 1.25, "output": 10, "cacheRead": 0.13}}'
     given = {"SLIPGATE_MODEL_PRICES": prices, "SLIPGATE_MODEL_API": "responses"}
-    assert read_settings(GOOD | given).model_settings == given
-    assert read_settings(GOOD).model_settings == {}
+    assert read_settings(GOOD | given).forwarded_env == given
+    assert read_settings(GOOD).forwarded_env == {}
 
 
 @pytest.mark.parametrize(
