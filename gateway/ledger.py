@@ -170,8 +170,7 @@ class Ledger:
                 log.exception("ledger.broken_command", command=type(commands[0]).__name__)
                 return [exc]
         else:
-            for follow in self.followers:
-                follow(unit)
+            self._call_followers(unit)
             self.notifier.notify(_topics(unit, now))
             return outcomes
         middle = len(commands) // 2
@@ -179,6 +178,15 @@ class Ledger:
             *await self._commit(commands[:middle]),
             *await self._commit(commands[middle:]),
         ]
+
+    def _call_followers(self, unit: UnitOfWork) -> None:
+        """The commit stands: a follower that fails must not fail those who wait for an answer, and
+        finds by its own reads the commit that it has missed."""
+        for follow in self.followers:
+            try:
+                follow(unit)
+            except Exception:
+                log.exception("ledger.follower_failed")
 
     async def _transact(
         self, commands: list[Command], now: int

@@ -21,6 +21,7 @@ from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Idempotency
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.fold import fold
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Clocks
@@ -290,6 +291,21 @@ async def test_a_follower_is_given_what_was_committed_before_the_caller_is_answe
         assert len(told) == 2
         assert told[1] == "answered"
         assert await store.reads.task(told[0]) is not None
+
+
+async def test_a_follower_that_fails_costs_nobody_an_answer(tmp_path: Path) -> None:
+    def fail(_unit: UnitOfWork) -> None:
+        raise RuntimeError("a follower is broken")
+
+    told: list[str] = []
+    async with (
+        open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store,
+        Ledger(store, Policy(key_id="k1")).running() as ledger,
+    ):
+        ledger.followers.extend((fail, lambda unit: told.extend(unit.tasks.new)))
+        for number in (1, 2):
+            await ledger.submit(creation(number))
+    assert len(told) == 2
 
 
 async def test_an_outage_moves_leases_and_clocks_that_came_due(tmp_path: Path) -> None:
