@@ -118,6 +118,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     resume_url: str | None
     """The address of an earlier attempt's patch, if there is one to go on from."""
     title: str | None
+    issues: str
+    """Addresses of issues that the task's metadata names."""
     model: ModelAccess | None
     agent: AgentChoice
     continuation: Continuation | None
@@ -191,6 +193,7 @@ def _configuration(variables: Variables) -> Configuration:
         prompt_url=variables.url("SLIPGATE_PROMPT_URL"),
         resume_url=variables.url("SLIPGATE_RESUME_URL"),
         title=variables.text("SLIPGATE_TITLE"),
+        issues=variables.text("SLIPGATE_ISSUES") or "",
         model=_model(variables, agent),
         agent=agent,
         continuation=_continuation(variables),

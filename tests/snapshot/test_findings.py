@@ -13,7 +13,7 @@ Edit = tuple[str | None, str | None]
 
 DELETED = "Tests are deleted"
 SKIPPED = "Tests are skipped, or others with them"
-WEAKENED = "Tests are weakened: assertions are gone"
+WEAKENED = "Tests are weakened (assertions are gone)"
 CHECKS = "The definition of the checks is changed"
 WORKFLOWS = "Workflows are changed"
 BLANKS = "Only white space is changed"

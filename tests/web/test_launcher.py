@@ -13,6 +13,7 @@ async def test_a_create_job_is_complete(gateway: GatewayHarness) -> None:
         "baseBranch": "main",
         "env": {"FEATURE_X": "1"},
         "validate": [["make", "test"]],
+        "metadata": {"userId": "u_1", "issue": "https://github.com/acme/widgets/issues/12"},
         "agent": {"engine": "command", "command": ["claude", "-p"]},
     }
     task = await gateway.create(**wanted)
@@ -27,6 +28,7 @@ async def test_a_create_job_is_complete(gateway: GatewayHarness) -> None:
     )
     assert env["SLIPGATE_WEBHOOK_URL"] == "https://gate.example/v1/webhooks/agent"
     assert env["WEBHOOK_URL"].startswith(f"https://gate.example/v1/hooks/{task['id']}/1.")
+    assert env["SLIPGATE_ISSUES"] == "https://github.com/acme/widgets/issues/12"
     assert env["SLIPGATE_VALIDATE"] == '[["make","test"]]'
     assert '"command":["claude","-p"]' in env["SLIPGATE_AGENT"]
     assert (job["kind"], job["attempt"], job["taskId"]) == ("create", 1, task["id"])

@@ -1,5 +1,6 @@
 """The environment of a sandbox: the variables of the snapshot, and those of the task."""
 
+import re
 from typing import Final
 
 import msgspec
@@ -12,6 +13,8 @@ from gateway.store.records import StoredSecrets
 from gateway.web.convert import convert
 from gateway.wire.signing import secret_text
 
+_ISSUE: Final = re.compile(r"^https://\S+/(?:issues|pull)/\d+$")
+"""The address of an issue, as a frontend may keep it with the task."""
 PROMPT_BYTES: Final = 32 * 1024
 """One string of an environment may have 128 KiB in Linux; a longer prompt is fetched."""
 NOTHING: Final = Usage()
@@ -107,6 +110,8 @@ def _computed(task: Task, spec: Spec, spent: Usage) -> dict[str, str]:
             requested_by=spec.continues.requested_by,
         )
         env["SLIPGATE_CONTINUE"] = msgspec.json.encode(earlier).decode()
+    if issues := [value for value in spec.metadata.values() if _ISSUE.search(value)]:
+        env["SLIPGATE_ISSUES"] = " ".join(issues)
     if spec.traceparent is not None:
         env["TRACEPARENT"] = spec.traceparent
     return env

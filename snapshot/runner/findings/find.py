@@ -29,7 +29,7 @@ def find(changes: Sequence[FileChange], undone: Sequence[str]) -> list[Finding]:
     found = [
         Finding("Tests are deleted", lost.deleted),
         Finding("Tests are skipped, or others with them", lost.skipped),
-        Finding("Tests are weakened: assertions are gone", lost.weakened),
+        Finding("Tests are weakened (assertions are gone)", lost.weakened),
         Finding("Tests have changes too long to be looked through", _those(changes, _is_unread)),
         Finding("The definition of the checks is changed", _those(changes, definitions.find)),
         Finding("Workflows are changed", _those(changes, kinds.is_workflow)),

@@ -78,7 +78,7 @@ LANGUAGES: Final = (
         test=(
             r"(?:\bvoid\s+|\bfun\s+)(?:`([^`]+)`|(\w+))\s*\(|\btest\(\s*\"(.+?)\"|\bdef\s+\"(.+?)\""
         ),
-        mark=r"@\w*Test\b|^\s*test\(\s*\"|^\s*def\s+\"",
+        mark=r"@\w*Test\b|\bvoid\s+test\w*\s*\(|^\s*test\(\s*\"|^\s*def\s+\"",
         skip=r"@(?:Ignore|Disabled)\b|\benabled\s*=\s*false|^\s*ignore\(\s*\"|\bignore\s+should\b",
         maybe_skip=r"\bassum(?:e|ing)(?:True|False|That)\(|@(?:Disabled|Enabled)(?:On|If)\w*",
     ),
@@ -103,7 +103,8 @@ LANGUAGES: Final = (
     _language(
         "php",
         test=r"\bfunction\s+(test\w+)|^\s*(?:it|test)\(\s*[\"'](.+?)[\"']|#\[Test\]",
-        skip=r"markTest(?:Skipped|Incomplete)\(|->(?:skip|only|todo)\(|@doesNotPerformAssertions",
+        skip=r"->(?:skip|only|todo)\(|@doesNotPerformAssertions",
+        maybe_skip=r"markTest(?:Skipped|Incomplete)\(",
     ),
     _language(
         "ex exs",
@@ -159,8 +160,9 @@ _FILE: Final = re.compile(
     r"|.*[a-z0-9](?:Test|Tests|TestCase|Spec|Specs|IT|Suite)|Test[A-Z]\w*)\.[a-z]+|.+\.(?:bats|t)"
 )
 ASSERTION: Final = re.compile(
-    r"(?<![\w.])(?:assert|assertions|expect|refute|require|check|verify|ensure|must|should|fail)\w*!?"
-    r"\s*[(\s.{]|\.(?:should|must|to|assert\w*|expect\w*|verify\w*|check\w*|refute\w*)\b"
+    r"(?<![\w.])(?:assert|refute)\w*!?(?:\s+[^\s=]|\s*\()"
+    r"|(?<![\w.])(?:assertions|expect|require|check|verify|ensure|must|should|fail)\w*!?\s?[({.]"
+    r"|\.(?:should|must|to|assert\w*|expect\w*|verify\w*|check\w*|refute\w*)\b"
     r"|\b(?:raises|throws?)\(|\b(?:XCT|BOOST_)?(?:ASSERT|EXPECT|REQUIRE|CHECK)\w*\("
     r"|\b\w{1,3}\.(?:Errorf?|Fatalf?|Fail(?:Now)?|equal|deepEqual|notEqual|ok|is|same|like)\("
     r"|\b(?:Assert|Assertions|Truth)\.\w+\("

@@ -1,5 +1,7 @@
 """The text of a pull request: the agent's summary, then what its reviewer must know."""
 
+import html
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -22,6 +24,8 @@ MOST_TAILS: Final = 3
 MOST_POINTS: Final = 12
 MOST_FILES: Final = 15
 NAME_CHARACTERS: Final = 80
+_CHECKOUT: Final = re.compile(r"/[\w./-]{0,200}/work-[a-z]+-\w+/checkout/")
+"""The folder of a check in this sandbox, which nobody else has."""
 NO_SUMMARY: Final = "The agent gave no summary."
 
 
@@ -114,9 +118,10 @@ def _validation(receipts: Sequence[Receipt], *, has_tails: bool) -> Iterator[str
         yield "\n".join([*header, *map(_row, receipts)])
     failed = [each for each in receipts if each.status != "passed" and each.output_tail.strip()]
     for receipt in failed[:MOST_TAILS] if has_tails else ():
-        tail = last_of(receipt.output_tail.strip("\n"), TAIL_CHARACTERS)
-        title = f"The end of what {code(receipt.command)} printed"
-        yield f"<details><summary>{_html(title)}</summary>\n\n{fenced(tail)}\n\n</details>"
+        output = _CHECKOUT.sub("", receipt.output_tail).strip("\n")
+        tail = last_of(output, TAIL_CHARACTERS)
+        title = f"The end of the output of <code>{_html(receipt.command)}</code>"
+        yield f"<details><summary>{title}</summary>\n\n{fenced(tail)}\n\n</details>"
 
 
 def _row(receipt: Receipt) -> str:
@@ -162,4 +167,4 @@ def _stat(file: FileStat) -> str:
 
 def _html(text: str) -> str:
     """Inside a tag no markdown is read."""
-    return text.replace("`", "").replace("&", "&amp;").replace("<", "&lt;")
+    return masked(html.escape(" ".join(text.split()), quote=False))

@@ -122,7 +122,7 @@ def _publisher(
         attempt=configuration.connection.attempt,
         branch=context.branch,
         title=title(configuration.title, prompt),
-        issues=named_issues(prompt, repository),
+        issues=named_issues(f"{prompt}\n{configuration.issues}", repository),
         author=configuration.author,
         signing_key=configuration.signing_key,
         is_ready=configuration.pull_requests == "ready",
