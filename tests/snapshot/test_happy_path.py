@@ -64,7 +64,7 @@ def every_step_is_reported_before_it_begins(done: Sandbox) -> None:
 
 def the_model_gets_the_task_and_the_output_of_its_commands(done: Sandbox) -> None:
     assert "It is off by one." in done.model.requests[0].body.decode()
-    assert '"returncode": 3' in done.model.observations[0]
+    assert "exit code 3" in done.model.observations[0]
     assert "return n + n + 1" in done.model.observations[0]
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from snapshot.runner.publication import conventions
 from snapshot.runner.publication.masking import GAP, markdown, masked
-from snapshot.runner.publication.publisher import PUSH_BYTES, fitting
 from snapshot.runner.publication.pull_request import LARGEST_BYTES, Facts, FileStat, body
+from snapshot.runner.publication.push_request import PUSH_BYTES, fitting
 from snapshot.runner.reporting.events import PushRequest, Receipt
 from snapshot.runner.repository.address import parse
 
@@ -287,10 +287,13 @@ def test_a_body_is_short_whatever_is_long() -> None:
     assert text.endswith("attempt 1.")
 
 
-def test_the_ask_for_a_push_fits_into_one_event() -> None:
+@pytest.mark.parametrize(
+    ("characters", "kept"), [(14_000, True), (40_000, False)], ids=["usual", "far too long"]
+)
+def test_the_ask_for_a_push_fits_into_one_event(characters: int, *, kept: bool) -> None:
     receipts = tuple(
-        Receipt(command="c", exit_code=1, seconds=1, output_tail="\x01" * 4_000, status="failed")
-        for _ in range(20)
+        Receipt(command="c" * 500, exit_code=1, seconds=1, output_tail=tail, status="failed")
+        for tail in ["\x01" * 4_000, "ok\n" * 1_000] * 10
     )
     request = PushRequest(
         stage="push",
@@ -300,6 +303,17 @@ def test_the_ask_for_a_push_fits_into_one_event() -> None:
         summary="ö" * 8_000,
         is_complete=False,
         validation=receipts,
-        body="ä" * 14_000,
+        body="ä" * characters,
     )
-    assert len(msgspec.json.encode(fitting(request))) <= PUSH_BYTES
+    fitted = fitting(request)
+    assert len(msgspec.json.encode(fitted)) <= PUSH_BYTES
+    assert len(fitted.validation) == len(receipts)
+    assert bool(fitted.body) == kept
+    small = msgspec.structs.replace(request, validation=receipts[:1], body="b")
+    assert fitting(small) == small
+
+
+def test_headings_of_signs_alone_answer_nothing() -> None:
+    text = body(facts(template="## 🎉\nParty", summary="## 🚀\nIt doubles."))
+    assert "## 🎉\n\nParty" in text
+    assert "It doubles." in text

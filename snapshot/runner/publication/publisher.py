@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from ..failure import Failure, RepositoryRejected
 from ..reporting.events import Progress, PullRequestCreated, PushRequest, Receipt
 from ..reporting.final_event import Review
+from ..reporting.kept_patch import SUMMARY_CHARACTERS
 from ..reporting.reporter import Reporter
 from ..repository import base_texts, clean_checkout
 from ..repository.clean_checkout import Applied
@@ -18,17 +18,13 @@ from ..repository.patch import Patch
 from ..repository.plumbing import nul_list
 from ..repository.remote import ATTEMPT_TRAILER, TASK_TRAILER, Clone, Remote, RemoteBranch
 from ..repository.starting_state import CHECKOUT_SECONDS
-from ..truncation import last_of
+from ..truncation import first_of
 from ..variables import Secret
 from . import conventions
 from .github import GitHub, Proposal, PullRequest
 from .masking import masked
 from .pull_request import Facts, FileStat, body
-
-PUSH_BYTES: Final = 60 * 1024
-"""The gateway takes 64 KiB of fields that it does not know."""
-BYTES_OF_A_CHARACTER: Final = 6
-"""At most, escaped in JSON."""
+from .push_request import fitting
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +90,7 @@ class Publisher:
                 message=f"Pushing {self.branch}",
                 commit_sha=commit,
                 base_branch=work.clone.base_branch,
-                summary=work.review.summary,
+                summary=first_of(work.review.summary, SUMMARY_CHARACTERS),
                 is_complete=work.review.is_complete,
                 validation=work.receipts,
                 body=self._body(work, "" if self.continues else conventions.template(texts)),
@@ -217,21 +213,3 @@ def stats(git: Git, patch: str) -> Iterator[FileStat]:
             added=None if is_binary else int(added),
             removed=None if is_binary else int(removed),
         )
-
-
-def fitting(request: PushRequest) -> PushRequest:
-    """The request with as much of the checks' outputs as the gateway takes in one event."""
-    bare = tuple(msgspec.structs.replace(each, output_tail="") for each in request.validation)
-    left = PUSH_BYTES - _size(msgspec.structs.replace(request, validation=bare))
-    if _size(request) <= PUSH_BYTES:
-        return request
-    each = max(0, left // len(bare) // BYTES_OF_A_CHARACTER)
-    cut = tuple(
-        msgspec.structs.replace(receipt, output_tail=last_of(receipt.output_tail, each))
-        for receipt in request.validation
-    )
-    return msgspec.structs.replace(request, validation=cut if each else bare)
-
-
-def _size(request: PushRequest) -> int:
-    return len(msgspec.json.encode(request))

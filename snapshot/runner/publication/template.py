@@ -49,7 +49,7 @@ def fill(template: str, parts: Mapping[Part, str], agents: str) -> str:
     """The template with our parts and the agent's answers under its headings; parts that it does
     not ask for follow below, the summary stands above."""
     sections = _sections(_SETEXT.sub(r"## \1", template))
-    answers = {one.title: one.text for one in _sections(agents) if one.heading}
+    answers = {one.title: one.text for one in _sections(agents) if one.title}
     headed = [one for one in sections if one.heading]
     answered = {one.title for one in headed} & answers.keys()
     rest = _without(agents, answered)

@@ -141,7 +141,7 @@ def validated(receipts: Sequence[Receipt]) -> str:
 
 
 def _not_passed(receipt: Receipt) -> str:
-    is_told = receipt.status == "failed" and receipt.exit_code is not None
-    code = f" with exit code {receipt.exit_code}" if is_told else ""
+    is_shown = receipt.status == "failed" and receipt.exit_code is not None
+    code = f" with exit code {receipt.exit_code}" if is_shown else ""
     reason = f" ({receipt.reason})" if receipt.reason else ""
     return f"`{receipt.command}` {_ENDED[receipt.status]}{code}{reason}"
