@@ -138,6 +138,21 @@ ROWS = (
     Row(name="calls in deep brackets", answers=(called("bash", "[" * 99_999), END), code=None),
     Row(name="calls another tool", answers=(called("python", "{}"),), code="model_garbage"),
     Row(name="calls nothing by name", answers=(called(None, None),), code="model_garbage"),
+    *(
+        Row(
+            name=f"is another document {name}",
+            answers=(ok({"detail": "Model is warming up"}),),
+            code="model_garbage",
+            words="warming up",
+            asked=4,
+            model=model,
+        )
+        for name, model in (
+            ("in chat", {}),
+            ("in responses", RESPONSES),
+            ("at anthropic", ANTHROPIC),
+        )
+    ),
     # Streams that break.
     Row(
         name="breaks off for ever",
@@ -199,6 +214,12 @@ ROWS = (
         code="model_unavailable",
         words="Provider returned error – upstream",
         asked=7,
+    ),
+    Row(
+        name="answers 200 with a code in letters",
+        answers=(ok({"error": {"code": "502", "message": "Bad gateway"}}),),
+        code="model_unavailable",
+        model=OPENROUTER,
     ),
     Row(name="answers 200 with an error once", answers=(ok({"error": "away"}), END), code=None),
     Row(

@@ -168,6 +168,7 @@ def test_a_model_that_cannot_encrypt_its_reasoning_works_without(
     ("parameter", "words"),
     [
         ("stream_options", "Extra inputs are not permitted: stream_options"),
+        ("stream", "stream not supported"),
         ("reasoning_content", "property 'reasoning_content' is unsupported"),
     ],
 )
@@ -176,7 +177,7 @@ def test_what_a_compatible_server_refuses_is_left_out(
 ) -> None:
     stub.is_forgetful = True
     stub.answer = lambda turn, body: Turn(commands=("echo 1" if turn == 0 else DONE,))
-    stub.refuses = {f'"{parameter}"': words}
+    stub.refuses = {f'"{parameter}": {"true" if parameter == "stream" else ""}': words}
     run = mini_agent.run(mini_agent.access(stub), tmp_path)
     assert run.code is None, run.words
     assert "asked again without" in run.log

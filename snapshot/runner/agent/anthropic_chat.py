@@ -106,6 +106,8 @@ class AnthropicChat:
         return {**parameters, "output_config": {"effort": self._effort}}
 
     def _reply(self, message: answer.Part) -> chat.Reply:
+        if "content" not in message:
+            raise provider_errors.garbage("it has no content", json.dumps(message))
         tokens = self._prices.tokens(message.get("usage"), "messages")
         blocks = [block for block in chat.items(message.get("content")) if not _is_blank(block)]
         text = "".join(

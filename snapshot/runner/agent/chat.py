@@ -27,8 +27,8 @@ SILENT_SECONDS: Final = 120.0
 """Without a byte of a stream that has begun: while a model thinks, servers send signs of life."""
 CALL_SECONDS: Final = 900.0
 """Of one call: a server that drips bytes is never silent."""
-STREAM_SIGNS: Final = ("streaming", "'stream'", '"stream"', "`stream`", "stream is", "stream=")
-"""Words of a refusal to stream."""
+STREAM_SIGNS: Final = (r"\bstream(?:ing|ed)?\b",)
+"""Words of a refusal to stream; not those of an upstream, or of `stream_options`."""
 LARGEST_ANSWER_TOKENS: Final = 16_000
 LARGEST_ANSWER_CHARACTERS: Final = 8 * 1024**2
 

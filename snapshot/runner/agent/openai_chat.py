@@ -1,5 +1,6 @@
 """OpenAI's chat completions, and every server of their protocol."""
 
+import json
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -102,7 +103,10 @@ class OpenAIChat:
         return sent
 
     def _reply(self, completion: answer.Part) -> chat.Reply:
-        choice = next(iter(chat.items(completion.get("choices"))), {})
+        choices = chat.items(completion.get("choices"))
+        if not choices:
+            raise provider_errors.garbage("it has no choice", json.dumps(completion))
+        choice = choices[0]
         message = chat.mapping(choice.get("message"))
         tokens = self._prices.tokens(completion.get("usage"), "chat")
         finish = chat.plain(choice.get("finish_reason")).lower()

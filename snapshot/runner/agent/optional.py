@@ -1,5 +1,6 @@
 """Parameters that a provider may refuse: it is then asked again without the one that it names."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ class OptionalParameters:
 
     def __init__(self, signs: Mapping[str, tuple[str, ...]], log: Callable[[str], object]) -> None:
         self._signs = dict(signs)
-        """Name → the words by which a refusal is recognised."""
+        """Name → patterns of the words by which a refusal is recognised."""
         self._log = log
 
     def __contains__(self, name: str) -> bool:
@@ -37,4 +38,8 @@ class OptionalParameters:
         if failure.code != "model_refused_request":
             return []
         text = failure.message.lower()
-        return [name for name, signs in self._signs.items() if any(sign in text for sign in signs)]
+        return [name for name, signs in self._signs.items() if _has_one(text, signs)]
+
+
+def _has_one(text: str, signs: tuple[str, ...]) -> bool:
+    return any(re.search(sign, text) for sign in signs)

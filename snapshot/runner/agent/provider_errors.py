@@ -104,8 +104,8 @@ def told(error: object) -> ModelFailure:
     """The failure of an error inside an answer, or inside a stream, that had begun well."""
     body = json.dumps({"error": error}, ensure_ascii=False)
     kind = " ".join(str(mapping(error).get(name)) for name in ("type", "code", "status")).lower()
-    number = mapping(error).get("code")
-    status = number if isinstance(number, int) else 0
+    number = str(mapping(error).get("code"))
+    status = int(number) if number.isdecimal() and len(number) == 3 else 0
     status = status or next((status for sign, status in _BY_TYPE if sign in kind), 0)
     if status:
         return refused(status, body, {})

@@ -3,6 +3,7 @@
 Nothing is stored at the provider: its items, encrypted reasoning included, go back at each turn.
 """
 
+import json
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -96,6 +97,8 @@ class ResponsesChat:
         return sent
 
     def _reply(self, response: answer.Part) -> chat.Reply:
+        if "output" not in response:
+            raise provider_errors.garbage("it has no output", json.dumps(response))
         tokens = self._prices.tokens(response.get("usage"), "responses")
         output = [_without_nulls(item) for item in chat.items(response.get("output"))]
         reason = chat.plain(chat.mapping(response.get("incomplete_details")).get("reason"))
