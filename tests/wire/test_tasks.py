@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.wire.decode import MAX_ERRORS, MAX_MESSAGE, WrongShape, decode
-from gateway.wire.tasks import NewTask, Page, TimeoutSpec
+from gateway.wire.tasks import AgentSpec, NewTask, Page, TimeoutSpec
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -72,6 +72,9 @@ def test_a_whole_task_is_read() -> None:
         ({"timeouts": {"runSeconds": 0}}, "$.timeouts.runSeconds"),
         ({"timeouts": {"runseconds": 5}}, "$.timeouts.runseconds"),
         ({"agent": {"engine": "command"}}, "$.agent"),
+        ({"agent": {"engine": "claude-code", "modelProvider": "openai"}}, "$.agent"),
+        ({"agent": {"engine": "codex", "modelProvider": "anthropic"}}, "$.agent"),
+        ({"agent": {"engine": "cursor"}}, "$.agent.engine"),
         ({"agent": {"command": []}}, "$.agent.command"),
         ({"agent": {"command": ["a\0"]}}, "$.agent.command[0]"),
         ({"validate": [["make"], []]}, "$.validate[1]"),
@@ -175,3 +178,17 @@ def test_a_pattern_is_told_in_words(field: str, value: object, expected: str) ->
         decode(NewTask, body(**{field: value}))
     (error,) = caught.value.errors
     assert error.message.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("agent", "provider"),
+    [
+        ({}, "openai"),
+        ({"engine": "claude-code"}, "anthropic"),
+        ({"engine": "claude-code", "modelProvider": "openrouter"}, "openrouter"),
+        ({"engine": "codex"}, "openai"),
+        ({"engine": "opencode", "modelProvider": "google"}, "google"),
+    ],
+)
+def test_the_provider_of_a_model_follows_the_engine(agent: dict[str, str], provider: str) -> None:
+    assert msgspec.convert(agent, AgentSpec).provider == provider
