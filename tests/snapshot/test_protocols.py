@@ -138,6 +138,16 @@ def test_cache_points_are_set_where_a_provider_needs_them(
         assert plain[1].startswith(plain[0][:-1]), "the prefix stays as it was"
 
 
+def test_a_claude_that_answers_briefly_is_not_asked_for_more(
+    stub: ProviderStub, tmp_path: Path
+) -> None:
+    stub.answers = [Turn(commands=(DONE,))]
+    stub.refuses = {'"max_tokens": 32000': "max_tokens: 32000 > 8192, which is the maximum"}
+    run = mini_agent.run(mini_agent.access(stub, provider="anthropic"), tmp_path)
+    assert run.code is None, run.words
+    assert stub.bodies[1]["max_tokens"] == 4096
+
+
 def test_openrouter_is_asked_for_its_cost(stub: ProviderStub, tmp_path: Path) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 1, "cost": 0.5}
     stub.answers = [Turn(commands=(DONE,), usage=usage)]

@@ -24,6 +24,8 @@ BLOCKS: Final = "blocks"
 """The part of a message that holds the provider's content, thinking and signatures included."""
 THINKING_TOKENS: Final = {"low": 2_000, "medium": 6_000, "high": 12_000}
 """For models that know no effort; less than the largest answer."""
+SMALL_ANSWER_TOKENS: Final = 4_096
+"""Every model of theirs can give as many."""
 _BUDGETED: Final = re.compile(
     r"claude-(?:3-7|(?:sonnet|opus)-4(?:-[01]\b|-2|$)|(?:sonnet|haiku)-4-5)"
 )
@@ -46,6 +48,7 @@ class AnthropicChat:
         self._effort = effort
         signs: dict[str, tuple[str, ...]] = {"stream": chat.STREAM_SIGNS}
         signs["cache points"] = ("cache_control",)
+        signs["long answers"] = ("max_tokens",)
         if effort:
             signs["effort"] = ("effort", "output_config", "thinking", "adaptive")
         self._optional = OptionalParameters(signs, log)
@@ -82,7 +85,7 @@ class AnthropicChat:
             _asked(),
             self._client.messages.with_streaming_response.create(
                 model=self._model.name,
-                max_tokens=chat.LARGEST_ANSWER_TOKENS,
+                max_tokens=self._most_tokens,
                 messages=cast("list[MessageParam]", turns),
                 tools=[tool],
                 stream=True,
@@ -93,6 +96,11 @@ class AnthropicChat:
                 response.http_response, lambda: response.parse(to=anthropic.Stream[object])
             )
         return self._reply(_assembled(answered))
+
+    @property
+    def _most_tokens(self) -> int:
+        is_long = "long answers" in self._optional
+        return chat.LARGEST_ANSWER_TOKENS if is_long else SMALL_ANSWER_TOKENS
 
     def _parameters(self) -> dict[str, object]:
         parameters: dict[str, object] = {} if "stream" in self._optional else {"stream": False}

@@ -29,7 +29,7 @@ CALL_SECONDS: Final = 900.0
 """Of one call: a server that drips bytes is never silent."""
 STREAM_SIGNS: Final = (r"\bstream(?:ing|ed)?\b",)
 """Words of a refusal to stream; not those of an upstream, or of `stream_options`."""
-LARGEST_ANSWER_TOKENS: Final = 16_000
+LARGEST_ANSWER_TOKENS: Final = 32_000
 LARGEST_ANSWER_CHARACTERS: Final = 8 * 1024**2
 
 
