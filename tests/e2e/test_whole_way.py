@@ -20,3 +20,7 @@ async def test_a_task_ends_with_a_pull_request_a_callback_and_nothing_left(tmp_p
         assert shown["prUrl"] == pull.html_url
         assert shown["commitSha"] == it.world.pushed(shown["branchName"])
         assert len(it.seen_agents) == 1
+        read = await it.frontend.call("GET", f"/v1/tasks/{shown['id']}/receipts")
+        receipts = read.json()
+        assert receipts["verified"] is True
+        assert [one["status"] for one in receipts["data"]] == ["passed"]

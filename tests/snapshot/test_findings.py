@@ -12,7 +12,7 @@ Edit = tuple[str | None, str | None]
 """The content before and after; None: the file is not there."""
 
 DELETED = "Tests are deleted"
-SKIPPED = "Tests are skipped, or others with them"
+SKIPPED = "Tests are skipped or singled out"
 WEAKENED = "Tests are weakened (assertions are gone)"
 CHECKS = "The definition of the checks is changed"
 WORKFLOWS = "Workflows are changed"

@@ -313,6 +313,14 @@ def test_the_ask_for_a_push_fits_into_one_event(characters: int, *, kept: bool) 
     assert fitting(small) == small
 
 
+def test_a_question_about_tests_is_answered_by_the_checks() -> None:
+    text = body(
+        facts(template="### What did you test?\n\n### Why?\n\n### Related issue", issues=(3,))
+    )
+    assert text.startswith("### What did you test?\n\nValidation passed: `make test`.")
+    assert "### Why?\n\nIt doubles.\n\n### Related issue\n\nRefs #3.\n\n### Changes" in text
+
+
 def test_headings_of_signs_alone_answer_nothing() -> None:
     text = body(facts(template="## 🎉\nParty", summary="## 🚀\nIt doubles."))
     assert "## 🎉\n\nParty" in text

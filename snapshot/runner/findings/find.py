@@ -28,7 +28,7 @@ def find(changes: Sequence[FileChange], undone: Sequence[str]) -> list[Finding]:
     lost = tests_lost.find(changes)
     found = [
         Finding("Tests are deleted", lost.deleted),
-        Finding("Tests are skipped, or others with them", lost.skipped),
+        Finding("Tests are skipped or singled out", lost.skipped),
         Finding("Tests are weakened (assertions are gone)", lost.weakened),
         Finding("Tests have changes too long to be looked through", _those(changes, _is_unread)),
         Finding("The definition of the checks is changed", _those(changes, definitions.find)),

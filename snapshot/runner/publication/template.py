@@ -115,6 +115,7 @@ def _places(headed: Sequence[Section], parts: Mapping[Part, str]) -> dict[str, P
             for one in headed
             if _ASKS[part].search(one.title)
             and not _NO_ANSWER.search(one.title)
+            and not (part == "summary" and _ASKS["validation"].search(one.title))
             and one.title not in places
         )
         if parts.get(part) and (title := next(asking, None)):
