@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from snapshot.runner.agent import answer, chat
+from snapshot.runner.agent.chat_stream import assembled
 from snapshot.runner.agent.provider_errors import ModelFailure
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
@@ -47,6 +48,27 @@ def test_a_stream_that_falls_silent_is_given_up_before_the_time_for_a_first_byte
     assert caught.value.code == "model_unreachable"
     assert caught.value.retryable
     assert time.monotonic() - began < 50
+
+
+def test_pieces_of_reasoning_are_joined_and_whole_parts_are_not() -> None:
+    pieces = [
+        {"type": "reasoning.text", "text": "I ", "index": 0},
+        {"type": "reasoning.text", "text": "think", "index": 0},
+        {"type": "reasoning.text", "signature": "s", "index": 0},
+        {"type": "reasoning.text", "text": "More", "index": 0},
+        {"type": "reasoning.encrypted", "data": "a", "index": 0},
+        {"type": "reasoning.encrypted", "data": "b", "index": 0},
+    ]
+    parts: list[answer.Part] = [
+        {"choices": [{"index": 0, "delta": {"reasoning_details": [piece]}}]} for piece in pieces
+    ]
+    end: answer.Part = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    whole = assembled(answer.Answer(is_stream=True, parts=(*parts, end)))
+    (choice,) = chat.items(whole["choices"])
+    assert chat.mapping(choice["message"])["reasoning_details"] == [
+        {"type": "reasoning.text", "text": "I think", "signature": "s", "index": 0},
+        *pieces[3:],
+    ]
 
 
 def test_halves_of_a_character_are_joined_and_lone_ones_replaced() -> None:

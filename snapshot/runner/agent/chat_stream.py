@@ -7,9 +7,10 @@ from . import chat, provider_errors
 from .answer import Answer, Part
 
 _JOINED: Final = frozenset(
-    {"content", "refusal", "reasoning", "reasoning_content", "arguments", "text", "summary", "data"}
+    {"content", "refusal", "reasoning", "reasoning_content", "arguments", "text", "summary"}
 )
 """Texts that come in pieces; any other value is whole, and the last one counts."""
+_FLOWING: Final = frozenset({"reasoning.text", "reasoning.summary"})
 _ENDING: Final = ("finish_reason", "error")
 
 
@@ -58,11 +59,13 @@ def _merge_calls(whole: Part, pieces: Iterable[Part]) -> None:
 
 
 def _merge_details(whole: Part, pieces: Iterable[Part]) -> None:
-    """Add pieces of OpenRouter's reasoning, which belong together by type and index."""
+    """Add pieces of OpenRouter's reasoning: of texts, whose signature comes last; the others are
+    whole."""
     details = _list(whole, "reasoning_details")
     for piece in pieces:
         last = details[-1] if details else {}
-        if piece.get("index") is not None and _key(last) == _key(piece):
+        is_next = _key(last) == _key(piece) and piece.get("type") in _FLOWING
+        if is_next and not last.get("signature"):
             _merge(last, piece)
         else:
             details.append(dict(piece))
