@@ -9,7 +9,7 @@ BESIDE = ("agent-runner.py", "execution.sh", "requirements.lock")
 
 
 def script_digest() -> str:
-    """SHA-256 over the names and contents of all that the image takes from its folder."""
+    """SHA-256 over the names and contents of the scripts and the lock of their libraries."""
     folder = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for file in sorted(_files(folder)):

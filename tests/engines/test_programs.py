@@ -1,11 +1,17 @@
 """The named engines, with programs that print what the real ones printed."""
 
+import json
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from snapshot.runner.agent.prices import Prices
+from snapshot.runner.agent.programs.claude_code import ClaudeCode
 from snapshot.runner.agent.programs.lines import LONGEST_BYTES, Lines
+from snapshot.runner.agent.programs.opencode import COMPATIBLE, Opencode
+from snapshot.runner.configuration import AgentChoice, ModelAccess
+from snapshot.runner.variables import Secret
 from tests.engines.workplace import KEY, PROGRAMS, RECORDED, Workplace
 
 ENGINES: Final = tuple(PROGRAMS)
@@ -81,6 +87,15 @@ def test_the_session_is_kept_beside_the_trajectory(place: Workplace) -> None:
     place.work()
     name = "codex.rollout" if place.engine == "codex" else place.engine
     assert place.session == (RECORDED / f"{name}.jsonl").read_text()
+
+
+@every_engine
+def test_the_session_is_also_the_trajectory_of_the_task(place: Workplace) -> None:
+    succeeds(place)
+    place.work()
+    document = json.loads((place.root / "state" / "trajectory.json").read_text())
+    assert len(document["events"]) == len(place.session.splitlines())
+    assert document["omitted"] == 0
 
 
 @every_engine
@@ -184,6 +199,69 @@ def test_lines_that_no_program_prints_harm_nothing(place: Workplace) -> None:
         assert engine.work("Mend it", place.root / "checkout").failure is None
     assert not place.usage or place.usage[-1].input_tokens >= 0
     assert not [text for text in place.arguments if "--help" in text or "../x" in text]
+
+
+def access(provider: str, base_url: str | None) -> ModelAccess:
+    """A model of a provider."""
+    return ModelAccess(provider=provider, name="m", key=Secret(KEY), base_url=base_url)
+
+
+@pytest.mark.parametrize(
+    ("model", "variables"),
+    [
+        (access("anthropic", None), {"ANTHROPIC_API_KEY": KEY}),
+        (
+            access("anthropic", "https://a.test"),
+            {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": "https://a.test"},
+        ),
+        (
+            access("openrouter", None),
+            {
+                "ANTHROPIC_API_KEY": "",
+                "ANTHROPIC_AUTH_TOKEN": KEY,
+                "ANTHROPIC_BASE_URL": "https://openrouter.ai/api",
+            },
+        ),
+        (
+            access("openrouter", "https://r.test/api/v1"),
+            {
+                "ANTHROPIC_API_KEY": "",
+                "ANTHROPIC_AUTH_TOKEN": KEY,
+                "ANTHROPIC_BASE_URL": "https://r.test/api",
+            },
+        ),
+    ],
+    ids=["Anthropic", "an address of one's own", "OpenRouter", "a mirror of OpenRouter"],
+)
+def test_claude_code_gets_its_key_and_address_by_variables(
+    tmp_path: Path, model: ModelAccess, variables: dict[str, str]
+) -> None:
+    environ = ClaudeCode(AgentChoice(), model, Prices(model)).environ(tmp_path)
+    given = {name: text for name, text in environ.items() if name.startswith("ANTHROPIC_")}
+    assert given == variables
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "base_url", "package"),
+    [
+        (access("openai", None), "openai", None, None),
+        (access("openai", "http://o.test/v1"), "slipgate", "http://o.test/v1", COMPATIBLE),
+        (access("anthropic", "http://a.test"), "anthropic", "http://a.test/v1", None),
+        (access("google", None), "google", None, None),
+        (access("openrouter", None), "openrouter", None, None),
+    ],
+    ids=["OpenAI", "a server like OpenAI's", "Anthropic's protocol", "Google", "OpenRouter"],
+)
+def test_opencode_knows_the_provider_of_the_task_alone(
+    tmp_path: Path, model: ModelAccess, name: str, base_url: str | None, package: str | None
+) -> None:
+    program = Opencode(AgentChoice(), model, Prices(model))
+    config = json.loads(program.environ(tmp_path)["OPENCODE_CONFIG_CONTENT"])
+    assert config["enabled_providers"] == list(config["provider"]) == [name]
+    provider = config["provider"][name]
+    assert (provider["options"].get("baseURL"), provider.get("npm")) == (base_url, package)
+    assert f"--model={name}/m" in program.argv
+    assert KEY not in json.dumps(config)
 
 
 def test_lines_come_whole_out_of_pieces_and_endless_ones_are_skipped() -> None:
