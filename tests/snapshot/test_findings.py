@@ -353,6 +353,36 @@ ONE: dict[str, tuple[str, str, Edit]] = {
         "spec/w_spec.rb",
         (RSPEC, RSPEC.replace("expect(described_class.double(2)).to eq(4)", "described_class")),
     ),
+    "a table without a row": (
+        SKIPPED,
+        "test_w.py",
+        (
+            PYTHON,
+            PYTHON.replace(
+                "    def test_h", "    @pytest.mark.parametrize('n', [])\n    def test_h"
+            ),
+        ),
+    ),
+    "an early return": (
+        SKIPPED,
+        "test_w.py",
+        (PYTHON, PYTHON.replace("        with", "        return\n        with")),
+    ),
+    "it.concurrent.skip": (
+        SKIPPED,
+        "a.test.js",
+        (JEST, JEST.replace('it("d', 'it.concurrent.skip("d')),
+    ),
+    "a condition of the build": (
+        SKIPPED,
+        "double_test.go",
+        (GO, "    //go:build never\n" + GO),
+    ),
+    "an exit of pytest": (
+        CHECKS,
+        "conftest.py",
+        ("import os\n", "import os\nos._exit(0)\n"),
+    ),
     "files that pytest ignores": (
         CHECKS,
         "tests/conftest.py",
@@ -560,6 +590,15 @@ ORDINARY: dict[str, tuple[str, Edit]] = {
 @pytest.mark.parametrize(("path", "edit"), ORDINARY.values(), ids=ORDINARY.keys())
 def test_an_ordinary_change_has_no_finding(path: str, edit: Edit) -> None:
     assert found(**{path: edit}) == {}
+
+
+def test_a_test_that_moved_to_where_no_tool_looks_is_found() -> None:
+    moved = {"tests/test_w.py": (PYTHON, None), "tests/w_cases.py": (None, PYTHON)}
+    assert found(**moved) == {DELETED: ("tests/test_w.py",)}
+    renamed = {"w_test.go": (GO, None), "w_tests.go": (None, GO)}
+    assert found(**renamed) == {DELETED: ("w_test.go",)}
+    other = {"tests/test_w.py": (PYTHON, None), "tests/unit/test_w.py": (None, PYTHON)}
+    assert found(**other) == {}
 
 
 def test_undone_commits_are_named_in_their_place() -> None:

@@ -48,6 +48,7 @@ def undone(agent: Agent, script: str) -> list[str]:
         ("git checkout -q --detach HEAD~1", ["Two of a"]),
         ("git revert --no-edit HEAD", ["Two of a"]),
         ("echo 'a = 1' > a.py; rm -rf .git", ["Two of a"]),
+        ("rm a.py", []),
         ("git reset -q --soft HEAD~1; echo c > c.py", []),
         ("git commit -q --amend -m other; echo c > c.py", []),
         ("git checkout -q --orphan other; git commit -qm other; echo c > c.py", []),

@@ -27,7 +27,7 @@ CHECK: Final = re.compile(
 """The name of a target, script or task that checks."""
 _LINES: Final = {
     re.compile(r"conftest\.py"): re.compile(
-        r"collect_ignore|pytest_(?:collection_modifyitems|ignore_collect|runtest|sessionfinish)"
+        r"collect_ignore|\bdef\s+pytest_|\b_exit\(|\bsys\.exit\(|exitstatus"
     ),
     re.compile(r".+\.gradle(?:\.kts)?"): re.compile(
         r"\b[tT]est\b.*\{|ignoreFailures|onlyIf|enabled\s*=|exclude|filter|useJUnit|failOn|maxHeap"

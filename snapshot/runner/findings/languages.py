@@ -44,10 +44,12 @@ LANGUAGES: Final = (
         test=r"^\s*(?:async\s+)?def\s+(test\w*)",
         skip=(
             r"pytest\.mark\.(?:skip|xfail)\b|@(?:mark\.)?(?:skip|xfail)\b|\bexpectedFailure\b"
-            r"|unittest\.skip\b|__test__\s*=\s*False"
+            r"|unittest\.skip\b|__test__\s*=\s*False|\bexcept\s+\(?AssertionError"
+            r"|\bparametrize\(.*\[\s*\]"
         ),
         maybe_skip=(
             r"\bskip(?:if|If|Unless)\b|pytest\.(?:skip|xfail|importorskip)\(|\.skipTest\(|SkipTest"
+            r"|^\s*return\s*$|^\s*if\s+(?:False|0)\b"
         ),
         comment="#",
     ),
@@ -55,17 +57,21 @@ LANGUAGES: Final = (
         "js jsx ts tsx mjs cjs mts cts vue svelte",
         test=r"^\s*[xf]?(?:it|test|specify)(?:\.\w+)*\s*\(\s*[\"'`](.+?)[\"'`]\s*,",
         skip=(
-            r"\b(?:it|test|describe|context|suite|specify)\.(?:skip|only|todo|fixme|fails?|failing)\b"
+            r"\b(?:it|test|describe|context|suite|specify)(?:\.\w+)*"
+            r"\.(?:skip|only|todo|fixme|fails?|failing)\b"
             r"|\b(?:x(?:it|test|describe|context)|f(?:it|describe))\s*\("
             r"|[{,]\s*(?:skip|only|todo)\s*:\s*(?:true|[\"'`])"
         ),
-        maybe_skip=r"\bthis\.skip\(|\bt\.(?:skip|todo)\(|\.(?:skipIf|runIf)\(",
+        maybe_skip=(
+            r"\bthis\.skip\(|\bt\.(?:skip|todo)\(|\.(?:skipIf|runIf)\(|^\s*return;?\s*$"
+            r"|\bif\s*\(false\)"
+        ),
     ),
     _language(
         "go",
         test=r"^func\s+((?:Test|Fuzz|Example)\w*)\s*\(",
         skip=r"^//go:build\s+ignore\b|^//\s*\+build\s+ignore\b",
-        maybe_skip=r"\b\w{1,3}\.Skip(?:f|Now)?\(",
+        maybe_skip=r"\b\w{1,3}\.Skip(?:f|Now)?\(|^//go:build\s|^//\s*\+build\s",
     ),
     _language(
         "rs",
@@ -86,7 +92,8 @@ LANGUAGES: Final = (
         "cs fs vb",
         test=r"\b(?:void|Task|ValueTask)\s+(\w+)\s*\(",
         mark=r"^\s*\[(?:\w+,\s*)?(?:Fact|Theory|Test|TestMethod|TestCase)\b",
-        skip=r"\bSkip\s*=\s*[$@]?\"|\[(?:Ignore|Explicit)\b|\bAssert\.(?:Ignore|Inconclusive|Skip)\(",
+        skip=r"\bSkip\s*=\s*[$@]?\"|\[(?:Ignore|Explicit)\b|\bAssert\.(?:Ignore|Inconclusive|Skip)\("
+        r"|^\s*#if\s+false\b",
     ),
     _language(
         "rb",
@@ -129,7 +136,8 @@ LANGUAGES: Final = (
             r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST|BOOST_AUTO_TEST_CASE|TEST_CASE|SCENARIO)"
             r"\s*\(\s*(.+?)\s*[,)]\s*(?:\w+)?"
         ),
-        skip=r"\bGTEST_SKIP\b|\bDISABLED_\w+|\"\[\.[^\"]*\]|\[!(?:mayfail|shouldfail)\]",
+        skip=r"\bGTEST_SKIP\b|\bDISABLED_\w+|\"\[\.[^\"]*\]|\[!(?:mayfail|shouldfail)\]"
+        r"|^\s*#if\s+0\b",
     ),
     _language(
         "bats sh bash",
@@ -156,7 +164,7 @@ _FOLDER: Final = re.compile(
     r"[-_]?tests?|[\w-]+[-_.]tests?|[A-Z]\w*Tests?)/"
 )
 _FILE: Final = re.compile(
-    r"(?:test_\w.*|conftest|tests?|.+_tests?|.+_spec|.+[.-](?:test|tests|spec|e2e|cy)|test[-.].+"
+    r"(?!.*_tests\.go)(?:test_\w.*|conftest|tests?|.+_tests?|.+_spec|.+[.-](?:test|tests|spec|e2e|cy)|test[-.].+"
     r"|.*[a-z0-9](?:Test|Tests|TestCase|Spec|Specs|IT|Suite)|Test[A-Z]\w*)\.[a-z]+|.+\.(?:bats|t)"
 )
 ASSERTION: Final = re.compile(

@@ -70,14 +70,14 @@ class _TestFile:
         for hunk in self.hunks:
             names = _tests(self.language, hunk.removed)
             came = len(_tests(self.language, hunk.added))
-            missing = [name for name in names if not moved.has_test(name)]
+            missing = [name for name in names if not moved.has_test(name, path)]
             if len(names) > came and not any(map(TABLE.search, hunk.added)):
                 yield from (f"{path}: {name or UNNAMED}" for name in missing[: len(names) - came])
 
     def _deleted_file(self, moved: "_Moved") -> Iterator[str]:
         path = self.change.path
         names = _tests(self.language, self.change.removed) if self.hunks else []
-        missing = [name for name in names if not moved.has_test(name)]
+        missing = [name for name in names if not moved.has_test(name, path)]
         if names and len(missing) < len(names):
             yield from (f"{path}: {name or UNNAMED}" for name in missing)
         elif missing or (self._is_of_tests() and not moved.has_file(self.change.name)):
@@ -119,14 +119,22 @@ class _Moved:
     """Lines, tests and files that the patch adds: what went may be among them."""
 
     def __init__(self, tests: Sequence[_TestFile]) -> None:
-        self._tests = {name for file in tests for name in file.added_tests if name}
+        self._tests = {
+            (name, is_run)
+            for file in tests
+            for is_run in {False, is_test_name(file.change.path)}
+            for name in file.added_tests
+            if name
+        }
         self._files = {file.change.name for file in tests if file.change.is_new}
         hunks = [hunk for file in tests for hunk in file.hunks]
         self._added = {line.strip() for hunk in hunks for line in hunk.added}
         self._removed = {line.strip() for hunk in hunks for line in hunk.removed}
 
-    def has_test(self, name: str) -> bool:
-        return name in self._tests
+    def has_test(self, name: str, path: str) -> bool:
+        """True if a test of this file is elsewhere now, where tools look for tests if they looked
+        at this file."""
+        return (name, is_test_name(path)) in self._tests
 
     def has_file(self, name: str) -> bool:
         return name in self._files

@@ -10,7 +10,7 @@ import msgspec
 from ..findings.definitions import is_parsed
 from ..findings.file_change import FileChange, with_diff
 from .git import Git
-from .plumbing import Change, small_blobs
+from .plumbing import NO_MODE, Change, small_blobs
 
 LARGEST_TEXT: Final = 8 * 1024**2
 """Characters of diffs whose lines are read: a second of work. Of the rest only paths count."""
@@ -46,4 +46,4 @@ def _file(change: Change, text: str, *, is_read: bool) -> FileChange:
 
 
 def _mode(mode: bytes) -> str:
-    return "" if mode == b"000000" else mode.decode()
+    return "" if mode == NO_MODE else mode.decode()

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from .git import Git
 
-_NO_MODE: Final = b"000000"
+NO_MODE: Final = b"000000"
 _NO_VALUES: Final = frozenset({b"unspecified", b"unset"})
 
 
@@ -26,12 +26,12 @@ class Change(NamedTuple):
     @property
     def is_written(self) -> bool:
         """True if the path exists afterwards."""
-        return self.new_mode != _NO_MODE
+        return self.new_mode != NO_MODE
 
     @property
     def sections(self) -> int:
         """Its sections in the text of a diff: a file that becomes a link is deleted and added."""
-        both = _NO_MODE not in {self.old_mode, self.new_mode}
+        both = NO_MODE not in {self.old_mode, self.new_mode}
         return 2 if both and self.old_mode[:2] != self.new_mode[:2] else 1
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from ..failure import Failure
 from .agents_git import LOOK_SECONDS, AgentsGit
 from .git import Git, init_borrowing
-from .plumbing import Change, raw_changes
+from .plumbing import NO_MODE, Change, raw_changes
 from .starting_state import StartingState
 
 RECENT: Final = 20
@@ -72,5 +72,6 @@ def _shown(line: bytes) -> str:
 
 
 def _is_back(changes: Sequence[Change], blobs: Mapping[bytes, bytes]) -> bool:
-    """True if the patch puts back all that the commit changed."""
-    return all(blobs.get(change.path) == change.old_blob for change in changes)
+    """True if the patch puts back all that the commit changed, or a file that was there before."""
+    back = [change for change in changes if blobs.get(change.path) == change.old_blob]
+    return len(back) == len(changes) or any(change.old_mode != NO_MODE for change in back)
