@@ -7,7 +7,7 @@ conversation chooses the next turn, so an agent that starts again starts the scr
 
 from collections.abc import Awaitable, Callable, Sequence
 from hmac import compare_digest
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from starlette.applications import Starlette
@@ -97,7 +97,8 @@ class ScriptedModel:
         asked = _chat_request(await request.body())
         await self._pause()
         self.answered += 1
-        return _json(self._completion(asked))
+        completion = self._completion(asked)
+        return _streamed(completion) if asked.stream else _json(completion)
 
     async def _models(self, request: Request) -> Response:
         self._check_key(request)
@@ -109,7 +110,7 @@ class ScriptedModel:
         if not compare_digest(given.encode(), self._key.encode()):
             raise HTTPException(401, "Incorrect API key provided.")
 
-    def _completion(self, asked: ChatRequest) -> dict[str, object]:
+    def _completion(self, asked: ChatRequest) -> dict[str, Any]:
         shown = [message.text for message in asked.messages if message.role == "tool"]
         number = sum(message.role == "assistant" for message in asked.messages)
         answer = _answer(turn(self._choose(shown), number), number)
@@ -142,6 +143,22 @@ def _answer(turn: Turn, number: int) -> dict[str, object]:
     return {"role": "assistant", "content": f"[scripted] {turn.thought}", "tool_calls": [call]}
 
 
+def _streamed(completion: dict[str, Any]) -> Response:
+    """Server-sent events: the message in one piece, its end, its usage, and the end of all."""
+    (choice,) = completion["choices"]
+    calls = [{"index": at, **call} for at, call in enumerate(choice["message"]["tool_calls"])]
+    delta = {**choice["message"], "tool_calls": calls}
+    head = {**completion, "object": "chat.completion.chunk", "usage": None}
+    chunks = (
+        {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]},
+        {**head, "choices": [], "usage": completion["usage"]},
+    )
+    lines = [msgspec.json.encode(chunk).decode() for chunk in chunks]
+    text = "".join(f"data: {line}\n\n" for line in (*lines, "[DONE]"))
+    return Response(text, media_type="text/event-stream")
+
+
 def _chat_request(body: bytes) -> ChatRequest:
     try:
         asked = msgspec.json.decode(body, type=ChatRequest)
@@ -149,8 +166,6 @@ def _chat_request(body: bytes) -> ChatRequest:
         raise HTTPException(
             400, f"We could not parse the JSON body of your request: {exc}"
         ) from exc
-    if asked.stream:
-        raise HTTPException(400, "This scripted model does not stream.")
     if "bash" not in {tool.function.name for tool in asked.tools}:
         raise HTTPException(400, "This scripted model answers with calls of the tool 'bash' only.")
     return asked

@@ -115,3 +115,26 @@ async def test_what_it_cannot_answer_is_a_bad_request(url: str, body: bytes) -> 
         answer = await client.post(f"{url}/v1/chat/completions", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+async def test_a_streamed_answer_is_the_same_as_a_whole_one(client: "openai.AsyncOpenAI") -> None:
+    whole = await ask(client, [{"role": "user", "content": "Mend it"}])
+    stream = await client.chat.completions.create(
+        model="gpt-5",
+        messages=[{"role": "user", "content": "Mend it"}],
+        tools=[{"type": "function", "function": {"name": "bash", "parameters": {}}}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = [chunk async for chunk in stream]
+    (delta, end) = (chunk.choices[0] for chunk in chunks[:2])
+    message = whole.choices[0].message
+    assert delta.delta.content == message.content
+    assert delta.delta.tool_calls
+    assert message.tool_calls
+    function = delta.delta.tool_calls[0].function
+    assert function is not None
+    assert message.tool_calls[0].type == "function"
+    assert function.arguments == message.tool_calls[0].function.arguments
+    assert end.finish_reason == whole.choices[0].finish_reason
+    assert chunks[-1].usage == whole.usage
