@@ -42,6 +42,16 @@ async def test_build_makes_what_check_finds_well(api: Api, installation: Install
     assert api.organisation.living() == []
 
 
+async def test_a_full_image_is_built_and_told_from_a_slim_one(installation: Installation) -> None:
+    built = await _typed(installation, "build", "mine-3", "--full")
+    assert built.code == 0, built.err
+    assert "full: Python, Node, Go, Rust" in built.out
+    checked = await _typed(installation, "check", SNAPSHOT, "--full")
+    assert checked.code == 1
+    assert "has the slim image" in checked.out
+    assert "--full" in checked.out
+
+
 async def test_scripts_that_differ_are_refused_before_money_is_spent(
     api: Api, installation: Installation
 ) -> None:

@@ -49,6 +49,8 @@ class _State(msgspec.Struct):
 
 class _Part(msgspec.Struct):
     text: str = ""
+    synthetic: bool = False
+    """Its own words to the model."""
     tool: str = ""
     state: _State | None = None
     reason: str = ""
@@ -125,7 +127,7 @@ class Opencode:
         return ProgramEvent(session=session, failure=failure, ends_run=ends_run)
 
     def _event(self, kind: str, part: _Part) -> ProgramEvent:
-        if kind == "text":
+        if kind == "text" and not part.synthetic:
             return ProgramEvent(text=f"\n{part.text}\n", summary=part.text)
         if kind == "tool_use" and part.state is not None:
             call = shown_call(part.tool, part.state.input)
