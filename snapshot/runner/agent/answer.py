@@ -26,16 +26,16 @@ def read(
     events: Callable[[], Iterable[object]],
     *,
     silent_seconds: float = chat.SILENT_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
     """Read an answer to its end; raises `ModelFailure` if it is none, or breaks off."""
-    is_stream = _is_stream(response)
     # Read by the connection when the body begins: from here on the server is at work.
     timeouts = response.request.extensions.get("timeout")
-    if is_stream and isinstance(timeouts, dict):
+    if _is_named_stream(response) and isinstance(timeouts, dict):
         timeouts["read"] = silent_seconds
     try:
-        if is_stream:
-            return Answer(is_stream=True, parts=tuple(_in_time(events())))
+        if _is_named_stream(response) or _is_unnamed_stream(response):
+            return Answer(is_stream=True, parts=tuple(_in_time(events(), clock)))
         return Answer(is_stream=False, parts=(_document(response),))
     except httpx2.HTTPError as exc:
         raise provider_errors.broken_off(str(exc) or type(exc).__name__) from exc
@@ -43,17 +43,19 @@ def read(
         raise provider_errors.broken_off(f"an event is not JSON: {exc}") from exc
 
 
-def _is_stream(response: httpx2.Response) -> bool:
-    """True for events, also of a server that does not name them so."""
-    if "event-stream" in response.headers.get("content-type", ""):
-        return True
+def _is_named_stream(response: httpx2.Response) -> bool:
+    return "event-stream" in response.headers.get("content-type", "")
+
+
+def _is_unnamed_stream(response: httpx2.Response) -> bool:
+    """True for the events of a server that names another type."""
     return response.read().lstrip().startswith((b"data:", b"event:"))
 
 
-def _in_time(events: Iterable[object]) -> Iterator[Part]:
-    active_at, size = time.monotonic(), 0
+def _in_time(events: Iterable[object], clock: Callable[[], float]) -> Iterator[Part]:
+    active_at, size = clock(), 0
     for event in events:
-        now = time.monotonic()
+        now = clock()
         part = chat.mapping(event)
         size += len(str(part))
         if now - active_at > chat.TOKEN_SECONDS:

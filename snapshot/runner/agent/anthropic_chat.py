@@ -157,6 +157,9 @@ def _asked() -> Iterator[None]:
         ) from exc
     except anthropic.APIConnectionError as exc:
         raise provider_errors.unreachable(str(exc.__cause__ or exc)) from exc
+    except httpx2.HTTPError as exc:
+        # While the body of an error is read.
+        raise provider_errors.unreachable(str(exc) or type(exc).__name__) from exc
     except (anthropic.AnthropicError, ValueError) as exc:
         raise provider_errors.garbage(str(exc)) from exc
 

@@ -46,6 +46,9 @@ def asked() -> Iterator[None]:
         ) from exc
     except openai.APIConnectionError as exc:
         raise provider_errors.unreachable(str(exc.__cause__ or exc)) from exc
+    except httpx2.HTTPError as exc:
+        # While the body of an error is read.
+        raise provider_errors.unreachable(str(exc) or type(exc).__name__) from exc
     except openai.APIError as exc:
         # Inside a stream.
         raise provider_errors.told(exc.body or exc.message) from exc
