@@ -15,7 +15,7 @@ from tests.app.processes import gateway_process
 from tests.web.callers import MASTER, PUBLIC_URL, TASK, GatewayHarness, open_gateway
 from tests.web.streams import streamed
 
-READS: Final = ("", "/events", "/logs", "/patch")
+READS: Final = ("", "/events", "/logs", "/patch", "/receipts")
 KEYRING: Final = Keyring({"k1": b"m" * 32})
 ORIGIN: Final = {"origin": "https://app.example"}
 

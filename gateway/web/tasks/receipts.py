@@ -17,13 +17,13 @@ from gateway.web.http.query import Number
 from gateway.web.http.replies import reply
 from gateway.web.tasks.task_access import task_of
 from gateway.wire.agent import MAX_ATTEMPT
-from gateway.wire.receipts import is_signed
+from gateway.wire.receipts import canonical, is_signed
 from gateway.wire.tasks import ReceiptsView, ReceiptView
 
 RESULTS: Final = ("task.completed", "task.needs_review")
 """Events with receipts; what fails before its checks has none."""
 REDACTED: Final = b"[redacted:"
-"""In the place of a secret that the gateway took out of an event."""
+"""In the place of a secret that the gateway took out."""
 ATTEMPT: Final = Number(
     name="attempt",
     default=0,
@@ -101,7 +101,7 @@ def _verified(
         return None
     if is_signed(key, event.task_id, event.attempt, validation, signature):
         return True
-    return None if REDACTED in event.data else False
+    return None if REDACTED in canonical(validation) else False
 
 
 def _view(receipt: dict[str, object]) -> ReceiptView:
