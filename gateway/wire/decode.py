@@ -2,7 +2,7 @@
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate, islice
 from typing import Final, Literal, TypeVar, Union
 
@@ -278,10 +278,11 @@ class _Walk:
         self, kind: type[msgspec.Struct], value: dict[str, object], path: Path
     ) -> Iterator[tuple[Path, str]]:
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        replaced: Mapping[str, str] = getattr(kind, "REPLACED_BY", {})
         for name, field in fields.items():
             if name in value:
                 yield from self.mistakes(field.type, value[name], (*path, name))
-            elif field.required:
+            elif field.required or (name in replaced and replaced[name] not in value):
                 yield (*path, name), _MISSING.format(name)
         if kind.__struct_config__.forbid_unknown_fields:
             for name in value:

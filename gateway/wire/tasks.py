@@ -6,7 +6,7 @@ Patterns end in `$(?!\\n)` because `$` alone also matches before a last line bre
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final, Generic, Literal, TypeVar
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -111,6 +111,9 @@ class TimeoutSpec(Request, frozen=True, kw_only=True):
 
 class NewTask(Request, frozen=True, kw_only=True):
     """`POST /v1/tasks`; the domain checks the rules of git and of the installation."""
+
+    REPLACED_BY: ClassVar = {"repoUrl": "continueOf"}
+    """Field → the field without which it is required."""
 
     repo_url: Url | None = None
     """Left out only with `continueOf`."""
