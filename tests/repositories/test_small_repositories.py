@@ -104,6 +104,33 @@ def test_a_small_repository_is_validated(
     assert _ran(validate(written(tmp_path, files), seconds=SECONDS)) == ran
 
 
+GRADLEW = """\
+#!/bin/sh
+echo '> Task :compileTestJava'
+echo '> Task :test'
+mkdir -p build/test-results/test
+{report}
+echo 'BUILD SUCCESSFUL in 1s'
+"""
+REPORT = """\
+echo '<testsuite name="A" tests="{tests}" skipped="1" failures="0">' > build/test-results/test/A.xml
+"""
+REPORTS = {
+    "some tests": (REPORT.format(tests=3), ("passed", "")),
+    "skipped tests": (REPORT.format(tests=1), ("not_run", "no test ran")),
+    "no report": ("true", ("not_run", "no test ran")),
+}
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="java is not installed")
+@pytest.mark.parametrize(("report", "verdict"), REPORTS.values(), ids=REPORTS)
+def test_gradles_tests_are_counted_by_its_reports(
+    tmp_path: Path, report: str, verdict: tuple[str, str]
+) -> None:
+    files = {"build.gradle": "", "gradlew": GRADLEW.format(report=report)}
+    assert _ran(validate(written(tmp_path, files), seconds=SECONDS))[1:] == verdict
+
+
 def test_where_make_lacks_a_tool_the_languages_own_check_runs(tmp_path: Path) -> None:
     makefile = "test:\n\tgolangci-lint run\n\tpython3 -m unittest\n"
     checkout = written(tmp_path, {"Makefile": makefile, "test_a.py": UNITTEST})

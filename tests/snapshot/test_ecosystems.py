@@ -169,6 +169,7 @@ def test_node_is_set_up_and_checked_by_its_own_package_manager(
     assert (setup_lines(plan, tmp_path / "home"), check_lines(plan)) == (setup, checks)
 
 
+CTEST = "ctest --test-dir build --output-on-failure"
 OTHERS: dict[str, tuple[Mapping[str, str], str, list[str]]] = {
     "Go": ({"go.mod": "module a\n"}, "go", ["go test ./..."]),
     "a workspace of Go": (
@@ -215,6 +216,8 @@ OTHERS: dict[str, tuple[Mapping[str, str], str, list[str]]] = {
     ),
     ".NET": ({"App.sln": ""}, "dotnet", ["dotnet test"]),
     "Elixir": ({"mix.exs": ""}, "mix", ["mix test"]),
+    "autotools": ({"configure.ac": ""}, "cc", ["make check"]),
+    "CMake": ({"CMakeLists.txt": "enable_testing()"}, "cmake", [CTEST]),
     "make": ({"Makefile": "test: build\n\tgo test\n"}, "make", ["make test"]),
     "make check": ({"Makefile": "check:\n\t./run\n"}, "make", ["make check"]),
     "a variable of make": ({"Makefile": "test := 1\n"}, "make", []),

@@ -171,6 +171,12 @@ def _cmake_checks(folder: Folder, _: Host) -> Iterator[Command]:
         yield Command(argv=argv, directory=folder.path)
 
 
+def _configure(folder: Folder, _: Host) -> Iterator[Command]:
+    if not folder.has("configure"):
+        yield Command(argv=("autoreconf", "--force", "--install"), directory=folder.path)
+    yield Command(argv=("sh", "./configure"), directory=folder.path)
+
+
 def _pre_commit_setup(_: Folder, host: Host) -> Iterator[Command]:
     yield from (Command(argv=argv) for argv in python.tool_steps(host, "pre-commit"))
 
@@ -305,6 +311,13 @@ TABLE: Final = (
             setup=_always(("cmake", "-S", ".", "-B", "build"), ("cmake", "--build", "build")),
             checks=_cmake_checks,
         ),
+    ),
+    Ecosystem(
+        name="autotools",
+        tools=("cc", "gcc", "clang"),
+        markers=("configure.ac", "configure.in", "configure"),
+        is_whole=True,
+        plan=_row("autotools", setup=_configure, checks=_always(("make", "check"))),
     ),
     Ecosystem(
         name="perl",

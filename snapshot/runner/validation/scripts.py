@@ -19,6 +19,8 @@ _OPTION_OF_DRY_RUN: Final = {"make": "--dry-run", "just": "--dry-run"}
 _ALIASES: Final = {"t": "test", "tst": "test"}
 _SHELLS: Final = frozenset({"sh", "bash"})
 _INTERPRETERS: Final = frozenset({"node", "python", "python3"})
+_PROGRAMS: Final = frozenset({"gradlew", "mvnw"})
+"""Scripts that are programs of their own: they fetch a build tool and run it."""
 _COMMENT: Final = re.compile(r"^\s*(?:#|//|['\"]use strict).*$", re.MULTILINE)
 
 Ask = Callable[[Argv], str | None]
@@ -59,12 +61,14 @@ def _of_file(argv: Argv, folder: Folder, ask: Ask, depth: int) -> str | None:
     is_own = bool(argv) and argv[0].startswith("./")
     is_run = len(argv) > 1 and argv[0] in _SHELLS | _INTERPRETERS
     name = argv[0] if is_own else argv[1] if is_run else ""
-    text = folder.text(name.removeprefix("./")) if _is_inside(name) else ""
+    if not _is_inside(name) or name.removeprefix("./") in _PROGRAMS:
+        return None
+    text = folder.text(name.removeprefix("./"))
     is_shell = argv[0] in _SHELLS if is_run else text.startswith(("#!/bin/sh", "#!/bin/bash"))
     is_shell = is_shell or text.startswith(("#!/usr/bin/env bash", "#!/usr/bin/env sh"))
     if is_shell and 0 < len(text) < LARGEST_SCRIPT:
         return _expanded(_COMMENT.sub("", text), folder, ask, depth)
-    has_file = bool(name) and _is_inside(name) and folder.has(name.removeprefix("./"))
+    has_file = folder.has(name.removeprefix("./"))
     return "true" if has_file and not _COMMENT.sub("", text).strip() else None
 
 
