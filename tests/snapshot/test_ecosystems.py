@@ -31,6 +31,15 @@ PYTHON: dict[str, tuple[Mapping[str, str], list[str], list[str]]] = {
         [VENV, *_tool("uv"), "uv sync --locked --inexact"],
         [PYTEST],
     ),
+    "uv with a group of its own": (
+        {
+            **TEST,
+            "pyproject.toml": PROJECT + '[dependency-groups]\ntests = ["pytest"]\n',
+            "uv.lock": 'name = "pytest"',
+        },
+        [VENV, *_tool("uv"), "uv sync --locked --inexact --group tests"],
+        [PYTEST],
+    ),
     "poetry": (
         {**TEST, "pyproject.toml": '[tool.poetry]\nname = "a"\n# pytest', "poetry.lock": ""},
         [VENV, *_tool("poetry"), "poetry install --no-interaction"],
@@ -65,6 +74,30 @@ PYTHON: dict[str, tuple[Mapping[str, str], list[str], list[str]]] = {
     "pip with a dependency group": (
         {**TEST, "pyproject.toml": PROJECT + '[dependency-groups]\ndev = ["pytest"]\n'},
         [VENV, f"{PIP} 'pip>=25.1'", f"{PIP} -e . --group dev pytest"],
+        [PYTEST],
+    ),
+    "an extra of another name with pytest": (
+        {
+            **TEST,
+            "pyproject.toml": PROJECT
+            + '[project.optional-dependencies]\nall = ["pytest"]\ndocs = ["sphinx"]\n',
+        },
+        [VENV, f"{PIP} -e '.[all]' pytest"],
+        [PYTEST],
+    ),
+    "tests come before development": (
+        {
+            **TEST,
+            "requirements/tests.txt": "pytest\n",
+            "requirements/dev.txt": "sphinx\n",
+            "pyproject.toml": PROJECT
+            + '[dependency-groups]\ntests = ["pytest"]\ndev = ["sphinx"]\n',
+        },
+        [
+            VENV,
+            f"{PIP} 'pip>=25.1'",
+            f"{PIP} -r requirements/tests.txt -e . --group tests pytest",
+        ],
         [PYTEST],
     ),
     "files of requirements": (

@@ -1,20 +1,15 @@
 """Python: uv, poetry, pdm, hatch or pip set it up; pytest, tox, nox, Django or unittest test it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from .folder import Folder, inner_table
 from .plan import Argv, Command, Host, Part
 
-_WANTED: Final = ("test", "tests", "testing", "dev")
-"""Names of extras and dependency groups with what tests need."""
-_REQUIREMENTS: Final = (
-    "requirements.txt",
-    *(f"requirements{mark}{name}.txt" for mark in "-_" for name in (*_WANTED, "ci")),
-    *(f"{name}{mark}requirements.txt" for mark in "-_" for name in _WANTED),
-    *(f"requirements/{name}.txt" for name in (*_WANTED, "ci", "pytest")),
-)
+_TESTS: Final = ("test", "tests", "testing")
+"""Names of extras, dependency groups and requirements with what tests need."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 _SETUP_EXTRA: Final = re.compile(r"""["'](test|tests|testing|dev)["']\s*:\s*\[""")
 _CFG_EXTRA: Final = re.compile(r"^(test|tests|testing|dev)\s*=", re.MULTILINE)
 _SESSION: Final = re.compile(
@@ -88,7 +83,9 @@ def _session(folder: Folder) -> str:
 def _uses_pytest(folder: Folder) -> bool:
     if folder.has("pytest.ini", ".pytest.ini", "pytest.toml", "conftest.py", "tests/conftest.py"):
         return True
-    manifests = folder.text("pyproject.toml", "setup.cfg", "setup.py", "Pipfile", *_REQUIREMENTS)
+    manifests = folder.text(
+        "pyproject.toml", "setup.cfg", "setup.py", "Pipfile", *_requirements(folder)
+    )
     if "pytest" in manifests:
         return any(_has_tests(folder))
     return any(_IMPORTS_PYTEST.search(text) for text in folder.test_texts())
@@ -125,14 +122,13 @@ def _uv_root(folder: Folder) -> Folder | None:
 def _test_dependencies(folder: Folder) -> Iterator[str]:
     yield from _groups(folder)
     yield from _extras(folder)
-    yield from (name for name in folder.matching(*_REQUIREMENTS) if name != "requirements.txt")
+    yield from (name for name in _requirements(folder) if name != "requirements.txt")
     if "pytest" in folder.text("requirements.txt"):
         yield "requirements.txt"
 
 
 def _groups(folder: Folder) -> list[str]:
-    groups = inner_table(folder.table("pyproject.toml"), "dependency-groups")
-    return [name for name in _WANTED if name in groups]
+    return _chosen(inner_table(folder.table("pyproject.toml"), "dependency-groups"))
 
 
 def _extras(folder: Folder) -> list[str]:
@@ -140,7 +136,33 @@ def _extras(folder: Folder) -> list[str]:
     older = {*_SETUP_EXTRA.findall(folder.text("setup.py"))}
     cfg = folder.text("setup.cfg").partition("[options.extras_require]")[2]
     older |= {*_CFG_EXTRA.findall(cfg)}
-    return [name for name in _WANTED if name in declared or name in older]
+    return _chosen(dict.fromkeys(older, ()) | declared)
+
+
+def _chosen(dependencies: Mapping[str, object]) -> list[str]:
+    """The names for tests; without any those that hold pytest, else those for development."""
+    tests = [name for name in _TESTS if name in dependencies]
+    holding = [
+        name
+        for name, listed in dependencies.items()
+        if _NAME.fullmatch(name) and "pytest" in str(listed)[:20_000]
+    ]
+    return tests or holding or [name for name in ("dev",) if name in dependencies]
+
+
+def _requirements(folder: Folder) -> list[str]:
+    """Files of requirements: the project's own, and those for tests, else for development."""
+    named = {name: [*folder.matching(*_files(name))] for name in (*_TESTS, "ci", "dev")}
+    chosen = next((files for files in named.values() if files), [])
+    return [*folder.matching("requirements.txt"), *chosen]
+
+
+def _files(name: str) -> tuple[str, ...]:
+    return (
+        *(f"requirements{mark}{name}.txt" for mark in "-_"),
+        *(f"{name}{mark}requirements.txt" for mark in "-_"),
+        f"requirements/{name}.txt",
+    )
 
 
 def _setup(folder: Folder, host: Host, checks: tuple[Command, ...]) -> Iterator[Command]:
@@ -157,7 +179,14 @@ def _steps(folder: Folder, host: Host, programs: set[str]) -> Iterator[Argv]:
         yield from tool_steps(host, tools.pop())
     elif _uv_root(folder) is not None:
         yield from tool_steps(host, "uv")
-        yield ("uv", "sync", "--locked", "--inexact", *_selected(folder, "extra"))
+        yield (
+            "uv",
+            "sync",
+            "--locked",
+            "--inexact",
+            *_selected(folder, "extra"),
+            *_selected(folder, "group"),
+        )
         yield from _more_pytest(folder, ("uv", "pip", "install"))
     elif poetry and (folder.has("poetry.lock") or not _groups(folder)):
         yield from tool_steps(host, "poetry")
@@ -200,7 +229,7 @@ def _pip_steps(folder: Folder, host: Host, programs: set[str]) -> Iterator[Argv]
         pip = ("uv", "pip", "install", "--quiet")
     elif groups:
         yield (*pip, _GROUPS_SINCE)
-    requirements = [each for name in folder.matching(*_REQUIREMENTS) for each in ("-r", name)]
+    requirements = [each for name in _requirements(folder) for each in ("-r", name)]
     extras = _extras(folder)
     project = f".[{','.join(extras)}]" if extras else "."
     packages = [*requirements, *(["-e", project] if _is_project(folder) else []), *groups]
