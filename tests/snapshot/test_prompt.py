@@ -42,7 +42,7 @@ def test_the_tasks_words_come_first_and_whole() -> None:
 def test_checks_and_limits_are_told() -> None:
     prompt = first_prompt(BRIEFING)
     assert "- `make test`\n" in prompt
-    assert "comes back to you, at most 1 times" in prompt
+    assert "One that fails comes back to you once." in prompt
     assert "60 turns, 3.00 USD, 41 minutes." in prompt
 
 

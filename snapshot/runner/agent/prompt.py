@@ -56,7 +56,7 @@ def repair_prompt(
 ) -> str:
     """For the agent, after checks that its work did not pass."""
     did = f"You have worked on it already, and said:\n\n{fenced(summary)}" if summary else ""
-    rounds = f"{rounds_left} more times are left." if rounds_left else "This is the last time."
+    rounds = f"Rounds after this one: {rounds_left}." if rounds_left else "This is the last time."
     sections = [
         briefing.task,
         "# Repair",
@@ -83,9 +83,9 @@ def _checks(briefing: Briefing) -> Iterator[str]:
     if more := briefing.checks[SHOWN_CHECKS:]:
         yield f"- and {len(more)} more"
     rounds = briefing.choice.max_repair_rounds
-    yield "Run them before you end." + (
-        f" One that fails comes back to you, at most {rounds} times." if rounds else ""
-    )
+    often = "once" if rounds == 1 else f"at most {rounds} times"
+    comes_back = f" One that fails comes back to you {often}." if rounds else ""
+    yield f"Run them before you end.{comes_back}"
 
 
 def _limits(briefing: Briefing) -> str:

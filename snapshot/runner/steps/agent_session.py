@@ -1,5 +1,6 @@
 """One agent in one checkout: its prompts, its runs, its limits over all of them."""
 
+import shlex
 import traceback
 from collections.abc import Sequence
 from functools import cached_property
@@ -106,7 +107,7 @@ class AgentSession:
         checks = self._context.configuration.checks
         if checks is None:
             return planned_checks(self._directory, self._environ)
-        return tuple(" ".join(check) for check in checks)
+        return tuple(shlex.join(check) for check in checks)
 
     def _run(self, prompt: str) -> AgentResult:
         result = self._result(prompt)
