@@ -1,7 +1,6 @@
 """Everything that the gateway knows of one attempt, as the files of a run bundle."""
 
 from importlib.metadata import version
-from typing import Final
 
 import msgspec
 
@@ -12,8 +11,6 @@ from gateway.cli.http.client import Client, EventPage, decode_events, task_path
 from gateway.domain.tasks.task import TERMINAL
 from gateway.wire.tasks import EventView, LogChunk, Page, TaskView
 
-ENDS: Final = frozenset({"task.completed", "task.needs_review", "task.failed"})
-
 
 class _Created(msgspec.Struct, frozen=True, rename="camel"):
     validate: tuple[tuple[str, ...], ...] | None = None
@@ -22,7 +19,6 @@ class _Created(msgspec.Struct, frozen=True, rename="camel"):
 class _Patch(msgspec.Struct, frozen=True, rename="camel"):
     base_sha: str | None = None
     script_digest: str | None = None
-    validation: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 def collect(client: Client, task_id: str) -> tuple[Manifest, dict[str, bytes]]:
@@ -45,7 +41,7 @@ def collect(client: Client, task_id: str) -> tuple[Manifest, dict[str, bytes]]:
     files = {
         archive.PROMPT: task.prompt.encode(),
         archive.PATCH: client.get(f"{path}/patch", attempt=task.attempt),
-        archive.RECEIPTS: bytes(_last(newest, ENDS).validation),
+        archive.RECEIPTS: client.get(f"{path}/receipts", attempt=task.attempt),
         archive.LOG: _log(client, path),
         archive.EVENTS: msgspec.json.encode(newest),
         **_trajectory(client, path, newest),
@@ -90,7 +86,7 @@ def _events(client: Client, path: str) -> list[EventView]:
         after = page.next_cursor
 
 
-def _last(events: list[EventView], types: set[str] | frozenset[str]) -> _Patch:
+def _last(events: list[EventView], types: set[str]) -> _Patch:
     data = (event.data for event in reversed(events) if event.type in types and event.applied)
     return msgspec.json.decode(next(data, msgspec.Raw(b"{}")), type=_Patch)
 

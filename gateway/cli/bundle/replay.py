@@ -24,9 +24,8 @@ ENDS: Final = frozenset({"task.completed", "task.needs_review", "task.failed"})
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     command: str | tuple[str, ...]
-    status: str = ""
+    status: str | None = None
     exit_code: int | None = None
-    reason: str = ""
 
     @property
     def shown(self) -> str:
@@ -50,6 +49,10 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     command: str
     then: str
     now: str
+
+
+class _Recorded(msgspec.Struct, frozen=True):
+    data: tuple[Receipt, ...] = ()
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -83,10 +86,8 @@ def replay(bundle: Bundle, repository: str | None) -> Replayed:
         patch = folder / archive.PATCH
         patch.write_bytes(bundle.files.get(archive.PATCH, b""))
         end = _run(_environ(bundle.manifest, mirror, patch, folder), folder)
-    recorded = msgspec.json.decode(
-        bundle.files.get(archive.RECEIPTS) or b"[]", type=tuple[Receipt, ...]
-    )
-    return _compared(recorded, end)
+    receipts = bundle.files.get(archive.RECEIPTS) or b"{}"
+    return _compared(msgspec.json.decode(receipts, type=_Recorded).data, end)
 
 
 def _compared(recorded: tuple[Receipt, ...], end: _End) -> Replayed:
