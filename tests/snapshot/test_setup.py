@@ -18,7 +18,7 @@ env:
   COLOUR: "blue"
 checks:
   - make test
-  - test "$COLOUR" = blue
+  - printenv COLOUR
 """
 
 

@@ -21,7 +21,8 @@ _DIRECT: Final = (
 )
 _WRAPPED: Final = (
     r"(?:(?:npm|pnpm|yarn|bun)(?: --?[\w=/.-]+)* (?:run )?(?:t|test|tests|test:[\w:-]+)\b"
-    r"|tox\b|nox\b|hatch test\b|hatch run (?:\w+:)?tests?\b"
+    r"|(?:tox|nox)\b(?!.* (?:-e|-s|--env|--session)[= ](?!py|test|unit))"
+    r"|hatch test\b|hatch run (?:\w+:)?tests?\b"
     r"|(?:\./mvnw|mvn)\b.* (?:test|verify|package|install)\b"
     r"|(?:\./gradlew|gradle)\b.* (?:test|check|build)\b|(?:rake|just|make) (?:test|tests|check)\b"
     r"|composer (?:run )?(?:test|tests)\b|sbt .*\btest\b|lein test\b)"
