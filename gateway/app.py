@@ -54,6 +54,7 @@ from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
 from gateway.web.http.middleware import Application
 from gateway.web.http.single_flight import Cached
+from gateway.web.launching.waiting_tokens import WaitingTokens
 from gateway.web.routes import ROUTES
 from gateway.wire.authorities import with_trust
 
@@ -303,6 +304,7 @@ def _context(
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
         admission=Admission(most=max_requests),
+        waiting_tokens=WaitingTokens(parts.ledger.notifier, is_draining=is_draining),
         thread=thread,
         log_dropped=parts.log_dropped,
         commits=Cached(

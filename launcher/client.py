@@ -12,6 +12,7 @@ import httpx
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
+from gateway.wire.github_tokens import TokenAnswer, TokenRequest, TokenRequests, WantedTokens
 from gateway.wire.launcher import (
     Acknowledged,
     Claim,
@@ -116,6 +117,14 @@ class Client:
 
     async def ended(self, ended: Ended) -> None:
         await self._post("ended", ended, Acknowledged)
+
+    async def token_requests(self, wanted: WantedTokens) -> tuple[TokenRequest, ...]:
+        """Requests of agents for a new GitHub token; waits up to `wanted.wait_seconds`."""
+        path, wait = "token-requests", wanted.wait_seconds
+        return (await self._post(path, wanted, TokenRequests, wait=wait)).requests
+
+    async def answer_token(self, request_id: str, answer: TokenAnswer) -> None:
+        await self._post(f"token-requests/{request_id}", answer, Acknowledged)
 
     async def _post(
         self, path: str, body: Request, reply: type[Reply], *, wait: float = 0

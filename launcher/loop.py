@@ -12,6 +12,7 @@ from launcher.client import GatewayRejected, GatewayUnreachable
 from launcher.exit_watcher import ExitWatcher
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.run import run_job
+from launcher.token_answers import TokenAnswers
 
 Result = TypeVar("Result")
 
@@ -51,12 +52,21 @@ class Launcher:
         )
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(exits.run())
+            answering = group.create_task(self._answer_tokens())
             while not stopping.is_set() and not rejection:
                 rejection = await self._step(group, stopping)
             watching.cancel()
+            answering.cancel()
             await self._drain()
         if rejection:
             raise rejection
+
+    async def _answer_tokens(self) -> None:
+        """Makes new tokens for agents, if there is a GitHub App to make them."""
+        client, app = self.context.client, self.context.github_app
+        if app is not None:
+            answers = TokenAnswers(client, app, self.launcher_id, self.log, self.context.sleep)
+            await answers.run()
 
     async def once(self, job_id: str | None = None) -> list[bool]:
         """Claims one time and runs the jobs; True for each one that was done."""

@@ -21,6 +21,7 @@ from gateway.store.records import DeliveryAttempt
 from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
 from gateway.web.http.pages import Pages
+from gateway.web.launching.waiting_tokens import WaitingTokens
 
 A = TypeVar("A")
 
@@ -65,6 +66,7 @@ class Context:
     """Returns if the store commits; raises `Unavailable`."""
     stats: Callable[[], Awaitable[GatewayStats]]
     admission: Admission
+    waiting_tokens: WaitingTokens
     thread: Executor
     """One thread for work on long bodies: of several, each would have its turn of 5 ms before the
     event loop has one."""

@@ -4,11 +4,11 @@ from typing import Final
 
 from starlette.routing import Route
 
-from gateway.web.agents import agent, capability_url
+from gateway.web.agents import agent, capability_url, github_token
 from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, replays
 from gateway.web.http.handler import Handler
 from gateway.web.http.operation import Handled
-from gateway.web.launching import launchers, protocol, sweeps
+from gateway.web.launching import launchers, protocol, sweeps, token_requests
 from gateway.web.operations import docs_pages, health, reconcile, status
 from gateway.web.sources import daytona, github, workspace
 from gateway.web.tasks import events, explain, lists, receipts, results, tasks
@@ -47,6 +47,7 @@ ROUTES = [
     _route("GET", "/v1/events", events.of_project, "events.of_project"),
     _route("GET", "/v1/agent/prompt", agent.prompt, "agent.prompt"),
     _route("GET", "/v1/agent/patch", agent.patch, "agent.patch"),
+    _route("GET", "/v1/agent/github-token", github_token.show, "agent.github_token"),
     _route("POST", "/v1/hooks/{task_id}/{token}", capability_url.receive, "hooks.hear"),
     _route("POST", "/v1/webhooks/daytona", daytona.receive, "daytona.hear"),
     _route("POST", "/v1/webhooks/github", github.receive, "github.hear"),
@@ -60,6 +61,13 @@ ROUTES = [
     _route("POST", f"{_JOB}/delegate", protocol.delegate, "launcher.delegate"),
     _route("POST", f"{_JOB}/patch", protocol.patch, "launcher.patch"),
     _route("POST", "/v1/launcher/ended", protocol.ended, "launcher.ended"),
+    _route("POST", "/v1/launcher/token-requests", token_requests.claim, "launcher.token_requests"),
+    _route(
+        "POST",
+        "/v1/launcher/token-requests/{request_id}",
+        token_requests.settle,
+        "launcher.token_answer",
+    ),
     _route("POST", "/v1/endpoints", endpoints.create, "endpoints.create"),
     _route("GET", "/v1/endpoints", endpoints.page, "endpoints.page"),
     _route("GET", _ENDPOINT, endpoints.show, "endpoints.show"),

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar, cast, get_args
+from urllib.parse import quote
 
 import msgspec
 
+from .github_token import GitHubToken
 from .reporting.signing import Signer
 from .variables import Problems, Secret, Variables
 
@@ -91,6 +93,13 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     delivery_seconds: float
     """The time to deliver the final event before the spool is left to the launcher."""
 
+    @property
+    def github_token_url(self) -> str | None:
+        """The address of new GitHub tokens, beside that of the webhooks."""
+        root, found, _ = (self.webhook_url or "").rpartition("/webhooks/agent")
+        query = f"taskId={quote(self.task_id)}&attempt={self.attempt}"
+        return f"{root}/agent/github-token?{query}" if found else None
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Connection":
         """Raises `Problems` with every variable that is missing or malformed."""
@@ -125,7 +134,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     continuation: Continuation | None
     checks: tuple[tuple[str, ...], ...] | None
     """Argument lists to validate with; None: those that the repository declares."""
-    github_token: Secret | None
+    github_token: GitHubToken | None
     github_api_url: str
     github_api_is_given: bool
     run_seconds: float
@@ -198,7 +207,7 @@ def _configuration(variables: Variables) -> Configuration:
         agent=agent,
         continuation=_continuation(variables),
         checks=checks,
-        github_token=variables.token("GITHUB_TOKEN"),
+        github_token=_github_token(variables),
         github_api_url=variables.url("GITHUB_API_URL") or GITHUB_API_URL,
         github_api_is_given=variables.text("GITHUB_API_URL") is not None,
         run_seconds=variables.number(
@@ -210,6 +219,12 @@ def _configuration(variables: Variables) -> Configuration:
         pull_requests=variables.choice("SLIPGATE_PULL_REQUESTS", PULL_REQUESTS) or "draft",
         keep_alive=variables.flag("KEEP_ALIVE"),
     )
+
+
+def _github_token(variables: Variables) -> GitHubToken | None:
+    token = variables.token("GITHUB_TOKEN")
+    expires_at = variables.moment("SLIPGATE_GITHUB_TOKEN_EXPIRES_AT")
+    return None if token is None else GitHubToken(token.value, expires_at=expires_at)
 
 
 def _agent(variables: Variables) -> AgentChoice:

@@ -6,6 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +19,12 @@ from .configuration import Configuration, Connection
 from .digest import script_digest
 from .exit_code import ExitCode
 from .failure import Failure
+from .github_token import GitHubToken
 from .network.client import Network
 from .reporting.channel import Channel, FlatChannel, SignedChannel
 from .reporting.delivery import GatewayStatus
 from .reporting.events import Failed, FinalEvent
+from .reporting.fetch import fetch_github_token
 from .reporting.final_event import failed
 from .reporting.heartbeat import Heartbeat
 from .reporting.messages import MessageBuilder
@@ -200,6 +203,9 @@ class Attempt:
         configuration = Configuration.from_environ(self._environ)
         budget = Budget(run_seconds=configuration.run_seconds, began_at=self._spool.began_at)
         self._stop.request_after(budget.seconds, "the attempt's time is over")
+        ours = Redaction.of_ours(self._environ)
+        if configuration.github_token is not None:
+            self._connect(configuration.github_token, ours)
         services = Services(
             stop=self._stop,
             reporter=self._reporter,
@@ -210,11 +216,23 @@ class Attempt:
             network=self._network,
             confinement=self._confinement,
             redaction=self._redaction,
-            ours=Redaction.of_ours(self._environ),
+            ours=ours,
             budget=budget,
             script_digest=self._script_digest,
         )
         return Workflow(configuration, services)
+
+    def _connect(self, token: GitHubToken, ours: Redaction) -> None:
+        """Let the token be renewed by the gateway."""
+        url = self._connection.github_token_url
+        if url is None or not isinstance(self._channel, SignedChannel):
+            return
+
+        def learn(secret: str) -> None:
+            self._redaction.add(secret)
+            ours.add(secret)
+
+        token.connect(partial(fetch_github_token, self._channel, url, self._stop.sleep), learn)
 
 
 def listen_for_signals(stop: Stop) -> None:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -84,6 +85,12 @@ class Variables:
     def url(self, name: str) -> str | None:
         """An http or https address without a trailing slash."""
         return self._parsed(name, _web_address, "an http or https URL")
+
+    def moment(self, name: str) -> float | None:
+        """Unix seconds of an RFC 3339 time."""
+        return self._parsed(
+            name, lambda text: datetime.fromisoformat(text).timestamp(), "an RFC 3339 time"
+        )
 
     def json(self, name: str, shape: type[T], wanted: str) -> T | None:
         return self._parsed(name, lambda text: msgspec.json.decode(text, type=shape), wanted)

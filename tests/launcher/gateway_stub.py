@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.wire.github_tokens import TokenAnswer, TokenRequest, TokenRequests
 from gateway.wire.launcher import (
     Acknowledged,
     Claim,
@@ -57,6 +58,8 @@ class StubGateway:
     reports: list[tuple[str, str, Report]] = field(default_factory=list)
     """(job, verb, body), in order."""
     ended: list[Ended] = field(default_factory=list)
+    token_requests: list[TokenRequest] = field(default_factory=list)
+    token_answers: dict[str, TokenAnswer] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     """Verbs that are answered with `lease_lost`."""
     mute: set[str] = field(default_factory=set)
@@ -99,6 +102,18 @@ class StubGateway:
         self.offers.clear()
         return _answer(Jobs(jobs=jobs))
 
+    async def offer_tokens(self, request: Request) -> Response:
+        if not self.token_requests:
+            await asyncio.sleep(0.05)  # as one that waited
+        requests = tuple(self.token_requests)
+        self.token_requests.clear()
+        return _answer(TokenRequests(requests=requests))
+
+    async def take_token(self, request: Request) -> Response:
+        answer = msgspec.json.decode(await request.body(), type=TokenAnswer)
+        self.token_answers[request.path_params["id"]] = answer
+        return _answer(Acknowledged())
+
     async def report_ended(self, request: Request) -> Response:
         self.ended.append(msgspec.json.decode(await request.body(), type=Ended))
         return _problem(503, "unavailable") if "ended" in self.mute else _answer(Acknowledged())
@@ -128,6 +143,8 @@ def serving(gateway: StubGateway) -> Iterator[StubGateway]:
     app = Starlette(
         routes=[
             Route("/v1/launcher/claim", gateway.claim, methods=["POST"]),
+            Route("/v1/launcher/token-requests", gateway.offer_tokens, methods=["POST"]),
+            Route("/v1/launcher/token-requests/{id}", gateway.take_token, methods=["POST"]),
             Route("/v1/launcher/ended", gateway.report_ended, methods=["POST"]),
             Route("/v1/launcher/jobs/{job}/{verb}", gateway.report, methods=["POST"]),
         ]

@@ -1,5 +1,6 @@
 """Installation tokens: minted, kept, refused, and handed to the sandboxes of their repository."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from starlette.responses import JSONResponse, Response
 
 from gateway.demo.serve import serving
+from gateway.wire.github_tokens import TokenRequest
 from launcher.client import Client
 from launcher.github import open_github
 from launcher.github_app import SPARE_SECONDS, GitHubApp, git_host
@@ -19,13 +21,15 @@ from launcher.jobs.run import run_job
 from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import ProviderError, SandboxSpec, SandboxStatus
 from launcher.settings import GitHubAppSettings
+from launcher.token_answers import TokenAnswers
 from tests.github_app.api import APP_ID, AppGitHub, private_key
 from tests.launcher.agents import WAITS
 from tests.launcher.clock import Time
+from tests.launcher.conditions import until
 from tests.launcher.conftest import kill_all_under
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import a_job
-from tests.launcher.lines import LOG
+from tests.launcher.lines import LOG, Lines
 
 REPO = "https://127.0.0.1/acme/widgets.git"
 OTHER_KEY = generate_private_key(65537, 2048)
@@ -277,3 +281,28 @@ async def test_a_transient_failure_is_tried_again(
     assert await run_job(waiting, a_job("create", env={"TARGET_REPO": REPO}), LOG)
     assert gateway.count("trying") == 2
     assert len(recorder.specs) == 1
+
+
+async def test_agents_that_ask_for_a_new_token_get_one_that_nobody_had(
+    client: Client, app: GitHubApp, gateway: StubGateway, github: AppGitHub
+) -> None:
+    kept = await app.token(REPO)
+    asked = TokenRequest(id="tok_1", repo_url=REPO, task_id="task_1", attempt=1)
+    unknown = TokenRequest(
+        id="tok_2", repo_url="https://127.0.0.1/acme/unknown", task_id="task_2", attempt=1
+    )
+    gateway.token_requests.extend([asked, unknown])
+    lines = Lines()
+    answers = TokenAnswers(client, app, "l1", lines.log, Time().sleep)
+    running = asyncio.create_task(answers.run())
+    await until(lambda: len(gateway.token_answers) == 2)
+    running.cancel()
+    made, none = (gateway.token_answers[name] for name in ("tok_1", "tok_2"))
+    assert made.token == github.token(2) != kept.value
+    assert none.error
+    assert (none.error.code, none.error.retryable) == ("github_app_not_installed", False)
+    assert {line["outcome"] for line in lines.of("github_token")} == {
+        "made",
+        "github_app_not_installed",
+    }
+    assert "ghs_" not in str(lines.of("github_token"))

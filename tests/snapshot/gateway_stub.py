@@ -19,6 +19,7 @@ SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 WEBHOOKS = "/v1/webhooks/agent"
 PROMPT = "/v1/agent/prompt"
 PATCH = "/v1/agent/patch"
+GITHUB_TOKEN = "/v1/agent/github-token"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class GatewayStub:
     prompt: str = ""
     earlier: dict[str, object] = field(default_factory=dict)
     """The work of an earlier attempt, for one that resumes it."""
+    github_token: str | None = None
+    """A new one, of a launcher with a GitHub App."""
     deadline_seconds: float = 300
     events: list[Event] = field(default_factory=list)
     """Each once, in order of arrival, as deduplicated by id."""
@@ -124,7 +127,15 @@ class GatewayStub:
             return Response(content={"prompt": self.prompt})
         if request.method == "GET" and urlsplit(request.target).path == PATCH:
             return Response(content=self.earlier)
+        if request.method == "GET" and urlsplit(request.target).path == GITHUB_TOKEN:
+            return self._renewed()
         return self._take(request)
+
+    def _renewed(self) -> Response:
+        if self.github_token is None:
+            return _problem(404, "no_github_app")
+        ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="milliseconds")
+        return Response(content={"token": self.github_token, "expiresAt": ends})
 
     def _take(self, request: Request) -> Response:
         body = json.loads(request.body)

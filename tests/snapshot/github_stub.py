@@ -17,6 +17,7 @@ class GitHubStub:
     comments: list[tuple[str, str]] = field(default_factory=list)
     """Path of the thread → text."""
     offers_drafts: bool = True
+    token: str = "ghp_sandbox_token"
 
     def __post_init__(self) -> None:
         self.http = HttpStub(self._answer)
@@ -24,7 +25,7 @@ class GitHubStub:
     def _answer(self, request: Request) -> Response:
         self.requests.append(request)
         target = urlsplit(request.target)
-        if request.headers.get("authorization") != "Bearer ghp_sandbox_token":
+        if request.headers.get("authorization") != f"Bearer {self.token}":
             return Response(status=401, content={"message": "Bad credentials"})
         if target.path != "/repos/acme/widgets/pulls":
             return self._other(request, target.path.removeprefix("/repos/acme/widgets/"))

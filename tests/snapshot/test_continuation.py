@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from snapshot.runner.github_token import GitHubToken
 from snapshot.runner.publication import feedback
 from snapshot.runner.publication.feedback import Feedback
 from snapshot.runner.publication.github import GitHub
-from snapshot.runner.variables import Secret
 from tests.snapshot.github_stub import GitHubStub
 from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.repositories import FIX, git
@@ -163,7 +163,7 @@ def test_what_people_say_is_bounded_and_the_cut_is_visible() -> None:
     stub = GitHubStub()
     many = [{"user": {"login": "eve"}, "body": "x " * 3_000, "state": "COMMENTED"}] * 50
     stub.documents["pulls/7/reviews"] = many
-    token = Secret("ghp_sandbox_token")
+    token = GitHubToken("ghp_sandbox_token")
     github = GitHub(api_url=stub.http.url, slug=("acme", "widgets"), token=token)
     section = Feedback(github, number=7, commit="0" * 40).read()
     stub.http.stop()

@@ -4,10 +4,10 @@ import subprocess
 
 import pytest
 
+from snapshot.runner.github_token import GitHubToken
 from snapshot.runner.network.hosts import git_host
 from snapshot.runner.repository.address import parse
 from snapshot.runner.repository.credentials import SCRIPT, Credentials
-from snapshot.runner.variables import Secret
 
 ASKED = {
     "ours": ("get", "protocol=https\nhost=github.com\n\n", True),
@@ -22,7 +22,7 @@ ASKED = {
 
 @pytest.mark.parametrize(("verb", "question", "is_answered"), ASKED.values(), ids=ASKED.keys())
 def test_the_helper_answers_for_its_host_alone(verb: str, question: str, is_answered: bool) -> None:
-    credentials = Credentials(host="github.com", token=Secret("ghp_sandbox_token"))
+    credentials = Credentials(host="github.com", token=GitHubToken("ghp_sandbox_token"))
     assert "ghp_sandbox_token" not in credentials.config
     assert "ghp_sandbox_token" not in repr(credentials)
     answer = subprocess.run(
@@ -56,7 +56,7 @@ def test_the_token_belongs_to_the_host_behind_the_api(api_url: str, host: str) -
     "url", ["git@github.com:acme/lib.git", "ssh://git@github.com/acme/lib.git"]
 )
 def test_a_submodule_over_ssh_on_the_same_host_goes_where_the_token_is(url: str) -> None:
-    credentials = Credentials(host="github.com", token=Secret("ghp_sandbox_token"))
+    credentials = Credentials(host="github.com", token=GitHubToken("ghp_sandbox_token"))
     options = [option for pair in credentials.options for option in ("-c", pair)]
     asked = ["git", *options, "ls-remote", "--get-url", url]
     answer = subprocess.run(asked, capture_output=True, text=True, check=True)

@@ -6,8 +6,8 @@ from email.utils import formatdate
 import pytest
 
 from snapshot.runner.failure import Failure
+from snapshot.runner.github_token import GitHubToken
 from snapshot.runner.publication.github_api import GitHubApi, error_text
-from snapshot.runner.variables import Secret
 from tests.snapshot.http_stub import HttpStub, Request, Response
 
 NOW = 1_800_000_000.0
@@ -29,7 +29,7 @@ class Script:
         """A client whose waits take no time."""
         return GitHubApi(
             url=self.http.url,
-            token=Secret("ghp_sandbox_token"),
+            token=GitHubToken("ghp_sandbox_token"),
             sleep=self.slept.append,
             seconds_left=lambda: seconds_left,
             clock=lambda: NOW,

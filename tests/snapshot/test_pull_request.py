@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from snapshot.runner.failure import Failure
+from snapshot.runner.github_token import GitHubToken
 from snapshot.runner.publication.github import GitHub, Proposal
-from snapshot.runner.variables import Secret
 from tests.snapshot.http_stub import HttpStub, Request, Response
 
 PROPOSAL = Proposal(branch="slipgate/x", base="main", title="T", body="B")
@@ -25,7 +25,7 @@ class Moved:
 
     def github(self) -> GitHub:
         """As the task names it."""
-        token = Secret("ghp_sandbox_token")
+        token = GitHubToken("ghp_sandbox_token")
         return GitHub(api_url=self.http.url, slug=("acme", "widgets"), token=token)
 
     def _answer(self, request: Request) -> Response:
@@ -73,7 +73,7 @@ def test_one_that_was_opened_is_not_lost_to_a_look_that_fails(moved: Moved) -> N
 
 def test_a_repository_that_github_does_not_show_is_reported_in_its_words() -> None:
     stub = HttpStub(lambda _: GONE)
-    token = Secret("ghp_sandbox_token")
+    token = GitHubToken("ghp_sandbox_token")
     github = GitHub(api_url=stub.url, slug=("acme", "widgets"), token=token)
     github.check("slipgate/x")
     with pytest.raises(Failure) as caught:

@@ -36,6 +36,7 @@ NOT_AT_WILL: Final = {
     "too_many_open",
 }
 """Errors of any route that only a bug, a broken store or a flood causes."""
+SIGNED_READS: Final = ("prompt", "patch", "github-token")
 STREAM: Final = "text/event-stream"
 """Has no end, so that a client that reads whole answers never gets one; see `test_events`."""
 PIECE: Final[Json] = {
@@ -301,18 +302,34 @@ async def _offend_agents(gateway: GatewayHarness) -> None:
     await gateway.http.post(url, json={"type": "task.heartbeat", "id": "h1", "more": 1})
     for query, body, at in ((NOBODY, b"", None), (task_id, b"x", None), (task_id, b"", 1)):
         headers = agent.headers(body, "p1", at=at)
-        for name in ("prompt", "patch"):
+        for name in SIGNED_READS:
             await gateway.http.get(f"/v1/agent/{name}?taskId={query}", headers=headers)
     await gateway.http.get(f"/v1/agent/patch?taskId={task_id}", headers=agent.headers(b"", "p8"))
     await _resume(gateway)
+    await _renew_token(gateway, agent)
     await agent.emit("task.completed", "m9", summary="ok")
-    for name in ("prompt", "patch"):
+    for name in SIGNED_READS:
         asked = f"/v1/agent/{name}?taskId={task_id}"
         await gateway.http.get(asked, headers=agent.headers(b"", "p9"))
     for name in ("late", "stale"):
         await agent.emit("task.heartbeat", name)
         await gateway.http.post(url, json={"type": "task.heartbeat"})
         await gateway.post(f"/v1/tasks/{task_id}/retry")
+
+
+async def _renew_token(gateway: GatewayHarness, agent: Agent) -> None:
+    headers, path = agent.headers(b"", "t1"), "/v1/launcher/token-requests"
+    url = f"/v1/agent/github-token?taskId={agent.env['SLIPGATE_TASK_ID']}"
+    await gateway.http.get(url, headers=headers)
+    wanted = {"launcherId": "l1", "waitSeconds": 0}
+    await gateway.post(path, wanted, scope="launcher")
+    asking = asyncio.create_task(gateway.http.get(url, headers=headers))
+    claimed = await gateway.post(path, wanted | {"waitSeconds": 30}, scope="launcher")
+    (request,) = claimed.json()["requests"]
+    answer = {"token": "ghs_new", "expiresAt": "2030-01-01T00:00:00Z"}
+    await gateway.post(f"{path}/{request['id']}", answer, scope="launcher")
+    assert (await asking).json()["token"] == "ghs_new"
+    await gateway.post(f"{path}/{request['id']}", answer, scope="launcher")
 
 
 async def _resume(gateway: GatewayHarness) -> None:
@@ -332,7 +349,7 @@ async def _speak_unsigned(gateway: GatewayHarness, agent: Agent) -> None:
     headers = agent.headers(body, "m2")
     for wrong in ({}, headers | {"webhook-id": "m3"}):
         await gateway.http.post("/v1/webhooks/agent", content=body, headers=wrong)
-    for name in ("prompt", "patch"):
+    for name in SIGNED_READS:
         await gateway.http.get(f"/v1/agent/{name}")
 
 
@@ -395,7 +412,7 @@ async def _offend_all(gateway: GatewayHarness) -> None:
     job, agent = await _launched(gateway)
     token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
     named = {"taskId": job["taskId"], "jobId": job["id"], "token": token, "attempt": "1"}
-    named["workspaceId"] = job["taskId"]
+    named |= {"workspaceId": job["taskId"], "requestId": "tok_0"}
     named |= {"endpointId": "ep_0", "deliveryId": "dlv_0-1", "replayId": "rpl_0", "page": "none"}
     signed = agent.headers(b"", "s1")
     for method, path, operation in _operations():

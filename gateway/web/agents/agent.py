@@ -113,7 +113,7 @@ async def receive(call: Call[bytes]) -> Response:
     errors=("attempt_finished",),
 )
 async def prompt(call: Call[None]) -> Response:
-    attempt = await _sender(call)
+    attempt = await sender_of(call)
     spec = await call.context.reads.spec(attempt.task_id)
     if spec is None:
         raise _unknown()
@@ -132,7 +132,7 @@ async def prompt(call: Call[None]) -> Response:
     errors=("attempt_finished", "no_patch"),
 )
 async def patch(call: Call[None]) -> Response:
-    reads, attempt = call.context.reads, await _sender(call)
+    reads, attempt = call.context.reads, await sender_of(call)
     found = await resumable_patch(reads, attempt.task_id, attempt.number)
     if found is None:
         raise ApiError("no_patch", "No earlier attempt has left work to go on with.")
@@ -150,7 +150,7 @@ async def _resumed(found: WholePatch, text: AsyncIterator[bytes]) -> AsyncIterat
     yield b'"}'
 
 
-async def _sender(call: Call[None]) -> Attempt:
+async def sender_of(call: Call[None]) -> Attempt:
     """The attempt that has signed a request without a body, and has not ended."""
     context, headers = call.context, parse_headers(SignedHeaders.parse, call.headers)
     task_id, number = call[TASK_ID] or "", call[ATTEMPT]

@@ -21,6 +21,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "unknown_task": (404, "There is no such task and attempt."),
     "unknown_job": (404, "There is no such job."),
     "no_trajectory": (404, "The agent has sent no record of its turns, or not all of it."),
+    "no_github_app": (404, "No launcher with a GitHub App makes a token for this repository."),
     "no_patch": (404, "No attempt of this task has sent a patch."),
     "request_timeout": (
         408,

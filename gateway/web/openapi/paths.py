@@ -18,6 +18,7 @@ PATH_PARAMETERS: Final = {
     "endpoint_id": _segment("endpointId", "The endpoint's id."),
     "delivery_id": _segment("deliveryId", "The delivery's id."),
     "replay_id": _segment("replayId", "The replay's id."),
+    "request_id": _segment("requestId", "The request's id."),
     "job_id": _segment("jobId", "The job's id."),
     "page": _segment("page", "The name of a page that `/docs` lists."),
     "token": _segment(

@@ -13,12 +13,12 @@ import msgspec
 from ..budget import Budget
 from ..configuration import Configuration
 from ..failure import Failure
+from ..github_token import GitHubToken
 from ..network.client import PLAIN, Network
 from ..network.hosts import git_host, is_private, is_same_host
 from ..repository.access import Access
 from ..repository.address import Repository
 from ..stop import Stop
-from ..variables import Secret
 from .github_api import LONGEST_WAIT_SECONDS, GitHubApi, decoded, error_text
 
 CHECK_SECONDS: Final = 30.0
@@ -89,7 +89,7 @@ class GitHub:
         *,
         api_url: str,
         slug: tuple[str, str],
-        token: Secret,
+        token: GitHubToken,
         network: Network = PLAIN,
         sleep: Callable[[float], None] = time.sleep,
         seconds_left: Callable[[], float] = lambda: 2 * LONGEST_WAIT_SECONDS,

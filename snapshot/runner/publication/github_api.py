@@ -12,10 +12,10 @@ import httpx
 import msgspec
 
 from ..failure import Failure
+from ..github_token import GitHubToken
 from ..network.client import PLAIN, Network, http_date
 from ..network.hosts import is_same_host
 from ..truncation import first_of
-from ..variables import Secret
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 TRIES: Final = 4
@@ -51,21 +51,21 @@ class GitHubApi:
         self,
         *,
         url: str,
-        token: Secret,
+        token: GitHubToken,
         network: Network = PLAIN,
         sleep: Callable[[float], None] = time.sleep,
         seconds_left: Callable[[], float] = lambda: LONGEST_WAIT_SECONDS + RESERVE_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.url: Final = url
-        self.is_installation: Final = token.value.startswith("ghs_")
+        self.is_installation: Final = token.current().startswith("ghs_")
         """True for an app's token: the permissions of a user say nothing about it."""
+        self._token = token
         self._sleep = sleep
         self._seconds_left = seconds_left
         self._clock = clock
         headers = {
             "accept": "application/vnd.github+json",
-            "authorization": f"Bearer {token.value}",
             "user-agent": "slipgate-snapshot",
             "x-github-api-version": "2022-11-28",
         }
@@ -84,9 +84,14 @@ class GitHubApi:
         Raises `github_unreachable`, `github_rate_limited`.
         """
         tries = hops = 0
+        may_renew = True
         while True:
             answer = self._sent(method, url, params, json)
             if isinstance(answer, httpx.Response):
+                if answer.status_code == httpx.codes.UNAUTHORIZED and may_renew:
+                    may_renew = False
+                    if self._token.renew():
+                        continue
                 if answer.status_code in _MOVED:
                     hops += 1
                     url, params = self._next(answer, params, hops)
@@ -105,8 +110,9 @@ class GitHubApi:
     def _sent(
         self, method: str, url: str, params: Mapping[str, str] | None, json: Body | None
     ) -> httpx.Response | httpx.RequestError:
+        headers = {"authorization": f"Bearer {self._token.current()}"}
         try:
-            return self._client.request(method, url, params=params, json=json)
+            return self._client.request(method, url, params=params, json=json, headers=headers)
         except httpx.RequestError as exc:
             return exc
 

@@ -46,9 +46,11 @@ class SignedChannel:
             result = self._post(message)
         return result
 
-    def fetch(self, url: str, message_id: str) -> httpx.Response:
+    def fetch(
+        self, url: str, message_id: str, *, timeout: httpx.Timeout = TIMEOUT
+    ) -> httpx.Response:
         """A signed GET over an empty body. Raises `httpx.RequestError` and `httpx.InvalidURL`."""
-        return self._request("GET", url, message_id, b"")
+        return self._request("GET", url, message_id, b"", timeout)
 
     def _post(self, message: Message) -> DeliveryResult:
         try:
@@ -56,14 +58,21 @@ class SignedChannel:
         except (httpx.RequestError, httpx.InvalidURL) as exc:
             return Unreachable(detail=str(exc) or type(exc).__name__)
 
-    def _request(self, method: str, url: str, message_id: str, body: bytes) -> httpx.Response:
+    def _request(
+        self,
+        method: str,
+        url: str,
+        message_id: str,
+        body: bytes,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> httpx.Response:
         timestamp = int(time.time() + self._skew_seconds)
         signed = {
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": self._signer.sign(message_id, timestamp, body),
         }
-        return self._client.request(method, url, headers=signed, content=body)
+        return self._client.request(method, url, headers=signed, content=body, timeout=timeout)
 
 
 class FlatChannel:

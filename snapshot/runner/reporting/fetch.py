@@ -7,11 +7,14 @@ import httpx
 import msgspec
 
 from ..failure import Failure
-from .channel import SignedChannel
+from ..github_token import RenewedToken
+from .channel import TIMEOUT, SignedChannel
 from .kept_patch import KeptPatch
 from .messages import message_id
 
 TRIES: Final = 6
+LONG_TIMEOUT: Final = httpx.Timeout(40.0, connect=5.0)
+"""The gateway waits for 25 s for a launcher."""
 T = TypeVar("T")
 
 
@@ -43,6 +46,16 @@ def fetch_patch(channel: SignedChannel, url: str, sleep: Callable[[float], None]
     )
 
 
+def fetch_github_token(
+    channel: SignedChannel, url: str, sleep: Callable[[float], None]
+) -> RenewedToken:
+    """A new token for the task's repository; raises `github_token_refused`."""
+    code, name = "github_token_refused", "a new GitHub token"
+    return _fetch(
+        channel, url, RenewedToken, code=code, name=name, sleep=sleep, timeout=LONG_TIMEOUT
+    )
+
+
 def _fetch(
     channel: SignedChannel,
     url: str,
@@ -51,13 +64,14 @@ def _fetch(
     code: str,
     name: str,
     sleep: Callable[[float], None],
+    timeout: httpx.Timeout = TIMEOUT,
 ) -> T:
     detail = ""
     for number in range(TRIES):
         if number:
             sleep(0.5 * 2**number)
         try:
-            response = channel.fetch(url, message_id())
+            response = channel.fetch(url, message_id(), timeout=timeout)
         except (httpx.RequestError, httpx.InvalidURL) as exc:
             detail = str(exc) or type(exc).__name__
             continue

@@ -17,9 +17,13 @@ _SECRET_NAME: Final = re.compile(r".*(?:KEY|TOKEN|SECRET|PASSW|CREDENTIAL).*|WEB
 
 class Redaction:
     def __init__(self, secrets: Iterable[str]) -> None:
-        values = {part for value in secrets for part in _parts(value)}
-        long_first = sorted({s for s in values if len(s) >= SHORTEST}, key=len, reverse=True)
-        self._secrets = tuple(long_first)
+        self._secrets: tuple[str, ...] = ()
+        self.add(*secrets)
+
+    def add(self, *secrets: str) -> None:
+        """Secrets that are known from now on."""
+        parts = {part for value in secrets for part in _parts(value) if len(part) >= SHORTEST}
+        self._secrets = tuple(sorted(parts.union(self._secrets), key=len, reverse=True))
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Redaction":

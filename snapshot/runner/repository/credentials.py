@@ -5,14 +5,14 @@ from pathlib import Path
 
 import msgspec
 
-from ..variables import Secret
+from ..github_token import GitHubToken
 
 SCRIPT = Path(__file__).with_name("credential-helper.sh")
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     host: str
-    token: Secret
+    token: GitHubToken
 
     @property
     def config(self) -> str:
@@ -28,4 +28,4 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def environ(self) -> dict[str, str]:
         """The variables of the helper."""
-        return {"SLIPGATE_GIT_HOST": self.host, "SLIPGATE_GIT_PASSWORD": self.token.value}
+        return {"SLIPGATE_GIT_HOST": self.host, "SLIPGATE_GIT_PASSWORD": self.token.current()}

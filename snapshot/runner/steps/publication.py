@@ -1,5 +1,6 @@
 """The steps that the world sees: the push and the pull request."""
 
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -38,7 +39,7 @@ def publish(context: StepContext, start: Start, work: Work) -> Outcome:
         if note:
             reviewed = reviewed.with_note(note, is_complete=False)
         work = msgspec.structs.replace(work, review=reviewed)
-        pushed = start.publisher.push(workdir / "push", work)
+        pushed = _pushed(context, start, work, workdir)
     except RepositoryRejected:
         raise
     except Failure as failure:
@@ -48,6 +49,17 @@ def publish(context: StepContext, start: Start, work: Work) -> Outcome:
         reviewed = reviewed.with_note(note, is_complete=False)
         return Outcome(review=reviewed, receipts=work.receipts)
     return propose(context, start, pushed)
+
+
+def _pushed(context: StepContext, start: Start, work: Work, workdir: Path) -> PushRequest:
+    """The push; once more where a token was refused that can be renewed."""
+    try:
+        return start.publisher.push(workdir / "push", work)
+    except Failure as failure:
+        token = context.configuration.github_token
+        if failure.code != "git_token_refused" or token is None or not token.renew():
+            raise
+    return start.publisher.push(workdir / "again", work)
 
 
 def propose(context: StepContext, start: Start, pushed: PushRequest) -> Outcome:

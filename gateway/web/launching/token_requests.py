@@ -1,0 +1,49 @@
+"""The launcher's side of new GitHub tokens: requests to claim, and their answers."""
+
+from functools import partial
+from typing import Final
+
+from starlette.responses import Response
+
+from gateway.domain.kernel.errors import ApiError
+from gateway.web.http.access import LAUNCHER
+from gateway.web.http.auth import served_by
+from gateway.web.http.call import Call
+from gateway.web.http.operation import Body, Operation, answer
+from gateway.web.http.replies import reply
+from gateway.wire.github_tokens import TokenAnswer, TokenRequests, WantedTokens
+from gateway.wire.launcher import Acknowledged
+
+operation: Final = partial(Operation, tag="Launchers", access=LAUNCHER)
+
+
+@operation(
+    id="claimTokenRequests",
+    summary="Wait for agents that need a new GitHub token",
+    description="For launchers with a GitHub App. A key made for a project gets the requests of "
+    "that project alone. A request that is not answered within 10 s is offered again.",
+    body=Body(kind=WantedTokens),
+    answers=(answer(TokenRequests, "Requests to answer; none when time is over."),),
+)
+async def claim(call: Call[WantedTokens]) -> Response:
+    found = await call.context.waiting_tokens.take(
+        served_by(call.key),
+        seconds=call.body.wait_seconds,
+        is_gone=call.request.is_disconnected,
+    )
+    return reply(TokenRequests(requests=found))
+
+
+@operation(
+    id="answerTokenRequest",
+    summary="Answer an agent that needs a new GitHub token",
+    description="The token goes to the agent that asked and is kept nowhere.",
+    body=Body(kind=TokenAnswer),
+    answers=(answer(Acknowledged, "The agent has it."),),
+    errors=("not_found",),
+)
+async def settle(call: Call[TokenAnswer]) -> Response:
+    request_id = call.path["request_id"]
+    if not call.context.waiting_tokens.settle(request_id, served_by(call.key), call.body):
+        raise ApiError("not_found", "Nobody waits for this answer.")
+    return reply(Acknowledged())

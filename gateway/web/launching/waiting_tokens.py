@@ -1,0 +1,123 @@
+"""Requests of agents for a new GitHub token, until a launcher with a GitHub App has answered.
+
+They live in memory alone, and so do the answers: an agent that hears nothing asks again.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.domain.kernel.errors import Unavailable
+from gateway.notifier import Notifier
+from gateway.wire.github_tokens import TokenAnswer, TokenRequest
+
+TOPIC: Final = "tokens"
+MOST: Final = 500
+"""Attempts that wait at a time."""
+MOST_AT_ONCE: Final = 20
+"""Of one reply to a launcher."""
+OFFERED_SECONDS: Final = 10.0
+"""An offer that was not answered for so long is made to the next launcher."""
+LIVE_SECONDS: Final = 40.0
+"""More than a launcher lets pass between two of its looks."""
+BUSY_SECONDS: Final = 5
+"""Retry-After."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Waiting:
+    """The request of one attempt, for as long as somebody waits for its answer."""
+
+    request: TokenRequest
+    project: str
+    offered_at: float | None = None
+    answer: TokenAnswer | None = field(default=None, repr=False)
+    listeners: int = 0
+
+    @property
+    def topic(self) -> str:
+        return f"token:{self.request.id}"
+
+    def is_open_to(self, served: str, now: float) -> bool:
+        is_served = served in {"", self.project} and self.answer is None
+        return is_served and (self.offered_at is None or now - self.offered_at >= OFFERED_SECONDS)
+
+
+class WaitingTokens:
+    """All requests that wait. `served` is the project of a launcher's key; empty: all."""
+
+    def __init__(
+        self,
+        notifier: Notifier,
+        *,
+        is_draining: Callable[[], bool],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._notifier = notifier
+        self._is_draining = is_draining
+        self._monotonic = monotonic
+        self._waiting: dict[tuple[str, int], Waiting] = {}
+        self._asked_at: dict[str, float] = {}
+        """The last moment at which a launcher waited, by the project that it serves."""
+
+    def has_launcher(self, project: str) -> bool:
+        """True if a launcher with a GitHub App waits for requests of the project, or just did."""
+        moments = (self._asked_at.get(served) for served in ("", project))
+        now = self._monotonic()
+        return any(at is not None and now - at < LIVE_SECONDS for at in moments)
+
+    async def ask(self, request: TokenRequest, project: str, *, seconds: float) -> Waiting:
+        """The request, answered or not, after at most so many seconds; an attempt has one."""
+        key = (request.task_id, request.attempt)
+        if key not in self._waiting and len(self._waiting) >= MOST:
+            raise Unavailable("Too many agents wait for a token.", retry_after=BUSY_SECONDS)
+        entry = self._waiting.setdefault(key, Waiting(request=request, project=project))
+        entry.listeners += 1
+        try:
+            await self._wait(entry, self._monotonic() + seconds)
+        finally:
+            entry.listeners -= 1
+            if not entry.listeners:
+                del self._waiting[key]
+        return entry
+
+    async def _wait(self, entry: Waiting, end: float) -> None:
+        with self._notifier.listen(entry.topic) as listener:
+            self._notifier.notify((TOPIC,))
+            while entry.answer is None and not self._is_draining():
+                left = end - self._monotonic()
+                if left <= 0:
+                    return
+                await listener.wait(left)
+
+    async def take(
+        self, served: str, *, seconds: float, is_gone: Callable[[], Awaitable[bool]]
+    ) -> tuple[TokenRequest, ...]:
+        """Requests to answer, once there are any; none for a caller that is gone."""
+        end = self._monotonic() + seconds
+        with self._notifier.listen(TOPIC) as listener:
+            while not await is_gone():
+                self._asked_at[served] = self._monotonic()
+                found = tuple(self._offer(served))
+                left = end - self._monotonic()
+                if found or left <= 0 or self._is_draining():
+                    return found
+                await listener.wait(min(left, OFFERED_SECONDS))
+        return ()
+
+    def _offer(self, served: str) -> Iterator[TokenRequest]:
+        now = self._monotonic()
+        due = [entry for entry in self._waiting.values() if entry.is_open_to(served, now)]
+        for entry in due[:MOST_AT_ONCE]:
+            entry.offered_at = now
+            yield entry.request
+
+    def settle(self, request_id: str, served: str, answer: TokenAnswer) -> bool:
+        """True if somebody waits for it; the first answer counts."""
+        for entry in self._waiting.values():
+            if entry.request.id == request_id and served in {"", entry.project}:
+                entry.answer = entry.answer or answer
+                self._notifier.notify((entry.topic,))
+                return True
+        return False

@@ -1,0 +1,184 @@
+"""New GitHub tokens: an agent asks, a launcher of its project answers, and nothing is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from gateway.domain.kernel.errors import Unavailable
+from gateway.notifier import Notifier
+from gateway.web.launching.waiting_tokens import MOST, OFFERED_SECONDS, Waiting, WaitingTokens
+from gateway.wire.github_tokens import TokenAnswer, TokenRequest
+from tests.launcher.clock import Time
+from tests.web.callers import Agent, GatewayHarness, Json
+
+PATH = "/v1/launcher/token-requests"
+TOKEN = "ghs_0123456789abcdefghij"
+ANSWER = TokenAnswer(token=TOKEN, expires_at=datetime(2030, 1, 1, tzinfo=UTC))
+MADE: Json = {"token": TOKEN, "expiresAt": "2030-01-01T00:00:00Z"}
+
+
+async def wanted(
+    gateway: GatewayHarness, scope: str = "launcher", *, seconds: float = 0
+) -> list[Json]:
+    body = {"launcherId": f"of-{scope.replace(' ', '-')}", "waitSeconds": seconds}
+    response = await gateway.post(PATH, body, scope=scope)
+    assert response.status_code == 200, response.text
+    found: list[Json] = response.json()["requests"]
+    return found
+
+
+@asynccontextmanager
+async def asking(
+    gateway: GatewayHarness, agent: Agent
+) -> AsyncIterator[asyncio.Task[httpx.Response]]:
+    """The agent's request, while a launcher with an App lives."""
+    await wanted(gateway)
+    task, number = agent.env["SLIPGATE_TASK_ID"], agent.env["SLIPGATE_ATTEMPT"]
+    url = f"/v1/agent/github-token?taskId={task}&attempt={number}"
+    asked = asyncio.create_task(gateway.http.get(url, headers=agent.headers(b"", "token")))
+    try:
+        yield asked
+    finally:
+        asked.cancel()
+
+
+async def test_a_launcher_answers_with_a_token_for_the_repository_of_the_task(
+    gateway: GatewayHarness,
+) -> None:
+    job, agent = await gateway.launch()
+    async with asking(gateway, agent) as asked:
+        (request,) = await wanted(gateway, seconds=30)
+        assert request | {"id": ""} == {
+            "id": "",
+            "repoUrl": job["env"]["TARGET_REPO"],
+            "taskId": job["taskId"],
+            "attempt": 1,
+        }
+        assert await wanted(gateway) == [], "it is offered once"
+        answered = await gateway.post(f"{PATH}/{request['id']}", MADE, scope="launcher")
+        assert answered.status_code == 200
+        response = await asked
+    assert response.json() == {"token": TOKEN, "expiresAt": "2030-01-01T00:00:00.000Z"}
+    again = await gateway.post(f"{PATH}/{request['id']}", MADE, scope="launcher")
+    assert again.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("is_retryable", "status", "code"),
+    [(True, 503, "unavailable"), (False, 404, "no_github_app")],
+    ids=["transient", "permanent"],
+)
+async def test_a_launcher_that_makes_none_says_why(
+    gateway: GatewayHarness, *, is_retryable: bool, status: int, code: str
+) -> None:
+    _, agent = await gateway.launch()
+    error = {"code": "github_app_x", "message": f"No: {TOKEN}", "retryable": is_retryable}
+    async with asking(gateway, agent) as asked:
+        (request,) = await wanted(gateway, seconds=30)
+        await gateway.post(f"{PATH}/{request['id']}", {"error": error}, scope="launcher")
+        response = await asked
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert TOKEN not in response.text
+
+
+async def test_without_a_launcher_that_has_an_app_the_answer_comes_at_once(
+    gateway: GatewayHarness,
+) -> None:
+    _, agent = await gateway.launch()
+    url = f"/v1/agent/github-token?taskId={agent.env['SLIPGATE_TASK_ID']}"
+    response = await gateway.http.get(url, headers=agent.headers(b"", "t"))
+    assert (response.status_code, response.json()["code"]) == (404, "no_github_app")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"token": TOKEN}, MADE | {"token": "two words"}, MADE | {"error": {"code": "x"}}],
+    ids=["nothing", "no end", "a space", "both"],
+)
+async def test_an_answer_is_a_token_with_its_end_or_an_error(
+    gateway: GatewayHarness, answer: Json
+) -> None:
+    response = await gateway.post(f"{PATH}/tok_1", answer, scope="launcher")
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+class Waits:
+    """Waiting requests on a clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.time = Time()
+        self.notifier = Notifier()
+        self.is_draining = False
+        self.tokens = WaitingTokens(
+            self.notifier, is_draining=lambda: self.is_draining, monotonic=self.time.clock
+        )
+
+    async def ask(self, number: int, project: str = "a") -> asyncio.Task[Waiting]:
+        """The request of an attempt, which waits."""
+        request = TokenRequest(id=f"tok_{number}", repo_url="r", task_id=f"t{number}", attempt=1)
+        asked = asyncio.create_task(self.tokens.ask(request, project, seconds=60))
+        await asyncio.sleep(0)
+        return asked
+
+    async def take(self, served: str) -> list[str]:
+        async def is_gone() -> bool:
+            return False
+
+        return [each.id for each in await self.tokens.take(served, seconds=0, is_gone=is_gone)]
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+async def test_a_launcher_of_another_project_sees_nothing_and_answers_nothing(waits: Waits) -> None:
+    asked = await waits.ask(1)
+    assert await waits.take("b") == []
+    assert not waits.tokens.has_launcher("a")
+    assert not waits.tokens.settle("tok_1", "b", ANSWER)
+    assert await waits.take("a") == ["tok_1"]
+    assert waits.tokens.has_launcher("a")
+    assert waits.tokens.settle("tok_1", "a", ANSWER)
+    assert (await asked).answer == ANSWER
+    assert not waits.tokens.settle("tok_1", "a", ANSWER), "nothing is kept"
+
+
+async def test_a_launcher_of_all_projects_is_one_of_each(waits: Waits) -> None:
+    asked = await waits.ask(1)
+    assert await waits.take("") == ["tok_1"]
+    assert waits.tokens.has_launcher("a")
+    assert waits.tokens.settle("tok_1", "", ANSWER)
+    await asked
+
+
+async def test_an_offer_that_is_not_answered_is_made_again(waits: Waits) -> None:
+    asked = await waits.ask(1)
+    assert await waits.take("a") == ["tok_1"]
+    waits.time.now += OFFERED_SECONDS - 1
+    assert await waits.take("a") == []
+    waits.time.now += 1
+    assert await waits.take("a") == ["tok_1"]
+    asked.cancel()
+
+
+async def test_two_requests_of_one_attempt_are_one_and_a_stop_ends_their_wait(waits: Waits) -> None:
+    both = [await waits.ask(1), await waits.ask(1)]
+    assert await waits.take("a") == ["tok_1"]
+    waits.is_draining = True
+    waits.notifier.notify_all()
+    assert [each.answer for each in await asyncio.gather(*both)] == [None, None]
+
+
+async def test_the_number_of_attempts_that_wait_is_bounded(waits: Waits) -> None:
+    asked = [await waits.ask(number) for number in range(MOST)]
+    with pytest.raises(Unavailable):
+        await (await waits.ask(MOST))
+    for each in asked:
+        each.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    (await waits.ask(MOST)).cancel()
