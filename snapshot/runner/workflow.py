@@ -36,10 +36,14 @@ class Workflow:
         started = Started(script_digest=self._services.script_digest, snapshot=snapshot)
         self._context.reporter.ask(started)
         try:
-            return self._result(self._outcome())
+            outcome = self._outcome()
+            self._comment(outcome)
+            return self._result(outcome)
         except Unusable as exc:
+            self._comment_failure("needs_review", exc.reason)
             return self._unusable(exc.agent_summary, exc.reason)
         except Failure as failure:
+            self._comment_failure(failure.code, failure.message)
             return self._ended_by(failure)
         finally:
             self._context.log.flush()
@@ -93,6 +97,20 @@ class Workflow:
         if is_temporary(failure, continues=self._context.continues):
             return self.failed(Failure(failure.code, failure.message, retryable=True))
         return self._unusable(kept.summary, failure.message)
+
+    def _comment(self, outcome: Outcome) -> None:
+        """Tell in the thread what was pushed, unless the publisher has."""
+        sha, thread = outcome.commit_sha, self._context.thread
+        if sha is None:
+            self._comment_failure("needs_review", outcome.review.summary)
+        elif thread is not None:
+            where = outcome.pr_url or f"`{self._context.branch}`"
+            thread.end(f"slipgate pushed {sha} to {where}.")
+
+    def _comment_failure(self, code: str, reason: str) -> None:
+        """Tell in the thread of the pull request why nothing was pushed."""
+        if self._context.thread is not None:
+            self._context.thread.fail(code, reason)
 
     def _unusable(self, agent_summary: str, reason: str) -> FinalEvent:
         warnings = self._saved.kept.warnings if self._saved.kept else ()

@@ -38,6 +38,8 @@ class GitHubStub:
         if request.method == "POST" and path.endswith("/comments"):
             self.comments.append((path, str(request.json()["body"])))
             return Response(status=201, content={"id": len(self.comments)})
+        if request.method == "GET" and path.endswith("/comments") and path.startswith("issues/"):
+            return Response(content=[{"body": text} for at, text in self.comments if at == path])
         if request.method == "GET" and path in self.documents:
             return Response(content=self.documents[path])
         return Response(status=404, content={"message": "Not Found"})

@@ -62,8 +62,9 @@ def test_it_goes_on_from_the_branch_and_keeps_its_pull_request(sandbox: Sandbox)
     assert git("rev-parse", f"{commit}^", at=sandbox.remote.path) == tip, "nothing is rewritten"
     assert last.data["prUrl"] == PULL
     assert len(sandbox.github.pulls) == 1
-    ((thread, text),) = sandbox.github.comments
+    (thread, begin), (_, text) = sandbox.github.comments
     assert thread == "issues/7/comments"
+    assert begin.startswith("slipgate works on this: `task_1`, attempt 1.")
     assert "`true`" in text
     prompt = (sandbox.shared / "prompt").read_text()
     asked = prompt.index(sandbox.environ["AGENT_PROMPT"])
@@ -156,7 +157,8 @@ def test_a_person_with_write_access_can_ask_and_a_closed_pull_request_is_followe
     sandbox.agent_is(FIX)
     assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.data["prUrl"] == sandbox.github.pulls[0]["html_url"]
-    assert sandbox.github.comments == []
+    _, end = (text for _, text in sandbox.github.comments)
+    assert str(sandbox.github.pulls[0]["html_url"]) in end
 
 
 def test_what_people_say_is_bounded_and_the_cut_is_visible() -> None:
@@ -170,3 +172,21 @@ def test_what_people_say_is_bounded_and_the_cut_is_visible() -> None:
     assert len(section) < feedback.ALL_CHARACTERS + 1_000
     assert section.endswith("[cut here: there is more in the pull request]")
     assert len([each for each in stub.requests if "permission" in each.target]) == 1
+
+
+def test_a_failure_is_told_in_the_thread_once_per_attempt_also_after_a_restart(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    continues(sandbox, requestedBy="ann")
+    sandbox.agent_is("exit 3")
+    assert sandbox.run() == 1, sandbox.printed()
+    begin, end = (text for _, text in sandbox.github.comments)
+    assert begin.startswith("slipgate works on this: `task_1`, attempt 1.")
+    assert end.startswith(
+        f"slipgate pushed nothing here (`task_1`, attempt 1): `{code_of(sandbox)}`"
+    )
+    again = {"SLIPGATE_STATE_DIR": str(tmp_path / "again")}
+    assert sandbox.run(**again) == 1, sandbox.printed()
+    assert len(sandbox.github.comments) == 2
+    assert sandbox.run(SLIPGATE_ATTEMPT="2", SLIPGATE_STATE_DIR=str(tmp_path / "next")) == 1
+    assert len(sandbox.github.comments) == 4

@@ -146,9 +146,9 @@ class GitHub:
         found = decoded(response, tuple[PullRequest, ...])
         return self._renamed(found[0]) if found else None
 
-    def comment(self, pull: PullRequest, text: str) -> None:
+    def comment(self, number: str, text: str) -> None:
         """Say something in the thread of a pull request; raises as `open` does."""
-        url = f"{self._root}/issues/{pull.number}/comments"
+        url = f"{self._root}/issues/{number}/comments"
         decoded(self._api.request("POST", url, json={"body": text}), dict)
 
     def get(self, path: str, shape: type[T], **params: str) -> T | None:

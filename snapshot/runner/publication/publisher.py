@@ -25,6 +25,7 @@ from .github import GitHub, Proposal, PullRequest
 from .masking import masked
 from .pull_request import Facts, FileStat, body
 from .push_request import fitting
+from .thread import Thread
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,11 +149,17 @@ class Publisher:
         opened = github.find(self.branch) if self.continues else None
         if opened is None:
             return github.open(proposal)
-        try:
-            github.comment(opened, proposal.body)
-        except Failure as failure:
-            print(f"slipgate: the pull request has no comment: {failure.message}", flush=True)
+        self.thread(github, opened.number).end(proposal.body)
         return opened
+
+    def thread(self, github: GitHub, number: str) -> Thread:
+        return Thread(
+            github=github,
+            number=number,
+            task_id=self.task_id,
+            attempt=self.attempt,
+            redact=self.redact,
+        )
 
     def _check_signing(self, clone: Clone) -> None:
         """Sign a commit that nobody gets; raises `signing_failed`."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from ..agent import tool_homes, virtual_environment
 from ..agent.command import Runner
 from ..configuration import Configuration
+from ..publication.thread import Thread
 from ..reporting.events import Progress, Stage
 from ..reporting.log import Log
 from ..repository.access import Access
@@ -50,6 +51,8 @@ class StepContext:
         """The branch is an earlier task's, and is gone on with."""
         self.declaring: Clone | None = None
         """The commit whose files declare the checks; None: the one that the work begins from."""
+        self.thread: Thread | None = None
+        """Of the pull request that is gone on with."""
         self.stage: Stage = "setup"
 
     def enter(self, stage: Stage, message: str) -> None:

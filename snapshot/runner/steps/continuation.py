@@ -7,6 +7,7 @@ from ..configuration import Continuation
 from ..failure import Failure, RepositoryRejected
 from ..publication.feedback import Feedback
 from ..publication.github import GitHub
+from ..publication.publisher import Publisher
 from .context import StepContext
 
 _PULL: Final = re.compile(r"/pull/(\d{1,9})/?$")
@@ -27,6 +28,15 @@ def check_requester(continuation: Continuation, github: GitHub | None) -> None:
     if not may_write:
         message = f"{login!r}, who asked for this, may not write to the repository"
         raise RepositoryRejected("requester_not_allowed", message)
+
+
+def begin_thread(context: StepContext, publisher: Publisher) -> None:
+    """Tell in the thread of the pull request that the work on it has begun."""
+    continuation = context.configuration.continuation
+    found = _PULL.search((continuation.pr_url if continuation else None) or "")
+    if found is not None and publisher.github is not None and context.continues:
+        context.thread = publisher.thread(publisher.github, found[1])
+        context.thread.begin()
 
 
 def feedback(context: StepContext, github: GitHub | None, commit: str) -> str:

@@ -13,7 +13,7 @@ from ..repository.address import Repository
 from ..repository.remote import Clone, Remote
 from ..text import title
 from .context import StepContext
-from .continuation import check_requester, feedback
+from .continuation import begin_thread, check_requester, feedback
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +49,7 @@ def prepare(context: StepContext) -> Start:
     continuation = context.configuration.continuation
     if continuation is not None:
         check_requester(continuation, publisher.github)
+        begin_thread(context, publisher)
     origin = context.state.workdir("origin")
     base = remote.clone_or_commit(origin, earlier.base_sha if earlier else None)
     clone = base
