@@ -11,7 +11,7 @@ from launcher.doctor.daytona import check_api_key, check_cli, check_realm
 from launcher.doctor.docker import check_docker, check_host_confinement
 from launcher.doctor.gateway import check_gateway, check_public_url
 from launcher.doctor.github_actions import check_github_actions
-from launcher.doctor.github_app import check_github_app
+from launcher.doctor.github_installations import check_github_app
 from launcher.doctor.report import Check, failed, ok, warning
 from launcher.doctor.snapshot import check_snapshot
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo.serve import serving
-from launcher.doctor.github_app import check_github_app
+from launcher.doctor.github_installations import check_github_app
 from launcher.settings import GitHubAppSettings
 from tests.doctor.installation import Installation
 from tests.github_app.api import APP_ID, AppGitHub, pem, private_key
