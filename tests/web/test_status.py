@@ -75,6 +75,13 @@ async def test_tasks_without_a_launcher_are_one_problem(gateway: GatewayHarness)
     assert (problem["code"], problem["count"]) == ("no_launcher", 2)
 
 
+async def test_a_project_counts_the_launchers_that_serve_all(gateway: GatewayHarness) -> None:
+    await gateway.create()
+    await gateway.claim("every launcher", capacity=0)
+    found = await status(gateway, "read")
+    assert (codes(found), found["strip"]["launchersLive"]) == ([], 1)
+
+
 async def test_an_old_queue_is_told_though_launchers_call(tmp_path: Path) -> None:
     clock = Hands()
     async with open_gateway(tmp_path, clock=clock) as gateway:

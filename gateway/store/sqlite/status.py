@@ -64,7 +64,7 @@ SELECT count(*), min(next_attempt_at) FROM (
 
 LIVE_LAUNCHERS: Final = """
 SELECT count(*) FROM launchers
-WHERE called_at >= :since AND (:project IS NULL OR project IS NULL OR project = :project)"""
+WHERE called_at >= :since AND (:project IS NULL OR project IN ('', :project))"""
 
 
 class StatusQueries(Queries):
