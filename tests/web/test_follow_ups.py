@@ -1,6 +1,8 @@
 """Follow-ups: comments, reviews and failed checks of our pull requests become tasks."""
 
+import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -149,6 +151,18 @@ async def test_a_failed_check_waits_for_the_work_that_is_under_way(
     await send(github, "issue_comment", comment())
     answer = await send(github, "check_run", check())
     assert answer.json()["reason"] == "nothing_to_do"
+
+
+async def test_checks_that_fail_at_once_make_one_task(
+    gateway: GatewayHarness, github: GitHub
+) -> None:
+    await ended(gateway)
+    checks = (check(name=name) for name in ("build", "lint", "test"))
+    answers = await asyncio.gather(*(send(github, "check_run", body) for body in checks))
+    assert Counter(answer.json().get("reason") for answer in answers) == {
+        None: 1,
+        "nothing_to_do": 2,
+    }
 
 
 async def test_the_follow_ups_of_a_pull_request_are_bounded(

@@ -20,6 +20,8 @@ def follow_up(unit: UnitOfWork, command: FollowUpNotice, now: int) -> NoticeRepl
     reason = _refusal([unit.tasks[task_id] for task_id in found], command)
     if reason is None:
         create(unit, command.creation, now)
+        # Checks fail at once: the next one of the batch has to find this task.
+        unit.messages.pull_requests[command.url] = (*found, command.creation.task_id)
     return answer_message(unit, command.message, reason, now)
 
 
