@@ -693,8 +693,8 @@ class Committed:
             webhook_id=f"evt_{head.seq}", url="http://h.example/", secrets=(SECRET,), body=b"{}"
         )
 
-    def commit(self) -> None:
-        """One more event."""
+    def commit(self, *, is_disabled: bool = False) -> None:
+        """One more event; the same commit may disable its endpoint after it."""
         unit = UnitOfWork(policy=Policy(key_id="k1"), seq=self._events)
         self._events += 1
         endpoint = Endpoint(id="ep_1", project="default", origin="http://h.example")
@@ -710,6 +710,8 @@ class Committed:
         )
         unit.events.put(event)
         unit.deliveries.enqueue(event, [endpoint], NOW)
+        if is_disabled:
+            unit.outbox.put_endpoint(replace(endpoint, enabled=False))
         self._heads.append(Row(seq=self._events))
         self.deliverer.follow(unit)
 
@@ -767,6 +769,16 @@ async def test_what_was_just_committed_is_sent_and_nothing_is_read() -> None:
             assert await turns(lambda: committed.transport.asked == number + 1)  # noqa: B023
             await committed.answer()
     assert committed.sent == [1, 2, 3]
+    assert committed.outbox.reads == 0
+
+
+async def test_an_endpoint_that_the_same_commit_disables_is_sent_nothing() -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group)
+        await committed.deliverer.step()
+        committed.commit(is_disabled=True)
+        assert not await turns(lambda: committed.transport.asked > 0)
+        committed.transport.answers.release()
     assert committed.outbox.reads == 0
 
 

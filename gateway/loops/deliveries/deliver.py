@@ -89,6 +89,9 @@ class Deliverer:
         """Start the new deliveries of a commit that may go at once; the others are read."""
         for update in unit.outbox.delivery_updates:
             self._discovery.mark(update.endpoint_id)
+        for endpoint in unit.outbox.changed_endpoints.values():
+            if endpoint.holds:  # also what was enqueued before, in the same commit
+                self._discovery.mark(endpoint.id)
         left = [head for head in new_heads(unit) if not self._starts_at_once(head)]
         for head in left:
             self._discovery.add(head.project, head.endpoint_id, head.due_at)
