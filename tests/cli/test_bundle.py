@@ -1,5 +1,7 @@
 """Run bundles: an attempt in one file, and again without a model."""
 
+import io
+import random
 import tarfile
 from pathlib import Path
 
@@ -88,6 +90,42 @@ def test_a_file_that_is_no_bundle_is_refused(
     file.write_bytes(content)
     typed = operator.types("bundle", "replay", str(file))
     assert (typed.code, "it is no run bundle" in typed.err) == (1, True)
+
+
+def packed(*entries: tuple[str, bytes]) -> bytes:
+    """An archive with these entries."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w:gz") as archive:
+        for name, content in entries:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return whole.getvalue()
+
+
+def broken_off() -> bytes:
+    """An archive whose compressed content is damaged behind its beginning."""
+    whole = packed(("log.txt", random.Random(1).randbytes(200_000).hex().encode()))
+    return whole[:100_000] + random.Random(2).randbytes(len(whole) - 100_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (packed(("log.txt", b"one"), ("log.txt", b"two")), "it holds 'log.txt' twice"),
+        (packed(("manifest.json", b'{"more":' + b"[" * 100_000)), "recursion"),
+        (broken_off(), "Error -3"),
+    ],
+    ids=["a file twice", "nested too deeply", "damaged"],
+)
+def test_a_hostile_bundle_is_refused(
+    operator: Operator, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    file = tmp_path / "run.tar.gz"
+    file.write_bytes(content)
+    typed = operator.types("bundle", "replay", str(file))
+    assert (typed.code, "it is no run bundle" in typed.err) == (1, True)
+    assert reason in typed.err
 
 
 def test_a_bundle_that_was_altered_is_refused(

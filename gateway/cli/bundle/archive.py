@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,11 @@ EVENTS: Final = "events.json"
 NAMES: Final = frozenset({MANIFEST, PROMPT, PATCH, TRAJECTORY, RECEIPTS, LOG, EVENTS})
 LARGEST_BYTES: Final = 256 * 1024**2
 """Of one file; a bundle may come from anybody."""
+UNREADABLE: Final = (
+    *(OSError, EOFError, zlib.error, tarfile.TarError, msgspec.MsgspecError),
+    RecursionError,
+)
+"""Errors of an archive, its compression or its manifest."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -76,9 +82,9 @@ def read(path: Path) -> Bundle:
     """
     try:
         with tarfile.open(path, "r:gz") as archive:
-            files = dict(_entries(archive))
+            files = _entries(archive)
         manifest = msgspec.json.decode(files.pop(MANIFEST, b""), type=Manifest)
-    except (OSError, EOFError, tarfile.TarError, msgspec.MsgspecError) as exc:
+    except UNREADABLE as exc:
         raise _broken(path, f"it is no run bundle ({exc})") from exc
     if manifest.format != FORMAT:
         raise _broken(path, f"its format is {manifest.format}, this version reads {FORMAT}")
@@ -88,13 +94,15 @@ def read(path: Path) -> Bundle:
     return Bundle(manifest=manifest, files=files)
 
 
-def _entries(archive: tarfile.TarFile) -> list[tuple[str, bytes]]:
-    found = []
+def _entries(archive: tarfile.TarFile) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
     for entry in archive:
         file = archive.extractfile(entry) if entry.isreg() and entry.name in NAMES else None
         if file is None or entry.size > LARGEST_BYTES:
             raise tarfile.TarError(f"it holds {entry.name[:100]!r}")
-        found.append((entry.name, file.read()))
+        if entry.name in found:  # thousands of one file would fill the memory
+            raise tarfile.TarError(f"it holds {entry.name!r} twice")
+        found[entry.name] = file.read()
     return found
 
 
