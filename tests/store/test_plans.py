@@ -78,7 +78,6 @@ GROWING: Final = frozenset(
 READ_WHOLE: Final = {
     "FLAG_GROUPS": "those that have one, in an index that holds no others",
     "CLAIMABLE_GROUP": "those that wait, in an index that holds no others",
-    "DUE_COUNT": "a hundred thousand at most",
     "TASK_COUNTS": "a scrape of /metrics wants all of them, and reads an index alone",
     "FLAG_COUNTS": "as above, an index of those that have one",
     "UNDELIVERED_COUNTS": "as above, indexes of those that have not arrived",
@@ -150,6 +149,10 @@ SOUGHT: Final = {
     "UNDELIVERED": "SEARCH deliveries USING INDEX deliveries_of_task (task_id=?)",
     "WEBHOOKS_SEEN": (
         "SEARCH event USING INDEX events_heard (task_id=? AND attempt=? AND webhook_id=?)"
+    ),
+    "LIVING_COUNTS": "SEARCH task USING COVERING INDEX tasks_listed (project=? AND status=?)",
+    "DUE_COUNT": (
+        "SEARCH delivery USING INDEX deliveries_due (endpoint_id=? AND next_attempt_at<?)"
     ),
     "DUE_REALMS": "SEARCH realms USING COVERING INDEX realms_due (due_at<?)",
     "HOLDS": (
