@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.store.sqlite.admin.audit import audit
-from tests.web.callers import GatewayHarness, Json, sandbox_of
+from tests.web.callers import GatewayHarness, Json, beside, sandbox_of
 from tests.web.services import FOLLOW_UP_LIMIT, PULL, GitHub, open_gateway_with_services
 
 
@@ -174,6 +174,22 @@ async def test_the_follow_ups_of_a_pull_request_are_bounded(
         answer = await send(github, "issue_comment", comment(f"/slipgate {number}"))
         reasons.append(answer.json().get("reason"))
     assert reasons == [None] * FOLLOW_UP_LIMIT + ["follow_up_limit"]
+
+
+async def test_other_tasks_of_a_pull_request_hide_no_follow_ups_from_the_bound(
+    gateway: GatewayHarness, github: GitHub, tmp_path: Path
+) -> None:
+    await ended(gateway)
+    for number in range(FOLLOW_UP_LIMIT):
+        await send(github, "issue_comment", comment(f"/slipgate {number}"))
+    await asyncio.gather(*(gateway.create() for _ in range(100)))
+    await beside(
+        tmp_path,
+        "UPDATE tasks SET pr_url = (SELECT max(follow_up_of) FROM tasks) "
+        "WHERE follow_up_of IS NULL",
+    )
+    answer = await send(github, "issue_comment", comment("/slipgate more"))
+    assert answer.json()["reason"] == "follow_up_limit"
 
 
 async def test_a_kept_message_is_refused_once_its_id_is_forgotten(

@@ -31,16 +31,19 @@ FROM json_each(:ids) AS wanted CROSS JOIN attempts AS attempt
     ON json_extract(attempt.sandbox, '$.id') = wanted.value
     AND attempt.provider GLOB 'daytona-*'"""
 
-# Several tasks may have worked on one pull request, but nobody's can be made to write for ever.
+# Several tasks may have worked on one pull request, but nobody's can be made to write for ever, nor
+# to hide those of the batch's other pull requests, or its own follow-ups.
 PULL_REQUESTS_NAMED: Final = """
-SELECT wanted.value, task.id
-FROM json_each(:urls) AS wanted CROSS JOIN tasks AS task
-    ON task.pr_url COLLATE NOCASE = wanted.value AND task.pr_url IS NOT NULL
+SELECT wanted.value, found.id
+FROM json_each(:urls) AS wanted CROSS JOIN tasks AS found ON found.id IN (
+    SELECT task.id FROM tasks AS task
+    WHERE task.pr_url COLLATE NOCASE = wanted.value AND task.pr_url IS NOT NULL LIMIT 100)
 UNION ALL
-SELECT wanted.value, task.id
-FROM json_each(:urls) AS wanted CROSS JOIN tasks AS task
-    ON task.follow_up_of COLLATE NOCASE = wanted.value AND task.follow_up_of IS NOT NULL
-LIMIT 100"""
+SELECT wanted.value, found.id
+FROM json_each(:urls) AS wanted CROSS JOIN tasks AS found ON found.id IN (
+    SELECT task.id FROM tasks AS task
+    WHERE task.follow_up_of COLLATE NOCASE = wanted.value AND task.follow_up_of IS NOT NULL
+    LIMIT 100)"""
 
 UPSERT_MESSAGES: Final = """
 INSERT OR REPLACE INTO source_messages (source, id, body_hash, applied, at)
