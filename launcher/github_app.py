@@ -29,6 +29,9 @@ from launcher.settings import GitHubAppSettings, Settings
 CALL_SECONDS: Final = 10.0
 SPARE_SECONDS: Final = 600.0
 """A kept token that ends sooner is not handed out: a task begins with it."""
+FRESH_SECONDS: Final = 60.0
+"""A token that was made so lately is handed out also to who wants a new one: an agent that asks
+again and again must not use up the App's rate limit, which all repositories of an owner share."""
 JWT_BACK_SECONDS: Final = 60
 JWT_AHEAD_SECONDS: Final = 540
 """GitHub takes no more than 600, by its own clock."""
@@ -56,6 +59,13 @@ class InstallationToken:
     value: str = field(repr=False)
     expires_at: int
     """Milliseconds since the epoch."""
+    made_at: float
+    """Seconds since the epoch."""
+
+    def is_usable(self, now: float, *, is_new: bool) -> bool:
+        """True if it lasts for a task, or was made just now."""
+        is_fresh = 0 <= now - self.made_at < FRESH_SECONDS
+        return is_fresh if is_new else self.expires_at / 1000 - now > SPARE_SECONDS
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,13 +112,14 @@ class GitHubApp:
         return self._slug(repo_url) is not None
 
     async def token(self, repo_url: str, *, is_new: bool = False) -> InstallationToken:
-        """A token for a repository that the App is for; with `is_new` none that was kept."""
+        """A token for a repository that the App is for; with `is_new` one that was made within the
+        last minute."""
         slug = self._slug(repo_url)
         if slug is None:
             raise ProviderError(NOT_INSTALLED, "GitHub App: the repository is on another host")
         key, now = slug.lower(), self.clock()
         kept = self._tokens.get(key)
-        if kept and not is_new and kept.expires_at / 1000 - now > SPARE_SECONDS:
+        if kept and kept.is_usable(now, is_new=is_new):
             return kept
         token = await self._mint(slug)
         living = {k: v for k, v in self._tokens.items() if v.expires_at / 1000 > now}
@@ -134,7 +145,9 @@ class GitHubApp:
         made = decoded(response, _AccessToken)
         if not made.token or made.expires_at is None or made.expires_at.tzinfo is None:
             raise _unavailable("the answer holds no token")
-        return InstallationToken(value=made.token, expires_at=milliseconds(made.expires_at))
+        return InstallationToken(
+            value=made.token, expires_at=milliseconds(made.expires_at), made_at=self.clock()
+        )
 
     async def _find(self, slug: str) -> _Target:
         scope: dict[str, object] = {"repositories": [slug.partition("/")[2]]}

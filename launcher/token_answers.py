@@ -57,7 +57,7 @@ class TokenAnswers:
         emit("github_token", outcome=outcome, task=request.task_id, attempt=request.attempt)
 
     async def _made(self, request: TokenRequest) -> TokenAnswer:
-        """A token that was not handed out before: the agent may ask because one was refused."""
+        """A token that was made just now: the agent may ask because an older one was refused."""
         try:
             token = await self.app.token(request.repo_url, is_new=True)
         except ProviderError as error:

@@ -15,7 +15,7 @@ from gateway.demo.serve import serving
 from gateway.wire.github_tokens import TokenRequest
 from launcher.client import Client
 from launcher.github import open_github
-from launcher.github_app import SPARE_SECONDS, GitHubApp, git_host
+from launcher.github_app import FRESH_SECONDS, SPARE_SECONDS, GitHubApp, git_host
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.run import run_job
 from launcher.providers.local.provider import LocalProvider
@@ -88,27 +88,39 @@ async def test_it_is_kept_until_ten_minutes_before_its_end(
     assert await app.token("git@127.0.0.1:Acme/Widgets") == first
     now.now += 1
     assert await app.token(REPO) != first
+    now.now += FRESH_SECONDS
     assert (await app.token(REPO, is_new=True)).value == github.token(3)
 
 
+async def test_an_agent_that_asks_again_and_again_gets_one_new_token_a_minute(
+    app: GitHubApp, github: AppGitHub, now: Time
+) -> None:
+    await app.token(REPO)
+    now.now += FRESH_SECONDS
+    asked = [(await app.token(REPO, is_new=True)).value for _ in range(3)]
+    assert asked == [github.token(2)] * 3
+
+
 async def test_a_permission_that_is_not_granted_is_left_out_or_named(
-    app: GitHubApp, github: AppGitHub
+    app: GitHubApp, github: AppGitHub, now: Time
 ) -> None:
     del github.granted["checks"]
     await app.token(REPO)
     assert set(github.asked[0]["permissions"]) == {"contents", "pull_requests", "metadata"}
     github.granted["contents"] = "read"
+    now.now += FRESH_SECONDS
     with pytest.raises(ProviderError, match="has not been granted contents: write"):
         await app.token(REPO, is_new=True)
 
 
 async def test_workflows_may_be_changed_only_where_the_operator_wants_it(
-    app: GitHubApp, github: AppGitHub
+    app: GitHubApp, github: AppGitHub, now: Time
 ) -> None:
     github.granted["workflows"] = "write"
     await app.token(REPO)
     assert "workflows" not in github.asked[0]["permissions"]
     app.settings = replace(app.settings, may_change_workflows=True)
+    now.now += FRESH_SECONDS
     await app.token(REPO, is_new=True)
     assert github.asked[1]["permissions"]["workflows"] == "write"
 
@@ -284,9 +296,10 @@ async def test_a_transient_failure_is_tried_again(
 
 
 async def test_agents_that_ask_for_a_new_token_get_one_that_nobody_had(
-    client: Client, app: GitHubApp, gateway: StubGateway, github: AppGitHub
+    client: Client, app: GitHubApp, gateway: StubGateway, github: AppGitHub, now: Time
 ) -> None:
     kept = await app.token(REPO)
+    now.now += FRESH_SECONDS
     asked = TokenRequest(id="tok_1", repo_url=REPO, task_id="task_1", attempt=1)
     unknown = TokenRequest(
         id="tok_2", repo_url="https://127.0.0.1/acme/unknown", task_id="task_2", attempt=1
