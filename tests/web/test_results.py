@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.web.tasks.results import TRAJECTORY_LENGTH
 from tests.web.callers import Agent, GatewayHarness, Json
 
 TEXT = "text/plain"
@@ -97,3 +98,15 @@ async def test_the_record_of_the_turns_is_served_whole_or_not_at_all(
     assert answer.text == '{"turns"["ü"]}'
     assert answer.headers["slipgate-trajectory-attempt"] == "1"
     assert (await gateway.get(f"{path}?attempt=2")).json()["code"] == "no_trajectory"
+
+
+async def test_a_record_that_is_longer_than_an_engine_makes_it_is_not_read_whole(
+    gateway: GatewayHarness,
+) -> None:
+    job, agent = await gateway.launch()
+    chunk = "turn " * 13_000
+    for number in range(TRAJECTORY_LENGTH // len(chunk) + 1):
+        fields = {"offset": number * len(chunk), "chunk": chunk}
+        await agent.emit("task.trajectory", f"t-{number}", **fields)
+    answer = await gateway.get(f"/v1/tasks/{job['taskId']}/trajectory")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_trajectory")

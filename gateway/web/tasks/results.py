@@ -42,6 +42,9 @@ TRAJECTORY_ATTEMPT: Final = Number(
     most=MAX_ATTEMPT,
     meaning="Of this attempt; without it, of the newest one that has sent any of it.",
 )
+TRAJECTORY_LENGTH: Final = 5 * 1024 * 1024
+"""Characters; a runner sends 4 MiB, in which marks may take the place of secrets."""
+TRAJECTORY_PIECES: Final = 2_000
 _DIFF: Final = "--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n app\n+health\n"
 operation: Final = partial(Operation, tag="Results", access=READ_OR_TOKEN)
 
@@ -145,17 +148,30 @@ async def patch(call: Call[None]) -> Response:
     errors=("not_found", "no_trajectory", "invalid_request"),
 )
 async def trajectory(call: Call[None]) -> Response:
-    reads, wanted = call.context.reads, call[TRAJECTORY_ATTEMPT]
     task, _ = await task_of(call)
-    events = await reads.events_of_types(task.id, [TRAJECTORY])
-    attempt = wanted or max((event.attempt for event in events), default=0)
-    pieces = in_order(_piece(event) for event in events if event.attempt == attempt)
+    pieces = await _turns(call.context, task.id, call[TRAJECTORY_ATTEMPT])
     if not pieces or any(gaps(pieces, None)):
         message = "A part of it has not arrived." if pieces else "Its agent has sent none."
         raise ApiError("no_trajectory", message)
     text = Transcript().add(pieces).encode()
-    headers = {"Slipgate-Trajectory-Attempt": f"{attempt}"}
+    headers = {"Slipgate-Trajectory-Attempt": f"{pieces[0].attempt}"}
     return Response(text, headers=headers, media_type="text/plain")
+
+
+async def _turns(context: Context, task_id: str, wanted: int) -> list[Piece]:
+    """The ordered pieces of this attempt, 0: of the newest one. Page by page, and no more than a
+    runner sends: a hostile agent could send more than the memory holds."""
+    pieces: list[Piece] = []
+    types, after = [TRAJECTORY], 0
+    while page := await context.reads.events_of_types(task_id, types, after=after, limit=LOG_PAGE):
+        after = page[-1].seq
+        sent = [piece for piece in map(_piece, page) if wanted in {0, piece.attempt}]
+        attempt = max((piece.attempt for piece in (*pieces[:1], *sent)), default=0)
+        pieces = [piece for piece in (*pieces, *sent) if piece.attempt == attempt]
+        length = sum(len(piece.chunk) for piece in pieces)
+        if length > TRAJECTORY_LENGTH or len(pieces) > TRAJECTORY_PIECES:
+            raise ApiError("no_trajectory", "It is longer than the record of an engine may be.")
+    return in_order(pieces)
 
 
 def _patch_headers(found: WholePatch) -> dict[str, str]:
