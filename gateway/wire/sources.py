@@ -104,7 +104,8 @@ class PullRequestEvent(msgspec.Struct, frozen=True):
 class GitHubText(msgspec.Struct, frozen=True):
     """A comment or a review, and its author's relation to the repository."""
 
-    user: GitHubUser
+    user: GitHubUser | None
+    """None: the account was deleted."""
     author_association: Annotated[str, msgspec.Meta(max_length=60)]
     body: str | None = None
     state: Annotated[str, msgspec.Meta(max_length=60)] = ""

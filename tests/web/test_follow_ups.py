@@ -76,9 +76,10 @@ async def newest(gateway: GatewayHarness) -> Json:
         ("issue_comment", comment("/slipgate\n\nUse\nJSON"), ("Use\nJSON", "mona")),
         ("pull_request_review", review(), ("Use JSON", "mona")),
         ("pull_request_review", review(None), ("Address the comments of the review.", "mona")),
+        ("pull_request_review", review(" \n"), ("Address the comments of the review.", "mona")),
         ("check_run", check(), ("The check 'ci' failed on commit 5f1c.", None)),
     ],
-    ids=["comment", "comment of lines", "review", "review without a text", "check"],
+    ids=["comment", "comment of lines", "review", "review without a text", "blank review", "check"],
 )
 async def test_a_request_on_a_pull_request_becomes_a_continuation(
     gateway: GatewayHarness, github: GitHub, event: str, body: Json, wanted: tuple[str, str | None]
@@ -105,6 +106,8 @@ async def test_a_request_on_a_pull_request_becomes_a_continuation(
         ("issue_comment", comment() | {"issue": {"number": 3}}),
         ("issue_comment", comment(author_association="CONTRIBUTOR")),
         ("issue_comment", comment(author_association="NONE")),
+        ("issue_comment", comment(user=None)),
+        ("pull_request_review", review(user=None)),
         ("pull_request_review", review(state="approved")),
         ("pull_request_review", review(author_association="FIRST_TIMER")),
         ("check_run", check(conclusion="success")),

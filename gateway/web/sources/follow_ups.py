@@ -19,7 +19,13 @@ from gateway.web.context import Context
 from gateway.web.deliveries.addresses import origin_of
 from gateway.web.tasks.creation import branch_key, title_of
 from gateway.wire.decode import decode
-from gateway.wire.sources import CheckRunEvent, CommentEvent, ReviewEvent
+from gateway.wire.sources import (
+    CheckRunEvent,
+    CommentEvent,
+    GitHubText,
+    GitHubUser,
+    ReviewEvent,
+)
 
 COMMAND: Final = "/slipgate"
 PROMPT_CHARACTERS: Final = 20_000
@@ -113,22 +119,20 @@ def _of_comment(body: bytes) -> FollowUp | None:
     pull, comment = event.issue.pull_request, event.comment
     words = (comment.body or "").split(maxsplit=1)
     is_command = event.action == "created" and words[:1] == [COMMAND]
-    if pull is None or not is_command or comment.author_association not in WRITERS:
+    if pull is None or not is_command or not _may_ask(comment):
         return None
     prompt = words[1] if len(words) > 1 else "Address the reviews and failed checks."
-    return _asked("comment", pull.html_url, prompt, comment.created_at, comment.user.login)
+    return _asked("comment", pull.html_url, prompt, comment.created_at, comment.user)
 
 
 def _of_review(body: bytes) -> FollowUp | None:
     event = decode(ReviewEvent, body)
     review = event.review
     is_request = event.action == "submitted" and review.state == "changes_requested"
-    if not is_request or review.author_association not in WRITERS:
+    if not is_request or not _may_ask(review):
         return None
-    prompt = review.body or "Address the comments of the review."
-    return _asked(
-        "review", event.pull_request.html_url, prompt, review.submitted_at, review.user.login
-    )
+    prompt = (review.body or "").strip() or "Address the comments of the review."
+    return _asked("review", event.pull_request.html_url, prompt, review.submitted_at, review.user)
 
 
 def _of_check(body: bytes) -> FollowUp | None:
@@ -143,11 +147,16 @@ def _of_check(body: bytes) -> FollowUp | None:
     return _asked("check", url, prompt, check.completed_at)
 
 
+def _may_ask(text: GitHubText) -> bool:
+    """False without a person, whom the runner could not check."""
+    return text.user is not None and text.author_association in WRITERS
+
+
 def _asked(
-    kind: FollowUpKind, url: str, prompt: str, at: datetime | None, by: str | None = None
+    kind: FollowUpKind, url: str, prompt: str, at: datetime | None, by: GitHubUser | None = None
 ) -> FollowUp:
     text = prompt.replace("\0", "").strip()[:PROMPT_CHARACTERS]
-    return FollowUp(kind=kind, url=url, prompt=text, at=at, requested_by=by)
+    return FollowUp(kind=kind, url=url, prompt=text, at=at, requested_by=by.login if by else None)
 
 
 _READERS: Final[Mapping[str, Callable[[bytes], FollowUp | None]]] = {
