@@ -693,8 +693,9 @@ class Committed:
             webhook_id=f"evt_{head.seq}", url="http://h.example/", secrets=(SECRET,), body=b"{}"
         )
 
-    def commit(self, *, is_disabled: bool = False) -> None:
-        """One more event; the same commit may disable its endpoint after it."""
+    def commit(self, *, is_disabled: bool = False, is_unreadable: bool = False) -> None:
+        """One more event; the same commit may disable its endpoint after it, or lack the event of
+        the delivery."""
         unit = UnitOfWork(policy=Policy(key_id="k1"), seq=self._events)
         self._events += 1
         endpoint = Endpoint(id="ep_1", project="default", origin="http://h.example")
@@ -708,7 +709,8 @@ class Committed:
             source="agent",
             data=b"{}",
         )
-        unit.events.put(event)
+        if not is_unreadable:
+            unit.events.put(event)
         unit.deliveries.enqueue(event, [endpoint], NOW)
         if is_disabled:
             unit.outbox.put_endpoint(replace(endpoint, enabled=False))
@@ -780,6 +782,21 @@ async def test_an_endpoint_that_the_same_commit_disables_is_sent_nothing() -> No
         assert not await turns(lambda: committed.transport.asked > 0)
         committed.transport.answers.release()
     assert committed.outbox.reads == 0
+
+
+async def test_an_event_does_not_overtake_one_whose_hand_over_has_failed() -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group)
+        await committed.deliverer.step()
+        with pytest.raises(KeyError):
+            committed.commit(is_unreadable=True)
+        committed.commit()
+        assert not await turns(lambda: committed.transport.asked > 0)
+        for number in (1, 2):
+            await committed.deliverer.step()
+            assert await turns(lambda: committed.transport.asked == number)  # noqa: B023
+            await committed.answer()
+    assert committed.sent == [1, 2]
 
 
 async def test_an_event_waits_for_the_one_before_it_in_its_lane() -> None:

@@ -92,7 +92,13 @@ class Deliverer:
         for endpoint in unit.outbox.changed_endpoints.values():
             if endpoint.holds:  # also what was enqueued before, in the same commit
                 self._discovery.mark(endpoint.id)
-        left = [head for head in new_heads(unit) if not self._starts_at_once(head)]
+        try:
+            left = [head for head in new_heads(unit) if not self._starts_at_once(head)]
+        except Exception:
+            # Later events of their lanes must not overtake those that were not handed over.
+            for new in unit.deliveries.new:
+                self._discovery.mark(new.endpoint_id)
+            raise
         for head in left:
             self._discovery.add(head.project, head.endpoint_id, head.due_at)
         if left:
