@@ -28,13 +28,14 @@ _ATTRIBUTE: Final = re.compile(
     r"\s(?:alt|title|aria-label|placeholder|data-[\w-]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')",
     re.IGNORECASE,
 )
+_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
+_OPEN_COMMENT: Final = re.compile(r"^ {0,3}<!--", re.MULTILINE)
+_IMAGE: Final = re.compile(r"!\[[^\]]*\]")
 _HIDDEN: Final = (
-    (re.compile(r"<!--.*?-->|^ {0,3}<!--.*", re.DOTALL | re.MULTILINE), ""),
-    (re.compile(r"!\[[^\]]*\]"), "![]"),
     (re.compile(r"(\]\([^()\s]+)\s+(?:\"[^\"]*\"|'[^']*')\s*\)"), r"\1)"),
     (_ATTRIBUTE, ""),
 )
-"""Comments, the texts of images, titles of links, and attributes that no page shows."""
+"""Titles of links, and attributes that no page shows."""
 
 
 class Instruction(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +59,26 @@ def found(texts: Mapping[str, str]) -> tuple[Instruction, ...]:
 
 def shown(text: str) -> str:
     """A text from outside without what its reader would not see."""
+    text = _without_images(_without_comments(text))
     for pattern, instead in _HIDDEN:
         text = pattern.sub(instead, text)
     return plain(text).strip()
+
+
+def _without_comments(text: str) -> str:
+    """The text without comments; an open one hides the rest.
+
+    Behind the last end nothing is searched for one: each beginning would read on to the text's end.
+    """
+    closed = text.rfind("-->") + len("-->") if "-->" in text else 0
+    opened = _OPEN_COMMENT.search(text, closed)
+    return _COMMENT.sub("", text[:closed]) + text[closed : opened.start() if opened else None]
+
+
+def _without_images(text: str) -> str:
+    """The text without the texts of images; as with comments, up to the last end alone."""
+    closed = text.rfind("]") + 1
+    return _IMAGE.sub("![]", text[:closed]) + text[closed:]
 
 
 def _bounded(texts: Mapping[str, str]) -> Iterator[Instruction]:

@@ -52,8 +52,12 @@ _SECTIONS: Final = re.compile(
     r"tool:pytest|pytest|tox.*|testenv.*|coverage:.*|flake8|mypy.*|aliases"
 )
 _RUN: Final = re.compile(r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+|-s\s+)*([\w:.-]+)")
+LINE_CHARACTERS: Final = 2_000
+"""A longer line is data, or hides something: it is not searched, and a person looks."""
+MOST_TARGETS: Final = 200
+"""Of one rule of a Makefile."""
 _VARIABLE: Final = re.compile(r"^([\w.-]+)\s*(?:[:?+!]*=|:\s*=)")
-_RULE: Final = re.compile(r"^([^\s:#=][^:#=]*?)\s*:(?![=:]*=)(.*)")
+_RULE: Final = re.compile(r"^([^\s:#=][^:#=]*):(?![=:]*=)(.*)")
 _USE: Final = re.compile(r"\$[({]([\w.-]+)[)}]")
 _MAKES_OWN: Final = frozenset({"SHELL", ".SHELLFLAGS", "MAKEFLAGS", ".IGNORE", ".ONESHELL"})
 
@@ -69,12 +73,19 @@ def find(change: FileChange) -> bool:
         return True
     for name, line in _LINES.items():
         if name.fullmatch(change.name):
-            return any(map(line.search, (*change.removed, *change.added)))
+            return any(_is_about(line, each) for each in (*change.removed, *change.added))
     if (read := _PARSED.get(change.name)) is None:
         return False
     if change.is_new and "/" in change.path:
         return False  # of a part of the repository that has none yet
-    return _read(read, change.before) != _read(read, change.after)
+    try:
+        return _read(read, change.before) != _read(read, change.after)
+    except RecursionError:
+        return True
+
+
+def _is_about(pattern: re.Pattern[str], line: str) -> bool:
+    return len(line) > LINE_CHARACTERS or pattern.search(line) is not None
 
 
 def _read(read: Callable[[str], object], text: str | None) -> object:
@@ -109,7 +120,9 @@ def _rules(text: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
             variables.setdefault(match[1], []).append(line.strip())
             current = []
         elif match := _RULE.match(line):
-            current = match[1].split() if match[1] != ".PHONY" else []
+            current = [name for name in match[1].split() if name != ".PHONY"]
+            if len(current) > MOST_TARGETS:
+                raise ValueError("a rule has too many targets")
             for name in current:
                 rules.setdefault(name, []).append(match[2].partition("#")[0].strip())
     return rules, variables

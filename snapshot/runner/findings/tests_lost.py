@@ -71,7 +71,7 @@ class _TestFile:
             names = _tests(self.language, hunk.removed)
             came = len(_tests(self.language, hunk.added))
             missing = [name for name in names if not moved.has_test(name, path)]
-            if len(names) > came and not any(map(TABLE.search, hunk.added)):
+            if len(names) > came and not _has_table(hunk):
                 yield from (f"{path}: {name or UNNAMED}" for name in missing[: len(names) - came])
 
     def _deleted_file(self, moved: "_Moved") -> Iterator[str]:
@@ -110,7 +110,7 @@ class _TestFile:
             strict = sum(not LOOSE.search(line) for line in removed)
             strict_added = sum(not LOOSE.search(line) for line in added)
             is_looser = strict > strict_added and len(added) <= len(removed)
-            if (len(removed) > len(added) or is_looser) and not any(map(TABLE.search, hunk.added)):
+            if (len(removed) > len(added) or is_looser) and not _has_table(hunk):
                 return True
         return False
 
@@ -149,6 +149,10 @@ class _Moved:
             [line for line in removed if line not in self._added],
             [line for line in added if line not in self._removed],
         )
+
+
+def _has_table(hunk: Hunk) -> bool:
+    return any(TABLE.search(line[:LINE_CHARACTERS]) for line in hunk.added)
 
 
 def _is_inline(change: FileChange, hunk: Hunk) -> bool:

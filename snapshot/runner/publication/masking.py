@@ -32,7 +32,7 @@ _CUTS: Final = (
 _ENTITY: Final = re.compile(r"&(?=#|commat;|num;|sol;|lbrack;|lt;)", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
-_HEADING: Final = re.compile(r" {0,3}#{1,6}(?:\s+(.*?))?\s*#*\s*")
+_HEADING: Final = re.compile(r" {0,3}#{1,6}(?:\s+(.*)|#*\s*)")
 _UNDERLINE: Final = re.compile(r" {0,3}(?:=+|-{2,})\s*")
 
 
@@ -67,7 +67,7 @@ def _inline(line: str) -> str:
     heading = _HEADING.fullmatch(line)
     if heading is None:
         return line
-    text = (heading[1] or "").replace("*", "").strip()
+    text = (heading[1] or "").rstrip().rstrip("#").replace("*", "").strip()
     return f"**{text}**" if text else ""
 
 

@@ -27,7 +27,7 @@ _ASKS: Final[dict[Part, re.Pattern[str]]] = {
 }
 _NO_ANSWER: Final = re.compile(r"check ?list|type of|kind of|types of")
 """Sections of boxes, which only a person can tick."""
-_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*|\*\*([^*]+)\*\*:?[ \t]*")
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)|\*\*([^*]+)\*\*:?[ \t]*")
 _SETEXT: Final = re.compile(r"^(?![ \t]*[#>|*+-])(\S.*)\n(=+|-{3,})[ \t]*$", re.MULTILINE)
 _BOX: Final = re.compile(r"\s*(?:[-*+]|\d+\.)\s+\[[ xX]\]\s")
 _FENCE: Final = re.compile(r" {0,3}(```|~~~)")

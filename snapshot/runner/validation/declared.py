@@ -59,7 +59,9 @@ def planned_checks(checkout: Path, environ: Mapping[str, str]) -> tuple[str, ...
 def declaring_texts(checkout: Path) -> dict[str, str]:
     """The declaring files as they lie in a checkout that no agent has changed."""
     folder = checkout / workflows.FOLDER
-    inner = sorted(folder.iterdir()) if files.is_directory(folder) else []
+    inner = (
+        sorted(folder.glob("*.y*ml"))[: workflows.MOST_FILES] if files.is_directory(folder) else []
+    )
     names = (*settings.NAMES, *instructions.NAMES)
     paths = [checkout / name for name in names] + inner
     texts = {
@@ -70,7 +72,7 @@ def declaring_texts(checkout: Path) -> dict[str, str]:
 
 def is_declaring(path: str) -> bool:
     """True for the path of a file that may declare checks."""
-    return path in {*settings.NAMES, *instructions.NAMES} or path.startswith(workflows.FOLDER)
+    return path in {*settings.NAMES, *instructions.NAMES} or workflows.is_workflow(path)
 
 
 def _settings(texts: Mapping[str, str]) -> tuple[settings.Declared, tuple[str, ...]]:

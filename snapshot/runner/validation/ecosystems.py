@@ -1,5 +1,6 @@
 """The table of ecosystems: marker → set-up → checks → tools."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -102,7 +103,7 @@ def _wrapper(folder: Folder, name: str, program: str) -> Argv:
     """The repository's own wrapper of a build tool; it may lack its mode."""
     if not folder.has(name):
         return (program,)
-    is_executable = (folder.directory / name).stat().st_mode & 0o100
+    is_executable = os.access(folder.directory / name, os.X_OK)
     return (f"./{name}",) if is_executable else ("sh", name)
 
 

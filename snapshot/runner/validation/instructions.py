@@ -10,6 +10,8 @@ from .tools import is_test, simple_commands
 NAMES: Final = ("AGENTS.md", ".github/AGENTS.md")
 LARGEST_CHECKS: Final = 3
 LARGEST_CHARACTERS: Final = 100_000
+LINE_CHARACTERS: Final = 500
+"""A longer line is no command for people."""
 _FENCE: Final = re.compile(r"[ \t]*```[ \t]*(\w*)[ \t]*\Z")
 _SHELLS: Final = frozenset({"", "sh", "shell", "bash", "console", "zsh", "text"})
 _EXAMPLE: Final = re.compile(
@@ -33,7 +35,7 @@ def _code(text: str) -> Iterator[str]:
     for line in text.splitlines():
         fence = _FENCE.match(line[:200])
         if fence is None and block is not None:
-            block.append(line)
+            block += [line] if len(line) <= LINE_CHARACTERS else []
         elif fence is not None and block is None:
             block, is_shell = [], fence[1] in _SHELLS
         elif fence is not None:

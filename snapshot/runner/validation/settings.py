@@ -10,7 +10,9 @@ from .plan import Command, shell
 
 NAMES: Final = (".slipgate.yml", ".slipgate.yaml")
 LARGEST_COMMANDS: Final = 20
-_Line = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+_FIT: Final = r"^[^\0\ud800-\udfff]*\Z"
+"""Of a text that an argument or a variable of a program can hold."""
+_Line = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000, pattern=_FIT)]
 _Arguments = Annotated[tuple[_Line, ...], msgspec.Meta(min_length=1, max_length=100)]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}\Z")]
 _Tool = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
@@ -27,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     setup: tuple[object, ...] | None = None
     checks: tuple[object, ...] | None = None
-    env: dict[_Name, Annotated[str, msgspec.Meta(max_length=4_000)]] = {}
+    env: dict[_Name, Annotated[str, msgspec.Meta(max_length=4_000, pattern=_FIT)]] = {}
     tools: Annotated[tuple[_Tool, ...], msgspec.Meta(max_length=20)] = ()
 
 

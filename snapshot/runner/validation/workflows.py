@@ -15,13 +15,19 @@ from .tools import is_test, simple_commands
 FOLDER: Final = ".github/workflows/"
 LARGEST_STEPS: Final = 4
 LARGEST_LINES: Final = 6
+LARGEST_BITS: Final = 64
+"""Of a number: one of thousands of digits cannot be written."""
+MOST_FILES: Final = 50
 _FOREIGN: Final = re.compile(
     r"\$\{\{|\$\(?GITHUB_|\$\{?RUNNER_|\bsecrets\b|\b(?:sudo|apt|apt-get|brew|docker|docker-compose"
     r"|curl|wget|gh|aws|ssh|codecov)\b|::(?:group|set-output)|\bif \[|>>|<<"
 )
 """A step with one of these means its own machine, or more than a test."""
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HARMLESS: Final = re.compile(r"PYTHON(?!HOME|STARTUP)\w*|NODE_OPTIONS|LANG|TERM")
 """Reserved names that may be set for one check."""
+_UNFIT: Final = re.compile("[\0\ud800-\udfff]")
+"""Characters that no argument or variable of a program can hold."""
 _BUILD: Final = re.compile(
     r"(?:npm|pnpm|yarn|bun)(?: run)? build[\w: -]*\Z|make(?: build| all)?\Z|cargo build[\w -]*\Z"
     r"|go build[\w ./-]*\Z|cmake [^;&|\n]*\Z|(?:\./)?configure\Z|(?:\./)?autogen\.sh\Z"
@@ -41,14 +47,17 @@ def read(texts: Mapping[str, str]) -> Steps:
     """The steps of the workflows among these files."""
     jobs = [
         job
-        for path in sorted(texts)
-        if path.startswith(FOLDER) and path.endswith((".yml", ".yaml"))
+        for path in sorted(filter(is_workflow, texts))[:MOST_FILES]
         for job in _jobs(texts[path])
         if job.tests
     ]
     builds = dict.fromkeys(step for job in jobs for step in job.builds)
     tests = {step.line: step for job in reversed(jobs) for step in reversed(job.tests)}
     return Steps(builds=tuple(builds), tests=tuple(reversed(tests.values()))[:LARGEST_STEPS])
+
+
+def is_workflow(path: str) -> bool:
+    return path.startswith(FOLDER) and path.endswith((".yml", ".yaml"))
 
 
 def _jobs(text: str) -> Iterator[Steps]:
@@ -108,7 +117,7 @@ def _commands(
         is_bash = step.get("shell", "bash") in ("bash", "sh")
         if environ is None or own is None or given is None or not is_bash:
             continue
-        if isinstance(directory, str) and _is_inside(directory):
+        if isinstance(directory, str) and _is_inside(directory) and not _UNFIT.search(run):
             where = "" if directory in {".", "./"} else directory.removeprefix("./").rstrip("/")
             yield shell(run.strip(), directory=where, environ={**environ, **own, **given})
 
@@ -119,7 +128,8 @@ def _is_simple(run: str) -> bool:
 
 
 def _is_inside(directory: str) -> bool:
-    return "${{" not in directory and ".." not in directory and not directory.startswith("/")
+    is_fit = "${{" not in directory and not _UNFIT.search(directory)
+    return is_fit and ".." not in directory and not directory.startswith("/")
 
 
 def _variables(holder: Mapping[object, object]) -> dict[str, str] | None:
@@ -127,15 +137,22 @@ def _variables(holder: Mapping[object, object]) -> dict[str, str] | None:
     given = holder.get("env") or {}
     if not isinstance(given, dict):
         return None
-    variables = {str(name): _text(value) for name, value in given.items()}
-    is_strange = any(is_reserved(name) and not _HARMLESS.fullmatch(name) for name in variables)
+    variables = {_text(name): _text(value) for name, value in given.items()}
+    is_strange = any(map(_is_strange, variables)) or any(map(_UNFIT.search, variables.values()))
     return None if is_strange or any("${{" in each for each in variables.values()) else variables
+
+
+def _is_strange(name: str) -> bool:
+    is_taken = is_reserved(name) and not _HARMLESS.fullmatch(name)
+    return is_taken or _VARIABLE.fullmatch(name) is None
 
 
 def _text(value: object) -> str:
     """A plain value as GitHub writes it; of another, which aliases may make endless, nothing."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > LARGEST_BITS:
+        return ""
     return str(value) if isinstance(value, str | int | float) else ""
 
 

@@ -1,0 +1,65 @@
+"""Texts of a repository or an agent that a rule must neither read for ever nor break on."""
+
+from collections.abc import Callable
+
+import pytest
+
+from snapshot.runner.agent.instructions import shown
+from snapshot.runner.findings.definitions import find
+from snapshot.runner.findings.file_change import FileChange
+from snapshot.runner.publication import masking, template
+from snapshot.runner.validation import instructions, settings, workflows
+
+HEADING = f"# a{' ' * 4_000}b"
+WORKFLOW = """
+on: push
+env:
+  {env}
+jobs:
+  test: {{runs-on: ubuntu-latest, steps: [{{run: pytest}}]}}
+"""
+READERS: dict[str, Callable[[], object]] = {
+    "a heading of a summary": lambda: masking.markdown(HEADING),
+    "a heading of a template": lambda: template.fill(HEADING, {}, HEADING),
+    "open comments": lambda: shown("x<!--" * 50_000),
+    "open images": lambda: shown("![" * 100_000),
+    "blanks in AGENTS.md": lambda: instructions.checks(f"```\nx{' ' * 90_000}y\n```\n"),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_a_long_text_is_read_once(read: Callable[[], object]) -> None:
+    assert read() is not None
+
+
+def _changed(path: str, before: str, after: str) -> FileChange:
+    return FileChange(path=path, old_mode="100644", new_mode="100644", before=before, after=after)
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after"),
+    [
+        ("Makefile", "a" + " " * 200_000, "test:\n\ttrue\n"),
+        ("Makefile", "", f"{'a ' * 50_000}:\n" + "\tb\n" * 50_000),
+        ("pyproject.toml", *(f"[tool.pytest]\n{'a.' * 3_000}a = {n}\n" for n in (1, 2))),
+    ],
+    ids=["blanks", "targets", "deep tables"],
+)
+def test_a_definition_that_is_hard_to_read_is_a_finding(path: str, before: str, after: str) -> None:
+    assert find(_changed(path, before, after))
+
+
+@pytest.mark.parametrize(
+    "env",
+    [f"A: 0x{'F' * 6_000}", "'A=B': x", "'': x", 'A: "\\0"', "0xFFF: x"],
+    ids=["a number", "a name", "no name", "NUL", "a number's name"],
+)
+def test_variables_that_no_program_can_have_break_nothing(env: str) -> None:
+    steps = workflows.read({".github/workflows/a.yml": WORKFLOW.format(env=env)}).tests
+    assert all(dict(step.environ) in ({"A": ""}, {}) for step in steps)
+
+
+@pytest.mark.parametrize("text", ['checks: ["a\\0"]', 'env: {A: "\\0"}'], ids=["check", "env"])
+def test_a_line_with_nul_is_a_mistake(text: str) -> None:
+    with pytest.raises(settings.Mistake):
+        settings.read(text)
