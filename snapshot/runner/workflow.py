@@ -3,6 +3,8 @@
 From the patch on, the agent's work is kept, and each step can fail alone.
 """
 
+import traceback
+
 from .configuration import Configuration
 from .failure import Failure, RepositoryRejected
 from .reporting import final_event, trajectory
@@ -17,6 +19,7 @@ from .steps.preparation import prepare
 from .steps.publication import Outcome, is_temporary, propose, publish
 from .steps.repair import repaired
 from .steps.validation import validate
+from .stop import Stopped
 
 
 class Workflow:
@@ -45,13 +48,16 @@ class Workflow:
         except Failure as failure:
             self._comment_failure(failure.code, failure.message)
             return self._ended_by(failure)
+        except Stopped:
+            raise
+        except Exception as exc:
+            if self._saved.kept is None or not self._saved.kept.text:
+                raise
+            traceback.print_exc()
+            return self._ended_by(Failure("internal", f"{type(exc).__name__}: {exc}"))
         finally:
             self._context.log.flush()
-            trajectory.send(
-                self._context.state.path / "trajectory.json",
-                self._context.reporter.emit,
-                self._services.redaction,
-            )
+            self._send_trajectory()
 
     def _outcome(self) -> Outcome:
         context = self._context
@@ -64,6 +70,14 @@ class Workflow:
             session = AgentSession(context, start)
             work = repaired(context, session, validate(context, session.work()))
         return publish(context, start, work)
+
+    def _send_trajectory(self) -> None:
+        """Send the record of the agent's turns; without it the attempt ends all the same."""
+        path, context = self._context.state.path / "trajectory.json", self._context
+        try:
+            trajectory.send(path, context.reporter.emit, self._services.redaction)
+        except Exception:  # noqa: BLE001 - it runs at the end of everything, and replaces no result
+            traceback.print_exc()
 
     def failed(self, failure: Failure) -> FinalEvent:
         """The final event of an attempt that ends in this stage."""

@@ -1,5 +1,6 @@
 """Publishes finished work: commit, push, pull request, with an ask before each of the last two."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,7 +198,12 @@ class Publisher:
             issues=self.issues,
             template=template,
         )
-        return self.redact(body(facts))
+        try:
+            text = body(facts)
+        except Exception:  # noqa: BLE001 - words of others: the work goes out without them
+            traceback.print_exc()
+            text = body(msgspec.structs.replace(facts, template="", agent_summary=""))
+        return self.redact(text)
 
     def _proposal(self, pushed: PushRequest, *, is_draft: bool) -> Proposal:
         return Proposal(

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from ..failure import Failure
+from ..stop import Stopped
 from .github import GitHub
 from .masking import markdown
 
@@ -46,8 +46,10 @@ class Thread:
         try:
             if not any(marker in body for body in self._bodies()):
                 self.github.comment(self.number, f"{self.redact(text)}\n\n{marker}")
-        except Failure as failure:
-            print(f"slipgate: the pull request has no comment: {failure.message}", flush=True)
+        except Stopped:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a comment is never worth the attempt's work
+            print(f"slipgate: the pull request has no comment: {exc}", flush=True)
 
     def _bodies(self) -> Iterator[str]:
         path = f"issues/{self.number}/comments"

@@ -1,6 +1,7 @@
 """Makes the patch: the agent's changes, read as data by a git that the agent never touched."""
 
 import os
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -239,13 +240,22 @@ class _PatchBuilder:
         workdir = self._workdir.with_name("undone")
         seen = changed if files else []
         back = undone.find(self._plain, workdir, self._start, self._agents, seen)
-        yield from map(_sentence, findings.find(files, back))
+        yield from _findings(files, back)
         patched = {change.path: change.blob for change in changed}
         workdir = self._workdir.with_name("unpatched")
         work = agents_git.unpatched(self._plain, workdir, self._start, self._agents, patched)
         for name, paths in work:
             names = named([*map(os.fsdecode, paths)])
             yield cut(f"Work of the agent on {name} is not in the patch: {names}.")
+
+
+def _findings(files: Sequence[FileChange], undone: Sequence[str]) -> list[str]:
+    """The findings; of a text that our rules cannot read a sentence: the patch is kept anyway."""
+    try:
+        return [_sentence(finding) for finding in findings.find(files, undone)]
+    except Exception:  # noqa: BLE001 - a mistake of ours must not cost the agent's work
+        traceback.print_exc()
+        return ["The patch could not be looked through for what its reviewer must see."]
 
 
 def _sentence(finding: Finding) -> str:

@@ -105,9 +105,13 @@ class AgentSession:
 
     def _planned_checks(self) -> tuple[str, ...]:
         checks = self._context.configuration.checks
-        if checks is None:
+        if checks is not None:
+            return tuple(shlex.join(check) for check in checks)
+        try:
             return planned_checks(self._directory, self._environ)
-        return tuple(shlex.join(check) for check in checks)
+        except Exception:  # noqa: BLE001 - the repository's texts: the agent goes on without
+            traceback.print_exc()
+            return ()
 
     def _run(self, prompt: str) -> AgentResult:
         result = self._result(prompt)

@@ -1,5 +1,6 @@
 """The set-up step: the dependencies of the agent's checkout, installed before the agent begins."""
 
+import traceback
 from collections.abc import Sequence
 
 from ..failure import Failure
@@ -7,6 +8,7 @@ from ..reporting.events import Receipt
 from ..repository import starting_state
 from ..repository.exclusions import SETUP, cut
 from ..repository.starting_state import StartingState
+from ..stop import Stopped
 from ..validation.setup import prepare
 from .context import StepContext
 
@@ -26,15 +28,21 @@ def set_up(
         if receipt.status != "passed":
             problems.append(_problem(receipt))
 
-    installed = prepare(
-        context.runner, states[0].work_tree, environ, context.services.budget, on_receipt
-    )
+    try:
+        environ = prepare(
+            context.runner, states[0].work_tree, environ, context.services.budget, on_receipt
+        )
+    except Stopped:
+        raise
+    except Exception as exc:  # noqa: BLE001 - the repository's texts: the agent may need none
+        traceback.print_exc()
+        problems.append(cut(f"{SETUP}it could not be planned: {type(exc).__name__}."))
     for state in states:
         try:
             starting_state.settle(context.git, state)
         except (Failure, OSError) as exc:
             context.log.write(f"The set-up of {state.path or 'the checkout'}: {exc}\n")
-    return installed, tuple(problems)
+    return environ, tuple(problems)
 
 
 def _problem(receipt: Receipt) -> str:

@@ -1,5 +1,6 @@
 """The validation step: the patch in a clean checkout, and the checks there."""
 
+import traceback
 from pathlib import Path
 
 from ..failure import Failure
@@ -9,6 +10,7 @@ from ..reporting.final_event import review
 from ..repository import base_texts, clean_checkout, submodules
 from ..repository.clean_checkout import Applied
 from ..repository.remote import Clone
+from ..stop import Stopped
 from ..text import visible
 from ..validation.baseline import CACHE, BaseCommit
 from ..validation.declared import is_declaring
@@ -30,8 +32,13 @@ def validate(context: StepContext, work: AgentWork) -> Work:
     note = ""
     try:
         _run_checks(context, work.clone, applied, workdir, receipts)
+    except Stopped:
+        raise
     except (Failure, OSError) as exc:
         note = f"Validation could not be done: {exc}."
+    except Exception as exc:  # noqa: BLE001 - the repository's texts: its work is kept and goes out
+        traceback.print_exc()
+        note = f"Validation could not be done: {type(exc).__name__}."
     reviewed = review(summary, receipts, warnings=warnings, is_whole=work.is_whole)
     return Work(
         clone=work.clone,
