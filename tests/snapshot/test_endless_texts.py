@@ -1,6 +1,8 @@
 """Texts of a repository or an agent that a rule must neither read for ever nor break on."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,10 @@ from snapshot.runner.findings.definitions import find
 from snapshot.runner.findings.file_change import FileChange
 from snapshot.runner.publication import masking, template
 from snapshot.runner.validation import instructions, settings, workflows
+from snapshot.runner.validation.folder import Folder
+from snapshot.runner.validation.plan import Command
+from snapshot.runner.validation.scripts import behind
+from snapshot.runner.validation.tools import is_test
 
 HEADING = f"# a{' ' * 4_000}b"
 WORKFLOW = """
@@ -63,3 +69,26 @@ def test_variables_that_no_program_can_have_break_nothing(env: str) -> None:
 def test_a_line_with_nul_is_a_mistake(text: str) -> None:
     with pytest.raises(settings.Mistake):
         settings.read(text)
+
+
+def test_scripts_that_call_each_other_do_not_grow_without_end(tmp_path: Path) -> None:
+    called = {"test": "a", "a": "b", "b": "c", "c": "d"}
+    scripts = {name: f"npm run {inner};" * 900 for name, inner in called.items()}
+    (tmp_path / "package.json").write_text(json.dumps({"scripts": scripts}))
+    found = behind(Command(argv=("npm", "test")), Folder(checkout=tmp_path), lambda _: None)
+    assert found is not None
+    assert len(found.splitlines()) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        ("mvn -B install -DskipTests", False),
+        ("./mvnw verify -Dmaven.test.skip=true", False),
+        ("mvn verify -DskipTests=false", True),
+        ("./gradlew build -x test", False),
+        ("./gradlew build", True),
+    ],
+)
+def test_a_build_that_skips_its_tests_is_no_test(line: str, *, is_one: bool) -> None:
+    assert is_test(line) is is_one

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from .folder import Folder
@@ -14,6 +15,8 @@ DEPTH: Final = 4
 UNKNOWN: Final = "unknown"
 """A script that cannot be read."""
 LARGEST_SCRIPT: Final = 20_000
+LARGEST_LINES: Final = 200
+"""Of a script with those that it calls: they can call each other thousands of times."""
 _NODE: Final = frozenset({"npm", "pnpm", "yarn", "bun"})
 _OPTION_OF_DRY_RUN: Final = {"make": "--dry-run", "just": "--dry-run"}
 _ALIASES: Final = {"t": "test", "tst": "test"}
@@ -37,9 +40,11 @@ def behind(command: Command, folder: Folder, ask: Ask) -> str | None:
 def _expanded(text: str, folder: Folder, ask: Ask, depth: int) -> str:
     """The text with the scripts of its commands in their places."""
     lines: list[str] = []
-    for line in simple_commands(text):
+    for line in islice(simple_commands(text), LARGEST_LINES):
+        if len(lines) >= LARGEST_LINES:
+            break
         inner = _of(_words(line), folder, ask, depth - 1) if depth else None
-        lines.append(line if inner is None else inner)
+        lines += [line] if inner is None else inner.splitlines() or [inner]
     return "\n".join(lines)
 
 

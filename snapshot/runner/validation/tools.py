@@ -27,6 +27,11 @@ _WRAPPED: Final = (
     r"|(?:\./gradlew|gradle)\b.* (?:test|check|build)\b|(?:rake|just|make) (?:test|tests|check)\b"
     r"|composer (?:run )?(?:test|tests)\b|sbt .*\btest\b|lein test\b)"
 )
+_SKIPPING: Final = re.compile(
+    r"-D(?:skipTests|maven\.test\.skip)(?:=true)?(?![\w=.])"
+    r"|(?:-x|--exclude-task)[ =]?:?(?:\w+:)*(?:test|check)\b"
+)
+"""Options with which maven and gradle run no tests."""
 _TEST: Final = re.compile(rf"{_RUNNER}(?:{_DIRECT}|{_WRAPPED})")
 _DIRECT_TEST: Final = re.compile(rf"{_RUNNER}{_DIRECT}")
 _NAMED: Final = re.compile(r"(?:make|just|composer|npm|pnpm|yarn|bun)(?: run)? (?:t|tests?)\b")
@@ -69,7 +74,8 @@ KNOWN: Final = _names(
 
 def is_test(line: str) -> bool:
     """True if a simple command of the line runs a known test tool, perhaps by a wrapper."""
-    return any(_TEST.match(each) for each in simple_commands(line))
+    commands = simple_commands(line)
+    return any(_TEST.match(each) and not _SKIPPING.search(each) for each in commands)
 
 
 def is_direct_test(line: str) -> bool:
