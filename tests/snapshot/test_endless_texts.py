@@ -88,7 +88,12 @@ def test_scripts_that_call_each_other_do_not_grow_without_end(tmp_path: Path) ->
         ("mvn verify -DskipTests=false", True),
         ("./gradlew build -x test", False),
         ("./gradlew build", True),
+        ("tox -e pylint", False),
+        ("nox --sessions docs", False),
+        ("nox -t lint", False),
+        ("tox -e py311", True),
+        ("tox -e pypy3", True),
     ],
 )
-def test_a_build_that_skips_its_tests_is_no_test(line: str, *, is_one: bool) -> None:
+def test_a_step_that_runs_no_tests_is_no_test(line: str, *, is_one: bool) -> None:
     assert is_test(line) is is_one

@@ -109,3 +109,8 @@ FAILED = {
 @pytest.mark.parametrize("verdict", FAILED.values(), ids=FAILED)
 def test_a_failure_is_a_failure(verdict: tuple[str, str]) -> None:
     assert verdict == ("failed", "")
+
+
+@pytest.mark.parametrize("script", ["mvn -q install", "./gradlew build"])
+def test_a_quiet_build_that_counts_no_tests_did_not_pass(script: str) -> None:
+    assert _verdict("", script=script) == ("not_run", "no test ran: its output counts none")

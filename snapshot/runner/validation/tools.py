@@ -21,7 +21,8 @@ _DIRECT: Final = (
 )
 _WRAPPED: Final = (
     r"(?:(?:npm|pnpm|yarn|bun)(?: --?[\w=/.-]+)* (?:run )?(?:t|test|tests|test:[\w:-]+)\b"
-    r"|(?:tox|nox)\b(?!.* (?:-e|-s|--env|--session)[= ](?!py|test|unit))"
+    r"|(?:tox|nox)\b(?!.* (?:-[est]|--envs?|--sessions?|--tags?)[= ]"
+    r"(?!py\d|py\b|pypy|\d|test|unit))"
     r"|hatch test\b|hatch run (?:\w+:)?tests?\b"
     r"|(?:\./mvnw|mvn)\b.* (?:test|verify|package|install)\b"
     r"|(?:\./gradlew|gradle)\b.* (?:test|check|build)\b|(?:rake|just|make) (?:test|tests|check)\b"
@@ -34,6 +35,7 @@ _SKIPPING: Final = re.compile(
 """Options with which maven and gradle run no tests."""
 _TEST: Final = re.compile(rf"{_RUNNER}(?:{_DIRECT}|{_WRAPPED})")
 _DIRECT_TEST: Final = re.compile(rf"{_RUNNER}{_DIRECT}")
+_BUILDER: Final = re.compile(r"(?:(?:\./|sh )?(?:mvnw|gradlew)|mvn|gradle)\b")
 _NAMED: Final = re.compile(r"(?:make|just|composer|npm|pnpm|yarn|bun)(?: run)? (?:t|tests?)\b")
 _UNTESTED: Final = re.compile(
     rf"{_RUNNER}(?:go (?:build|vet|fmt|generate|mod|install|get)|gofmt|goimports|golangci-lint"
@@ -81,6 +83,11 @@ def is_test(line: str) -> bool:
 def is_direct_test(line: str) -> bool:
     """True if one of them is a test tool itself, which says how many tests ran."""
     return any(_DIRECT_TEST.match(each) for each in simple_commands(line))
+
+
+def is_counted(line: str) -> bool:
+    """True if one of them is a test tool, or a build tool that counts the tests it runs."""
+    return is_direct_test(line) or any(_BUILDER.match(each) for each in simple_commands(line))
 
 
 def is_named_test(line: str) -> bool:

@@ -65,7 +65,7 @@ def _without_count(command: Command, script: str | None, missing: Sequence[str])
         return "not_run", f"{missing[0]} is not installed"
     if not command.must_count:
         return "passed", ""
-    if script is None or script == UNKNOWN or tools.is_direct_test(script):
+    if script is None or script == UNKNOWN or tools.is_counted(script):
         return "not_run", f"{NO_TEST}: its output counts none"
     if tools.is_untested(script):
         return "not_run", f"{NO_TEST}: it runs nothing but {_first_line(script)}"
