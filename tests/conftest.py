@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ settings.load_profile("shared")
 # surroundings say, and `python3` is the one that we run on, no version manager's script before it.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A shell that starts the tests in the background has these ignored, and every program with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 OWN_PYTHON = str(Path(sys.base_prefix) / "bin")
 if OWN_PYTHON not in os.environ["PATH"].split(os.pathsep):
     os.environ["PATH"] = os.pathsep.join([OWN_PYTHON, os.environ["PATH"]])

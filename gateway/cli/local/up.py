@@ -45,6 +45,12 @@ PASSED_ON: Final = (
     "SLIPGATE_MODEL_PRICES",
     "SLIPGATE_SANDBOX_ENV",
     "SLIPGATE_LOCAL_UNCONFINED",
+    "SLIPGATE_GITHUB_APP_ID",
+    "SLIPGATE_GITHUB_APP_PRIVATE_KEY",
+    "SLIPGATE_GITHUB_APP_PRIVATE_KEY_FILE",
+    "SLIPGATE_GITHUB_APP_WORKFLOWS",
+    "SLIPGATE_PULL_REQUESTS",
+    "SLIPGATE_SIGNING_KEY",
 )
 """Settings of the gateway and the launcher that `up` takes from its own environment."""
 OF_SOURCES: Final = (
