@@ -63,6 +63,7 @@ class Target:
             "endpoint_id": "ep_0",
             "delivery_id": "dlv_0-1",
             "replay_id": "rpl_0",
+            "request_id": "tok_0",
             "page": "reference",
             "token": token,
         }
