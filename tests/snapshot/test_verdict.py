@@ -114,3 +114,36 @@ def test_a_failure_is_a_failure(verdict: tuple[str, str]) -> None:
 @pytest.mark.parametrize("script", ["mvn -q install", "./gradlew build"])
 def test_a_quiet_build_that_counts_no_tests_did_not_pass(script: str) -> None:
     assert _verdict("", script=script) == ("not_run", "no test ran: its output counts none")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "===== 1 failed, 3 passed in 0.10s =====",
+        "==== 3 passed, 1 error in 0.10s ====",
+        "test result: FAILED. 1 passed; 2 failed; 0 ignored;",
+        "Tests:       1 failed, 2 passed, 3 total",
+        "  3 passing\n  1 failing",
+        "3 examples, 1 failure",
+        "Tests run: 4, Failures: 1, Errors: 0, Skipped: 0",
+        "Tests: 3, Assertions: 3, Failures: 1.",
+        "# pass 2\n# fail 1",
+    ],
+)
+def test_an_exit_code_of_0_hides_no_failure(output: str) -> None:
+    status, reason = _verdict(output, script="pytest || true")
+    assert (status, "exit code 0" in reason) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "1 failed, 1 passed in 0.1s\n=== 2 passed in 0.1s ===",
+        "=== 2 passed, 3 xfailed in 0.1s ===",
+        "test result: ok. 3 passed; 0 failed; 0 ignored;",
+        "3 examples, 0 failures",
+        "Tests run: 4, Failures: 0, Errors: 0, Skipped: 0",
+    ],
+)
+def test_a_check_whose_last_run_has_no_failure_passes(output: str) -> None:
+    assert _verdict(output) == ("passed", "")

@@ -51,7 +51,11 @@ CLOSINGS: Final = (
     _closing("cargo", r"test result: \w+\. (?P<ran>\d+) passed; \d+ failed;"),
     _closing("cargo", r"test \S.* \.\.\. FAILED", is_one=True),
     _closing("nextest", r"[ \t]*Summary \[.*\] +(?P<ran>\d+)(?:/\d+)? tests? run"),
-    _closing("jest, vitest or pest", r"[ \t]*Tests:?[ \t]+\d.*", counts=r"(\d+) (?:passed|failed)"),
+    _closing(
+        "jest, vitest or pest",
+        r"[ \t]*Tests:?[ \t]+\d.*\b(?:passed|failed|skipped|todo)\b.*",
+        counts=r"(\d+) (?:passed|failed)",
+    ),
     _closing("mocha", r"[ \t]*(?P<ran>\d+) (?:passing|failing)\b"),
     _closing("node --test or tape", r"(?:#|\u2139) (?:pass|fail)[ \t]+(?P<ran>\d+)"),
     _closing("TAP", r"(?:not )?ok \d+\b(?!.*# (?:SKIP|skip))", is_one=True),
@@ -111,6 +115,19 @@ _NONE: Final = re.compile(
     r"|> Task :\S*[tT]est\w* (?:NO-SOURCE|SKIPPED)|\.{3,}.*Skipped$|1\.\.0\b",
     re.IGNORECASE,
 )
+
+
+_FAILURES: Final = re.compile(
+    r"\b[1-9]\d* (?:failed|failing|failures?|errors?|fail)\b"
+    r"|\b(?:failures|errors)[:=] ?[1-9]|(?:#|\u2139) fail[ \t]+[1-9]",
+    re.IGNORECASE,
+)
+
+
+def counts_failures(output: str) -> bool:
+    """True if the last closing line counts tests that failed, whatever the exit code says."""
+    closings = (line for line in reversed(list(_lines(output))) if any(_counts(line)))
+    return _FAILURES.search(next(closings, "")) is not None
 
 
 def number_ran(output: str) -> int | None:

@@ -12,6 +12,7 @@ from ..reporting.events import Status
 from ..text import printable
 from . import tools
 from .plan import Command
+from .results import counts_failures
 from .scripts import UNKNOWN
 
 NO_TEST: Final = "no test ran"
@@ -52,6 +53,8 @@ def judge(command: Command, result: CommandResult, evidence: Evidence) -> Verdic
         return _of_failure(result.exit_code, printable(result.output), evidence.ran)
     if script is not None and tools.is_trivial(script):
         return "not_run", f"{NO_TEST}: it runs nothing but {_first_line(script)}"
+    if evidence.ran and counts_failures(printable(result.output)):
+        return "failed", "exit code 0, but its last line counts tests that failed"
     if evidence.ran:
         return "passed", ""
     if evidence.ran == 0:
