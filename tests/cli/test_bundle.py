@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.bundle.archive import read, write
 from tests.cli.operator import Json, Operator
 from tests.snapshot.repositories import FIX, WIDGETS, Bare, git
 
@@ -142,3 +143,16 @@ def test_a_bundle_that_was_altered_is_refused(
             archive.add(path, path.name)
     typed = operator.types("bundle", "replay", str(file))
     assert (typed.code, "not as it was written" in typed.err) == (1, True)
+
+
+@pytest.mark.parametrize("receipts", ['{"data": 1}', "[" * 100_000], ids=["shape", "depth"])
+def test_receipts_that_nobody_wrote_are_refused_before_anything_is_run(
+    operator: Operator, remote: Bare, tmp_path: Path, receipts: str
+) -> None:
+    task = ended(operator, remote, tmp_path / "clone")
+    file = tmp_path / "run.tar.gz"
+    operator.types("tasks", "bundle", task, "--output", str(file))
+    bundle = read(file)
+    write(file, bundle.manifest, {**bundle.files, "receipts.json": receipts.encode()})
+    typed = operator.types("bundle", "replay", str(file), "--repo", "/nowhere")
+    assert (typed.code, "receipts of the bundle cannot be read" in typed.err) == (1, True)

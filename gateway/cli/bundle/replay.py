@@ -80,14 +80,25 @@ def replay(bundle: Bundle, repository: str | None) -> Replayed:
     Raises:
         CommandFailed: the repository, its base commit or the runner is not to be had.
     """
+    recorded = _recorded(bundle)
     with tempfile.TemporaryDirectory(prefix="slipgate-replay-") as name:
         folder = Path(name)
         mirror = _mirror(repository or bundle.manifest.repo_url, bundle.manifest.base_sha, folder)
         patch = folder / archive.PATCH
         patch.write_bytes(bundle.files.get(archive.PATCH, b""))
         end = _run(_environ(bundle.manifest, mirror, patch, folder), folder)
+    return _compared(recorded, end)
+
+
+def _recorded(bundle: Bundle) -> tuple[Receipt, ...]:
     receipts = bundle.files.get(archive.RECEIPTS) or b"{}"
-    return _compared(msgspec.json.decode(receipts, type=_Recorded).data, end)
+    try:
+        return msgspec.json.decode(receipts, type=_Recorded).data
+    except (msgspec.MsgspecError, RecursionError) as exc:
+        raise CommandFailed(
+            f"The receipts of the bundle cannot be read: {exc}.",
+            "Write it again: slipgate tasks bundle ID",
+        ) from exc
 
 
 def _compared(recorded: tuple[Receipt, ...], end: _End) -> Replayed:
