@@ -17,8 +17,8 @@ breaker set the pace, and what is new does not wait behind a million old ones.""
 SOON: Final = 0.05
 """Seconds between two steps of a job: callers come in between."""
 AGAIN: Final = 0.25
-"""Seconds until an endpoint that is owed enough is looked at again: before `IN_FLIGHT` deliveries are
-out, which a fast receiver takes in a third of a second."""
+"""Seconds until an endpoint that is owed enough is looked at again. A fast receiver takes
+`IN_FLIGHT` deliveries in a third of a second, and would wait for more."""
 IDLE: Final = 60.0
 """Seconds; new jobs are announced by a hint."""
 
