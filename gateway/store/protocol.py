@@ -69,7 +69,8 @@ class TaskReads(Protocol):
         """One task with what was asked for."""
 
     async def newest_of_pull_request(self, url: str) -> TaskWithSpec | None:
-        """The newest task that opened, or goes on with, the pull request at this address."""
+        """The newest task that opened, or goes on with, the pull request at this address, in the
+        project of the first."""
 
     async def spec(self, task_id: str) -> Spec | None:
         """The request of a task."""

@@ -213,3 +213,15 @@ async def test_no_kind_is_followed_unless_it_is_named(tmp_path: Path) -> None:
         await ended(gateway)
         answer = await send(GitHub(http=gateway.http), "issue_comment", comment())
         assert answer.json()["reason"] == "not_followed"
+
+
+async def test_another_project_that_names_the_pull_request_later_gets_nothing(
+    gateway: GatewayHarness, github: GitHub, tmp_path: Path
+) -> None:
+    first = await ended(gateway)
+    foreign = await gateway.create("other")
+    named = f"UPDATE tasks SET pr_url = '{PULL}' WHERE id = '{foreign['id']}'"  # noqa: S608
+    await beside(tmp_path, named)
+    assert (await send(github, "issue_comment", comment())).json()["applied"]
+    assert (await newest(gateway))["continueOf"] == first
+    assert len((await gateway.get("/v1/tasks", "other")).json()["data"]) == 1

@@ -34,11 +34,16 @@ WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids
 
 SPEC: Final = "SELECT data FROM events WHERE task_id = :id AND task_seq = 1"
 
+# A pull request belongs to the project whose task has named it first: a task of another project
+# that names it later does not get what it is told.
 NEWEST_OF_PULL_REQUEST: Final = """
 SELECT max(id) FROM (
-    SELECT id FROM tasks WHERE pr_url COLLATE NOCASE = :url AND pr_url IS NOT NULL
+    SELECT id, project FROM tasks WHERE pr_url COLLATE NOCASE = :url AND pr_url IS NOT NULL
     UNION ALL
-    SELECT id FROM tasks WHERE follow_up_of COLLATE NOCASE = :url AND follow_up_of IS NOT NULL)"""
+    SELECT id, project FROM tasks
+    WHERE follow_up_of COLLATE NOCASE = :url AND follow_up_of IS NOT NULL)
+WHERE project = (SELECT project FROM tasks WHERE id = (
+    SELECT min(id) FROM tasks WHERE pr_url COLLATE NOCASE = :url AND pr_url IS NOT NULL))"""
 
 SECRETS: Final = """
 SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets
