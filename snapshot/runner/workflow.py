@@ -39,6 +39,15 @@ class Workflow:
         started = Started(script_digest=self._services.script_digest, snapshot=snapshot)
         self._context.reporter.ask(started)
         try:
+            end = self._end()
+        finally:
+            self._context.log.flush()
+        # Not at a stop, whose seconds belong to the patch.
+        self._send_trajectory()
+        return end
+
+    def _end(self) -> FinalEvent:
+        try:
             outcome = self._outcome()
             self._comment(outcome)
             return self._result(outcome)
@@ -55,9 +64,6 @@ class Workflow:
                 raise
             traceback.print_exc()
             return self._ended_by(Failure("internal", f"{type(exc).__name__}: {exc}"))
-        finally:
-            self._context.log.flush()
-            self._send_trajectory()
 
     def _outcome(self) -> Outcome:
         context = self._context

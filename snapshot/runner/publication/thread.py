@@ -1,11 +1,13 @@
 """The words of an attempt in the thread of the pull request that it goes on with: each once."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from ..failure import Failure
 from ..stop import Stopped
 from .github import GitHub
 from .masking import markdown
@@ -32,8 +34,10 @@ class Thread:
         self._post("begin", f"slipgate works on this: `{self.task_id}`, attempt {self.attempt}.")
 
     def end(self, text: str) -> None:
-        """Tell how the attempt ended; the first such comment stays the only one."""
-        self._post("end", text)
+        """Tell how the attempt ended; the first such comment stays the only one. A stop ends the
+        wait for GitHub, and not the report of what was done."""
+        with suppress(Stopped):
+            self._post("end", text)
 
     def fail(self, code: str, reason: str) -> None:
         """Tell why nothing was pushed."""
@@ -55,7 +59,9 @@ class Thread:
         path = f"issues/{self.number}/comments"
         for page in range(1, PAGES + 1):
             query = {"per_page": str(PAGE), "page": str(page)}
-            found = self.github.get(path, tuple[_Comment, ...], **query) or ()
+            found = self.github.get(path, tuple[_Comment, ...], **query)
+            if found is None:
+                raise Failure("github_unreachable", "its thread cannot be read")
             yield from (comment.body or "" for comment in found)
             if len(found) < PAGE:
                 return

@@ -1,6 +1,7 @@
 """The number of tests in the JUnit reports of gradle, which prints none."""
 
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +16,18 @@ _COUNT: Final = re.compile(rb'\b(tests|skipped)="(\d{1,9})"')
 
 def number_ran(checkout: Path, *, since: float) -> int:
     """Tests of the reports that were written since then [Unix seconds], skipped ones aside."""
-    found = [path for path in checkout.rglob(_PATTERN) if _is_new(path, since)]
-    return sum(map(_count, found[:LARGEST_REPORTS]))
+    root = checkout.resolve()
+    found = (path for path in checkout.rglob(_PATTERN) if _is_new(path, root, since))
+    return sum(map(_count, islice(found, LARGEST_REPORTS)))
 
 
-def _is_new(path: Path, since: float) -> bool:
-    return not path.is_symlink() and path.stat().st_mtime >= since - 1
+def _is_new(path: Path, root: Path, since: float) -> bool:
+    """False, too, for a file that a link leads to, or that is gone again."""
+    try:
+        is_inside = path.parent.resolve().is_relative_to(root)
+        return is_inside and not path.is_symlink() and path.stat().st_mtime >= since - 1
+    except OSError:
+        return False
 
 
 def _count(path: Path) -> int:
