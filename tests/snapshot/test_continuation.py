@@ -82,10 +82,13 @@ def test_it_goes_on_from_the_branch_and_keeps_its_pull_request(sandbox: Sandbox)
 
 def test_the_base_branch_declares_its_checks(sandbox: Sandbox) -> None:
     continues(sandbox)
-    sandbox.remote.push(BRANCH, {".slipgate.yml": "checks:\n  - 'true'\n"}, "No checks any more")
+    theirs = f"setup:\n  - touch {sandbox.shared}/set-up\nchecks:\n  - 'true'\n"
+    sandbox.remote.push(BRANCH, {".slipgate.yml": theirs}, "No checks any more")
     sandbox.validates_as_declared()
-    sandbox.agent_is(FIX)
+    sandbox.agent_is(f"cat > {sandbox.shared}/prompt && {FIX}")
     assert sandbox.run() == 0, sandbox.printed()
+    assert not (sandbox.shared / "set-up").exists(), "an earlier agent's set-up is not run"
+    assert "make test" in (sandbox.shared / "prompt").read_text()
     assert "make test" in str(sandbox.gateway.last.data["validation"])
 
 

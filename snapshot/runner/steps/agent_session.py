@@ -18,7 +18,7 @@ from ..reporting.events import Receipt
 from ..repository import base_texts, submodules
 from ..stop import Stopped
 from ..truncation import first_of
-from ..validation.declared import planned_checks
+from ..validation.declared import is_declaring, planned_checks
 from . import agent_work
 from .agent_work import AgentWork
 from .context import StepContext
@@ -43,7 +43,7 @@ class AgentSession:
         theirs("update-ref", reference, start.clone.base_sha)
         theirs("symbolic-ref", "HEAD", reference)
         environ = context.command_env(self._directory.parent)
-        self._environ, problems = set_up(context, checkout.states, environ)
+        self._environ, problems = set_up(context, checkout.states, environ, self._declaring_texts)
         self._warnings = (*checkout.warnings, *problems)
         self._setup_problems = problems
         context.saved.begin(tuple(checkout.states))
@@ -96,6 +96,11 @@ class AgentSession:
     def _texts(self) -> dict[str, str]:
         return base_texts.read(self._context.git, self._start.base, _is_wanted)
 
+    def _declaring_texts(self) -> dict[str, str]:
+        """Of the commit by which validation goes: in a continuation, not that of the branch."""
+        context, start = self._context, self._start
+        return base_texts.read(context.git, context.declaring or start.clone, is_declaring)
+
     @property
     def _template(self) -> str:
         """Of a new pull request: one that is gone on with has its text."""
@@ -108,7 +113,7 @@ class AgentSession:
         if checks is not None:
             return tuple(shlex.join(check) for check in checks)
         try:
-            return planned_checks(self._directory, self._environ)
+            return planned_checks(self._directory, self._environ, self._declaring_texts())
         except Exception:  # noqa: BLE001 - the repository's texts: the agent goes on without
             traceback.print_exc()
             return ()

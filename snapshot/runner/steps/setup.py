@@ -1,7 +1,7 @@
 """The set-up step: the dependencies of the agent's checkout, installed before the agent begins."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..failure import Failure
 from ..reporting.events import Receipt
@@ -14,10 +14,13 @@ from .context import StepContext
 
 
 def set_up(
-    context: StepContext, states: Sequence[StartingState], environ: dict[str, str]
+    context: StepContext,
+    states: Sequence[StartingState],
+    environ: dict[str, str],
+    declaring: Callable[[], Mapping[str, str]],
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Install, and settle the checkout's starting state; returns the environ for the agent, and a
-    sentence for each step that did not pass.
+    sentence for each step that did not pass; `declaring` reads the files that declare it.
 
     A set-up that fails ends nothing: the agent may need none of it.
     """
@@ -30,7 +33,12 @@ def set_up(
 
     try:
         environ = prepare(
-            context.runner, states[0].work_tree, environ, context.services.budget, on_receipt
+            context.runner,
+            states[0].work_tree,
+            environ,
+            context.services.budget,
+            on_receipt,
+            texts=declaring(),
         )
     except Stopped:
         raise

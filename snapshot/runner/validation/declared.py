@@ -48,10 +48,12 @@ def make_plan(
     return msgspec.structs.replace(plan, more_setup=(*plan.more_setup, *steps.builds))
 
 
-def planned_checks(checkout: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The lines of the checks that a checkout of the base commit declares, for its agent."""
+def planned_checks(
+    checkout: Path, environ: Mapping[str, str], texts: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The lines of the checks of validation, for the agent; `texts` as in `make_plan`."""
     host = Host(home=Path(environ["HOME"]), path=environ["PATH"])
-    plan = make_plan(checkout, host, texts=declaring_texts(checkout))
+    plan = make_plan(checkout, host, texts=texts)
     checks = plan.checks or tuple(each for target in plan.targets for each in target.checks)
     return tuple(check.line for check in checks)
 

@@ -1,13 +1,13 @@
 """Installs a checkout's dependencies before an agent begins, so that it can run the tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from ..agent.command import Runner
 from ..budget import Budget
 from ..reporting.events import Receipt
-from .declared import declaring_texts, make_plan
+from .declared import make_plan
 from .plan import Host
 from .session import Session
 
@@ -22,14 +22,17 @@ def prepare(
     environ: dict[str, str],
     budget: Budget,
     on_receipt: Callable[[Receipt], None],
+    *,
+    texts: Mapping[str, str],
 ) -> dict[str, str]:
-    """Run the set-up of the base commit's checkout; returns the environ for the agent's commands.
+    """Run the set-up of a checkout that no command has touched; `texts` are the declaring files of
+    the base commit. Returns the environ for the agent's commands.
 
     A step that fails ends nothing: those of other ecosystems go on, and the agent begins.
     """
     ends_with = budget.agent_seconds - min(PART_OF_AGENT * budget.agent_seconds, LONGEST_SECONDS)
     host = Host(home=Path(environ["HOME"]), path=environ["PATH"])
-    plan = make_plan(checkout, host, texts=declaring_texts(checkout))
+    plan = make_plan(checkout, host, texts=texts)
     session = Session(
         runner=runner,
         checkout=checkout,
