@@ -55,7 +55,7 @@ from gateway.web.http.auth import Keys
 from gateway.web.http.middleware import Application
 from gateway.web.http.single_flight import Cached
 from gateway.web.launching.waiting_tokens import WaitingTokens
-from gateway.web.routes import ROUTES
+from gateway.web.routes import DASHBOARD, ROUTES
 from gateway.wire.authorities import with_trust
 
 log = structlog.get_logger(__name__)
@@ -188,7 +188,7 @@ async def _running(
 
         with _stoppable(ledger, draining, attempts, runners) as stop:
             yield Gateway(
-                app=Application(context, ROUTES),
+                app=Application(context, (*ROUTES, *DASHBOARD)),
                 instance_id=parts.store.instance_id,
                 stop=stop,
                 connection_refused=parts.metrics.count_refused_connection,

@@ -99,6 +99,11 @@ class Metrics:
         """True if a transaction has ended within these seconds."""
         return self._monotonic() - self.committed_at < seconds
 
+    @property
+    def seconds_since_commit(self) -> float:
+        """Infinite before the first."""
+        return self._monotonic() - self.committed_at
+
     def render(self, stats: GatewayStats) -> bytes:
         """Everything, with how it stands just now."""
         now = CollectorRegistry()

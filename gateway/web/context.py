@@ -21,6 +21,7 @@ from gateway.store.records import DeliveryAttempt
 from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
 from gateway.web.http.pages import Pages
+from gateway.web.http.used_tokens import UsedTokens
 from gateway.web.launching.waiting_tokens import WaitingTokens
 
 A = TypeVar("A")
@@ -73,6 +74,7 @@ class Context:
     log_dropped: Callable[[], int]
     """Log lines that could not be written since the start."""
     pages: Pages = field(default_factory=Pages)
+    used_tokens: UsedTokens = field(default_factory=UsedTokens)
     public_url: str | None = None
     daytona_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     github_secrets: tuple[bytes, ...] = field(default=(), repr=False)

@@ -1,10 +1,20 @@
-"""Every route with its handler."""
+"""Every route with its handler, and every page of the dashboard."""
 
 from typing import Final
 
 from starlette.routing import Route
 
 from gateway.web.agents import agent, capability_url, github_token
+from gateway.web.dashboard import deliveries as delivery_pages
+from gateway.web.dashboard import endpoints as endpoint_pages
+from gateway.web.dashboard import feed, login, now
+from gateway.web.dashboard import health as health_page
+from gateway.web.dashboard import launchers as launcher_pages
+from gateway.web.dashboard import task as task_page
+from gateway.web.dashboard import tasks as task_list
+from gateway.web.dashboard.home import Home
+from gateway.web.dashboard.page import Shown
+from gateway.web.dashboard.static_files import StaticFiles
 from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, replays
 from gateway.web.http.handler import Handler
 from gateway.web.http.operation import Handled
@@ -18,6 +28,10 @@ def _route(method: str, path: str, handled: Handled, label: str) -> Route:
     # Browsers ask with OPTIONS before they read with a stream token.
     methods = [method, "OPTIONS"] if handled.operation.access.takes_token else [method]
     return Route(path, Handler(handled, label), methods=methods)
+
+
+def _shown(path: str, shown: Shown) -> Route:
+    return Route(f"/dashboard{path}", shown, methods=[shown.method])
 
 
 _ENDPOINT: Final = "/v1/endpoints/{endpoint_id}"
@@ -100,4 +114,33 @@ ROUTES = [
     _route("GET", "/docs", docs_pages.index, "docs_pages.index"),
     _route("GET", "/docs/{page}", docs_pages.page, "docs_pages.page"),
     _route("GET", "/metrics", health.metrics, "operations.metrics"),
+]
+
+DASHBOARD: Final = [
+    Route("/", Home(), methods=["GET"]),
+    Route("/dashboard/login", login.Login(), methods=["GET", "POST"]),
+    Route("/dashboard/static/{name}", StaticFiles(), methods=["GET"]),
+    _shown("/logout", login.log_out),
+    _shown("/feed", feed.of_project),
+    _shown("/tasks/{task_id}/feed", feed.of_task),
+    _shown("", now.show),
+    _shown("/tasks", task_list.show),
+    _shown("/tasks/{task_id}", task_page.show),
+    _shown("/tasks/{task_id}/cancel", task_page.cancel),
+    _shown("/tasks/{task_id}/retry", task_page.retry),
+    _shown("/tasks/{task_id}/attempts/{attempt}/release", task_page.release),
+    _shown("/launchers", launcher_pages.show),
+    _shown("/sweeps", launcher_pages.sweep),
+    _shown("/endpoints", endpoint_pages.index),
+    _shown("/endpoints", endpoint_pages.create),
+    _shown("/endpoints/{endpoint_id}", endpoint_pages.show),
+    _shown("/endpoints/{endpoint_id}/enable", endpoint_pages.enable),
+    _shown("/endpoints/{endpoint_id}/disable", endpoint_pages.disable),
+    _shown("/endpoints/{endpoint_id}/test", endpoint_pages.test),
+    _shown("/endpoints/{endpoint_id}/rotate-secret", endpoint_pages.rotate),
+    _shown("/endpoints/{endpoint_id}/replay", endpoint_pages.replay),
+    _shown("/deliveries", delivery_pages.index),
+    _shown("/deliveries/{delivery_id}", delivery_pages.show),
+    _shown("/deliveries/{delivery_id}/retry", delivery_pages.resend),
+    _shown("/health", health_page.show),
 ]

@@ -108,6 +108,8 @@ async def test_a_task_runs_in_a_sandbox_of_the_provider_that_was_named(tmp_path:
             trust_env=False,
         ) as http,
     ):
+        by_link = await http.get(running["dashboard"])
+        assert (by_link.status_code, by_link.headers["location"]) == (303, "/dashboard")
         task = (await http.post("/v1/tasks", json=TASK)).raise_for_status().json()["id"]
         async with asyncio.timeout(PATIENCE):
             shown: Json = {}

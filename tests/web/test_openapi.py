@@ -53,7 +53,9 @@ async def test_it_is_open_and_tells_of_every_route_and_no_other(gateway: Gateway
     }
     assert isinstance(gateway.app, Application)
     routed = {
-        (method_of(route), re.sub(r"{\w+}", "{}", route.path)) for route in gateway.app.routes
+        (method_of(route), re.sub(r"{\w+}", "{}", route.path))
+        for route in gateway.app.routes
+        if isinstance(route.endpoint, Handler)
     }
     assert documented == routed
 

@@ -12,6 +12,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed
 from gateway.cli.console.terminal import out
+from gateway.cli.local.dashboard_link import dashboard_link
 from gateway.cli.local.demo_run import DemoRun
 from gateway.cli.local.demo_services import DemoServices, demo_services
 from gateway.cli.local.processes import (
@@ -100,7 +101,7 @@ async def _demo(folder: Path, repo: str | None, *, keep: bool, is_quiet: bool) -
                 )
                 await run.run()
                 if keep:
-                    await run.stay()
+                    await run.stay(dashboard_link(state, environ, url))
 
 
 def _launcher_environ(services: DemoServices, url: str, key: str, state: State) -> dict[str, str]:

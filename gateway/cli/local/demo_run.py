@@ -86,8 +86,9 @@ class DemoRun:
             ) from exc
         await self._conclude()
 
-    async def stay(self) -> None:
+    async def stay(self, dashboard: str) -> None:
         """Prints how to reach the gateway, and waits until it ends."""
+        out.print(f"dashboard, by a link that logs in once: {dashboard}", soft_wrap=True)
         out.print(f"export SLIPGATE_URL={self.url}")
         out.print(f"export SLIPGATE_API_KEY={self.tasks_key.key}")
         out.print(f"callback secret: {self.tasks_key.callback_secret}")

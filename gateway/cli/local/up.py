@@ -11,6 +11,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, TakeOver, print_document
 from gateway.cli.console.terminal import note, out
+from gateway.cli.local.dashboard_link import dashboard_link
 from gateway.cli.local.processes import (
     GATEWAY,
     LAUNCHER,
@@ -125,7 +126,7 @@ def up(
             wait_until_ready(url, gateway)
             log = kept.folder / "launcher.log"
             launcher = stack.enter_context(Child("launcher", LAUNCHER, launcher_env, log))
-            _print_running(kept, url, first, as_json)
+            _print_running(kept, url, first, dashboard_link(kept, gateway_env, url), as_json)
             kept.first_key_shown.touch()  # not before: a key that was not shown is replaced
             _watch(gateway, launcher)
     except KeyboardInterrupt:
@@ -211,11 +212,13 @@ def _first_key(kept: State, gateway_env: dict[str, str]) -> MintedKey | None:
     return mint(gateway_env, "tasks", "default", "up", is_first=True)
 
 
-def _print_running(kept: State, url: str, first: MintedKey | None, as_json: bool) -> None:
+def _print_running(
+    kept: State, url: str, first: MintedKey | None, link: str, as_json: bool
+) -> None:
     if as_json:
         keys = {"tasksKey": first.key, "callbackSecret": first.callback_secret} if first else {}
         shown = {name: key for name, key in keys.items() if key is not None}
-        print_document({"url": url, "state": str(kept.folder), **shown})
+        print_document({"url": url, "state": str(kept.folder), "dashboard": link, **shown})
         return
     out.print(f"slipgate runs at {url}, its state is in {kept.folder}")
     if first is not None:
@@ -224,6 +227,8 @@ def _print_running(kept: State, url: str, first: MintedKey | None, as_json: bool
         out.print(f"  export SLIPGATE_API_KEY={first.key}")
         if first.callback_secret:
             out.print(f"  callback secret: {first.callback_secret}")
+    out.print("Dashboard (this link logs in once, within ten minutes):")
+    out.print(f"  {link}", soft_wrap=True)
     out.print("In another terminal:")
     out.print("  slipgate tasks create --repo URL --prompt TEXT --watch")
     out.print("Ctrl-C stops it.", style="dim")

@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.domain.kernel.sealing import Sealed
 
-Purpose = Literal["encrypt", "hook", "stream", "cursor", "callback", "idempotency", "fingerprint"]
+Purpose = Literal[
+    "encrypt", "hook", "stream", "cursor", "callback", "idempotency", "fingerprint", "csrf"
+]
 
 NONCE_BYTES: Final = 12
 """A nonce is random, never used twice with one key, and stored in front of the ciphertext."""

@@ -29,7 +29,8 @@ _ABOUT: Final = (
 
 
 def document(routes: Sequence[Route]) -> Schema:
-    """The document; the handlers carry their operations."""
+    """The document of the routes with operations; the pages of the dashboard have none."""
+    routes = [route for route in routes if isinstance(route.endpoint, Handler)]
     operations = [operation_of(route) for route in routes]
     schemas = Schemas(operations)
     paths: dict[str, Schema] = {}

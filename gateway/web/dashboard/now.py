@@ -1,0 +1,58 @@
+"""`/dashboard`: what is wrong, the counts of this moment, and the newest tasks."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from gateway.web.dashboard.page import Page, Visit
+from gateway.web.operations import status
+from gateway.web.tasks import lists
+
+NEWEST: Final = "10"
+_LINKS: Final = {
+    "task_": "/dashboard/tasks/",
+    "ep_": "/dashboard/endpoints/",
+}
+
+
+@Page(template="now.html")
+async def show(visit: Visit) -> Mapping[str, object]:
+    found = await visit.api.read(status.show)
+    tasks = await visit.api.read(lists.page, {"limit": NEWEST})
+    return {
+        "status": found,
+        "links": [link_of(problem["example"]) for problem in found["problems"]],
+        "strip": _strip(found["strip"]),
+        "tasks": tasks["data"],
+        "feed": await feed_of(visit),
+    }
+
+
+def link_of(name: str | None) -> str:
+    """The page of a thing by its id."""
+    for prefix, path in _LINKS.items():
+        if name and name.startswith(prefix):
+            return path + name
+    return "/dashboard"
+
+
+async def feed_of(visit: Visit) -> str:
+    """The address of the events from now on."""
+    after = await visit.context.reads.endpoints.last_before(visit.context.clock())
+    return f"/dashboard/feed?{urlencode({'after': after})}"
+
+
+def _strip(counts: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(name, number, address) of each count."""
+    states = [
+        (name, str(counts[name]), f"/dashboard/tasks?status={name}")
+        for name in ("queued", "launching", "running")
+    ]
+    late = f"{counts['oldestDueSeconds']:.0f} s"
+    return [
+        *states,
+        ("ended in the last hour", str(counts["endedLastHour"]), "/dashboard/tasks"),
+        ("deliveries due", str(counts["deliveriesDue"]), "/dashboard/deliveries?status=pending"),
+        ("the oldest of them", late, "/dashboard/deliveries?status=pending"),
+        ("launchers", str(counts["launchersLive"]), "/dashboard/launchers"),
+    ]

@@ -1,0 +1,162 @@
+"""`/dashboard/tasks/{id}`: one task: explanation, timeline, log, diff, receipts, attempts."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.responses import StreamingResponse
+
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.tasks.event import Event
+from gateway.web.dashboard.diff import files_of
+from gateway.web.dashboard.page import Page, Visit, action
+from gateway.web.tasks import explain, receipts, results, tasks
+from gateway.web.tasks.views import event_view
+
+EVENTS: Final = 500
+"""The newest that are shown."""
+LOG_BYTES: Final = 200_000
+"""The end of the log that is shown."""
+DIFF_BYTES: Final = 400_000
+TERMINAL: Final = frozenset(
+    {"completed", "needs_review", "failed", "timed_out", "cancelled", "expired"}
+)
+QUIET: Final = frozenset({"task.heartbeat", "task.log", "task.patch", "task.trajectory"})
+"""Events that no timeline shows: they have tabs of their own, or say nothing."""
+Variables = Mapping[str, object]
+
+
+@Page(template="task.html")
+async def show(visit: Visit) -> Variables:
+    name, tab = visit.path["task_id"], visit.query.get("tab", "timeline")
+    task = await visit.api.read(tasks.show, {"include": "attempts,deliveries"}, task_id=name)
+    read = TABS.get(tab, _timeline)
+    return {
+        "task": task,
+        "tab": tab if tab in TABS else "timeline",
+        "tabs": tuple(TABS),
+        "explanation": await visit.api.read(explain.show, task_id=name),
+        "has_ended": task["status"] in TERMINAL,
+        "may_act": visit.api.may(tasks.cancel),
+        "may_release": visit.api.may(tasks.release),
+        "agent_command": " ".join(task["agent"]["command"] or ()),
+        "feed": await _feed_of(visit, name),
+        **await read(visit, name),
+    }
+
+
+async def _feed_of(visit: Visit, name: str) -> str:
+    newest = await visit.context.reads.newest_events(name, 1)
+    return f"/dashboard/tasks/{quote(name)}/feed?after={newest[-1].seq if newest else 0}"
+
+
+async def _timeline(visit: Visit, name: str) -> Variables:
+    events = await visit.context.reads.newest_events(name, EVENTS)
+    shown = [_entry(event) for event in reversed(events) if event.type not in QUIET]
+    return {"entries": shown, "is_cut": len(events) == EVENTS}
+
+
+def _entry(event: Event) -> Variables:
+    """An event in one line: the fields of its data that say something."""
+    view = event_view(event)
+    data = _plain(view.data)
+    fields = [
+        (field, _text_of(data[field]))
+        for field in ("stage", "message", "summary", "reason", "detail", "prUrl", "error", "code")
+        if data.get(field)
+    ]
+    return {
+        "at": view.at,
+        "type": view.type,
+        "attempt": view.attempt,
+        "source": view.source,
+        "is_applied": view.applied,
+        "reason": view.reason,
+        "fields": fields,
+        "seq": view.seq,
+    }
+
+
+def _plain(data: object) -> Mapping[str, Any]:
+    return data if isinstance(data, dict) else {}
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, dict):
+        return ": ".join(str(value[key]) for key in ("code", "message") if value.get(key))
+    return str(value)
+
+
+async def _log(visit: Visit, name: str) -> Variables:
+    text, is_cut = await _tail(visit, name)
+    return {"log": text, "is_cut": is_cut}
+
+
+async def _tail(visit: Visit, name: str) -> tuple[str, bool]:
+    """The end of the log, page by page."""
+    kept, after, is_cut = "", 0, False
+    while True:
+        page = await visit.api.read(results.logs, {"after": str(after)}, task_id=name)
+        if not page["data"]:
+            return kept, is_cut
+        kept += "".join(piece["chunk"] for piece in page["data"])
+        is_cut = is_cut or len(kept) > LOG_BYTES
+        kept, after = kept[-LOG_BYTES:], int(page["nextCursor"])
+
+
+async def _diff(visit: Visit, name: str) -> Variables:
+    try:
+        response = await visit.api.open(results.patch, task_id=name)
+    except ApiError as exc:
+        return {"files": (), "missing": exc.detail, "is_cut": False}
+    text = await _text(response) if isinstance(response, StreamingResponse) else ""
+    return {"files": files_of(text[:DIFF_BYTES]), "missing": "", "is_cut": len(text) > DIFF_BYTES}
+
+
+async def _text(response: StreamingResponse) -> str:
+    pieces = [
+        piece if isinstance(piece, str) else bytes(piece).decode("utf-8", "replace")
+        async for piece in response.body_iterator
+    ]
+    return "".join(pieces)
+
+
+async def _receipts(visit: Visit, name: str) -> Variables:
+    return {"receipts": await visit.api.read(receipts.show, task_id=name)}
+
+
+async def _nothing_more(_visit: Visit, _name: str) -> Variables:
+    return {}
+
+
+TABS: Final[Mapping[str, Callable[[Visit, str], Awaitable[Variables]]]] = {
+    "timeline": _timeline,
+    "log": _log,
+    "diff": _diff,
+    "receipts": _receipts,
+    "attempts": _nothing_more,
+    "deliveries": _nothing_more,
+    "request": _nothing_more,
+}
+
+
+@action
+async def cancel(visit: Visit) -> str:
+    name = visit.path["task_id"]
+    await visit.api.change(tasks.cancel, name=visit.form.get("once", ""), task_id=name)
+    return f"/dashboard/tasks/{quote(name)}?done=cancelled"
+
+
+@action
+async def retry(visit: Visit) -> str:
+    name = visit.path["task_id"]
+    await visit.api.change(tasks.retry, name=visit.form.get("once", ""), task_id=name)
+    return f"/dashboard/tasks/{quote(name)}?done=retried"
+
+
+@action
+async def release(visit: Visit) -> str:
+    name, attempt = visit.path["task_id"], visit.path["attempt"]
+    reason = {"reason": visit.form.get("reason", "")}
+    await visit.api.change(tasks.release, reason, task_id=name, attempt=attempt)
+    return f"/dashboard/tasks/{quote(name)}?done=released"

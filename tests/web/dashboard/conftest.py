@@ -1,0 +1,22 @@
+"""A gateway, and a browser before it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.web.callers import GatewayHarness, open_gateway
+from tests.web.dashboard.browser import Browser, browser_of
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def browser(gateway: GatewayHarness) -> AsyncIterator[Browser]:
+    opened = browser_of(gateway)
+    async with opened.http:
+        yield opened

@@ -1,0 +1,187 @@
+"""The pages of the dashboard: every page is shown, acts through the API, and trusts no text."""
+
+import re
+from html import unescape
+
+import pytest
+
+from tests.web.callers import Agent, GatewayHarness
+from tests.web.dashboard.browser import Browser
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+TABS = ("timeline", "log", "diff", "receipts", "attempts", "deliveries", "request")
+DIFF = "diff --git a/é.py b/é.py\n--- a/é.py\n+++ b/é.py\n@@ -1 +1,2 @@\n app\n+<b>health</b>\n"
+RECEIPT = {"command": f"make {EVIL}", "exitCode": 1, "seconds": 1.0, "outputTail": EVIL}
+
+
+async def _busy(agent: Agent) -> None:
+    """An agent that writes markup wherever it may write."""
+    await agent.emit("task.started", "m1")
+    await agent.emit("task.progress", "m2", stage="agent", message=EVIL)
+    await agent.emit("task.log", "m3", chunk=EVIL, offset=0)
+    ended = await agent.emit(
+        "task.needs_review", "m4", summary=EVIL, branchName="b", validation=[RECEIPT], patch=DIFF
+    )
+    assert ended.status_code == 202, ended.text
+
+
+async def test_no_text_of_an_agent_becomes_markup(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    job, agent = await gateway.launch(title=EVIL, prompt=EVIL, metadata={EVIL: EVIL})
+    await _busy(agent)
+    await browser.log_in()
+    pages = ["/dashboard", "/dashboard/tasks"]
+    pages += [f"/dashboard/tasks/{job['taskId']}?tab={tab}" for tab in TABS]
+    seen = ""
+    for path in pages:
+        response = await browser.get(path)
+        assert response.status_code == 200
+        assert "<script>" not in response.text
+        assert "<img" not in response.text
+        assert "<b>health" not in response.text
+        policy = response.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        seen += unescape(response.text)
+    assert seen.count(EVIL) >= len(pages)
+    assert "+<b>health</b>" in seen
+
+
+async def test_every_page_is_shown_when_there_is_nothing_yet(browser: Browser) -> None:
+    await browser.log_in()
+    for name in ("", "/tasks", "/launchers", "/endpoints", "/deliveries", "/health"):
+        page = await browser.page(f"/dashboard{name}")
+        assert page.count("<h1") == 1
+        assert "slipgate" in page
+
+
+async def test_every_link_of_every_page_leads_somewhere(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    made = await gateway.post(
+        "/v1/endpoints", {"url": "https://app.example/x", "eventTypes": ["*"]}, scope="ops"
+    )
+    assert made.status_code == 201
+    _, agent = await gateway.launch(callbackUrl="https://app.example/hook")
+    await _busy(agent)
+    await browser.log_in()
+    waiting, seen = ["/dashboard"], set[str]()
+    while waiting:
+        path = waiting.pop()
+        response = await browser.get(path)
+        assert response.status_code == 200, (path, response.text)
+        if response.headers["content-type"].startswith("text/html"):
+            found = re.findall(r'href="(/[^"#]*)', response.text)
+            new = {unescape(link) for link in found if "/feed" not in link} - seen
+            seen |= new
+            waiting += sorted(new)
+    assert {path.split("/")[2] for path in seen if path.startswith("/dashboard/")} >= {
+        *("tasks", "launchers", "endpoints", "deliveries", "health", "static"),
+    }
+
+
+async def test_a_task_is_cancelled_and_tried_again_once(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    task = await gateway.create()
+    path = f"/dashboard/tasks/{task['id']}"
+    await browser.log_in("tasks")
+    page = await browser.page(path)
+    for _ in range(2):  # a form that is sent twice has one effect
+        response = await browser.send(page, f"{path}/cancel")
+        assert 'role="status"' in response.text
+    assert (await gateway.task(task["id"]))["status"] == "cancelled"
+    page = await browser.page(path)
+    await browser.send(page, f"{path}/retry")
+    await browser.send(page, f"{path}/retry")
+    shown = await gateway.task(task["id"])
+    assert (shown["status"], shown["attempt"]) == ("queued", 2)
+
+
+async def test_one_who_may_only_read_sees_no_action_and_can_do_none(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    task = await gateway.create()
+    path = f"/dashboard/tasks/{task['id']}"
+    await browser.log_in("read")
+    page = await browser.page(path)
+    assert '/cancel"' not in page
+    token = re.search(r'name="csrf" value="(\w+)"', page)
+    assert token
+    response = await browser.http.post(f"{path}/cancel", data={"csrf": token[1]})
+    assert response.status_code == 403
+    for name in ("launchers", "endpoints", "deliveries"):
+        assert (await browser.get(f"/dashboard/{name}")).status_code == 403
+
+
+async def test_a_project_sees_its_own_tasks_alone(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    task = await gateway.create()
+    await browser.log_in("other")
+    assert task["id"] not in await browser.page("/dashboard/tasks")
+    response = await browser.get(f"/dashboard/tasks/{task['id']}")
+    assert response.status_code == 404
+    assert "There is no such task" in response.text
+
+
+async def test_filters_are_those_of_the_api(gateway: GatewayHarness, browser: Browser) -> None:
+    first, second = await gateway.create(), await gateway.create()
+    await gateway.post(f"/v1/tasks/{first['id']}/cancel")
+    await browser.log_in()
+    page = await browser.page("/dashboard/tasks?status=cancelled&flag=&errorCode=")
+    assert first["id"] in page
+    assert second["id"] not in page
+    assert "slipgate tasks list --status=cancelled" in page
+    wrong = await browser.get("/dashboard/tasks?status=done")
+    assert wrong.status_code == 422
+    assert "Expected some of" in wrong.text
+
+
+async def test_an_endpoint_is_made_rotated_disabled_enabled_and_replayed(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    await browser.log_in()
+    page = await browser.page("/dashboard/endpoints")
+    made = await browser.send(
+        page, "/dashboard/endpoints", url="https://app.example/x", eventTypes="task.*"
+    )
+    assert made.headers["content-type"].startswith("text/plain")
+    name, secret = made.text.split()
+    assert secret.startswith("whsec_")
+    path = f"/dashboard/endpoints/{name}"
+    page = await browser.page(path)
+    assert secret not in page
+    rotated = await browser.send(page, f"{path}/rotate-secret", overlapSeconds="60")
+    assert rotated.text.split()[1].startswith("whsec_")
+    assert rotated.text.split()[1] != secret
+    wrong = await browser.send(page, f"{path}/rotate-secret", overlapSeconds="x")
+    assert wrong.status_code == 422
+    assert "overlapSeconds" in wrong.text
+    page = (await browser.send(page, f"{path}/disable")).text
+    assert "disabled" in page
+    page = (await browser.send(page, f"{path}/enable", backlog="deliver")).text
+    replayed = await browser.send(page, f"{path}/replay", since="2026-01-01T00:00", dryRun="on")
+    assert "A replay would send 0 deliveries" in replayed.text
+    shown = (await gateway.get(f"/v1/endpoints/{name}", scope="ops")).json()
+    assert shown["enabled"]
+
+
+async def test_the_feed_goes_on_behind_the_last_event(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    task = await gateway.create()
+    await browser.log_in()
+    page = await browser.page(f"/dashboard/tasks/{task['id']}")
+    feed = re.search(r'data-feed="([^"]+)"', page)
+    assert feed
+    assert unescape(feed[1]) == f"/dashboard/tasks/{task['id']}/feed?after=1"
+    events = await browser.get(unescape(feed[1]))
+    assert events.json()["data"] == []
+
+
+@pytest.mark.parametrize("name", ["../session.py", "none.css", "dashboard.js.map"])
+async def test_no_other_file_is_served(browser: Browser, name: str) -> None:
+    response = await browser.get(f"/dashboard/static/{name}")
+    assert response.status_code == 404
