@@ -21,6 +21,20 @@ def read(path: Path, *, most: int | None = None) -> bytes | None:
     return None
 
 
+def copy(source: Path, target: Path, *, most: int) -> bool:
+    """Copy what `read` would return, with the time of its last change; False where that is None."""
+    try:
+        changed_at = source.lstat().st_mtime_ns
+    except OSError:
+        return False
+    content = read(source, most=most)
+    if content is None:
+        return False
+    target.write_bytes(content)
+    os.utime(target, ns=(changed_at, changed_at))
+    return True
+
+
 def is_directory(path: Path) -> bool:
     """True for a directory that is no link."""
     try:

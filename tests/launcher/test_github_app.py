@@ -308,7 +308,7 @@ async def test_agents_that_ask_for_a_new_token_get_one_that_nobody_had(
     lines = Lines()
     answers = TokenAnswers(client, app, "l1", lines.log, Time().sleep)
     running = asyncio.create_task(answers.run())
-    await until(lambda: len(gateway.token_answers) == 2)
+    await until(lambda: len(lines.of("github_token")) == 2)
     running.cancel()
     made, none = (gateway.token_answers[name] for name in ("tok_1", "tok_2"))
     assert made.token == github.token(2) != kept.value

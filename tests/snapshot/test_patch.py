@@ -2,7 +2,9 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from snapshot.runner.repository.git import Git
 from snapshot.runner.repository.remote import Remote
 from snapshot.runner.stop import Stop
 from tests.snapshot.agent import Agent
+from tests.snapshot.patience import until
 from tests.snapshot.repositories import WIDGETS, Bare, git
 
 
@@ -68,6 +71,29 @@ def test_a_socket_is_named(agent: Agent) -> None:
     there.bind("s")
     there.close()
     assert agent.patch().warnings == ("Left out (neither a file nor a link): `s`.",)
+
+
+def test_a_change_in_the_second_of_the_checkout_goes_out_though_the_size_stays(
+    ours: Git, remote: Bare, tmp_path: Path
+) -> None:
+    agents = (Agent(ours, remote, tmp_path / str(number)) for number in count())
+    agent = next(each for each in agents if is_changed_at_once(each))
+    changed_at = second_of(agent)
+    until(lambda: time.time() >= changed_at + 1, "the next second")
+    assert "+# Gadgets" in agent.patch().text
+    agent.does("git commit -qam gadgets")
+
+
+def is_changed_at_once(agent: Agent) -> bool:
+    """True if it changed a file in the very second of its checkout."""
+    made_at = second_of(agent)
+    agent.does("echo '# Gadgets' > README.md")
+    return second_of(agent) == made_at
+
+
+def second_of(agent: Agent) -> int:
+    """The time of the file's last change, as git compares it."""
+    return int((agent.checkout / "README.md").stat().st_ctime)
 
 
 def test_only_if_nothing_is_left_there_is_nothing(agent: Agent) -> None:

@@ -83,7 +83,7 @@ def fill(git: Git, clone: Clone, applied: Applied, checkout: Path) -> None:
     ours = git.at(applied.directory, work_tree=checkout)
     ours("checkout-index", "--all", "--force", "--index", seconds=CHECKOUT_SECONDS)
     theirs = checkout / ".git"
-    shutil.copyfile(applied.directory / ".git" / "index", theirs / "index")
+    shutil.copy2(applied.directory / ".git" / "index", theirs / "index")
     for objects in (*applied.borrowed, applied.directory / ".git" / "objects"):
         shutil.copytree(objects, theirs / "objects", dirs_exist_ok=True, copy_function=_copy_if_new)
     (theirs / "objects" / "info" / "alternates").unlink(missing_ok=True)

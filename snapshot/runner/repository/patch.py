@@ -92,10 +92,10 @@ def make(
     comparing = workdir / "bytes"
     init_borrowing(comparing, start.base_sha, objects=[start.objects])
     write_attributes(comparing, RAW_ATTRIBUTES)
-    index = files.read(start.index, most=LARGEST_INDEX_BYTES)
-    (comparing / ".git" / "index").write_bytes(index or b"")
     ours = git.at(comparing, work_tree=start.work_tree)
-    if index is None:
+    # With its time: git trusts no entry that is as young as the index, as its file may have changed
+    # again in that second.
+    if not files.copy(start.index, comparing / ".git" / "index", most=LARGEST_INDEX_BYTES):
         ours("read-tree", start.base_sha)
     left = left_files.read(start.clone)
     found = changes.find(ours, start.work_tree, agents, is_secret=is_secret, left=left)

@@ -49,7 +49,7 @@ def begin(git: Git, clone: Clone, work_tree: Path, *, path: str = "") -> Startin
     ours("read-tree", "--reset", "-u", clone.base_sha, seconds=CHECKOUT_SECONDS)
     base_sha = clone.base_sha
     state = StartingState(clone=clone.directory, base_sha=base_sha, work_tree=work_tree, path=path)
-    shutil.copyfile(state.index, work_tree / ".git" / "index")
+    shutil.copy2(state.index, work_tree / ".git" / "index")  # with its time: see `patch.make`
     _record_bytes(ours, clone.directory)
     return state
 
