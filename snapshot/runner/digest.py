@@ -1,6 +1,7 @@
 """The digest of a snapshot's scripts, printed when run: it tells them from all others."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +13,18 @@ def script_digest() -> str:
     """SHA-256 over the names and contents of the scripts and the lock of their libraries."""
     folder = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
-    for file in sorted(_files(folder)):
-        name, content = file.relative_to(folder).as_posix(), file.read_bytes()
+    for name in sorted(_names(folder)):
+        content = (folder / name).read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    yield from (folder / name for name in BESIDE if (folder / name).is_file())
-    for path in (folder / "runner").rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path
+def _names(folder: Path) -> Iterator[str]:
+    yield from (name for name in BESIDE if (folder / name).is_file())
+    for directory, inner, names in os.walk(folder / "runner"):
+        inner[:] = [name for name in inner if name != "__pycache__"]
+        above = Path(directory).relative_to(folder).as_posix()
+        yield from (f"{above}/{name}" for name in names)
 
 
 if __name__ == "__main__":
