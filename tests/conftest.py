@@ -3,10 +3,12 @@
 import gc
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -35,28 +37,45 @@ IN_MEMORY: Final = frozenset({"app", "cli", "loops", "store", "web"})
 lie on a real one: a confined command may write to shared memory."""
 LONG: Final = frozenset({"benchmarks", "e2e", "github_actions", "launches", "simulation"})
 """Folders of tests that take seconds each."""
-WORKERS_PER_CORE = 3
-"""Tests of real programs wait for them most of the time."""
+CLIENTS: Final = frozenset({"answer", "engine", "misbehaving_models", "prices", "protocols"})
+"""Of the snapshot: tests of the providers' own clients, whose import takes four seconds."""
+WORKERS_PER_CORE = 2
+"""Tests of real programs wait for them some of the time; a worker collects for ten seconds."""
 
 
 def pytest_configure() -> None:
-    """One fork server for all that run side by side: they inherit its address."""
+    """One fork server for all that run side by side: they inherit its address. What is made while
+    tests are collected is no garbage."""
     server()
+    gc.disable()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long ones first in the share of each worker, so that none is left alone with one."""
+    """The long ones first in the share of each worker, so that none is left alone with one; the
+    rest by file, so that what the tests of a file share is made once."""
     workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
-    longs = [item for item in items if item.path.parent.name in LONG]
-    rest = [item for item in items if item.path.parent.name not in LONG]
-    shares = [longs[number::workers] + rest[number::workers] for number in range(workers)]
-    items[:] = [item for share in shares for item in share]
+    kinds: dict[str, list[pytest.Item]] = {"long": [], "client": [], "": []}
+    for item in items:
+        kinds[_kind(item)].append(item)
+    shares = [kinds["long"][number::workers] for number in range(workers)]
+    shares[0] += kinds["client"]
+    rest = iter(kinds[""])
+    for share in shares:
+        share.extend(islice(rest, max(0, len(items) // workers - len(share))))
+    items[:] = [*chain.from_iterable(shares), *rest]
+
+
+def _kind(item: pytest.Item) -> str:
+    if item.path.parent.name in LONG:
+        return "long"
+    return "client" if item.path.stem.removeprefix("test_") in CLIENTS else ""
 
 
 def pytest_collection_finish() -> None:
     """Imports and collected tests stay: no collection of garbage looks at them again."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -69,9 +88,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def tmp_path(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """A folder of the test's own: in memory where that is enough and there is one."""
+    """A folder of the test's own: in memory where that is enough and there is one. It is removed
+    at once: left to pytest, a later run removes them all at its end, on one core."""
     if request.path.parent.name in IN_MEMORY and MEMORY.is_dir():
-        with tempfile.TemporaryDirectory(prefix="slipgate-", dir=MEMORY) as folder:
-            yield Path(folder)
+        with tempfile.TemporaryDirectory(prefix="slipgate-", dir=MEMORY) as made:
+            yield Path(made)
     else:
-        yield tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:30])
+        folder = tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:30])
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)

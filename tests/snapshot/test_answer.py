@@ -11,12 +11,11 @@ import httpx2
 import pytest
 
 from snapshot.runner.agent import answer, chat
-from snapshot.runner.agent.anthropic_chat import AnthropicChat
 from snapshot.runner.agent.chat_stream import assembled
-from snapshot.runner.agent.openai_chat import OpenAIChat
 from snapshot.runner.agent.provider_errors import ModelFailure
 from snapshot.runner.configuration import ModelAccess
 from snapshot.runner.variables import Secret
+from tests.snapshot.clients import client_of
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 
@@ -79,10 +78,9 @@ def test_a_connection_that_ends_too_early_is_an_answer_that_broke_off(sent: byte
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_an_error_that_breaks_off_can_be_asked_again(provider: str) -> None:
     sent = b'HTTP/1.1 500 Oops\r\ncontent-length: 500\r\n\r\n{"error": '
-    kind = AnthropicChat if provider == "anthropic" else OpenAIChat
     messages: list[chat.Message] = [{"role": "system", "content": "Be careful."}]
     with serving(sent, closes=True) as url:
-        client = kind(ModelAccess(provider=provider, name="m", key=Secret("k"), base_url=url))
+        client = client_of(ModelAccess(provider=provider, name="m", key=Secret("k"), base_url=url))
         with pytest.raises(ModelFailure) as caught:
             client.complete([*messages, {"role": "user", "content": "Do it."}])
     assert caught.value.retryable

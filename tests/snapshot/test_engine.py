@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.agent.chat import Chat, Message
+from snapshot.runner.agent.chat import Message
 from snapshot.runner.configuration import ModelAccess
 from snapshot.runner.failure import Failure
 from snapshot.runner.variables import Secret
+from tests.snapshot.clients import client_of
 from tests.snapshot.http_stub import HttpStub, Request, Response
 from tests.snapshot.model_stub import ModelStub, chatter, completion, tool_call
 
@@ -43,20 +44,6 @@ def access(base_url: str, *, provider: str = "openai", name: str = "gpt-5") -> M
     return ModelAccess(provider=provider, name=name, key=Secret("sk-test"), base_url=base_url)
 
 
-def openai_chat(model: ModelAccess) -> Chat:
-    """OpenAI's client and all that speak its protocol."""
-    from snapshot.runner.agent.openai_chat import OpenAIChat  # noqa: PLC0415 - takes a second
-
-    return OpenAIChat(model)
-
-
-def anthropic_chat(model: ModelAccess) -> Chat:
-    """Anthropic's client."""
-    from snapshot.runner.agent.anthropic_chat import AnthropicChat  # noqa: PLC0415 - takes seconds
-
-    return AnthropicChat(model)
-
-
 @pytest.fixture
 def model() -> ModelStub:
     """A model."""
@@ -65,7 +52,7 @@ def model() -> ModelStub:
 
 def test_words_calls_tokens_and_price_are_read(model: ModelStub) -> None:
     model.answer = lambda turn: tool_call("ls")
-    reply = openai_chat(access(model.base_url)).complete(MESSAGES)
+    reply = client_of(access(model.base_url)).complete(MESSAGES)
     assert reply.text == "Next step."
     assert [(call.name, call.arguments) for call in reply.calls] == [("bash", '{"command": "ls"}')]
     assert (reply.tokens.input, reply.tokens.output) == (1000, 10)
@@ -75,7 +62,7 @@ def test_words_calls_tokens_and_price_are_read(model: ModelStub) -> None:
 
 def test_an_unknown_model_has_no_price(model: ModelStub) -> None:
     model.answer = lambda turn: chatter("hi")
-    reply = openai_chat(access(model.base_url, name="scripted-1")).complete(MESSAGES)
+    reply = client_of(access(model.base_url, name="scripted-1")).complete(MESSAGES)
     assert reply.tokens.cost_usd is None
     model.http.stop()
 
@@ -101,7 +88,7 @@ def test_a_refusal_has_a_code(
     error = {"error": {"message": message, "type": "e", "code": message}}
     model.answer = lambda turn: Response(status=status, content=error, headers=QUICK)
     with pytest.raises(Failure) as caught:
-        openai_chat(access(model.base_url)).complete(MESSAGES)
+        client_of(access(model.base_url)).complete(MESSAGES)
     assert (caught.value.code, caught.value.retryable) == (code, is_retryable)
     assert "sk-test" not in caught.value.message
     model.http.stop()
@@ -129,14 +116,14 @@ def test_a_refusal_has_a_code(
 def test_garbage_is_called_garbage(model: ModelStub, response: Response) -> None:
     model.answer = lambda turn: response
     with pytest.raises(Failure) as caught:
-        openai_chat(access(model.base_url)).complete(MESSAGES)
+        client_of(access(model.base_url)).complete(MESSAGES)
     assert caught.value.code == "model_garbage"
     model.http.stop()
 
 
 def test_a_provider_that_is_not_there_is_unreachable(model: ModelStub) -> None:
     model.http.stop()
-    chat = openai_chat(access(model.base_url))
+    chat = client_of(access(model.base_url))
     with pytest.raises(Failure) as caught:
         chat.complete(MESSAGES)
     assert (caught.value.code, caught.value.retryable) == ("model_unreachable", True)
@@ -166,7 +153,7 @@ def test_anthropic_is_spoken_to_in_its_own_form(tmp_path: Path) -> None:
 
     http = HttpStub(answer)
     model = access(http.url, provider="anthropic", name="claude-sonnet-4-5")
-    reply = anthropic_chat(model).complete(CONVERSATION)
+    reply = client_of(model).complete(CONVERSATION)
     http.stop()
     assert (reply.text, reply.calls[0].arguments) == ("Editing.", '{"command": "ls"}')
     assert reply.tokens.input == 1000
