@@ -27,6 +27,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A shell that starts the tests in the background has these ignored, and every program with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+# Certificates of these surroundings would be loaded by each client of each test: 50 ms.
+for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+    os.environ.pop(name, None)
 OWN_PYTHON = str(Path(sys.base_prefix) / "bin")
 if OWN_PYTHON not in os.environ["PATH"].split(os.pathsep):
     os.environ["PATH"] = os.pathsep.join([OWN_PYTHON, os.environ["PATH"]])

@@ -49,7 +49,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("slipgate-*.whl")
     venv.create(folder / "venv")
     python = folder / "venv" / "bin" / "python"
-    run(*pip, "--python", python, "install", *offline, wheel, folder=folder)
+    run(*pip, "--python", python, "install", "--no-compile", *offline, wheel, folder=folder)
     (library,) = (folder / "venv").glob("lib/python*/site-packages")
     # Our own editable install is not seen through this: what is named there is not read again.
     (library / "locked.pth").write_text(sysconfig.get_path("purelib"))

@@ -26,6 +26,7 @@ def make_old(path: Path, schema: int) -> None:
 def _template(schema: int) -> Path:
     path = Path(tempfile.mkdtemp(prefix="slipgate-tests-")) / "old.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA synchronous = OFF")
         database.executescript(DUMP.read_text())
         for number in SCHEMAS[1 : SCHEMAS.index(schema) + 1]:
             (file,) = FOLDER.glob(f"{number:04}_*.sql")
