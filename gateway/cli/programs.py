@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Annotated, cast
@@ -21,12 +22,15 @@ def gateway(take_over: TakeOver = False) -> None:
     Example: SLIPGATE_PORT=8700 slipgate gateway
     """
     gc.disable()  # until the server configures it: collecting during the imports costs a tenth
-    with _without("rich", "pygments"):
-        # The server's imports would cost every other command half a second.
-        from gateway.server import serve  # noqa: PLC0415
+    with ThreadPoolExecutor(1) as beside:
+        # A file of private authorities takes 30 ms, in which OpenSSL leaves Python to the imports.
+        settings = beside.submit(read_settings, os.environ)
+        with _without("rich", "pygments"):
+            # The server's imports would cost every other command half a second.
+            from gateway.server import serve  # noqa: PLC0415
 
     close_own_process()
-    serve(read_settings(os.environ), take_over=take_over)
+    serve(settings.result(), take_over=take_over)
 
 
 def launcher(
