@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -13,6 +12,7 @@ import httpx
 from gateway.loops.deliveries.schedule import read_retry_after
 from gateway.loops.egress.address_guard import AddressRefused, NameNotFound, is_tls
 from gateway.wire.signing import sign
+from gateway.wire.urls import read_url
 
 TIME_LIMIT: Final = 15.0
 """Seconds for the whole attempt, the name look-up included."""
@@ -186,11 +186,10 @@ async def _exchange(
     )
 
 
-@lru_cache(maxsize=512)  # to read it anew takes 60 µs
 def _url(text: str) -> tuple[httpx.URL, str]:
     """The address, and its host with the port."""
     try:
-        url = httpx.URL(text)
+        url = read_url(text)
         return url, url.netloc.decode("ascii")
     except ValueError as exc:
         raise httpx.InvalidURL("It is no URL") from exc

@@ -9,6 +9,7 @@ import httpx
 from gateway.domain.repositories.hosts import MAX_HOST, is_host
 from gateway.web.context import Context
 from gateway.web.http.fields import wrong_field
+from gateway.wire.urls import read_url
 
 _SETTING: Final = "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true on the gateway"
 _ALLOWED_BY: Final = f"http is allowed by {_SETTING}"
@@ -50,7 +51,7 @@ def masked_url(url: str) -> str:
     return parts._replace(query="***" if parts.query else "", fragment="").geturl()
 
 
-@lru_cache(maxsize=512)  # an application has one callback address: to read it anew takes 60 µs
+@lru_cache(maxsize=512)  # an application has few callback addresses
 def _parsed(url: str) -> httpx.URL | None:
     """The URL as httpx reads it; None if it cannot, or if other readers would differ."""
     if not url.isprintable() or any(sign in url for sign in " \\"):
@@ -58,7 +59,7 @@ def _parsed(url: str) -> httpx.URL | None:
     try:
         parts = urlsplit(url)
         has_port = parts.port != 0
-        parsed = httpx.URL(url)
+        parsed = read_url(url)
     except (ValueError, httpx.InvalidURL):
         return None
     is_whole = bool(parts.hostname) and "@" not in parts.netloc
