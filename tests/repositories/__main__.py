@@ -8,6 +8,7 @@ from typing import Final
 from snapshot.runner.reporting.events import Receipt
 from snapshot.runner.validation.ecosystems import LAST, TABLE
 from snapshot.runner.validation.folder import Folder
+from snapshot.runner.validation.results import number_ran
 from tests.repositories.validation import validate
 
 TAIL_LINES: Final = 15
@@ -22,7 +23,8 @@ def main() -> int:
     parser.add_argument("--tails", action="store_true", help="print the output of what failed")
     wanted = parser.parse_args()
     print(
-        "| repository | ecosystem | set-up | checks | status | reason |\n|---|---|---|---|---|---|"
+        "| repository | ecosystem | set-up | checks | status | tests | reason |\n"
+        "|---|---|---|---|---|---|---|"
     )
     is_whole = True
     for checkout in sorted(each for each in wanted.folder.iterdir() if each.is_dir()):
@@ -37,7 +39,7 @@ def main() -> int:
 def row(checkout: Path, receipts: list[Receipt]) -> str:
     """One row of the table: the checks' own status, or that of the set-up if it failed."""
     folder = Folder(checkout=checkout.resolve())
-    names = [row.name for row in (*TABLE, LAST) if folder.has(*row.markers, *row.sources)]
+    names = [row.name for row in (*TABLE, *LAST) if folder.has(*row.markers, *row.sources)]
     checks = [each for each in receipts if is_check(each, receipts)]
     steps = [each for each in receipts if each not in checks]
     return _cells(
@@ -46,6 +48,7 @@ def row(checkout: Path, receipts: list[Receipt]) -> str:
         "; ".join(each.command for each in steps),
         "; ".join(each.command for each in checks),
         "; ".join(each.status for each in checks) or "no check",
+        "; ".join(_counted(each) for each in checks),
         "; ".join(each.reason for each in checks if each.reason),
     )
 
@@ -54,6 +57,11 @@ def is_check(receipt: Receipt, receipts: list[Receipt]) -> bool:
     """True for the last receipt, and for those without an installation's name."""
     words = ("install", "venv", " sync", " ci", "deps.get", "pub get", "-B build", "--build")
     return receipt is receipts[-1] or not any(word in receipt.command for word in words)
+
+
+def _counted(receipt: Receipt) -> str:
+    """The tests, or packages with tests, that the end of its output counts."""
+    return str(number_ran(receipt.output_tail) or "-")
 
 
 def _print_tails(receipts: list[Receipt]) -> None:

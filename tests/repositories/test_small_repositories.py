@@ -18,6 +18,7 @@ GO_TEST = 'package a\n\nimport "testing"\n\nfunc TestA(t *testing.T) {}\n'
 GO = {"go.mod": "module a\n\ngo 1.21\n", "a.go": "package a\n"}
 NODE_TEST = 'require("node:test")("a", () => {})\n'
 CARGO = {"Cargo.toml": '[package]\nname = "a"\nversion = "0.1.0"\nedition = "2021"\n'}
+CMAKE = "cmake_minimum_required(VERSION 3.10)\nproject(a NONE)\nenable_testing()\n"
 MAKE_GO = "test:\n\tfor each in .; do go test $$each; done; echo done\n"
 
 
@@ -86,6 +87,34 @@ REPOSITORIES: dict[str, tuple[tuple[str, ...], Mapping[str, str], tuple[str, str
         (),
         {".slipgate.yml": "checks: [python3 -m compileall -q .]\n", "a.py": ""},
         ("python3 -m compileall -q .", "passed", ""),
+    ),
+    "make that counts nothing": (
+        ("make",),
+        {"Makefile": "test:\n\tpython3 test_a.py || :\n", "test_a.py": UNITTEST},
+        ("python3 -m unittest discover", "passed", ""),
+    ),
+    "CMake": (
+        ("cmake", "make", "cc"),
+        {"CMakeLists.txt": CMAKE + "add_test(NAME a COMMAND cmake --version)\n"},
+        ("ctest --test-dir build --output-on-failure", "passed", ""),
+    ),
+    "CMake without a test": (
+        ("cmake", "make", "cc"),
+        {"CMakeLists.txt": CMAKE},
+        ("ctest --test-dir build --output-on-failure", "not_run", "no test ran"),
+    ),
+    "CMake that skips": (
+        ("cmake", "make", "cc"),
+        {
+            "CMakeLists.txt": CMAKE + "add_test(NAME a COMMAND cmake -E true)\n"
+            "set_tests_properties(a PROPERTIES SKIP_RETURN_CODE 0)\n"
+        },
+        ("ctest --test-dir build --output-on-failure", "not_run", "no test ran"),
+    ),
+    "Perl": (
+        ("perl", "prove"),
+        {"cpanfile": "", "t/a.t": 'print "1..1\\nok 1\\n";\n'},
+        ("prove -lr t", "passed", ""),
     ),
     "make of Go": (
         ("make", "go"),

@@ -134,6 +134,10 @@ STEPS = {
     "a job on Windows": (_workflow(STEP, job="runs-on: windows-latest"), []),
     "another environment of tox": (_workflow("      - run: tox run -e docset\n"), []),
     "an environment of tox for tests": (_workflow("      - run: tox -e py311\n"), ["tox -e py311"]),
+    "an environment of tox by a variable": (
+        _workflow(STEP.replace("pytest -q", "tox") + "        env: {TOXENV: docs}\n"),
+        [],
+    ),
     "no test": (_workflow("      - run: ruff check .\n"), []),
     "a step that installs a system": (
         _workflow("      - run: sudo apt-get install x && pytest\n"),

@@ -1,16 +1,23 @@
 """The table of ecosystems: marker → set-up → checks → tools."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
-from . import node, python
+from . import native, node, python
 from .folder import Folder
 from .plan import Argv, Command, Host, Part
 
 Steps = Callable[[Folder, Host], Iterator[Command]]
+_BATS: Final = ("test", "tests", "bats")
+"""Folders of a shell's tests."""
+LARGEST_RAKEFILE: Final = 20_000
+_RAKE_TASK: Final = re.compile(
+    r"(?m)^[ \t]*(?:task|\S*Task\.(?:new|create))[ (]*[:'\"](test|spec)\b"
+)
 
 
 class Ecosystem(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,8 +151,17 @@ def _ruby_checks(folder: Folder) -> Iterator[Command]:
     elif folder.has(".rspec") or (folder.has("spec") and "rspec" in gems.lower()):
         yield Command(argv=(*bundled, "rspec"), directory=folder.path)
     elif folder.has("Rakefile") and folder.has("test", "spec"):
-        target = "test" if folder.has("test") else "spec"
-        yield Command(argv=(*bundled, "rake", target), directory=folder.path)
+        yield Command(argv=(*bundled, "rake", _rake_task(folder)), directory=folder.path)
+
+
+def _rake_task(folder: Folder) -> str:
+    """The task that the Rakefile defines; else the name of the folder, for tasks of a gem.
+
+    Rake takes a folder's name, too: `rake test` without such a task ends well and does nothing.
+    """
+    defined = _RAKE_TASK.findall(folder.text("Rakefile")[:LARGEST_RAKEFILE])
+    folders = (name for name in ("test", "spec") if folder.has(name))
+    return next((name for name in ("test", "spec") if name in defined), next(folders))
 
 
 def _composer_setup(folder: Folder, _: Host) -> Iterator[Command]:
@@ -164,18 +180,41 @@ def _composer_checks(folder: Folder, _: Host) -> Iterator[Command]:
         yield Command(argv=("vendor/bin/phpunit",), directory=folder.path)
 
 
-def _cmake_checks(folder: Folder, _: Host) -> Iterator[Command]:
-    if "enable_testing" in folder.text("CMakeLists.txt") or "CTest" in folder.text(
-        "CMakeLists.txt"
-    ):
-        argv = ("ctest", "--test-dir", "build", "--output-on-failure")
-        yield Command(argv=argv, directory=folder.path)
+def _perl_plan(folder: Folder, host: Host) -> Part:
+    modules = host.home / "perl5"
+    return Part(
+        ecosystem="perl",
+        setup=tuple(
+            Command(argv=argv, directory=folder.path)
+            for argv in _perl_setup(folder, host, str(modules))
+        ),
+        checks=tuple(_perl_checks(folder)),
+        environ={"PERL5LIB": str(modules / "lib" / "perl5")},
+    )
 
 
-def _configure(folder: Folder, _: Host) -> Iterator[Command]:
-    if not folder.has("configure"):
-        yield Command(argv=("autoreconf", "--force", "--install"), directory=folder.path)
-    yield Command(argv=("sh", "./configure"), directory=folder.path)
+def _perl_setup(folder: Folder, host: Host, modules: str) -> Iterator[Argv]:
+    """Its modules, and for the tests of make and Build the build: it may compile C."""
+    if host.has("cpanm"):
+        yield ("cpanm", "--quiet", "--notest", "--local-lib", modules, "--installdeps", ".")
+    if folder.has("Makefile.PL"):
+        yield from (("perl", "Makefile.PL"), ("make",))
+    elif folder.has("Build.PL"):
+        yield from (("perl", "Build.PL"), ("./Build",))
+
+
+def _perl_checks(folder: Folder) -> Iterator[Command]:
+    argv: Argv = ("prove", "-lr", "t")
+    if folder.has("Makefile.PL"):
+        argv = ("make", "test")
+    elif folder.has("Build.PL"):
+        argv = ("./Build", "test")
+    yield Command(argv=argv, directory=folder.path)
+
+
+def _bats_checks(folder: Folder, _: Host) -> Iterator[Command]:
+    tests = next(name for name in _BATS if folder.has(f"{name}/*.bats"))
+    yield Command(argv=("bats", "--recursive", tests), directory=folder.path)
 
 
 def _pre_commit_setup(_: Folder, host: Host) -> Iterator[Command]:
@@ -303,34 +342,37 @@ TABLE: Final = (
         plan=_row("sbt", setup=_nothing, checks=_always(("sbt", "-batch", "test"))),
     ),
     Ecosystem(
-        name="cmake",
-        tools=("cmake",),
-        markers=("CMakeLists.txt",),
-        is_whole=True,
-        plan=_row(
-            "cmake",
-            setup=_always(("cmake", "-S", ".", "-B", "build"), ("cmake", "--build", "build")),
-            checks=_cmake_checks,
-        ),
-    ),
-    Ecosystem(
-        name="autotools",
+        name="C and C++",
         tools=("cc", "gcc", "clang"),
-        markers=("configure.ac", "configure.in", "configure"),
+        markers=native.MARKERS,
         is_whole=True,
-        plan=_row("autotools", setup=_configure, checks=_always(("make", "check"))),
+        plan=native.plan,
     ),
     Ecosystem(
         name="perl",
-        tools=("prove",),
+        tools=("perl",),
         markers=("Makefile.PL", "Build.PL", "cpanfile", "dist.ini"),
-        plan=_row("perl", setup=_nothing, checks=_always(("prove", "-lr", "t"))),
+        plan=_perl_plan,
+    ),
+    Ecosystem(
+        name="lua",
+        tools=("busted",),
+        markers=(".busted", "spec/*_spec.lua"),
+        plan=_row("lua", setup=_nothing, checks=_always(("busted",))),
     ),
 )
-LAST: Final = Ecosystem(
-    name="pre-commit",
-    tools=("pre-commit", "python3"),
-    markers=(".pre-commit-config.yaml",),
-    plan=_row("pre-commit", setup=_pre_commit_setup, checks=_pre_commit_checks),
+LAST: Final = (
+    Ecosystem(
+        name="bats",
+        tools=("bats",),
+        markers=tuple(f"{folder}/*.bats" for folder in _BATS),
+        plan=_row("bats", setup=_nothing, checks=_bats_checks),
+    ),
+    Ecosystem(
+        name="pre-commit",
+        tools=("pre-commit", "python3"),
+        markers=(".pre-commit-config.yaml",),
+        plan=_row("pre-commit", setup=_pre_commit_setup, checks=_pre_commit_checks),
+    ),
 )
-"""The checks of a repository that has no others."""
+"""The checks of a repository that has no others: the first of these."""

@@ -8,6 +8,7 @@ import msgspec
 from ..reporting.events import Receipt
 from .plan import Command, Part, Target, usable
 from .session import Session
+from .verdict import UNCOUNTED
 
 LARGEST_CHECKS = 20
 
@@ -62,22 +63,26 @@ class Execution:
         return absent(check.plain_line) or absent(self.session.script(check))
 
     def _run_target(self, target: Target) -> None:
-        """The project's one command for all tests, or the checks of its parts."""
+        """The project's one command for all tests, or the checks of its parts; both if the one
+        counts no tests."""
         wrapper = target.wrapper
         if wrapper is None:
             for part in target.parts:
                 self._run_part(part)
             return
         steps = self._steps(usable(target.parts))
-        if not self._is_wanted([*steps, wrapper]) or not self._is_set_up(steps, [wrapper]):
+        parts = [part for part in usable(target.parts) if part.checks]
+        own = [check for part in parts for check in part.checks]
+        if not self._is_wanted([*steps, wrapper, *own]) or not self._is_set_up(steps, [wrapper]):
             return
         absent = self.session.reason_against(wrapper) or self._lacks(wrapper)
-        parts = [part for part in usable(target.parts) if part.checks]
-        if absent and parts:
+        receipt = None if absent and parts else self._check(wrapper)
+        if receipt is None or receipt.reason == UNCOUNTED:
             for part in parts:
-                self._run_part(part, note=f"instead of `{wrapper.line}`: {absent}")
-            self._skip_missing(target.parts)
-        elif (receipt := self._check(wrapper)) is None or receipt.status != "not_run":
+                self._run_part(
+                    part, note=f"instead of `{wrapper.line}`: {absent}" if absent else ""
+                )
+        if receipt is None or receipt.status != "not_run":
             self._skip_missing(target.parts)
 
     def _lacks(self, command: Command) -> str:

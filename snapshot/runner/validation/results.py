@@ -24,13 +24,13 @@ class Closing(NamedTuple):
     line: re.Pattern[str]
     counts: re.Pattern[str] | None = None
     """Finds the numbers of tests that ran within the line, where they are many."""
-    is_one: bool = False
-    """Each such line stands for a test, or for a package with tests."""
+    each: int = 0
+    """1: each such line stands for a test, or for a package with tests; -1: it takes one away."""
 
 
-def _closing(tool: str, line: str, *, counts: str | None = None, is_one: bool = False) -> Closing:
+def _closing(tool: str, line: str, *, counts: str | None = None, each: int = 0) -> Closing:
     compiled = re.compile(counts) if counts else None
-    return Closing(tool, re.compile(line), compiled, is_one)
+    return Closing(tool, re.compile(line), compiled, each)
 
 
 _RAN: Final = r"(\d+) (?:passed|failed|errors?|xfailed|xpassed)\b"
@@ -43,13 +43,11 @@ CLOSINGS: Final = (
     ),
     _closing("unittest", r"Ran (?P<ran>\d+) tests? in "),
     _closing("unittest", r"(?:OK|FAILED) \(.*\bskipped=(?P<not_run>\d+)"),
-    _closing(
-        "go", r"ok[ \t]+\S+[ \t]+(?:\d[\d.]*s|\(cached\))(?!.*\[no tests to run\])", is_one=True
-    ),
-    _closing("go", r"--- (?:PASS|FAIL): \S", is_one=True),
+    _closing("go", r"ok[ \t]+\S+[ \t]+(?:\d[\d.]*s|\(cached\))(?!.*\[no tests to run\])", each=1),
+    _closing("go", r"--- (?:PASS|FAIL): \S", each=1),
     _closing("gotestsum", r"DONE (?P<ran>\d+) tests?\b"),
     _closing("cargo", r"test result: \w+\. (?P<ran>\d+) passed; \d+ failed;"),
-    _closing("cargo", r"test \S.* \.\.\. FAILED", is_one=True),
+    _closing("cargo", r"test \S.* \.\.\. FAILED", each=1),
     _closing("nextest", r"[ \t]*Summary \[.*\] +(?P<ran>\d+)(?:/\d+)? tests? run"),
     _closing(
         "jest, vitest or pest",
@@ -58,7 +56,7 @@ CLOSINGS: Final = (
     ),
     _closing("mocha", r"[ \t]*(?P<ran>\d+) (?:passing|failing)\b"),
     _closing("node --test or tape", r"(?:#|\u2139) (?:pass|fail)[ \t]+(?P<ran>\d+)"),
-    _closing("TAP", r"(?:not )?ok \d+\b(?!.*# (?:SKIP|skip))", is_one=True),
+    _closing("TAP", r"(?:not )?ok \d+\b(?!.*# (?:SKIP|skip))", each=1),
     _closing("tap", r"(?:Asserts:[ \t]+|# \{ total: )(?P<ran>\d+)"),
     _closing("ava", r"[ \t]*(?:✔ )?(?P<ran>\d+) tests? (?:passed|failed)"),
     _closing("playwright", r"[ \t]*(?P<ran>\d+) (?:passed|failed)(?: \([\d.]+m?s\))?$"),
@@ -91,8 +89,13 @@ CLOSINGS: Final = (
         r"(?:, (?P<not_run>\d+) (?:excluded|skipped))?",
     ),
     _closing("ctest", r"\d+% tests passed, \d+ tests? failed out of (?P<ran>\d+)"),
+    _closing("ctest", r"[ \t]*\d+/\d+ Test +#\d+: .*\*\*\*Skipped\b", each=-1),
     _closing("prove", r"Files=\d+, Tests=(?P<ran>\d+),"),
-    _closing("GoogleTest", r"\[=+\] (?P<ran>\d+) tests? from .* ran\b"),
+    _closing("GoogleTest", r"\[ +(?:PASSED|FAILED) +\] (?P<ran>\d+) tests?[.,]"),
+    _closing("Catch2", r"All tests passed \(\d+ assertions? in (?P<ran>\d+) test cases?\)"),
+    _closing("doctest", r"(?:\[doctest\] )?test cases: +(?P<ran>\d+) +\|"),
+    _closing("Unity", r"(?P<ran>\d+) Tests \d+ Failures (?P<not_run>\d+) Ignored"),
+    _closing("tasty, EUnit or zig", r"[ \t]*All (?P<ran>\d+) tests passed\b"),
     _closing("meson", r"Ok:[ \t]+(?P<ran>\d+)"),
     _closing("automake", r"# (?:PASS|FAIL):[ \t]+(?P<ran>\d+)"),
     _closing("swift", r".*\bExecuted (?P<ran>\d+) tests?, with "),
@@ -101,7 +104,14 @@ CLOSINGS: Final = (
     _closing("cabal", r"\d+ of \d+ test suites \((?P<ran>\d+) of "),
     _closing("bazel", r"Executed (?P<ran>\d+) out of \d+ tests?"),
     _closing("leiningen", r"Ran (?P<ran>\d+) tests? containing"),
-    _closing("pre-commit", r"\S.*\.{3,}(?:Passed|Failed)$", is_one=True),
+    _closing(
+        "busted",
+        r"\d+ success(?:es)? / \d+ failures? / \d+ errors?",
+        counts=r"(\d+) (?:success|failure)",
+    ),
+    _closing("plain", r"(?P<ran>\d+) tests?, \d+ passed, \d+ failed$"),
+    _closing("plain", r"PASSED: (?P<ran>\d+)$"),
+    _closing("pre-commit", r"\S.*\.{3,}(?:Passed|Failed)$", each=1),
 )
 _GRADLE: Final = re.compile(
     r"> Task :(?:\S+:)?(?:test(?!Classes)\w*|\w+Test)(?: (?:FAILED|UP-TO-DATE|FROM-CACHE))?$"
@@ -119,7 +129,7 @@ _NONE: Final = re.compile(
 
 _FAILURES: Final = re.compile(
     r"\b[1-9]\d* (?:failed|failing|failures?|errors?|fail)\b"
-    r"|\b(?:failures|errors)[:=] ?[1-9]|(?:#|\u2139) fail[ \t]+[1-9]",
+    r"|\[ +FAILED +\] [1-9]|\b(?:failures|errors)[:=] ?[1-9]|(?:#|\u2139) fail[ \t]+[1-9]",
     re.IGNORECASE,
 )
 
@@ -170,8 +180,8 @@ def _counts(line: str) -> Iterator[int]:
 
 
 def _count(closing: Closing, found: re.Match[str]) -> int:
-    if closing.is_one:
-        return 1
+    if closing.each:
+        return closing.each
     if closing.counts is not None:
         return sum(map(int, closing.counts.findall(found.string)))
     groups = found.groupdict()

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+import msgspec
+
 from .ecosystems import LAST, TABLE
 from .folder import Folder
 from .plan import Command, Host, Target
@@ -41,9 +43,10 @@ def target(folder: Folder, host: Host) -> Target:
     """The project in one folder."""
     parts = [part for row in TABLE if (part := row.part(folder, host)) is not None]
     found = Target(path=folder.path, parts=tuple(parts), wrapper=_wrapper(folder))
-    if not found.checks and not folder.path and (last := LAST.part(folder, host)):
-        return Target(path=folder.path, parts=(*parts, last))
-    return found
+    if found.checks or folder.path:
+        return found
+    last = next(filter(None, (row.part(folder, host) for row in LAST)), None)
+    return msgspec.structs.replace(found, parts=(*parts, last)) if last else found
 
 
 def _inner(folder: Folder, host: Host, depth: int) -> Iterator[Target]:

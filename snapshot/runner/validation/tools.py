@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 COMMAND_CHARACTERS: Final = 500
@@ -17,22 +17,31 @@ _DIRECT: Final = (
     r"(?:pytest|py\.test|unittest|nose2|vitest|jest|mocha|ava|jasmine|rspec|phpunit|pest|ctest"
     r"|gotestsum|go test|cargo (?:\+\S+ )?(?:test|nextest run)|node --test|bun test|deno test"
     r"|dotnet test|mix test|swift test|dart test|flutter test|prove|rails test|minitest"
+    r"|bats|busted|meson test"
     r"|(?:python3? )?(?:\S*/)?manage\.py test)\b"
 )
+_END: Final = r"(?!\w|[:-](?:lint|types?|typecheck|format|fmt|style|docs?|build)\b)"
+"""The end of a name that is not for style, types or pages alone."""
+_SCRIPT: Final = rf"tests?{_END}"
+_OTHER_ENVIRONMENT: Final = r"(?!['\"]?(?:py\d|py\b|pypy|\d|tests?(?!-?lint)|unit))"
 _WRAPPED: Final = (
-    r"(?:(?:npm|pnpm|yarn|bun)(?: --?[\w=/.-]+)* (?:run )?(?:t|test|tests|test:[\w:-]+)\b"
-    r"|(?:tox|nox)\b(?!.* (?:-[est]|--envs?|--sessions?|--tags?)[= ]"
-    r"(?!py\d|py\b|pypy|\d|test|unit))"
-    r"|hatch test\b|hatch run (?:\w+:)?tests?\b"
+    rf"(?:(?:npm|pnpm|yarn|bun)(?: --?[\w=/.-]+)* (?:run )?(?:t\b|{_SCRIPT})"
+    r"|(?:tox|nox)\b(?!(?:(?! -- ).)* (?:-[estm][= ]?+|--(?:env|session|tag|label)s?[= ])"
+    rf"{_OTHER_ENVIRONMENT})"
+    rf"|hatch test\b|hatch run (?:[\w.-]+:)?{_SCRIPT}(?!:)"
     r"|(?:\./mvnw|mvn)\b.* (?:test|verify|package|install)\b"
-    r"|(?:\./gradlew|gradle)\b.* (?:test|check|build)\b|(?:rake|just|make) (?:test|tests|check)\b"
-    r"|composer (?:run )?(?:test|tests)\b|sbt .*\btest\b|lein test\b)"
+    r"|(?:\./gradlew|gradle)\b.* (?:test|check|build)\b"
+    rf"|(?:rake|just|make) (?:tests?|check){_END}"
+    rf"|composer (?:run )?{_SCRIPT}|sbt .*\btest\b|lein test\b)"
 )
 _SKIPPING: Final = re.compile(
     r"-D(?:skipTests|maven\.test\.skip)(?:=true)?(?![\w=.])"
     r"|(?:-x|--exclude-task)[ =]?:?(?:\w+:)*(?:test|check)\b"
+    r"|(?:mvnw?|gradlew?)\b.* (?:site|deploy|publish)\b"
 )
-"""Options with which maven and gradle run no tests."""
+"""Options with which maven and gradle run no tests, and goals that are for more than tests."""
+_ELSEWHERE: Final = re.compile(rf"\b(?:TOXENV|NOXSESSION)={_OTHER_ENVIRONMENT}")
+"""The choice of an environment of tox or nox that is none for tests."""
 _TEST: Final = re.compile(rf"{_RUNNER}(?:{_DIRECT}|{_WRAPPED})")
 _DIRECT_TEST: Final = re.compile(rf"{_RUNNER}{_DIRECT}")
 _BUILDER: Final = re.compile(r"(?:(?:\./|sh )?(?:mvnw|gradlew)|mvn|gradle)\b")
@@ -69,15 +78,18 @@ KNOWN: Final = _names(
     " pipenv pytest just cmake ctest meson ninja docker docker-compose podman gotestsum"
     " golangci-lint pre-commit swift dart flutter coverage python python3 ruff mypy flake8 gcc"
     " g++ cc c++ clang clang++ sbt lein perl prove helm terraform protoc buf shellcheck zig ghc"
-    " cabal stack julia Rscript cargo-nextest jq yq"
+    " cabal stack julia Rscript cargo-nextest jq yq bats busted luacheck cpanm asciidoctor"
 )
 """Programs that are not a part of every system."""
 
 
-def is_test(line: str) -> bool:
+def is_test(line: str, environ: Iterable[tuple[str, str]] = ()) -> bool:
     """True if a simple command of the line runs a known test tool, perhaps by a wrapper."""
     commands = simple_commands(line)
-    return any(_TEST.match(each) and not _SKIPPING.search(each) for each in commands)
+    chosen = (line, *(f"{name}={value}" for name, value in environ))
+    return not any(map(_ELSEWHERE.search, chosen)) and any(
+        _TEST.match(each) and not _SKIPPING.search(each) for each in commands
+    )
 
 
 def is_direct_test(line: str) -> bool:

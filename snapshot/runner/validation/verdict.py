@@ -16,6 +16,7 @@ from .results import counts_failures
 from .scripts import UNKNOWN
 
 NO_TEST: Final = "no test ran"
+UNCOUNTED: Final = "exit code 0; its output counts no tests"
 _BROKEN: Final = re.compile(r"(?m)^[ \t]*(?:FAIL|FAILED|--- FAIL|ERROR|error|Error)\b(?! code)")
 """A line of a tool that found more to say than that there is no test."""
 _NOT_FOUND: Final = (
@@ -72,7 +73,7 @@ def _without_count(command: Command, script: str | None, missing: Sequence[str])
         return "not_run", f"{NO_TEST}: its output counts none"
     if tools.is_untested(script):
         return "not_run", f"{NO_TEST}: it runs nothing but {_first_line(script)}"
-    return "passed", "exit code 0; its output counts no tests"
+    return "passed", UNCOUNTED
 
 
 def _of_failure(code: int, output: str, ran: int | None) -> Verdict:

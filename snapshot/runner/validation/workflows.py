@@ -68,7 +68,7 @@ def _jobs(text: str) -> Iterator[Steps]:
     for job in jobs.values() if isinstance(jobs, dict) else ():
         if isinstance(job, dict) and _is_possible(job):
             steps = list(_commands(job, _variables(workflow), _folder(workflow)))
-            tests = [step for step in steps if is_test(step.plain_line)]
+            tests = [step for step in steps if is_test(step.plain_line, step.environ)]
             first = steps.index(tests[0]) if tests else 0
             builds = [each for each in steps[:first] if _BUILD.match(each.plain_line)]
             yield Steps(builds=tuple(builds), tests=tuple(tests))
