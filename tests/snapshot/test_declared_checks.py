@@ -138,6 +138,17 @@ STEPS = {
         _workflow(STEP.replace("pytest -q", "tox") + "        env: {TOXENV: docs}\n"),
         [],
     ),
+    "a build whose beginning is left out": (
+        _workflow(
+            "      - run: cmake -S . ${{ matrix.args }}\n      - run: cmake --build .\n"
+            "      - run: ctest\n"
+        ),
+        [],
+    ),
+    "a build from its beginning": (
+        _workflow("      - run: cmake .\n      - run: cmake --build .\n      - run: ctest\n"),
+        ["ctest"],
+    ),
     "no test": (_workflow("      - run: ruff check .\n"), []),
     "a step that installs a system": (
         _workflow("      - run: sudo apt-get install x && pytest\n"),

@@ -2,7 +2,7 @@
 can do."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -33,6 +33,8 @@ _BUILD: Final = re.compile(
     r"|go build[\w ./-]*\Z|cmake [^;&|\n]*\Z|(?:\./)?configure\Z|(?:\./)?autogen\.sh\Z"
 )
 """Steps that build; others before the tests install what the set-up installs."""
+_CONFIGURE: Final = re.compile(r"(?m)^\s*(?:cmake|meson|(?:\./)?(?:configure|autogen\.sh))\b")
+"""Lines that make a folder of a build: where such a step is left out, what follows cannot run."""
 
 
 class Steps(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,8 @@ def _jobs(text: str) -> Iterator[Steps]:
     for job in jobs.values() if isinstance(jobs, dict) else ():
         if isinstance(job, dict) and _is_possible(job):
             steps = list(_commands(job, _variables(workflow), _folder(workflow)))
+            if any(_CONFIGURE.search(run) for run in _left_out(job, steps)):
+                continue
             tests = [step for step in steps if is_test(step.plain_line, step.environ)]
             first = steps.index(tests[0]) if tests else 0
             builds = [each for each in steps[:first] if _BUILD.match(each.plain_line)]
@@ -120,6 +124,16 @@ def _commands(
         if isinstance(directory, str) and _is_inside(directory) and not _UNFIT.search(run):
             where = "" if directory in {".", "./"} else directory.removeprefix("./").rstrip("/")
             yield shell(run.strip(), directory=where, environ={**environ, **own, **given})
+
+
+def _left_out(job: Mapping[object, object], taken: Sequence[Command]) -> Iterator[str]:
+    """The commands of its other steps."""
+    lines = {command.plain_line for command in taken}
+    steps = job.get("steps")
+    for step in steps if isinstance(steps, list) else ():
+        run = step.get("run") if isinstance(step, dict) else None
+        if isinstance(run, str) and run.strip() not in lines:
+            yield run
 
 
 def _is_simple(run: str) -> bool:
