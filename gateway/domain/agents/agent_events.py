@@ -13,7 +13,7 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.reports import about, held
 from gateway.domain.tasks.event import Ended, Event
 from gateway.domain.tasks.finish import end
-from gateway.domain.tasks.run_clocks import is_waiting, record_activity, start_clocks
+from gateway.domain.tasks.run_clocks import record_activity, start_clocks
 from gateway.domain.tasks.task import Attempt, KeptPatch, Status, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -114,7 +114,7 @@ def _apply(change: TaskChange, attempt: Attempt, command: ReportAgentEvent) -> N
         attempt = replace(attempt, spoke_at=spoke_at, missing_since=None)
         change.put_attempt(attempt)
     event = _event(change, command)
-    waiting = is_waiting(change.task.status)
+    waiting = change.task.status.is_waiting
     status = TERMINAL_EVENTS.get(command.type)
     if status is not None:
         _finish(change, status, event)

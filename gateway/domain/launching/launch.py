@@ -12,7 +12,7 @@ from gateway.domain.launching.job import Job
 from gateway.domain.tasks.event import Ended, Launched, LaunchReport, Retried, SandboxReported
 from gateway.domain.tasks.finish import block_claim, destroy, end
 from gateway.domain.tasks.queue_clock import offer
-from gateway.domain.tasks.run_clocks import is_waiting, start_clocks
+from gateway.domain.tasks.run_clocks import start_clocks
 from gateway.domain.tasks.task import Attempt, Sandbox, Status, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 from gateway.wire.launcher import LaunchError
@@ -30,7 +30,7 @@ def launched(change: TaskChange, job: Job, attempt: Attempt, report: FinishJob) 
     """The sandbox has started: the attempt runs, or is stopped if it is no longer wanted."""
     if report.sandbox is not None:
         attempt = record_sandbox(change, attempt, report.sandbox)
-    if attempt.number == change.task.attempt and is_waiting(change.task.status):
+    if attempt.number == change.task.attempt and change.task.status.is_waiting:
         change.emit("task.launched", Launched(sandbox=attempt.sandbox), source="launcher")
         start_clocks(change)
         change.schedule(claimable_at=None)
@@ -76,7 +76,7 @@ def launch_failed(
         _destroy_left_over(change, attempt)
     elif task.cancel_requested_at is not None:
         end(change, Status.CANCELLED, Ended())
-    elif not is_waiting(task.status):
+    elif not task.status.is_waiting:
         if not attempt.is_gone:
             change.open_job("inspect", attempt, not_before=change.now)
     elif error.retryable and attempt.launches <= len(RELAUNCH_BACKOFF):

@@ -4,7 +4,6 @@ from typing import Final
 
 from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm, serves
 from gateway.domain.tasks.concurrency_hold import time_blocked
-from gateway.domain.tasks.run_clocks import is_waiting
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -31,7 +30,7 @@ def watch_launchers(change: TaskChange) -> None:
     """Raises `no_launcher` when no live launcher has matched for too long. Its clock runs only
     without one: a queue in front of busy launchers must not fall due for nothing."""
     task = change.task
-    is_offered = task.claimable_at is not None and is_waiting(task.status)
+    is_offered = task.claimable_at is not None and task.status.is_waiting
     at = _no_launcher_at(change) if is_offered and not _can_be_taken(change) else None
     if at is not None and at <= change.now:
         change.raise_flag("no_launcher", "no live launcher can take it")

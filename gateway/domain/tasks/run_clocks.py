@@ -2,7 +2,6 @@
 
 from msgspec.structs import replace
 
-from gateway.domain.tasks.task import Status
 from gateway.domain.tasks.task_change import TaskChange
 
 _PROGRESS = frozenset({"task.progress", "task.log", "task.usage"})
@@ -25,11 +24,6 @@ def start_clocks(change: TaskChange) -> None:
         drain=now + change.policy.drain_every if change.policy.spool_only else None,
     )
     change.lower_flag("launch_slow", "no_launcher")
-
-
-def is_waiting(status: Status) -> bool:
-    """True if the agent's next event or the launcher's `done` makes the task running."""
-    return status in {Status.QUEUED, Status.LAUNCHING}
 
 
 def record_activity(change: TaskChange, kind: str, *, spooled: bool) -> None:

@@ -23,7 +23,13 @@ class Status(StrEnum):
     def is_terminal(self) -> bool:
         return self in TERMINAL
 
+    @property
+    def is_waiting(self) -> bool:
+        """True if the agent's next event or the launcher's `done` makes the task running."""
+        return self in WAITING
 
+
+WAITING: Final = frozenset({Status.QUEUED, Status.LAUNCHING})
 LIVE: Final = frozenset({Status.LAUNCHING, Status.RUNNING})
 """States that occupy a slot of their concurrency key."""
 TERMINAL: Final = frozenset(Status) - LIVE - {Status.QUEUED}
