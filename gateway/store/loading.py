@@ -41,7 +41,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
             jobs=frozenset(key for need in needs for key in need.jobs),
             reports=any(need.reports for need in needs),
             webhooks=tuple(key for need in needs for key in need.webhooks),
-            idempotency=tuple(key for need in needs for key in need.idempotency),
+            idempotency=tuple(need.idempotency.key for need in needs if need.idempotency),
             backlogs=tuple(key for need in needs for key in need.backlogs),
             secrets_of=frozenset(key for need in needs for key in need.secrets_of),
             replays=dict(pair for need in needs for pair in need.replays),

@@ -95,9 +95,9 @@ MUTANTS: Final[dict[str, Mutant]] = {
         found_by=2,
     ),
     "an idempotency key is forgotten": Mutant(
-        file="gateway/domain/tasks/stored_response.py",
-        old="    if idempotency is None:\n        return\n",
-        new="    if idempotency is None or idempotency.key:\n        return\n",
+        file="gateway/domain/kernel/stored_responses.py",
+        old="        if idempotency is None:\n            return\n",
+        new="        if idempotency is None or idempotency.key:\n            return\n",
     ),
     "an event is written without its delivery": Mutant(
         file="gateway/domain/kernel/unit_of_work.py",

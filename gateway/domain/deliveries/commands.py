@@ -8,7 +8,7 @@ from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import AT_ONCE, Replay
 from gateway.domain.kernel.answers import Answer
-from gateway.domain.kernel.read_set import Command, Idempotency, ReadSet, idempotency_keys
+from gateway.domain.kernel.read_set import Command, Idempotency, ReadSet
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
 
@@ -24,7 +24,7 @@ class CreateEndpoint(Command, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        return ReadSet(idempotency=idempotency_keys(self.idempotency))
+        return ReadSet(idempotency=self.idempotency)
 
 
 class EndpointChanges(Frozen, frozen=True, kw_only=True):
@@ -84,8 +84,7 @@ class RotateSecret(Command, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        keys = idempotency_keys(self.idempotency)
-        return ReadSet(secrets_of=(self.endpoint_id,), idempotency=keys)
+        return ReadSet(secrets_of=(self.endpoint_id,), idempotency=self.idempotency)
 
 
 class StartReplay(Command, frozen=True, kw_only=True):
@@ -96,7 +95,7 @@ class StartReplay(Command, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        return ReadSet(idempotency=idempotency_keys(self.idempotency))
+        return ReadSet(idempotency=self.idempotency)
 
 
 class AdvanceReplay(Command, frozen=True, kw_only=True):

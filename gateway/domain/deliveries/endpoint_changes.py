@@ -19,7 +19,6 @@ from gateway.domain.deliveries.endpoint_events import emit_endpoint_event
 from gateway.domain.deliveries.replay import NO_LIMIT, Replay, ReplayKind
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.tasks.stored_response import store_response, stored_response
 
 DELETED: Final = "endpoint_deleted"
 DROPPED: Final = "backlog_dropped"
@@ -27,7 +26,7 @@ DROPPED: Final = "backlog_dropped"
 
 def create(unit: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply:
     """Creates an endpoint that gets the events from now on."""
-    first = stored_response(unit, command.idempotency)
+    first = unit.idempotency.first(command.idempotency)
     if isinstance(first, EndpointReply):
         return replace(first, replayed=True)
     outbox = unit.outbox
@@ -37,7 +36,7 @@ def create(unit: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply
     outbox.addresses.append(command.address)
     outbox.new_secrets.append((command.secret, command.sealed))
     reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
-    store_response(unit, command.idempotency, reply, now)
+    unit.idempotency.store(command.idempotency, reply, now)
     return reply
 
 
@@ -111,7 +110,7 @@ def disable(unit: UnitOfWork, command: DisableEndpoint, now: int) -> EndpointRep
 
 def rotate(unit: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
     """Adds the new secret; the older ones sign too until they expire."""
-    first = stored_response(unit, command.idempotency)
+    first = unit.idempotency.first(command.idempotency)
     if isinstance(first, EndpointReply):
         return replace(first, replayed=True)
     endpoint = endpoint_of(unit, command.endpoint_id)
@@ -132,7 +131,7 @@ def rotate(unit: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
     unit.outbox.new_secrets.append((command.secret, command.sealed))
     unit.outbox.secrets[endpoint.id] = (command.secret, *old)
     reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
-    store_response(unit, command.idempotency, reply, now)
+    unit.idempotency.store(command.idempotency, reply, now)
     return reply
 
 

@@ -13,12 +13,11 @@ from gateway.domain.deliveries.endpoint_changes import endpoint_of
 from gateway.domain.deliveries.replay import DeliveryUpdate, Replay
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.tasks.stored_response import store_response, stored_response
 
 
 def start(unit: UnitOfWork, command: StartReplay, now: int) -> ReplayReply:
     """Stores the replay of deliveries up to the newest event."""
-    first = stored_response(unit, command.idempotency)
+    first = unit.idempotency.first(command.idempotency)
     if isinstance(first, ReplayReply):
         return replace(first, replayed=True)
     endpoint = endpoint_of(unit, command.replay.endpoint_id)
@@ -28,7 +27,7 @@ def start(unit: UnitOfWork, command: StartReplay, now: int) -> ReplayReply:
     replay = replace(command.replay, until_seq=until, created_at=now, updated_at=now)
     unit.outbox.put_replay(replay)
     reply = ReplayReply(replay=replay)
-    store_response(unit, command.idempotency, reply, now)
+    unit.idempotency.store(command.idempotency, reply, now)
     return reply
 
 

@@ -16,7 +16,6 @@ from gateway.domain.kernel.read_set import (
     Idempotency,
     ReadSet,
     SandboxKey,
-    idempotency_keys,
 )
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import owner
@@ -59,7 +58,7 @@ class CreateTask(Command, frozen=True, kw_only=True):
         earlier = self.spec.continues
         return ReadSet(
             tasks=(earlier.task_id,) if earlier else (),
-            idempotency=idempotency_keys(self.idempotency),
+            idempotency=self.idempotency,
         )
 
 
@@ -89,8 +88,7 @@ class CancelTask(TaskCommand, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        keys = idempotency_keys(self.idempotency)
-        return ReadSet(tasks=(self.task_id,), idempotency=keys)
+        return ReadSet(tasks=(self.task_id,), idempotency=self.idempotency)
 
 
 class RetryTask(CancelTask, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     reports: bool = False
     """True if the holder of these jobs reports on them: its last call is loaded too."""
     webhooks: tuple[WebhookKey, ...] = ()
-    idempotency: tuple[IdempotencyKey, ...] = ()
+    idempotency: "Idempotency | None" = None
     backlogs: tuple[str, ...] = ()
     """Endpoints, with the running jobs about their deliveries."""
     secrets_of: tuple[str, ...] = ()
@@ -67,8 +67,3 @@ class Idempotency(Frozen, frozen=True, kw_only=True):
     digests: dict[str, bytes]
     current: str
     """The id of the key whose digest is stored."""
-
-
-def idempotency_keys(idempotency: Idempotency | None) -> tuple[IdempotencyKey, ...]:
-    """The keys to load for a request that may have none."""
-    return (idempotency.key,) if idempotency else ()

@@ -11,15 +11,15 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.domain.agents.patch import PatchPiece
-from gateway.domain.deliveries.commands import EndpointReply, ReplayReply
 from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.kernel.commands import Callback, SettleDelivery
 from gateway.domain.kernel.part import Added, Part, Rows
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import IdempotencyKey, WebhookKey
+from gateway.domain.kernel.read_set import WebhookKey
 from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.kernel.stored_responses import StoredResponses
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, first_call
 from gateway.domain.sources.message import Seen
@@ -33,18 +33,6 @@ AttemptKey = tuple[str, int]
 OUTAGE: Final = 15_000
 """Milliseconds without a pulse that are an outage: nothing could commit."""
 NEVER_LATER: Final[Mapping[str, int]] = {}
-
-StoredResponse = Task | EndpointReply | ReplayReply
-
-
-class IdempotencyRecord(Frozen, frozen=True, kw_only=True):
-    """The first answer to an `Idempotency-Key`."""
-
-    key: IdempotencyKey
-    key_id: str
-    digest: bytes
-    answer: StoredResponse
-    at: int
 
 
 class NewDelivery(Frozen, frozen=True, kw_only=True):
@@ -334,9 +322,7 @@ class UnitOfWork:
     workspaces: Rows[WorkspaceKey, Workspace] = field(
         default_factory=lambda: Rows(lambda workspace: workspace.key)
     )
-    idempotency: Rows[IdempotencyKey, IdempotencyRecord] = field(
-        default_factory=lambda: Rows(lambda record: record.key)
-    )
+    idempotency: StoredResponses = field(default_factory=StoredResponses)
     messages: Messages = field(default_factory=Messages)
     launchers: Rows[str, LauncherCall] = field(
         default_factory=lambda: Rows(lambda call: call.launcher_id)

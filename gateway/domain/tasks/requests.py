@@ -11,7 +11,6 @@ from gateway.domain.tasks.continuation import check_ended
 from gateway.domain.tasks.event import CancelRequested, Ended, Retried
 from gateway.domain.tasks.finish import confirm_gone, destroy, end, open_next
 from gateway.domain.tasks.queue_clock import watch_launchers
-from gateway.domain.tasks.stored_response import store_response, stored_response
 from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -120,10 +119,10 @@ def _task_of(unit: UnitOfWork, command: CancelTask | ReleaseSandbox) -> Task:
 
 
 def _stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> TaskReply | None:
-    first = stored_response(unit, idempotency)
+    first = unit.idempotency.first(idempotency)
     return TaskReply(task=first, replayed=True) if isinstance(first, Task) else None
 
 
 def _answer(unit: UnitOfWork, idempotency: Idempotency | None, task: Task, now: int) -> TaskReply:
-    store_response(unit, idempotency, task, now)
+    unit.idempotency.store(idempotency, task, now)
     return TaskReply(task=task)

@@ -118,9 +118,8 @@ class Load:
         for word in need.webhooks:
             if word in tables.webhooks:
                 view.events.seen[word] = tables.webhooks[word]
-        for key in need.idempotency:
-            if key in tables.idempotency:
-                view.idempotency[key] = tables.idempotency[key]
+        if need.idempotency and (key := need.idempotency.key) in tables.idempotency:
+            view.idempotency[key] = tables.idempotency[key]
 
     def _load_outage(self, at: int) -> list[str]:
         tables, view = self._tables, self.view
