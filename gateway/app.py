@@ -296,9 +296,9 @@ def _context(
         lease_seconds=parts.settings.lease_seconds,
         clock=parts.clock,
         metrics=parts.metrics,
-        random_bits=_random_bits,
-        nonce=_nonce,
-        secret=_secret,
+        random_bits=partial(secrets.randbits, RANDOM_BITS),
+        nonce=partial(secrets.token_bytes, NONCE_BYTES),
+        secret=partial(secrets.token_bytes, SECRET_BYTES),
         may_be_public=may_be_public,
         try_endpoint=tester.send,
         is_healthy=lambda: all(runner.is_moving for runner in runners),
@@ -389,16 +389,4 @@ def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
 
 
 def _new_instance_id() -> str:
-    return typeid("ins", wall_clock(), _random_bits())
-
-
-def _random_bits() -> int:
-    return secrets.randbits(RANDOM_BITS)
-
-
-def _secret() -> bytes:
-    return secrets.token_bytes(SECRET_BYTES)
-
-
-def _nonce() -> bytes:
-    return secrets.token_bytes(NONCE_BYTES)
+    return typeid("ins", wall_clock(), secrets.randbits(RANDOM_BITS))
