@@ -1,5 +1,7 @@
 """A world of one view: commands go in, time passes by hand, the fold is checked after each step."""
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec.structs import replace
 
@@ -15,13 +17,26 @@ from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.unit_of_work import NewDelivery, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.sandbox_identity import sandbox_name
-from gateway.domain.tasks.fold import fold
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.fold import apply, create
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Clocks, Sandbox, Status, Task
 
 TASK = typeid("task", 1_790_000_000_000, 7)
 REALM = ("local", "here")
 SECRET = b"s" * 32
+
+
+def fold(events: Iterable[Event]) -> Task:
+    """The task of these events; the first one must be `task.created`."""
+    stream = iter(events)
+    task = create(next(stream))
+    for event in stream:
+        if event.applied:
+            task = apply(task, event, event.fact)
+        else:
+            task = replace(task, seq=event.task_seq)
+    return task
 
 
 class World:

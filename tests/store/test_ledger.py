@@ -22,12 +22,12 @@ from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.tasks.fold import fold
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Clocks
 from gateway.ledger import Ledger, wall_clock
 from gateway.store.sqlite.migrations import migrate, newest
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
+from tests.domain.world import fold
 
 SPEC = Spec(
     project="default",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gateway.domain.explain.advice import ADVICE
-from gateway.domain.tasks.task import Frozen, Status
+from gateway.domain.tasks.task import Frozen
 
 HOUR: Final = 3_600_000
 """Ends older than this are no problem of now (milliseconds)."""
@@ -174,6 +174,3 @@ def _of_deliveries(facts: StatusFacts, now: int) -> Iterator[Problem]:
 
 def _tasks(count: int) -> str:
     return "1 task" if count == 1 else f"{count} tasks"
-
-
-SUCCESSFUL: Final = frozenset({Status.COMPLETED, Status.NEEDS_REVIEW, Status.CANCELLED})

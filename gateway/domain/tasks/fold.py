@@ -3,7 +3,7 @@
 Clocks and `claimable_at` are not folded: they lie in the future, and outages move them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -31,18 +31,6 @@ from gateway.domain.tasks.task import Flag, Status, Task, Timeouts, Usage
 ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
 LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "realm_missing"})
 """Flags about a sandbox, which may outlive the attempt; the others end with it."""
-
-
-def fold(events: Iterable[Event]) -> Task:
-    """The task of these events; the first one must be `task.created`."""
-    stream = iter(events)
-    task = create(next(stream))
-    for event in stream:
-        if event.applied:
-            task = apply(task, event, event.fact)
-        else:
-            task = replace(task, seq=event.task_seq)
-    return task
 
 
 def create(event: Event, spec: Spec | None = None) -> Task:

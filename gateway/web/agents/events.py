@@ -22,7 +22,6 @@ from gateway.wire.decode import WrongShape
 from gateway.wire.patches import WARNING_CHARACTERS
 from gateway.wire.scrubbing import scrub
 
-Fields = dict[str, object]
 _TRACES: Final = (*(name.encode() for name in CLAIMS), b"\\u")
 """An event whose JSON has none of these claims nothing."""
 INLINE_BYTES: Final = 32 * 1024

@@ -19,7 +19,6 @@ LAST_TRY_OF_A_WRONG_KEY: Final = 3
 """It tries ten times, which takes minutes."""
 LARGEST_COUNT: Final = 10**12
 _SESSION: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_FOLDER: Final = re.compile(r"[^A-Za-z0-9]")
 _BY_ERROR: Final = {
     "authentication_failed": ("model_auth", False),
     "oauth_org_not_allowed": ("model_auth", False),
