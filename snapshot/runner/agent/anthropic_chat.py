@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, cast
 
@@ -10,11 +10,9 @@ import anthropic
 import httpx2
 from anthropic.types import MessageParam, ToolParam
 
-from ..configuration import ModelAccess
-from ..network.client import PLAIN, Network
+from ..network.client import Network
 from . import answer, chat, provider_errors
-from .optional import OptionalParameters
-from .prices import Prices
+from .chat_client import ChatClient
 
 BASE_URL: Final = "https://api.anthropic.com"
 EPHEMERAL: Final = {"type": "ephemeral"}
@@ -34,27 +32,11 @@ _UNADAPTIVE: Final = re.compile(r"claude-opus-4-5")
 """A model that takes an effort, and cannot choose itself how long it thinks."""
 
 
-class AnthropicChat:
-    def __init__(
-        self,
-        model: ModelAccess,
-        *,
-        effort: str | None = None,
-        network: Network = PLAIN,
-        log: Callable[[str], object] = print,
-    ) -> None:
-        self._model = model
-        self._prices = Prices(model)
-        self._effort = effort
-        signs: dict[str, tuple[str, ...]] = {"stream": chat.STREAM_SIGNS}
-        signs["cache points"] = ("cache_control",)
-        signs["long answers"] = ("max_tokens",)
-        if effort:
-            signs["effort"] = ("effort", "output_config", "thinking", "adaptive")
-        self._optional = OptionalParameters(signs, log)
-        base_url = model.base_url or BASE_URL
-        self._client = anthropic.Anthropic(
-            api_key=model.key.value if model.key else "",
+class AnthropicChat(ChatClient[anthropic.Anthropic]):
+    def _connect(self, network: Network) -> anthropic.Anthropic:
+        base_url = self._model.base_url or BASE_URL
+        return anthropic.Anthropic(
+            api_key=self._model.key.value if self._model.key else "",
             base_url=base_url,
             http_client=anthropic.DefaultHttpxClient(
                 follow_redirects=False,
@@ -67,9 +49,14 @@ class AnthropicChat:
             timeout=httpx2.Timeout(chat.TOKEN_SECONDS, connect=chat.CONNECT_SECONDS),
         )
 
-    def complete(self, messages: list[chat.Message]) -> chat.Reply:
-        """Ask once, and again without a parameter that is refused."""
-        return self._optional.asked(lambda: self._ask(messages))
+    def _signs(self) -> dict[str, tuple[str, ...]]:
+        signs = {
+            "stream": chat.STREAM_SIGNS,
+            "cache points": ("cache_control",),
+            "long answers": ("max_tokens",),
+        }
+        effort = ("effort", "output_config", "thinking", "adaptive")
+        return signs | ({"effort": effort} if self._effort else {})
 
     def _ask(self, messages: list[chat.Message]) -> chat.Reply:
         tool = ToolParam(
@@ -82,7 +69,7 @@ class AnthropicChat:
         if "cache points" in self._optional:
             _set_cache_points([system], turns)
         with (
-            _asked(),
+            _translated_errors(),
             self._client.messages.with_streaming_response.create(
                 model=self._model.name,
                 max_tokens=self._most_tokens,
@@ -144,7 +131,7 @@ class AnthropicChat:
 
 
 @contextmanager
-def _asked() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     """Turns the SDK's errors into `ModelFailure`."""
     try:
         yield

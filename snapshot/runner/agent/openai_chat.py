@@ -1,19 +1,16 @@
 """OpenAI's chat completions, and every server of their protocol."""
 
 import json
-from collections.abc import Callable
 from typing import Final, cast
 
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
-from ..configuration import ModelAccess
-from ..network.client import PLAIN, Network
+from ..network.client import Network
 from . import answer, chat, provider_errors
+from .chat_client import ChatClient
 from .chat_stream import assembled
-from .openai_client import asked, client
-from .optional import OptionalParameters
-from .prices import Prices
+from .openai_client import client, translated_errors
 
 EPHEMERAL: Final = {"type": "ephemeral"}
 CACHED_MESSAGES: Final = 2
@@ -29,34 +26,25 @@ _SIGNS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-class OpenAIChat:
-    def __init__(
-        self,
-        model: ModelAccess,
-        *,
-        effort: str | None = None,
-        network: Network = PLAIN,
-        log: Callable[[str], object] = print,
-    ) -> None:
-        self._model = model
-        self._prices = Prices(model)
-        self._effort = effort
-        self._is_router = model.provider == "openrouter"
-        signs = dict(_SIGNS)
-        if effort:
-            signs["effort"] = ("effort", "reasoning", "thinking")
-        if self._is_router and model.name.startswith("anthropic/"):
-            signs["cache points"] = ("cache_control",)
-        self._optional = OptionalParameters(signs, log)
-        self._client = client(model, network)
+class OpenAIChat(ChatClient[openai.OpenAI]):
+    def _connect(self, network: Network) -> openai.OpenAI:
+        return client(self._model, network)
 
-    def complete(self, messages: list[chat.Message]) -> chat.Reply:
-        """Ask once, and again without a parameter that is refused."""
-        return self._optional.asked(lambda: self._ask(messages))
+    def _signs(self) -> dict[str, tuple[str, ...]]:
+        signs = dict(_SIGNS)
+        if self._effort:
+            signs["effort"] = ("effort", "reasoning", "thinking")
+        if self._is_router and self._model.name.startswith("anthropic/"):
+            signs["cache points"] = ("cache_control",)
+        return signs
+
+    @property
+    def _is_router(self) -> bool:
+        return self._model.provider == "openrouter"
 
     def _ask(self, messages: list[chat.Message]) -> chat.Reply:
         with (
-            asked(),
+            translated_errors(),
             self._client.chat.completions.with_streaming_response.create(
                 model=self._model.name,
                 # Our messages have this form already; only the checker does not know.

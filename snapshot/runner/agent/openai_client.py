@@ -36,7 +36,7 @@ def client(model: ModelAccess, network: Network) -> openai.OpenAI:
 
 
 @contextmanager
-def asked() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Turns the SDK's errors into `ModelFailure`."""
     try:
         yield

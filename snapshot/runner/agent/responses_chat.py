@@ -4,18 +4,15 @@ Nothing is stored at the provider: its items, encrypted reasoning included, go b
 """
 
 import json
-from collections.abc import Callable
 from typing import Final, cast
 
 import openai
 from openai.types.responses import ResponseInputParam
 
-from ..configuration import ModelAccess
-from ..network.client import PLAIN, Network
+from ..network.client import Network
 from . import answer, chat, provider_errors
-from .openai_client import asked, client
-from .optional import OptionalParameters
-from .prices import Prices
+from .chat_client import ChatClient
+from .openai_client import client, translated_errors
 
 ENCRYPTED: Final = "reasoning.encrypted_content"
 ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -23,32 +20,17 @@ ITEMS: Final = "items"
 """The part of a message that holds the provider's items."""
 
 
-class ResponsesChat:
-    def __init__(
-        self,
-        model: ModelAccess,
-        *,
-        effort: str | None = None,
-        network: Network = PLAIN,
-        log: Callable[[str], object] = print,
-    ) -> None:
-        self._model = model
-        self._prices = Prices(model)
-        self._effort = effort
-        signs: dict[str, tuple[str, ...]] = {"stream": chat.STREAM_SIGNS}
-        signs["encrypted reasoning"] = ("encrypted",)
-        if effort:
-            signs["effort"] = ("effort", "reasoning")
-        self._optional = OptionalParameters(signs, log)
-        self._client = client(model, network)
+class ResponsesChat(ChatClient[openai.OpenAI]):
+    def _connect(self, network: Network) -> openai.OpenAI:
+        return client(self._model, network)
 
-    def complete(self, messages: list[chat.Message]) -> chat.Reply:
-        """Ask once, and again without a parameter that is refused."""
-        return self._optional.asked(lambda: self._ask(messages))
+    def _signs(self) -> dict[str, tuple[str, ...]]:
+        signs = {"stream": chat.STREAM_SIGNS, "encrypted reasoning": ("encrypted",)}
+        return signs | ({"effort": ("effort", "reasoning")} if self._effort else {})
 
     def _ask(self, messages: list[chat.Message]) -> chat.Reply:
         with (
-            asked(),
+            translated_errors(),
             self._client.responses.with_streaming_response.create(
                 model=self._model.name,
                 instructions=str(messages[0]["content"]),

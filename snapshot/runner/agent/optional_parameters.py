@@ -20,7 +20,7 @@ class OptionalParameters:
     def __contains__(self, name: str) -> bool:
         return name in self._signs
 
-    def asked(self, ask: Callable[[], T]) -> T:
+    def without_refused(self, ask: Callable[[], T]) -> T:
         """The result of `ask`, repeated without each parameter that is refused."""
         while True:
             try:
