@@ -4,17 +4,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
 
-import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.wire.environment import EnvironmentReader, SettingsError, is_http_url
 from launcher.egress import EGRESS_PROXY, Egress
-from launcher.sandbox_env import VARIABLE_NAME, is_loopback, real_model_keys
+from launcher.forwarded_env import check_confinement, read_forwarded_env
+from launcher.sandbox_env import VARIABLE_NAME, is_loopback
 
 PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "local")
 DAYTONA = ("daytona-api", "daytona-cli")
@@ -25,12 +24,6 @@ TTL_MINUTES_MAX = 366 * 24 * 60
 GITHUB_URL = "https://api.github.com"
 DEFAULT_WORKFLOW = "slipgate.yml"
 DEFAULT_PROVIDERS = "daytona-api,daytona-cli"
-DEFAULT_SANDBOX_ENV = (
-    "OPENAI_API_KEY,ANTHROPIC_API_KEY,GEMINI_API_KEY,OPENROUTER_API_KEY,GITHUB_TOKEN"
-)
-OF_PULL_REQUESTS = ("SLIPGATE_PULL_REQUESTS", "SLIPGATE_SIGNING_KEY")
-"""Settings of an installation that every sandbox gets."""
-PULL_REQUESTS = ("draft", "ready")
 DEFAULT_STATE = "./.slipgate/launcher"
 ALWAYS_HIDDEN = (
     "./.slipgate",
@@ -45,9 +38,6 @@ ALWAYS_HIDDEN = (
 """Keys of a gateway and credentials of a developer's machine; exported keys are in the files and
 the history of a shell."""
 CAPACITY_MAX = 200
-MODEL_PRICES = "SLIPGATE_MODEL_PRICES"
-MODEL_API = "SLIPGATE_MODEL_API"
-MODEL_APIS = ("", "chat", "responses")
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 WORKFLOW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.ya?ml")
@@ -66,15 +56,6 @@ ACTIONS_GRANT = (
     "a token that may start the workflow (SLIPGATE_GITHUB_ACTIONS_TOKEN goes before "
     "it): fine-grained, for that repository alone, with Actions: read and write"
 )
-
-
-class ModelPrice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """USD per million tokens, as the runner reads it."""
-
-    input: Annotated[float, msgspec.Meta(ge=0)]
-    output: Annotated[float, msgspec.Meta(ge=0)]
-    cache_read: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    cache_write: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,9 +157,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 def inspect_settings(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
     """Every setting that can be read, and the problems of the others, which are empty."""
     reader = _Reader(environ)
-    forwarded_env = reader.forwarded_env()
+    forwarded_env = read_forwarded_env(reader)
     providers = reader.providers()
-    reader.check_confinement(providers, forwarded_env)
+    check_confinement(reader, providers, forwarded_env)
     settings = Settings(
         url=reader.gateway_url(),
         api_key=reader.required("SLIPGATE_API_KEY", "a key with scope launcher"),
@@ -364,48 +345,6 @@ class _Reader(EnvironmentReader):
             return key
         self.problems.append(f"{name} must be {APP_KEY}")
         return None
-
-    def forwarded_env(self) -> dict[str, str]:
-        """The launcher's own variables for sandboxes."""
-        names = self.names("SLIPGATE_SANDBOX_ENV", DEFAULT_SANDBOX_ENV)
-        for name in names:
-            if not VARIABLE_NAME.fullmatch(name):
-                self.problems.append("SLIPGATE_SANDBOX_ENV must be names of variables, not values")
-            elif name.startswith("SLIPGATE_"):
-                self.problems.append(
-                    f"SLIPGATE_SANDBOX_ENV names {name}: the launcher's own variables stay here"
-                )
-        mode = self.environ.get("SLIPGATE_PULL_REQUESTS") or PULL_REQUESTS[0]
-        if mode not in PULL_REQUESTS:
-            self.problems.append(f"SLIPGATE_PULL_REQUESTS must be {' or '.join(PULL_REQUESTS)}")
-        self.check_models()
-        every = (*names, *OF_PULL_REQUESTS, MODEL_PRICES, MODEL_API)
-        return {name: self.environ[name] for name in every if self.environ.get(name)}
-
-    def check_models(self) -> None:
-        try:
-            prices = self.text(MODEL_PRICES, "{}")
-            msgspec.json.decode(prices, type=dict[str, ModelPrice])
-        except msgspec.MsgspecError as exc:
-            self.problems.append(
-                f'{MODEL_PRICES} must be a JSON object like {{"my-model-*": {{"input": 1.25, '
-                f'"output": 10, "cacheRead": 0.13, "cacheWrite": 1.5}}}}, in USD per million '
-                f"tokens: {exc}"
-            )
-        if self.text(MODEL_API) not in MODEL_APIS:
-            self.problems.append(f"{MODEL_API} must be chat or responses")
-
-    def check_confinement(
-        self, providers: tuple[str, ...], forwarded_env: Mapping[str, str]
-    ) -> None:
-        is_accepted = self.flag("SLIPGATE_LOCAL_UNCONFINED")
-        keys = real_model_keys(forwarded_env)
-        if "local" in providers and keys and not is_accepted:
-            self.problems.append(
-                f"SLIPGATE_LOCAL_UNCONFINED is not true, and {', '.join(keys)} would be handed to "
-                "agents that run on this host without a sandbox. Set it to true if you accept "
-                "that they can read and change everything you can"
-            )
 
 
 def _absolute(path: str, home: str) -> Path:

@@ -211,12 +211,10 @@ async def test_destroy_reports_the_final_spool_and_deletes(
     await run_job(context, a_job("create"), LOG)
     await until((directory / "home" / "ready").exists)
     assert await run_job(context, a_job("destroy"), LOG)
-    forwarded_env = gateway.done()
-    assert [each.id for each in forwarded_env.spool] == ["last"]
+    first = gateway.done()
+    assert [each.id for each in first.spool] == ["last"]
     assert directory.exists()
-    assert await run_job(
-        context, a_job("destroy", spool_offset=forwarded_env.spool_offset or 0), LOG
-    )
+    assert await run_job(context, a_job("destroy", spool_offset=first.spool_offset or 0), LOG)
     done = gateway.done()
     assert done.sandbox
     assert done.sandbox.state == "destroyed"

@@ -160,8 +160,8 @@ def test_real_model_keys_need_an_explicit_acceptance_of_local() -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "http://localhost:9", "http://[::1]:9"])
 def test_a_key_for_a_model_on_this_machine_is_not_a_real_one(url: str) -> None:
     given = {"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": url}
-    forwarded_env = {"SLIPGATE_SANDBOX_ENV": "OPENAI_API_KEY,OPENAI_BASE_URL"}
-    assert read_settings(GOOD | given | forwarded_env).forwarded_env == given
+    names = {"SLIPGATE_SANDBOX_ENV": "OPENAI_API_KEY,OPENAI_BASE_URL"}
+    assert read_settings(GOOD | given | names).forwarded_env == given
 
 
 def test_a_local_address_that_is_not_handed_on_does_not_make_a_key_harmless() -> None:
