@@ -17,9 +17,8 @@ from gateway.wire.agent import (
     SUMMARY_CHARACTERS,
     AgentEvent,
     FlatProgress,
-    check_event,
-    event_kind,
 )
+from gateway.wire.agent_body import check_event, event_kind
 from gateway.wire.decode import check_depth
 from gateway.wire.decode import decode as read
 from gateway.wire.truncation import head_and_tail

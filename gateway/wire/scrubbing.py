@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.wire.agent import fields_of
+from gateway.wire.agent_body import fields_of
 from gateway.wire.redaction import has_trace, redact, redact_patch
 
 Change = Callable[[str, str], str]

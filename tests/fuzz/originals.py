@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.wire import agent, flat_events
+from gateway.wire import agent_body, flat_events
 from gateway.wire.decode import decode
 from gateway.wire.signing import STANDARD, SVIX, SignedHeaders, sign
 from gateway.wire.sources import HubHeaders, PullRequestEvent, SandboxEvent
@@ -64,8 +64,8 @@ def _by_github(message: Message) -> bool:
 
 def _word(body: bytes) -> None:
     """As the route reads it: whose it is, and only then what it says."""
-    agent.read_target(body)
-    agent.decode(body)
+    agent_body.read_target(body)
+    agent_body.decode(body)
 
 
 def _signed(names: tuple[str, str, str], message_id: str, body: bytes) -> Message:

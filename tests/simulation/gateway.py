@@ -36,7 +36,7 @@ from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.domain.tasks.task import Sandbox
 from gateway.ledger import LONGEST_CLAIM, Ledger
 from gateway.loops.reconcile import Reconciler
-from gateway.wire import agent as words
+from gateway.wire import agent, agent_body
 from gateway.wire import launcher as wire
 from gateway.wire.decode import WrongShape
 from gateway.wire.times import rfc3339
@@ -141,11 +141,11 @@ class Gateway:
         self, body: bytes, webhook_id: str, *, spooled: bool = False
     ) -> AgentEventReply:
         """`POST /v1/webhooks/agent`, its signature taken for granted."""
-        task_id, attempt = words.read_target(body)
+        task_id, attempt = agent_body.read_target(body)
         refusal: ApiError | None = None
         kind, data, piece = "", b"", None
         try:
-            word = words.decode(body)
+            word = agent_body.decode(body)
         except WrongShape as exc:
             refusal = ApiError("invalid_request", str(exc))
         else:
@@ -499,8 +499,8 @@ def _sandbox(sandbox: wire.Sandbox) -> Sandbox:
     )
 
 
-def _piece(word: words.Message) -> PatchPiece | None:
-    if not isinstance(word, words.PatchPiece):
+def _piece(word: agent.Message) -> PatchPiece | None:
+    if not isinstance(word, agent.PatchPiece):
         return None
     text = word.chunk.encode()
     return PatchPiece(

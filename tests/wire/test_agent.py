@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.tasks.event import FACTS
-from gateway.wire import agent, flat_events
+from gateway.wire import agent, agent_body, flat_events
 from gateway.wire.decode import WrongShape
 
 TERMINAL = sorted(agent.TERMINAL_EVENTS)
@@ -26,13 +26,13 @@ def stored(word: agent.AgentEvent) -> dict[str, object]:
 
 def refusal(raw: bytes) -> WrongShape:
     with pytest.raises(WrongShape) as caught:
-        agent.decode(raw)
+        agent_body.decode(raw)
     return caught.value
 
 
 def test_the_addressee_is_read_whatever_else_is_wrong() -> None:
     raw = body("task.nonsense", anything=[{}])
-    assert agent.read_target(raw) == ("task_1", 2)
+    assert agent_body.read_target(raw) == ("task_1", 2)
 
 
 @pytest.mark.parametrize(
@@ -51,29 +51,29 @@ def test_the_addressee_is_read_whatever_else_is_wrong() -> None:
 )
 def test_a_body_for_nobody_is_refused(raw: bytes, code: str) -> None:
     with pytest.raises(WrongShape) as caught:
-        agent.read_target(raw)
+        agent_body.read_target(raw)
     assert caught.value.code == code
 
 
 def test_unknown_fields_of_the_data_are_kept() -> None:
-    word = agent.decode(body("task.heartbeat", load=0.5))
+    word = agent_body.decode(body("task.heartbeat", load=0.5))
     assert stored(word) == {"taskId": "task_1", "attempt": 2, "load": 0.5}
 
 
 def test_so_many_unknown_fields_are_kept_and_no_more() -> None:
-    assert stored(agent.decode(body("task.heartbeat", more="x" * 65_000)))["more"]
+    assert stored(agent_body.decode(body("task.heartbeat", more="x" * 65_000)))["more"]
     refused = refusal(body("task.heartbeat", more="x" * 33_000, most="x" * 33_000))
     assert [error.path for error in refused.errors] == ["$.data.more", "$.data.most"]
 
 
 def test_a_terminal_word_loses_unknown_fields_that_are_too_long() -> None:
-    word = agent.decode(body("task.completed", summary="ok", more="x" * 70_000))
+    word = agent_body.decode(body("task.completed", summary="ok", more="x" * 70_000))
     assert stored(word) == {"taskId": "task_1", "attempt": 2, "summary": "ok"}
     assert word.warnings == ("$.data.more was dropped: too long",)
 
 
 def test_a_known_field_that_is_long_takes_nothing_from_the_others() -> None:
-    word = agent.decode(body("task.completed", patch="+x\n" * 100_000, more="x" * 60_000))
+    word = agent_body.decode(body("task.completed", patch="+x\n" * 100_000, more="x" * 60_000))
     assert stored(word)["more"]
     assert word.warnings == ()
 
@@ -103,7 +103,7 @@ def test_a_wrong_word_names_its_paths(
 
 @pytest.mark.parametrize("name", TERMINAL)
 def test_a_terminal_word_loses_what_is_too_long_and_says_so(name: str) -> None:
-    word = agent.decode(body(name, patch="x" * 600_000, branchName="b", error=ERROR))
+    word = agent_body.decode(body(name, patch="x" * 600_000, branchName="b", error=ERROR))
     assert "patch" not in stored(word)
     assert stored(word)["branchName"] == "b"
     assert word.warnings == ("$.data.patch was dropped: too long",)
@@ -111,7 +111,7 @@ def test_a_terminal_word_loses_what_is_too_long_and_says_so(name: str) -> None:
 
 def test_a_receipt_loses_its_output_but_not_its_verdict() -> None:
     receipt = {"command": "make test", "exitCode": 0, "seconds": 1.5, "outputTail": "x" * 9_000}
-    word = agent.decode(body("task.completed", validation=[receipt], summary="y" * 9_000))
+    word = agent_body.decode(body("task.completed", validation=[receipt], summary="y" * 9_000))
     assert stored(word)["validation"] == [{"command": "make test", "exitCode": 0, "seconds": 1.5}]
     assert len(word.warnings) == 2
 
@@ -142,7 +142,7 @@ def test_whatever_the_fold_reads_of_a_word_was_checked(name: str) -> None:
 )
 def test_a_word_that_is_taken_can_always_be_folded(name: str, data: dict[str, object]) -> None:
     try:
-        word = agent.decode(body(name, **data))
+        word = agent_body.decode(body(name, **data))
     except WrongShape:
         return
     msgspec.json.decode(word.data, type=FACTS[name])

@@ -13,7 +13,7 @@ from gateway.web.http.problems import document, to_api_error
 from gateway.web.openapi.document import operation_of
 from gateway.web.openapi.examples import example_of
 from gateway.web.routes import ROUTES
-from gateway.wire import agent, flat_events
+from gateway.wire import agent_body, flat_events
 from gateway.wire.decode import WrongShape, decode
 from tests.hostile import FLAT, bodies, signed_words
 
@@ -53,19 +53,19 @@ def test_a_request_is_taken_or_refused(kind: type[msgspec.Struct], data: st.Data
 
 @given(bodies(*SIGNED))
 def test_an_addressee_is_found_or_not(body: bytes) -> None:
-    hold(agent.read_target, body)
+    hold(agent_body.read_target, body)
 
 
 @given(bodies(*SIGNED))
 def test_a_signed_word_is_taken_or_refused(body: bytes) -> None:
-    if refusal(agent.read_target, body) is None:
-        hold(agent.decode, body)
+    if refusal(agent_body.read_target, body) is None:
+        hold(agent_body.decode, body)
 
 
 @given(bodies(*SIGNED))
 def test_what_is_stored_of_a_word_is_json_that_says_the_same(body: bytes) -> None:
-    if refusal(agent.read_target, body) is None and refusal(agent.decode, body) is None:
-        word = agent.decode(body)
+    if refusal(agent_body.read_target, body) is None and refusal(agent_body.decode, body) is None:
+        word = agent_body.decode(body)
         assert msgspec.json.decode(word.data, type=type(word.message)) == word.message
 
 
@@ -82,7 +82,7 @@ def test_no_word_is_nested_deeper_than_its_readers_bear(
     closing = {"[": "]", "{": "}"}[opening[0]]
     deep = msgspec.Raw(f"{opening * depth}1{closing * depth}".encode())
     word = {"type": "task.heartbeat", "data": {"taskId": "t", "attempt": 1, "x": deep}}
-    for read in (agent.read_target, flat_events.decode):
+    for read in (agent_body.read_target, flat_events.decode):
         exc = refusal(read, msgspec.json.encode(word))
         assert (exc is None) == is_taken
         assert exc is None or exc.code == "invalid_json"
@@ -91,7 +91,7 @@ def test_no_word_is_nested_deeper_than_its_readers_bear(
 def test_brackets_inside_a_text_are_no_nesting() -> None:
     chunk = '[{"\\' * 1_000
     word = {"type": "task.log", "data": {"taskId": "t", "attempt": 1, "offset": 0, "chunk": chunk}}
-    assert agent.read_target(msgspec.json.encode(word)) == ("t", 1)
+    assert agent_body.read_target(msgspec.json.encode(word)) == ("t", 1)
 
 
 def test_a_number_that_nothing_can_hold_is_named() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.wire import redaction
-from gateway.wire.agent import decode as decode_event
-from gateway.wire.agent import read_target
+from gateway.wire.agent_body import decode as decode_event
+from gateway.wire.agent_body import read_target
 from gateway.wire.decode import (
     MAX_CONTAINERS,
     MAX_DEPTH,

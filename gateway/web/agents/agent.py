@@ -25,7 +25,8 @@ from gateway.web.http.replies import reply
 from gateway.web.openapi.agent_events import signed_events
 from gateway.web.sources.signed import out_of_tolerance, parse_headers
 from gateway.web.tasks.patches import WholePatch, resumable_patch
-from gateway.wire.agent import MAX_ATTEMPT, Accepted, decode, read_target
+from gateway.wire.agent import MAX_ATTEMPT, Accepted
+from gateway.wire.agent_body import decode, read_target
 from gateway.wire.decode import MAX_DEPTH
 from gateway.wire.message import Reply
 from gateway.wire.signing import SignedHeaders

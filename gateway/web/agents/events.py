@@ -18,6 +18,7 @@ from gateway.web.http.body import in_thread, read_json
 from gateway.web.http.problems import to_api_error
 from gateway.wire import agent as wire
 from gateway.wire.agent import AgentEvent
+from gateway.wire.agent_body import fields_of
 from gateway.wire.decode import WrongShape
 from gateway.wire.patches import WARNING_CHARACTERS
 from gateway.wire.scrubbing import scrub
@@ -84,7 +85,7 @@ async def _keep(context: Context, sender: Sender, event: AgentEvent) -> _Kept:
         data = _warned(data, dropped)
     piece = None
     if isinstance(event.message, wire.PatchPiece):
-        fields = wire.fields_of(data)
+        fields = fields_of(data)
         piece, data, touched = await kept_piece(event.message, fields, own, context.thread)
     elif len(data) > INLINE_BYTES:
         data, touched = await in_thread(context.thread, partial(scrub, event.type, data, own))
@@ -99,7 +100,7 @@ async def _without_foreign(
 ) -> tuple[bytes, tuple[str, ...]]:
     if not any(trace in event.data for trace in _TRACES):
         return event.data, ()
-    fields = wire.fields_of(event.data)
+    fields = fields_of(event.data)
     requested = await spec() if any(name in fields for name in CLAIMS) else None
     if requested is None:
         return event.data, ()
@@ -114,7 +115,7 @@ async def _without_foreign(
 
 def _warned(data: bytes, dropped: tuple[str, ...]) -> bytes:
     """Data with our warnings before those of its sender, so that these cannot hide them."""
-    fields = wire.fields_of(data)
+    fields = fields_of(data)
     given = fields.get("warnings")
     sentences = [*dropped, *(given if isinstance(given, list) else ())]
     return msgspec.json.encode({**fields, "warnings": sentences[:MAX_WARNINGS]})

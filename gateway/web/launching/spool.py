@@ -14,7 +14,7 @@ from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.web.agents.agent import signer
 from gateway.web.agents.events import Sender, event_command
 from gateway.web.context import Context
-from gateway.wire.agent import decode, read_target
+from gateway.wire.agent_body import decode, read_target
 from gateway.wire.decode import WrongShape
 from gateway.wire.launcher import Spooled
 from gateway.wire.signing import TOLERANCE_SECONDS, MalformedHeaders, SignedHeaders
