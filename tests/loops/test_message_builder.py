@@ -182,7 +182,7 @@ async def test_a_webhook_carries_the_trace_of_its_task(traceparent: str | None) 
     assert sent["webhook-id"].startswith("evt_")
 
 
-async def test_a_letter_to_an_endpoint_has_its_address_its_headers_and_a_signature_per_secret() -> (
+async def test_a_message_to_an_endpoint_has_its_address_its_headers_and_a_signature_per_secret() -> (
     None
 ):
     message = await write(Reads(to=EXPLICIT))
@@ -202,7 +202,7 @@ async def test_a_callback_goes_to_the_address_of_its_task_signed_with_its_projec
     assert (message.url, message.secrets) == ("https://a.example", (b"s" * 32,))
 
 
-async def test_a_letter_about_an_endpoint_belongs_to_no_task() -> None:
+async def test_a_message_about_an_endpoint_belongs_to_no_task() -> None:
     about = replace(EVENT, task_id="ep_2", type="endpoint.failing")
     asked: list[object] = []
 
@@ -227,7 +227,7 @@ async def test_a_letter_about_an_endpoint_belongs_to_no_task() -> None:
     ],
     ids=["nothing is kept", "address is gone", "no live secret", "cannot be opened"],
 )
-async def test_a_letter_that_cannot_be_written_says_why(reads: Reads, reason: str) -> None:
+async def test_a_message_that_cannot_be_written_says_why(reads: Reads, reason: str) -> None:
     with pytest.raises(CannotBuild) as told:
         await write(reads)
     assert told.value.reason == reason
@@ -265,7 +265,7 @@ async def test_a_progress_that_waits_is_superseded_by_a_newer_one(
     ],
     ids=["parked", "head", "held while parked", "breaker was open", "replayed", "asked for"],
 )
-async def test_a_letter_says_that_later_ones_were_sent_before_it(
+async def test_a_message_says_that_later_ones_were_sent_before_it(
     head: Head, overtaken: bool, is_late: bool
 ) -> None:
     message = await write(Reads(overtaken=overtaken), head)

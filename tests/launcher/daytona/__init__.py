@@ -1,0 +1,1 @@
+"""Both providers of Daytona against its stand-ins."""
