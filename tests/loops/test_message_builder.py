@@ -182,7 +182,7 @@ async def test_a_webhook_carries_the_trace_of_its_task(traceparent: str | None) 
     assert sent["webhook-id"].startswith("evt_")
 
 
-async def test_a_message_to_an_endpoint_has_its_address_its_headers_and_a_signature_per_secret() -> (
+async def test_a_message_to_an_endpoint_has_its_address_headers_and_a_signature_per_secret() -> (
     None
 ):
     message = await write(Reads(to=EXPLICIT))
