@@ -8,7 +8,7 @@ import pytest
 
 from gateway.cli.local.state import State
 from gateway.cli.operations.keys import callback_secret_of, mint
-from gateway.cli.webhook.forwarding import signing_secrets
+from gateway.cli.webhook.listen_forward import signing_secrets
 
 KEYS: Final = f"k1:{base64.b64encode(b'm' * 32).decode()}"
 

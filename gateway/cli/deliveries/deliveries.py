@@ -9,7 +9,7 @@ import typer
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
 from gateway.cli.http.client import open_client, path_part, present
-from gateway.cli.tasks.pages import DELIVERY_COLUMNS, delivery_row
+from gateway.cli.tasks.printing import DELIVERY_COLUMNS, delivery_row
 from gateway.wire.deliveries import DeliveryView
 from gateway.wire.tasks import Page
 

@@ -18,7 +18,7 @@ from gateway.cli.local.demo_services import DemoServices
 from gateway.cli.local.processes import Child, wait_until_ready
 from gateway.cli.operations.database import summary
 from gateway.cli.operations.keys import MintedKey
-from gateway.cli.tasks.pages import FREQUENT, event_line
+from gateway.cli.tasks.printing import FREQUENT, event_line
 from gateway.demo.receiver import Received
 from gateway.demo.sample import SLUG
 from gateway.domain.tasks.task import TERMINAL

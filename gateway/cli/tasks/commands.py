@@ -21,7 +21,7 @@ from gateway.cli.http.client import (
     task_path,
 )
 from gateway.cli.tasks.events import events
-from gateway.cli.tasks.pages import (
+from gateway.cli.tasks.printing import (
     FREQUENT,
     event_line,
     print_explanation,

@@ -9,7 +9,7 @@ import typer
 from gateway.cli.console.output import AsJson, print_document
 from gateway.cli.console.terminal import note, out
 from gateway.cli.http.client import EventPage, decode, decode_events, open_client, task_path
-from gateway.cli.tasks.pages import event_line
+from gateway.cli.tasks.printing import event_line
 
 
 def events(

@@ -12,8 +12,8 @@ import typer
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document
 from gateway.cli.console.terminal import out
 from gateway.cli.local.processes import stop_on_sigterm
-from gateway.cli.webhook.forwarding import forward
-from gateway.cli.webhook.receive import receive
+from gateway.cli.webhook.listen import receive
+from gateway.cli.webhook.listen_forward import forward
 from gateway.cli.webhook.receiver import Fault
 from gateway.cli.webhook.secret import STDIN, SecretFile, read_secrets
 from gateway.cli.webhook.verification import SignedRequest, Verdict, parse_headers
