@@ -20,7 +20,7 @@ from gateway.store.protocol import Reads
 from gateway.store.records import DeliveryAttempt
 from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
-from gateway.web.http.pages import Pages
+from gateway.web.http.feed_pages import Pages
 from gateway.web.http.used_tokens import UsedTokens
 from gateway.web.launching.waiting_tokens import WaitingTokens
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.tasks.event import Event
 from gateway.store.records import FeedPage
-from gateway.web.http.pages import CHUNK_BYTES, Pages, Written
+from gateway.web.http.feed_pages import CHUNK_BYTES, Pages, Written
 
 
 class Log:

@@ -16,9 +16,9 @@ from gateway.web.context import Context
 from gateway.web.http.access import READ, READ_OR_TOKEN, StreamReader
 from gateway.web.http.call import Call
 from gateway.web.http.cursors import LIMIT
+from gateway.web.http.feed_pages import Written
 from gateway.web.http.headers import LAST_EVENT_ID
 from gateway.web.http.operation import Answer, Content, Operation
-from gateway.web.http.pages import Written
 from gateway.web.http.query import Number, Patterns, is_number
 from gateway.web.http.replies import reply
 from gateway.web.tasks.task_access import task_of
