@@ -19,7 +19,7 @@ from .agent.child_env import ChildEnv
 from .agent.reaper import harden
 from .failure import Failure
 from .reporting.kept_patch import KeptPatch
-from .repository import agents_work
+from .repository import work_on_disk
 from .repository.git import Git
 from .stop import Stop, Stopped
 
@@ -52,7 +52,7 @@ def found(state: Path, environ: Mapping[str, str]) -> KeptPatch | None:
     timer = stop.request_after(SECONDS, "the time is over")
     git = Git(stop=stop, environ=ChildEnv.from_environ(environ).base())
     try:
-        work = agents_work.found(state)
+        work = work_on_disk.found(state)
         if work is None:
             return None
         with tempfile.TemporaryDirectory(prefix="slipgate-rescue-") as workdir:

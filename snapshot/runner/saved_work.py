@@ -7,10 +7,10 @@ from .failure import Failure
 from .reporting.kept_patch import KeptPatch
 from .reporting.redaction import Redaction
 from .reporting.reporter import Reporter
-from .repository import agents_work
-from .repository.agents_work import AgentsWork, WholePatch
+from .repository import work_on_disk
 from .repository.git import Git
 from .repository.starting_state import StartingState
+from .repository.work_on_disk import AgentsWork, WholePatch
 from .state_directory import StateDirectory
 from .stop import Stop
 
@@ -57,7 +57,7 @@ class SavedWork:
     def reopen(self) -> None:
         """Take back the record of an agent that goes on: until it has ended again, its reported
         patch is the newest whole one, and nobody must take the files for it."""
-        agents_work.forget(self._state.path)
+        work_on_disk.forget(self._state.path)
 
     def make(self) -> WholePatch:
         """The patch of the work as it is now; raises `Failure` if it cannot be read."""
@@ -79,7 +79,7 @@ class SavedWork:
     def recover(self, *, reads_disk: bool) -> KeptPatch | None:
         """The whole patch of an earlier start; that of an interrupted agent is only reported."""
         kept = self._reported
-        found = agents_work.found(self._state.path) if reads_disk else None
+        found = work_on_disk.found(self._state.path) if reads_disk else None
         if (kept is None or kept.is_partial) and found is not None:
             self._on_disk = found
             try:
@@ -98,7 +98,7 @@ class SavedWork:
         if kept is not None and not kept.is_partial:
             self.kept, self.is_resumable = kept, bool(kept.text)
         else:
-            self._on_disk = agents_work.found(self._state.path)
+            self._on_disk = work_on_disk.found(self._state.path)
             self.rescue(seconds=DEATH_SECONDS)
 
     def rescue(self, *, seconds: float) -> None:

@@ -17,9 +17,9 @@ import msgspec
 from snapshot.runner.reporting.kept_patch import KeptPatch
 from snapshot.runner.repository import clean_checkout, starting_state
 from snapshot.runner.repository.address import parse
-from snapshot.runner.repository.agents_work import AgentsWork
 from snapshot.runner.repository.git import Git
 from snapshot.runner.repository.remote import Clone, Remote
+from snapshot.runner.repository.work_on_disk import AgentsWork
 from snapshot.runner.stop import Stop
 from tests.benchmarks.report import Figure, Section
 from tests.snapshot.repositories import Bare

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from snapshot.runner.agent.instructions import shown
-from snapshot.runner.findings.definitions import find
+from snapshot.runner.findings.check_definitions import find
 from snapshot.runner.findings.file_change import FileChange
 from snapshot.runner.publication import masking, template
 from snapshot.runner.validation import instructions, settings, workflows

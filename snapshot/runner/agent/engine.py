@@ -66,7 +66,7 @@ def make_engine(choice: AgentChoice, model: ModelAccess | None, context: EngineC
     assert model is not None, "the configuration refuses other engines without a model"  # noqa: S101
     if choice.engine == "mini":
         return _mini(choice, model, context)
-    from .programs.named import make_program_engine  # noqa: PLC0415 - it imports this module
+    from .programs.factory import make_program_engine  # noqa: PLC0415 - it imports this module
 
     return make_program_engine(choice, model, context)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from . import definitions, kinds, tests_lost
+from . import check_definitions, file_kinds, lost_tests
 from .file_change import EXECUTABLE, FileChange
 from .languages import is_test_path
 
@@ -25,18 +25,18 @@ class Finding(NamedTuple):
 
 def find(changes: Sequence[FileChange], undone: Sequence[str]) -> list[Finding]:
     """The findings; `undone` names the commits of the base that the patch takes back."""
-    lost = tests_lost.find(changes)
+    lost = lost_tests.find(changes)
     found = [
         Finding("Tests are deleted", lost.deleted),
         Finding("Tests are skipped or singled out", lost.skipped),
         Finding("Tests are weakened (assertions are gone)", lost.weakened),
         Finding("Tests have changes too long to be looked through", _those(changes, _is_unread)),
-        Finding("The definition of the checks is changed", _those(changes, definitions.find)),
-        Finding("Workflows are changed", _those(changes, kinds.is_workflow)),
+        Finding("The definition of the checks is changed", _those(changes, check_definitions.find)),
+        Finding("Workflows are changed", _those(changes, file_kinds.is_workflow)),
         Finding("Commits of the base branch are undone", tuple(undone)),
         Finding("Only white space is changed", _those(changes, _is_white_space)),
-        Finding("Lock files are changed", _those(changes, kinds.is_lock_file)),
-        Finding("Generated files are changed", _those(changes, kinds.is_generated)),
+        Finding("Lock files are changed", _those(changes, file_kinds.is_lock_file)),
+        Finding("Generated files are changed", _those(changes, file_kinds.is_generated)),
         Finding("Binary files are changed", _those(changes, lambda change: change.is_binary)),
     ]
     return [finding for finding in found if finding.subjects]

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ..findings.definitions import is_parsed
+from ..findings.check_definitions import is_parsed
 from ..findings.file_change import FileChange, with_diff
 from .git import Git
 from .plumbing import NO_MODE, Change, small_blobs

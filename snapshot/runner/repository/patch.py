@@ -13,7 +13,7 @@ from ..failure import RepositoryRejected
 from ..findings import find as findings
 from ..findings.file_change import FileChange
 from ..findings.find import Finding
-from . import agents_git, changed_files, changes, diff, left_files, undone
+from . import agents_git, changed_files, changes, diff, left_files, undone_commits
 from .agents_git import LARGEST_INDEX_BYTES, AgentsGit
 from .changes import Changes
 from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, sentences
@@ -239,7 +239,7 @@ class _PatchBuilder:
             yield cut(f"It deletes {len(deleted)} of {found.files} files: {names}.")
         workdir = self._workdir.with_name("undone")
         seen = changed if files else []
-        back = undone.find(self._plain, workdir, self._start, self._agents, seen)
+        back = undone_commits.find(self._plain, workdir, self._start, self._agents, seen)
         yield from _findings(files, back)
         patched = {change.path: change.blob for change in changed}
         workdir = self._workdir.with_name("unpatched")

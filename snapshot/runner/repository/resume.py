@@ -8,11 +8,11 @@ import msgspec
 from ..failure import Failure
 from ..reporting.kept_patch import KeptPatch
 from . import clean_checkout, diff
-from .agents_work import published
 from .exclusions import ExclusionReason, is_harmless
 from .git import Git
 from .patch import Patch
 from .remote import Clone, Remote
+from .work_on_disk import published
 
 
 def is_whole(kept: KeptPatch) -> bool:

@@ -6,9 +6,9 @@ from ..agent.engine import AgentResult
 from ..failure import Failure, RepositoryRejected
 from ..reporting.kept_patch import KeptPatch
 from ..repository import resume
-from ..repository.agents_work import WholePatch
 from ..repository.patch import Patch
 from ..repository.remote import Clone
+from ..repository.work_on_disk import WholePatch
 from .context import StepContext, Unusable
 from .preparation import Start
 
