@@ -14,7 +14,6 @@ from .agent import syscall_filter
 from .agent.child_env import ChildEnv
 from .agent.landlock import DAEMON_PORTS, Confinement, abi
 from .agent.reaper import harden, kill_all
-from .budget import Budget
 from .configuration import Configuration, Connection
 from .digest import script_digest
 from .exit_code import ExitCode
@@ -36,6 +35,7 @@ from .reporting.spool import Spool
 from .services import Services
 from .state_directory import StateDirectory
 from .stop import Reason, Stop, Stopped
+from .time_budget import Budget
 from .variables import Problems
 from .workflow import Workflow
 

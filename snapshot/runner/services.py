@@ -4,7 +4,6 @@ import msgspec
 
 from .agent.child_env import ChildEnv
 from .agent.landlock import Confinement
-from .budget import Budget
 from .network.client import Network
 from .reporting.channel import SignedChannel
 from .reporting.recovery import Recovered
@@ -12,6 +11,7 @@ from .reporting.redaction import Redaction
 from .reporting.reporter import Reporter
 from .state_directory import StateDirectory
 from .stop import Stop
+from .time_budget import Budget
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,6 @@ from typing import Final
 from snapshot.runner.agent.command import Runner
 from snapshot.runner.agent.engine import AgentResult, Engine, EngineContext, make_engine
 from snapshot.runner.agent.usage import Meter
-from snapshot.runner.budget import Budget
 from snapshot.runner.configuration import AgentChoice, ModelAccess
 from snapshot.runner.network.client import PLAIN
 from snapshot.runner.reporting.events import Log as LogEvent
@@ -18,6 +17,7 @@ from snapshot.runner.reporting.events import Usage
 from snapshot.runner.reporting.log import Log
 from snapshot.runner.reporting.redaction import Redaction
 from snapshot.runner.stop import Stop
+from snapshot.runner.time_budget import Budget
 from snapshot.runner.variables import Secret
 from tests.snapshot.patience import PATIENCE_SECONDS
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from snapshot.runner.agent import virtual_environment
 from snapshot.runner.agent.child_env import ChildEnv
 from snapshot.runner.agent.command import Runner
-from snapshot.runner.budget import VALIDATION_PART, Budget
 from snapshot.runner.reporting.events import Receipt
 from snapshot.runner.stop import Stop
+from snapshot.runner.time_budget import VALIDATION_PART, Budget
 from snapshot.runner.validation.baseline import BaseCommit
 from snapshot.runner.validation.run import Validation
 

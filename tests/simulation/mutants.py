@@ -95,7 +95,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         found_by=2,
     ),
     "an idempotency key is forgotten": Mutant(
-        file="gateway/domain/kernel/stored_responses.py",
+        file="gateway/domain/kernel/idempotency.py",
         old="        if idempotency is None:\n            return\n",
         new="        if idempotency is None or idempotency.key:\n            return\n",
     ),

@@ -12,7 +12,6 @@ import msgspec
 from snapshot.runner.agent.command import CommandResult, Runner
 from snapshot.runner.agent.engine import AgentResult, EngineContext, make_engine
 from snapshot.runner.agent.usage import Meter
-from snapshot.runner.budget import Budget
 from snapshot.runner.configuration import AgentChoice, ModelAccess
 from snapshot.runner.failure import Failure
 from snapshot.runner.network.client import PLAIN
@@ -20,6 +19,7 @@ from snapshot.runner.reporting.events import Usage
 from snapshot.runner.reporting.log import Log
 from snapshot.runner.reporting.redaction import Redaction
 from snapshot.runner.stop import Stop
+from snapshot.runner.time_budget import Budget
 from snapshot.runner.variables import Secret
 from tests.snapshot.provider_stub import ProviderStub
 

@@ -19,7 +19,7 @@ from gateway.domain.kernel.part import Added, Part, Rows
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import WebhookKey
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.kernel.stored_responses import StoredResponses
+from gateway.domain.kernel.idempotency import StoredResponses
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, first_call
 from gateway.domain.sources.message import Seen

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.deliveries.commands import EndpointReply, ReplayReply
-from gateway.domain.kernel.stored_responses import IdempotencyRecord, StoredResponse
+from gateway.domain.kernel.idempotency import IdempotencyRecord, StoredResponse
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.spec import Spec

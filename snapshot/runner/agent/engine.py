@@ -9,13 +9,13 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from ..budget import Budget
 from ..configuration import AgentChoice, ModelAccess
 from ..failure import Failure
 from ..network import hosts
 from ..network.client import Network
 from ..reporting.log import Log
 from ..stop import Stop
+from ..time_budget import Budget
 from . import limits
 from .chat import CALL_SECONDS, Chat, Reply
 from .command import Runner

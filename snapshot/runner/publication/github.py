@@ -10,7 +10,6 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
-from ..budget import Budget
 from ..configuration import Configuration
 from ..failure import Failure
 from ..github_token import GitHubToken
@@ -19,6 +18,7 @@ from ..network.hosts import git_host, is_private, is_same_host
 from ..repository.access import Access
 from ..repository.address import Repository
 from ..stop import Stop
+from ..time_budget import Budget
 from .github_api import LONGEST_WAIT_SECONDS, GitHubApi, decoded, error_text
 
 CHECK_SECONDS: Final = 30.0

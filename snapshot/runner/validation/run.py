@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from ..agent.command import Runner
-from ..budget import Budget
 from ..reporting.events import Receipt
+from ..time_budget import Budget
 from .baseline import NOTE, BaseCommit, Baseline
 from .declared import declaring_texts, make_plan
 from .execution import Execution

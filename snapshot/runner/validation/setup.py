@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from ..agent.command import Runner
-from ..budget import Budget
 from ..reporting.events import Receipt
+from ..time_budget import Budget
 from .declared import make_plan
 from .plan import Host
 from .session import Session

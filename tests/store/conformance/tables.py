@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.invariants.task_rows import DeliveryRow
 from gateway.domain.kernel.commands import Claim, SettleDelivery
-from gateway.domain.kernel.stored_responses import IdempotencyRecord
+from gateway.domain.kernel.idempotency import IdempotencyRecord
 from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey

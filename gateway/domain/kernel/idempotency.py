@@ -1,4 +1,4 @@
-"""Stored responses: a repeated request with the same `Idempotency-Key` gets the first one."""
+"""Idempotency: a repeated request with the same `Idempotency-Key` gets the first response."""
 
 import hmac
 
