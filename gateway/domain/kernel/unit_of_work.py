@@ -8,25 +8,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from msgspec.structs import replace
-
 from gateway.domain.agents.patch import PatchPiece
 from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.kernel.commands import Callback, SettleDelivery
+from gateway.domain.kernel.idempotency import StoredResponses
 from gateway.domain.kernel.part import Added, Part, Rows
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import WebhookKey
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.kernel.idempotency import StoredResponses
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, first_call
 from gateway.domain.sources.message import Seen
 from gateway.domain.sources.workspace import Workspace, WorkspaceKey
-from gateway.domain.tasks.concurrency_hold import ConcurrencyHold
+from gateway.domain.tasks.concurrency_keys import ConcurrencyKeys
 from gateway.domain.tasks.event import Event
-from gateway.domain.tasks.task import LIVE, Attempt, Frozen, Status, Task
+from gateway.domain.tasks.task import Attempt, Frozen, Task
 
 AttemptKey = tuple[str, int]
 
@@ -220,51 +218,6 @@ class Claims:
     def is_changed(self) -> bool:
         """True if a project has taken its turn."""
         return bool(self.changed)
-
-
-@dataclass
-class ConcurrencyKeys:
-    """Concurrency keys in use."""
-
-    limit: int
-    """Attempts of one key that may run."""
-    in_use: dict[str, int] = field(default_factory=dict)
-    """The number of attempts of each key that are launching or running."""
-    holds: dict[str, tuple[ConcurrencyHold, ...]] = field(default_factory=dict)
-    """The holds of each key, as far back as a task has waited for it."""
-    changes: list[ConcurrencyHold] = field(default_factory=list)
-
-    def allows(self, task: Task) -> bool:
-        """True if its key allows one more of them to launch."""
-        if task.concurrency_key is None or task.status is not Status.QUEUED:
-            return True
-        return self.in_use.get(task.scoped_key, 0) < self.limit
-
-    def move(self, before: Task, after: Task, now: int) -> None:
-        """A task with a key has changed: it may take the key, or free it."""
-        by = (after.status in LIVE) - (before.status in LIVE)
-        if after.concurrency_key is None or not by:
-            return
-        key = after.scoped_key
-        self.in_use[key] = max(0, self.in_use.get(key, 0) + by)
-        held = next((hold for hold in self.holds.get(key, ()) if hold.freed_at is None), None)
-        is_full = self.in_use[key] >= self.limit
-        if is_full and held is None:
-            name = after.concurrency_key
-            hold = ConcurrencyHold(project=after.project, concurrency_key=name, taken_at=now)
-            self._change(key, None, hold)
-        elif held is not None and not is_full:
-            self._change(key, held, replace(held, freed_at=now))
-
-    def _change(self, key: str, before: ConcurrencyHold | None, after: ConcurrencyHold) -> None:
-        others = (hold for hold in self.holds.get(key, ()) if hold is not before)
-        self.holds[key] = (*others, after)
-        self.changes.append(after)
-
-    @property
-    def is_changed(self) -> bool:
-        """True if a key was taken or freed."""
-        return bool(self.changes)
 
 
 class Messages(Rows[tuple[str, str], Seen]):

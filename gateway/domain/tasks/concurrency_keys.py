@@ -1,8 +1,11 @@
-"""Periods in which a concurrency key was fully used: they stop the queue clocks of its tasks."""
+"""Concurrency keys: the attempts that run under each, and the periods in which it was full."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from gateway.domain.tasks.task import Frozen
+from msgspec.structs import replace
+
+from gateway.domain.tasks.task import LIVE, Frozen, Status, Task
 
 
 class ConcurrencyHold(Frozen, frozen=True, kw_only=True):
@@ -16,7 +19,53 @@ class ConcurrencyHold(Frozen, frozen=True, kw_only=True):
 
 
 def time_blocked(periods: Iterable[ConcurrencyHold], start: int, end: int) -> int:
-    """The part of the time from start to end within periods, which never overlap."""
+    """The part of the time from start to end within periods, which never overlap: queue clocks
+    stand still for it."""
     return sum(
         max(0, min(period.freed_at or end, end) - max(period.taken_at, start)) for period in periods
     )
+
+
+@dataclass
+class ConcurrencyKeys:
+    """Concurrency keys in use."""
+
+    limit: int
+    """Attempts of one key that may run."""
+    in_use: dict[str, int] = field(default_factory=dict)
+    """The number of attempts of each key that are launching or running."""
+    holds: dict[str, tuple[ConcurrencyHold, ...]] = field(default_factory=dict)
+    """The holds of each key, as far back as a task has waited for it."""
+    changes: list[ConcurrencyHold] = field(default_factory=list)
+
+    def allows(self, task: Task) -> bool:
+        """True if its key allows one more of them to launch."""
+        if task.concurrency_key is None or task.status is not Status.QUEUED:
+            return True
+        return self.in_use.get(task.scoped_key, 0) < self.limit
+
+    def move(self, before: Task, after: Task, now: int) -> None:
+        """A task with a key has changed: it may take the key, or free it."""
+        by = (after.status in LIVE) - (before.status in LIVE)
+        if after.concurrency_key is None or not by:
+            return
+        key = after.scoped_key
+        self.in_use[key] = max(0, self.in_use.get(key, 0) + by)
+        held = next((hold for hold in self.holds.get(key, ()) if hold.freed_at is None), None)
+        is_full = self.in_use[key] >= self.limit
+        if is_full and held is None:
+            name = after.concurrency_key
+            hold = ConcurrencyHold(project=after.project, concurrency_key=name, taken_at=now)
+            self._change(key, None, hold)
+        elif held is not None and not is_full:
+            self._change(key, held, replace(held, freed_at=now))
+
+    def _change(self, key: str, before: ConcurrencyHold | None, after: ConcurrencyHold) -> None:
+        others = (hold for hold in self.holds.get(key, ()) if hold is not before)
+        self.holds[key] = (*others, after)
+        self.changes.append(after)
+
+    @property
+    def is_changed(self) -> bool:
+        """True if a key was taken or freed."""
+        return bool(self.changes)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm, serves
-from gateway.domain.tasks.concurrency_hold import time_blocked
+from gateway.domain.tasks.concurrency_keys import time_blocked
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.domain.tasks.task_change import TaskChange
 

@@ -15,7 +15,7 @@ from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.realm import Realm
 from gateway.domain.sources.workspace import Workspace
-from gateway.domain.tasks.concurrency_hold import ConcurrencyHold
+from gateway.domain.tasks.concurrency_keys import ConcurrencyHold
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
     Attempt,

@@ -14,7 +14,7 @@ from gateway.domain.kernel.idempotency import IdempotencyRecord
 from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey
-from gateway.domain.tasks.concurrency_hold import ConcurrencyHold
+from gateway.domain.tasks.concurrency_keys import ConcurrencyHold
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
     LIVE,
