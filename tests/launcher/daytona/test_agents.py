@@ -89,7 +89,7 @@ async def test_an_ended_agent_is_reported_with_exit_code_and_last_lines(
         while True:
             await run_job(context, job("inspect"), LOG)
             process = gateway.done().process
-            if process and process.state == "exited":
+            if process and process.exit_code is not None:
                 break
     assert process.exit_code == 9
     assert gateway.done().diagnosis == "it printed last: out of memory"
