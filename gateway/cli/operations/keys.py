@@ -208,16 +208,6 @@ def mint(
         all_projects=all_projects,
         rate_limit=rate_limit,
     )
-    ring = Keyring(read_master_keys(environ)) if scope in (Scope.TASKS, Scope.OPS) else None
-    secret = None
-    with open_operator(read_database(environ)) as operator:
-        if ring is not None:
-            operator.check_master_keys(ring)
-        operator.add_key(row, hashlib.sha256(key.encode()).digest())
-        if ring is not None and not operator.has_project(project):
-            secret = _create_project(operator, project, ring, now)
-        elif ring is not None and is_first:
-            secret = _open_secret(ring, project, operator.callback_secret(project))
     return MintedKey(
         id=row.id,
         key=key,
@@ -225,10 +215,25 @@ def mint(
         project=project,
         name=name,
         created_at=rfc3339(now),
-        callback_secret=secret,
+        callback_secret=_add(environ, row, key, is_first=is_first),
         all_projects=all_projects,
         rate_limit=rate_limit,
     )
+
+
+def _add(environ: Mapping[str, str], row: KeyRow, key: str, *, is_first: bool) -> str | None:
+    """Stores the key, and its project if that is new; returns the callback secret to show."""
+    may_open_project = row.scope in (Scope.TASKS, Scope.OPS)
+    ring = Keyring(read_master_keys(environ)) if may_open_project else None
+    with open_operator(read_database(environ)) as operator:
+        if ring is not None:
+            operator.check_master_keys(ring)
+        operator.add_key(row, hashlib.sha256(key.encode()).digest())
+        if ring is not None and not operator.has_project(row.project):
+            return _create_project(operator, row.project, ring, row.created_at)
+        if ring is not None and is_first:
+            return _open_secret(ring, row.project, operator.callback_secret(row.project))
+    return None
 
 
 def _create_project(operator: Operator, project: str, ring: Keyring, now: int) -> str:
