@@ -327,8 +327,8 @@ def _context(
 
 
 async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) -> None:
-    """A transaction; behind thousands of callers it would take too long, and that theirs go on to
-    end says as much."""
+    """Commits a pulse. Behind thousands of callers that would take too long, and their own commits
+    prove as much."""
     if ledger.waiting and metrics.has_committed_within(READY_FOR / 1000):
         return
     await ledger.submit(Pulse(at=clock()))

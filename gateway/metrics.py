@@ -83,7 +83,7 @@ class Metrics:
         self._requests.count(route, method, status, seconds)
 
     def count_refused_webhook(self, source: str, code: str) -> None:
-        """A message that was not taken, and the code it was told."""
+        """A refused message, and the code of the refusal."""
         self._refused.labels(source, code).inc()
 
     def count_refused_connection(self, reason: str) -> None:

@@ -14,14 +14,14 @@ class Listener:
         self._waiter: asyncio.Future[None] | None = None
 
     def notify(self) -> None:
-        """Something of it may have changed."""
+        """Wakes the listener: something of its topics may have changed."""
         self._is_notified = True
         if self._waiter is not None:
             _wake(self._waiter)
 
     async def wait(self, seconds: float | None) -> bool:
-        """Until told, or until so many seconds have passed (False); forgets what it was told. One
-        waits at a time."""
+        """Waits for a notification, and forgets it; False after this many seconds without one. Only
+        one caller may wait at a time."""
         if not self._is_notified:
             # A future and a timer: everybody who polls or streams waits here, and `wait_for` would
             # make a task for each.
@@ -34,15 +34,15 @@ class Listener:
                 self._waiter = None
                 if timer is not None:
                     timer.cancel()
-        told, self._is_notified = self._is_notified, False
-        return told
+        was_notified, self._is_notified = self._is_notified, False
+        return was_notified
 
 
 class Notifier:
     """Listeners by topic: `jobs`, `deliveries`, `due`, a task's id, `project:<name>`."""
 
     def __init__(self) -> None:
-        # Dictionaries, for their order: who has waited longest is told first.
+        # Dictionaries, for their order: who has waited longest is notified first.
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._numbers = count(1)
         self._versions: dict[str, int] = {}
@@ -69,12 +69,12 @@ class Notifier:
                     listener.notify()
 
     def version(self, topic: str) -> int:
-        """The number of the last hint about it. Whoever listens and reads after it, and finds the
-        number unchanged, will be told of all that the reading did not find."""
+        """The number of the topic's last notification. A listener that reads after asking for it,
+        and finds it unchanged, will be notified of everything that its read did not find."""
         return self._versions.get(topic) or next(self._numbers)
 
     def notify_all(self) -> None:
-        """Wakes everybody: we stop, and whoever waits should look and go."""
+        """Wakes all listeners, to end their waits when the gateway stops."""
         self.notify(tuple(self._listeners))
 
     def _join(self, topic: str, listener: Listener) -> None:

@@ -16,13 +16,14 @@ class Checkpointer:
     topics = ()
 
     def __init__(self, count: Callable[[], int], checkpoint: Callable[[], Awaitable[None]]) -> None:
-        """`count` tells how many transactions were ever written."""
+        """`count` gives the number of transactions ever written."""
         self._count = count
         self._checkpoint = checkpoint
         self._seen = 0
 
     async def step(self) -> float:
-        """Checkpoints, if something is new and little happens; the seconds to the next look."""
+        """Checkpoints if there is something new and little traffic; returns the seconds to the next
+        step."""
         written = self._count() - self._seen
         self._seen += written
         if 0 < written <= QUIET:

@@ -68,7 +68,7 @@ class Runner:
         return self._monotonic() - self._moved_at < STALLED_AFTER
 
     def stop(self) -> None:
-        """The step at hand is the last one. Safe before the start, and twice."""
+        """Ends the loop after its current step. Safe before the start, and twice."""
         self._stopping = True
         if self._listener is not None:
             self._listener.notify()

@@ -144,14 +144,14 @@ class LaunchingReads(Protocol):
     async def next_claimable(
         self, providers: Sequence[ProviderRealm], now: int, project: str = ""
     ) -> int | None:
-        """The moment (milliseconds) from which a job may be claimed that may not be yet, of those
-        for launchers of these places that serve the project (empty: all)."""
+        """The time (milliseconds) at which the next job becomes claimable by launchers of these
+        realms that serve the project (empty: all)."""
 
     async def launchers_before(
         self, at: int, launcher_id: str, limit: int
     ) -> list[tuple[LauncherCall, list[Job]]]:
-        """Launchers that called last before one that did at that moment (milliseconds), the latest
-        first, with the jobs they hold."""
+        """Launchers behind this position (last call in milliseconds, id), the latest call first,
+        with the jobs they hold."""
 
     async def recent_launchers(self, project: str, limit: int) -> list[LauncherCall]:
         """Launchers of a project, or of all, that have ever called, the latest first."""
@@ -172,8 +172,7 @@ class DeliveryReads(Protocol):
     async def deliveries_before(
         self, wanted: DeliveryFilter, before: tuple[int, str], limit: int
     ) -> list[Delivery]:
-        """Deliveries of events before this number, and at it to endpoints before this one; newest
-        first."""
+        """Deliveries behind this position (number of the event, endpoint), newest first."""
 
     async def undelivered(self, task_id: str, limit: int) -> list[DeliveryState]:
         """Deliveries that have not arrived, of the newest events, oldest first."""
@@ -198,8 +197,8 @@ class EndpointReads(ReplayReads, Protocol):
     async def before(
         self, project: str | None, at: int, endpoint_id: str, limit: int
     ) -> list[Endpoint]:
-        """Endpoints made before one that was made at that moment (milliseconds), newest first; of
-        all projects for None."""
+        """Endpoints behind this position (creation in milliseconds, id), newest first; None: of
+        all projects."""
 
     async def secret(self, secret_id: str) -> Sealed | None:
         """A secret as it is stored, if it still is."""

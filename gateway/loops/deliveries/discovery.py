@@ -48,7 +48,7 @@ class Discovery:
         self._has_restored = False
 
     async def refresh(self, now: int) -> bool:
-        """Find what nobody hands over by a scan. True: there is more to read at once."""
+        """Find by a scan what no commit has handed over. True: there is more to read at once."""
         if not self._has_restored:
             self._restore(await self._failures())
         version = self._notifier.version(self.topic)

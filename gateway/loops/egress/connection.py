@@ -19,7 +19,7 @@ Interim answers without end are the same as a head without end."""
 
 
 class Connection(asyncio.Protocol):
-    """Open since `connection_made`; whoever has taken it has it alone until it is given back."""
+    """A connection, open since `connection_made`. It serves one request at a time."""
 
     def __init__(self, key: Key, address: str) -> None:
         self.key: Final = key

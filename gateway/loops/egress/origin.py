@@ -19,7 +19,7 @@ class JudgedOrigin(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def host(self) -> str:
-        """As it stands in the URL: TLS is spoken for it."""
+        """As it stands in the URL: the name that the certificate must have."""
         return self.key[1]
 
     @property
@@ -29,7 +29,7 @@ class JudgedOrigin(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_tls(self) -> bool:
-        """TLS is spoken to it."""
+        """True for https."""
         return self.key[0] == "https"
 
 

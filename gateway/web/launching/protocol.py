@@ -124,7 +124,7 @@ async def created(call: Call[wire.Created]) -> Response:
 @operation(
     id="reportDone",
     summary="End a job with what was seen",
-    description="Idempotent by lease token. The words of the spool are applied first.",
+    description="Idempotent by lease token. The events of the spool are applied first.",
     body=Body(kind=wire.Done, limit=REPORT_LIMIT),
     answers=_acknowledged("The job is closed."),
     errors=_ABOUT_SANDBOX,

@@ -28,7 +28,7 @@ _LEAVE_GAP: Final = "UPDATE ledger SET seq = seq + :gap"
 
 
 class Restored(Frozen, frozen=True, kw_only=True):
-    """The database was a backup; which id it had, and which it has now."""
+    """The instance ids of a restored backup."""
 
     before: str
     after: str

@@ -104,7 +104,7 @@ class Operator:
         self._database = database
 
     def check_master_keys(self, keyring: Keyring) -> None:
-        """That these are the keys this database is used with, before anything is sealed.
+        """Checks, before anything is sealed, that these are the keys of this database.
 
         Raises:
             ApiError: `wrong_master_key`.

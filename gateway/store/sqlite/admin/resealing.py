@@ -46,8 +46,8 @@ def old_values(database: sqlite3.Connection, kind: Kind, current: str) -> Iterat
 def replace_values(
     database: sqlite3.Connection, kind: Kind, values: list[tuple[Old, Sealed]]
 ) -> int:
-    """In one short transaction, beside a gateway that may run. What changed meanwhile stays as it
-    is; how many were replaced."""
+    """Replaces values in one short transaction, beside a gateway that may run; what changed
+    meanwhile stays. Returns the number of replaced ones."""
     rows = [
         {"owner": old.owner, "before": old.sealed.box, "key_id": new.key_id, "box": new.box}
         for old, new in values
