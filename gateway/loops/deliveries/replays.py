@@ -20,7 +20,7 @@ AGAIN: Final = 0.25
 """Seconds until an endpoint that is owed enough is looked at again. A fast receiver takes
 `IN_FLIGHT` deliveries in a third of a second, and would wait for more."""
 IDLE: Final = 60.0
-"""Seconds; new jobs are announced by a hint."""
+"""Seconds; new jobs are announced by a notification."""
 
 Submit = Callable[[AdvanceReplay], Awaitable[object]]
 

@@ -30,7 +30,7 @@ SELECT endpoint.id, endpoint.project, endpoint.enabled, (
 FROM owed CROSS JOIN endpoints AS endpoint ON endpoint.id = owed.endpoint_id"""
 
 # The heads of the newest lanes of an endpoint: if all of the longest due wait behind one head, the
-# other lanes go on. Where so many wait, the endpoint is what fails, and its gate is shut.
+# other lanes go on. Where so many wait, the endpoint itself fails, and its breaker is open.
 _NEWEST_LANES: Final = """(
 WITH RECURSIVE lane (task_id) AS (
     SELECT (

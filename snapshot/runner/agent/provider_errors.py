@@ -87,7 +87,7 @@ class ModelFailure(Failure):
         self.wait_seconds = wait_seconds
         """The time after which the provider wants to be asked again, if it named one."""
         self.tokens = tokens
-        """Paid for nothing."""
+        """Tokens that were paid for without a usable answer."""
 
 
 def refused(status: int, body: str, headers: Mapping[str, str]) -> ModelFailure:

@@ -1,4 +1,4 @@
-"""The words of an attempt in the thread of the pull request that it goes on with: each once."""
+"""Comments of an attempt on the pull request that it goes on with; each is written once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,7 +14,7 @@ from .masking import markdown
 
 PAGE: Final = 100
 PAGES: Final = 20
-"""Of a longer thread the end is not read: a word may then be repeated after a restart."""
+"""The end of a longer thread is not read: a comment may then be repeated after a restart."""
 
 
 class _Comment(msgspec.Struct, frozen=True):

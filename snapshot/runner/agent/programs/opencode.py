@@ -50,7 +50,7 @@ class _State(msgspec.Struct):
 class _Part(msgspec.Struct):
     text: str = ""
     synthetic: bool = False
-    """Its own words to the model."""
+    """True for a text that opencode wrote itself, as an instruction to the model."""
     tool: str = ""
     state: _State | None = None
     reason: str = ""
@@ -108,7 +108,7 @@ class Opencode:
         }
 
     def session_file(self, home: Path, session: str) -> Path | None:
-        """It has a database."""
+        """None: opencode keeps its sessions in a database."""
         del home, session
         return None
 
