@@ -66,7 +66,8 @@ class StateDirectory:
     def clear(self) -> None:
         """Remove all work directories; one that cannot be removed only costs space."""
         for workdir in self.path.glob(f"{_WORKDIRS}*"):
-            shutil.rmtree(workdir, ignore_errors=True)
+            with suppress(RecursionError):  # a thousand folders, one in the other
+                shutil.rmtree(workdir, ignore_errors=True)
 
 
 def _lock(descriptor: int) -> bool:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -22,6 +24,12 @@ from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_spec
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path / "state" / INSTANCE / NAME
+
+
+def dig(folder: Path) -> None:
+    """Make more folders in it, one in the other, than a path has room for."""
+    make = "import os\nfor _ in range(3000): os.mkdir('a'); os.chdir('a')\nos.chmod('.', 0)"
+    subprocess.run([sys.executable, "-c", make], cwd=folder, check=True)
 
 
 def record(directory: Path) -> Supervisor:
@@ -100,6 +108,16 @@ async def test_directories_an_agent_has_closed_are_deleted(
     (closed / "file").touch()
     closed.chmod(0o500)
     closed.parent.chmod(0)
+    await local.remove(KEY)
+    assert not directory.exists()
+
+
+async def test_folders_one_in_the_other_are_deleted_however_many(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(WAITS)
+    await local.create(a_spec())
+    dig(directory / "home")
     await local.remove(KEY)
     assert not directory.exists()
 

@@ -47,6 +47,9 @@ def agent(ours: Git, remote: Bare, tmp_path: Path) -> Agent:
         ("truncate -s 3G big.bin", "big.bin", "too large"),
         ("mkfifo pipe", "pipe", "neither a file nor a link"),
         ("rm README.md; mkfifo README.md", "README.md", "neither a file nor a link"),
+        ("mkfifo .gitignore", ".gitignore", "neither a file nor a link"),
+        ("mkdir a; mkfifo a/.gitattributes", "a/.gitattributes", "neither a file nor a link"),
+        ("git init -q x; touch x/x; mkfifo x/.git/commondir", "x/", "a repository inside"),
         ("mkdir 'git~1'; echo x > 'git~1/config'", "git~1/config", "a .git directory"),
         ("mkdir -p a/.GIT; echo x > a/.GIT/config", "a/.GIT/config", "a .git directory"),
         ("printf '\\177ELF%12s\\4\\0rest' > core.12", "core.12", "a core dump"),
@@ -94,6 +97,30 @@ def is_changed_at_once(agent: Agent) -> bool:
 def second_of(agent: Agent) -> int:
     """The time of the file's last change, as git compares it."""
     return int((agent.checkout / "README.md").stat().st_ctime)
+
+
+def test_a_pipe_in_place_of_the_rules_of_git_deletes_no_file(ours: Git, tmp_path: Path) -> None:
+    files = {".gitignore": "*.o\n", "x": "1\n"}
+    agent = Agent(ours, Bare.made(tmp_path / "rules", files), tmp_path / "agent")
+    agent.does("rm .gitignore; mkfifo .gitignore; echo 2 > x")
+    made = agent.patch()
+    assert agent.paths(made) == {"x"}
+    assert made.warnings == ("Left out (neither a file nor a link): `.gitignore`.",)
+
+
+def test_folders_without_end_hold_nothing_up_and_are_named(agent: Agent) -> None:
+    make = "import os; [(os.mkdir('a' * 250), os.chdir('a' * 250)) for _ in range(20)]"
+    agent.does(f'python3 -c "{make}"; echo x >> widgets.py')
+    made = agent.patch()
+    assert agent.paths(made) == {"widgets.py"}
+    assert made.warnings[0].startswith("Left out (it cannot be read): `aaa")
+
+
+def test_references_one_in_the_other_cost_nothing_but_hints(agent: Agent) -> None:
+    make = "import os; [(os.mkdir('a'), os.chdir('a')) for _ in range(1500)]"
+    agent.does(f'cd .git/refs/heads; python3 -c "{make}"; echo x >> ../../../widgets.py')
+    assert agent.paths(agent.patch()) == {"widgets.py"}
+    agent.does("rm -rf .git")
 
 
 def test_only_if_nothing_is_left_there_is_nothing(agent: Agent) -> None:

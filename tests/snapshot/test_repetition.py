@@ -1,5 +1,6 @@
 """Loops of an agent."""
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,3 +66,9 @@ def test_git_and_installed_packages_are_not_looked_at(tmp_path: Path) -> None:
         (tmp_path / ".git" / "index").write_text("x" * step)
         stuck.append(repetition.is_stuck(["git status"], ["clean"]))
     assert stuck == [False, False, False, True]
+
+
+def test_folders_may_be_as_deep_as_they_like(tmp_path: Path) -> None:
+    subprocess.run(["mkdir", "-p", tmp_path / "/".join(["a"] * 1_500)], check=True)
+    assert ends_at(tmp_path, ["ls"]) == 4
+    subprocess.run(["rm", "-rf", tmp_path / "a"], check=True)

@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 import time
 import uuid
 from pathlib import Path
@@ -199,13 +200,21 @@ def delete(directory: Path) -> None:
     try:
         while directory.exists():
             with contextlib.suppress(FileNotFoundError):
-                try:
-                    shutil.rmtree(directory)
-                except PermissionError:
-                    _make_writable(directory)
-                    shutil.rmtree(directory)
-    except OSError as error:
+                _remove(directory)
+    except (OSError, subprocess.CalledProcessError) as error:
         raise unavailable(f"cannot delete the sandbox's directory: {error}") from error
+
+
+def _remove(directory: Path) -> None:
+    try:
+        try:
+            shutil.rmtree(directory)
+        except PermissionError:
+            _make_writable(directory)
+            shutil.rmtree(directory)
+    except RecursionError:  # a thousand folders, one in the other
+        for words in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+            subprocess.run([*words, "--", str(directory)], check=True)
 
 
 def _make_writable(directory: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -42,11 +43,18 @@ class Repetition:
 
 def _files(checkout: Path) -> Iterator[tuple[str, int]]:
     """Names and sizes; nothing is opened, which could be the agent's trap."""
-    for directory, folders, names in os.walk(checkout):
-        folders[:] = [name for name in folders if name not in _SKIPPED]
-        for name in names:
-            path = f"{directory}/{name}"
-            try:
-                yield path, os.lstat(path).st_size
-            except OSError:
-                continue
+    folders = [str(checkout)]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    yield entry.path, _size(entry)
+                elif entry.name not in _SKIPPED:
+                    folders.append(entry.path)
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        return 0

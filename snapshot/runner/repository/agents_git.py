@@ -51,7 +51,7 @@ def read(git: Git, workdir: Path, start: StartingState) -> AgentsGit:
         commits = dict(list(_commits(theirs))[:REFERENCES])
         head = _head(theirs, commits)
         is_sparse = not tags and (theirs / "info" / "sparse-checkout").exists()
-    except OSError:
+    except (OSError, RecursionError):
         commits, head, is_sparse = {}, None, False
     return AgentsGit(
         paths=frozenset(path for _, path in tags),

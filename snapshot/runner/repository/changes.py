@@ -2,8 +2,8 @@
 
 import os
 import stat
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -15,11 +15,11 @@ from .exclusions import BuildArtifacts, Exclusion, ExclusionReason, named
 from .git import Git
 from .left_files import LeftFiles
 from .plumbing import nul_list, parents, raw_changes, staged_files
+from .walk import Walk
 
 LARGEST_FILE_BYTES: Final = 100 * 1024**2
 LARGEST_CHANGE_BYTES: Final = 160 * 1024**2
 """Of all files that are read: more could not be read in the time that is left."""
-WALK_SECONDS: Final = 5.0
 _GITLINK: Final = b"160000"
 _GIT_NAMES: Final = frozenset({b".git", b"git~1"})
 _ELF: Final = b"\x7fELF"
@@ -44,6 +44,7 @@ def find(
     *,
     is_secret: Callable[[bytes], bool],
     left: LeftFiles,
+    walk: Walk,
 ) -> Changes:
     """Compare. `git` works on a copy of the starting index, without any conversion."""
     kept = _Kept.read(git)
@@ -55,10 +56,12 @@ def find(
     rules = _Rules(work_tree, kept, artifacts, is_secret)
     candidates = [*touched, *(path for path in new if not rules.is_artifact(path))]
     written = rules.within_limits(path for path in candidates if rules.is_allowed(path))
-    deleted = [path for path in gone if rules.is_gone(path)]
+    special = frozenset(walk.special)
+    deleted = [path for path in gone if path not in special and rules.is_gone(path)]
     stay = agents.skipped if not agents.is_sparse else frozenset(deleted)
     rules.exclude(_replaced_submodules(work_tree, kept.submodules), ExclusionReason.SUBMODULE)
-    rules.exclude(_special(work_tree), ExclusionReason.SPECIAL)
+    rules.exclude(special, ExclusionReason.SPECIAL)
+    rules.exclude(walk.closed, ExclusionReason.UNREADABLE)
     unexpected = (
         path for path in ignored if not (artifacts.is_cache(path) or artifacts.built(path))
     )
@@ -169,7 +172,10 @@ class _Rules:
             return ExclusionReason.CORE
         if size > LARGEST_FILE_BYTES:
             return ExclusionReason.LARGE
-        content = files.read(Path(os.fsdecode(full)), most=LARGEST_FILE_BYTES)
+        name = Path(os.fsdecode(full))
+        with suppress(OSError):
+            files.reopen(name, 0o400)
+        content = files.read(name, most=LARGEST_FILE_BYTES)
         if content is None:
             return ExclusionReason.UNREADABLE
         self._sizes[path] = size
@@ -219,24 +225,6 @@ def _listings(path: bytes) -> list[bytes]:
 
 def _replaced_submodules(work_tree: Path, paths: Collection[bytes]) -> list[bytes]:
     return [path for path in paths if not files.is_directory(work_tree / os.fsdecode(path))]
-
-
-def _special(work_tree: Path) -> Iterator[bytes]:
-    """Pipes, sockets and devices: git never lists them."""
-    ends_at = time.monotonic() + WALK_SECONDS
-    folders = [(os.fsencode(work_tree), b"")]
-    while folders and time.monotonic() < ends_at:
-        folder, name = folders.pop()
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name != b".git":
-                    folders.append((entry.path, name + entry.name + b"/"))
-            elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
-                yield name + entry.name
 
 
 def _is_core(full: bytes) -> bool:

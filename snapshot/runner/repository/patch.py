@@ -20,6 +20,7 @@ from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, senten
 from .git import Git, GitFailed, init_borrowing, write_attributes
 from .plumbing import Change, attributes_of, blob_contents, nul_joined, staged_files
 from .starting_state import RAW_ATTRIBUTES, StartingState
+from .walk import Walk
 
 DELETIONS: Final = 100
 SHARE_OF_DELETIONS: Final = 0.25
@@ -88,6 +89,7 @@ def make(
     if not files.is_directory(start.work_tree):
         message = "the agent removed its whole checkout, or replaced it"
         raise RepositoryRejected("patch_refused", message)
+    walk = Walk(start.work_tree)
     agents = agents_git.read(git, workdir / "agents", start)
     comparing = workdir / "bytes"
     init_borrowing(comparing, start.base_sha, objects=[start.objects])
@@ -98,7 +100,7 @@ def make(
     if not files.copy(start.index, comparing / ".git" / "index", most=LARGEST_INDEX_BYTES):
         ours("read-tree", start.base_sha)
     left = left_files.read(start.clone)
-    found = changes.find(ours, start.work_tree, agents, is_secret=is_secret, left=left)
+    found = changes.find(ours, start.work_tree, agents, is_secret=is_secret, left=left, walk=walk)
     return _PatchBuilder(git, start, workdir / "tree", agents).build(found, most)
 
 
