@@ -44,6 +44,12 @@ def title(given: str | None, prompt: str) -> str:
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
 
 
+def is_default_title(given: str | None, prompt: str) -> bool:
+    """True if nobody chose the title: the gateway gives the prompt's first line, cut."""
+    first = next((line.strip() for line in prompt.splitlines() if line.strip()), "")
+    return given is None or given == first[:TITLE_CHARACTERS]
+
+
 def summarize_stderr(text: str, most: int) -> str:
     """A program's stderr in about `most` characters (100 or more).
 

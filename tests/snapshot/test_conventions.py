@@ -7,6 +7,7 @@ import pytest
 
 from snapshot.runner.failure import Failure
 from snapshot.runner.repository.commit_signing import text_of
+from snapshot.runner.text import is_default_title
 from snapshot.runner.variables import Secret
 from tests.snapshot.repositories import FIX, git
 from tests.snapshot.sandbox import BRANCH, Sandbox
@@ -87,3 +88,19 @@ def test_a_key_is_taken_as_base64_or_in_one_line(key: Path) -> None:
     for wrong in ("", "ssh-ed25519 AAAA", "-----BEGIN RSA PRIVATE KEY-----\nx"):
         with pytest.raises(Failure, match="no private key of OpenSSH"):
             text_of(Secret(wrong))
+
+
+def test_the_agents_title_is_that_of_the_pull_request_unless_the_task_has_one(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.agent_is(f"{FIX}; echo 'Title: fix: double once @octocat'; echo; echo 'It doubles.'")
+    assert sandbox.run() == 0, sandbox.printed()
+    (pull,) = sandbox.github.pulls
+    assert pull["title"] == "fix: double once @\u200boctocat"
+    assert str(pull["body"]).startswith("## Summary\n\nIt doubles.\n")
+    assert str(sandbox.gateway.last.data["summary"]).startswith("It doubles.\n")
+    subject = git("log", "-1", "--format=%s", BRANCH, at=sandbox.remote.path)
+    assert subject == pull["title"]
+    prompt = "Fix double()\n\nIt is off by one."
+    assert is_default_title("Fix double()", prompt)
+    assert not is_default_title("Double once", prompt)

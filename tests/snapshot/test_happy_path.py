@@ -95,7 +95,7 @@ def the_pull_request_is_a_draft_with_the_receipts(done: Sandbox) -> None:
     assert pull["draft"] is True
     assert (pull["title"], pull["head"], pull["base"]) == ("Fix double()", BRANCH, "main")
     assert "| `make test` | 0 |" in str(pull["body"])
-    assert "Task `task_1`, attempt 1." in str(pull["body"])
+    assert "task `task_1`, attempt 1." in str(pull["body"])
     assert "widgets.py  +1 -1" in str(pull["body"])
     assert "hidden" not in str(pull["body"])
     assert "nobody sees me" not in str(pull["body"])

@@ -5,12 +5,21 @@ import re
 import msgspec
 import pytest
 
+from snapshot.runner import agent_summary
 from snapshot.runner.publication import conventions
+from snapshot.runner.publication.commit_message import commit_message
 from snapshot.runner.publication.masking import GAP, markdown, masked
-from snapshot.runner.publication.pull_request import LARGEST_BYTES, Facts, FileStat, body
+from snapshot.runner.publication.pull_request import (
+    LARGEST_BYTES,
+    TAIL_LINES,
+    Facts,
+    FileStat,
+    body,
+)
 from snapshot.runner.publication.push_request import PUSH_BYTES, fitting
 from snapshot.runner.reporting.events import PushRequest, Receipt
 from snapshot.runner.repository.address import parse
+from snapshot.runner.repository.exclusions import SETUP
 
 PASSED = Receipt(
     command="make test", exit_code=0, seconds=1.23, output_tail="OK\n", status="passed"
@@ -150,11 +159,13 @@ def headings(text: str) -> list[str]:
 def test_a_body_has_our_parts_in_order() -> None:
     text = body(facts(points=("Lock files are changed: `uv.lock`.",), issues=(12,)))
     assert headings(text) == ["Summary", "For the reviewer", "Validation", "Changes"]
-    assert "Validation passed: `make test`." in text
+    assert "Passed in a clean checkout of this change." in text
     assert "| `make test` | 0 | 1.2 | passed |" in text
     assert "2 files, +1 -1" in text
     assert f"@{GAP}octocat f{GAP}ixes #1  binary" in text
-    assert text.endswith("Refs #12.\n\n---\nslipgate · Task `task_1`, attempt 1.")
+    assert text.endswith(
+        "Refs #12.\n\n---\nWritten by an agent · slipgate task `task_1`, attempt 1."
+    )
 
 
 def test_a_plain_success_has_nothing_for_the_reviewer() -> None:
@@ -166,7 +177,8 @@ def test_the_end_of_what_a_failed_check_printed_is_shown_in_a_fence_it_cannot_le
     assert f"\n````\n```\n@{GAP}octocat </details>\n````\n\n</details>" in text
     assert text.count("<details>") == 1
     assert "**Please look at this before you merge.**" in text
-    assert "Validation did not pass: `pytest` failed with exit code 1." in text
+    assert "1 of 2 did not pass in a clean checkout" in text
+    assert "- Fails with this change: `pytest`." in text
 
 
 def test_receipts_cannot_break_their_table() -> None:
@@ -187,14 +199,14 @@ def test_a_template_keeps_its_headings_and_gets_our_parts_under_them() -> None:
     text = body(facts(template=template, points=("Tests are deleted: `a`.",), issues=(3,)))
     assert headings(text) == [
         "Description",
+        "For the reviewer",
         "Type of change",
         "How has this been tested?",
         "Screenshots",
-        "For the reviewer",
         "Changes",
     ]
-    assert text.startswith("## Description\n\nIt doubles.\n\n## Type of change\n\n- [ ] Bug fix")
-    assert "tested?\n\nValidation passed: `make test`." in text
+    assert text.startswith("## Description\n\nIt doubles.\n\n## For the reviewer\n\n- Tests are")
+    assert "tested?\n\nPassed in a clean checkout of this change." in text
     assert "|\n\n- [ ] Unit tests\n\n## Screenshots" in text
     assert not {"Thank you", "Please describe", "Tell us", "name:"} & set(text.splitlines())
 
@@ -317,7 +329,7 @@ def test_a_question_about_tests_is_answered_by_the_checks() -> None:
     text = body(
         facts(template="### What did you test?\n\n### Why?\n\n### Related issue", issues=(3,))
     )
-    assert text.startswith("### What did you test?\n\nValidation passed: `make test`.")
+    assert text.startswith("### What did you test?\n\nPassed in a clean checkout")
     assert "### Why?\n\nIt doubles.\n\n### Related issue\n\nRefs #3.\n\n### Changes" in text
 
 
@@ -325,3 +337,85 @@ def test_headings_of_signs_alone_answer_nothing() -> None:
     text = body(facts(template="## 🎉\nParty", summary="## 🚀\nIt doubles."))
     assert "## 🎉\n\nParty" in text
     assert "It doubles." in text
+
+
+def test_the_end_of_an_output_is_short_in_lines_too() -> None:
+    long = msgspec.structs.replace(FAILED, output_tail="z\n" * 1_000)
+    assert body(facts(receipts=(long,))).count("\nz") == TAIL_LINES
+
+
+@pytest.mark.parametrize(
+    ("receipt", "sentence"),
+    [
+        ({"baseline": "passed"}, "Fails with this change, and passes without it: `pytest`."),
+        ({"baseline": "failed"}, "Fails without this change, too, so it validates nothing"),
+        ({"status": "not_run"}, "Did not run: `pytest`."),
+    ],
+)
+def test_a_reviewer_is_told_what_a_check_says_of_the_change(
+    receipt: dict[str, str], sentence: str
+) -> None:
+    changed = msgspec.structs.replace(FAILED, **receipt)
+    assert sentence in body(facts(receipts=(changed,), is_complete=False))
+
+
+def test_no_agent_ticks_what_only_a_person_can() -> None:
+    form = "## What\n\nFixes # (issue)\n\n## Related issue\nCloses #\n\n## Checklist\n- [ ] CLA"
+    answers = "## Checklist\n- [x] I have signed the CLA\n- [x] Tests added\n## What\nIt doubles."
+    text = body(facts(template=form, summary=answers))
+    assert "- [ ] I have signed the CLA\n- [x] Tests added" in text
+    assert "## What\n\nIt doubles.\n\n## Related issue\n\n## Checklist" in text
+    assert "- [ ] I have signed the CLA" in body(facts(summary=answers))
+
+
+def test_a_failed_set_up_before_the_agent_is_no_matter_for_a_reviewer() -> None:
+    assert headings(body(facts(points=(f"{SETUP}`npm ci` did not pass.",)))) == [
+        "Summary",
+        "Validation",
+        "Changes",
+    ]
+
+
+@pytest.mark.parametrize("form", ["## What\n\n## Tests", "## Checklist\n- [ ] Done", "Agreed."])
+@pytest.mark.parametrize("answers", ["## What\nIt doubles.\n## Checklist\nDone", "It doubles."])
+def test_a_form_never_hides_what_a_reviewer_must_see(form: str, answers: str) -> None:
+    text = body(facts(template=form, summary=answers, points=("Lock files are changed.",)))
+    assert text.count("## For the reviewer\n\n- Lock files are changed.") == 1
+    if form.startswith("## What"):
+        assert headings(text)[:2] == ["What", "For the reviewer"]
+
+
+def test_comments_of_a_template_are_for_its_author() -> None:
+    texts = {".github/pull_request_template.md": "<!-- One of: /kind bug -->\n## Kind"}
+    assert conventions.template(texts) == "## Kind"
+    assert "One of: /kind bug" in conventions.template(texts, has_comments=True)
+
+
+@pytest.mark.parametrize(
+    ("summary", "title", "text"),
+    [
+        ("Title: fix: double\n\nIt doubles.", "fix: double", "It doubles."),
+        ("**Title:** `Fix double`\nIt doubles.", "Fix double", "It doubles."),
+        ("## Title: Fix it", "Fix it", "Fix it"),
+        ("It doubles.\nTitle: no", "", "It doubles.\nTitle: no"),
+        (f"Title: {'x' * 200}\nIt doubles.", "", "It doubles."),
+        ("See /run/s/work-agent-a1/checkout/src/a.py", "", "See src/a.py"),
+        ("It.\n\n🤖 Generated with [Claude Code](https://x)\n\nCo-authored-by: C <c@d>", "", "It."),
+        ("The file is generated by claude.py\nIt.", "", "The file is generated by claude.py\nIt."),
+    ],
+)
+def test_the_agents_words_are_a_title_and_a_description(
+    summary: str, title: str, text: str
+) -> None:
+    assert agent_summary.parse(summary) == agent_summary.AgentSummary(title=title, text=text)
+
+
+def test_a_commits_message_is_the_description_without_the_form() -> None:
+    answers = "## Description\n" + "word " * 30 + "\n\n## Type of change\n- [x] Bug fix"
+    message = commit_message("Fix", answers, ["A: b"], template=TEMPLATE)
+    lines = message.splitlines()
+    assert lines[:2] == ["Fix", ""]
+    assert lines[-2:] == ["", "A: b"]
+    assert max(map(len, lines)) <= 72
+    assert "Type of change" not in message
+    assert "Description" not in message

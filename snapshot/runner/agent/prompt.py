@@ -9,16 +9,22 @@ from typing import Final
 
 import msgspec
 
+from ..agent_summary import TITLE_LINE
 from ..configuration import AgentChoice
 from ..reporting.events import Receipt
+from ..text import TITLE_CHARACTERS
 from .instructions import Instruction
 
+_TITLE: Final = (
+    f"Begin your final summary with a line `{TITLE_LINE} …`: the change in at most "
+    f"{TITLE_CHARACTERS} characters, in the style of the repository's commits."
+)
 SHOWN_CHECKS: Final = 12
 _FENCE: Final = re.compile(r"`{3,}")
 _REPAIR: Final = (
     "Find the cause and mend it. Do not weaken, skip or remove a check: a person sees each such "
     "change. If the cause is not in your changes, say so and change nothing. End with a summary of "
-    "the whole change, not of this repair alone."
+    "the whole change, not of this repair alone, in the form of the first one."
 )
 
 
@@ -40,14 +46,15 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True):
     instructions: tuple[Instruction, ...] = ()
     template: str = ""
     """Of the pull request."""
+    wants_title: bool = False
+    """Nobody has chosen one."""
 
 
 def first_prompt(briefing: Briefing) -> str:
     sections = [briefing.feedback, briefing.task, _validation(briefing), _limits(briefing)]
     if briefing.instructions:
         sections.append(_instructions(briefing))
-    if briefing.template:
-        sections.append(_template(briefing.template))
+    sections.append(_pull_request(briefing))
     return "\n\n".join(filter(None, sections))
 
 
@@ -110,9 +117,11 @@ def _instruction(one: Instruction) -> str:
     return f"## {one.path}\n{fenced(one.text)}{cut}"
 
 
-def _template(text: str) -> str:
-    heading = "# The pull request's template\nAnswer it in your final summary."
-    return f"{heading}\n\n{fenced(text)}"
+def _pull_request(briefing: Briefing) -> str:
+    sentences = [_TITLE] if briefing.wants_title else []
+    if briefing.template:
+        sentences.append(f"Answer its template in it:\n\n{fenced(briefing.template)}")
+    return "\n".join(["# Pull request", *sentences]) if sentences else ""
 
 
 def _receipt(receipt: Receipt) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..repository.address import Repository
+from ..text import plain
 
 LARGEST_TEMPLATE: Final = 8_000
 MOST_ISSUES: Final = 3
@@ -35,14 +36,15 @@ def is_wanted(path: str) -> bool:
     return path == _DCO_FILE or any(pattern.fullmatch(path) for pattern in patterns)
 
 
-def template(texts: Mapping[str, str]) -> str:
+def template(texts: Mapping[str, str], *, has_comments: bool = False) -> str:
     """The pull request template that GitHub would choose, or the only one of several in a folder;
-    empty if there is none or it is too long."""
+    empty if there is none or it is too long. Its comments are for authors, not for readers."""
     named = {match["folder"].lower(): text for match, text in _matching(_TEMPLATE, texts)}
     found = [named[folder] for folder in _FOLDERS if folder in named]
     many = [text for _, text in _matching(_ONE_OF_MANY, texts)]
     text = found[0] if found else many[0] if len(many) == 1 else ""
-    text = _COMMENT.sub("", _FRONT_MATTER.sub("", text.replace("\r\n", "\n"))).strip()
+    text = _FRONT_MATTER.sub("", plain(text.replace("\r\n", "\n")))
+    text = (text if has_comments else _COMMENT.sub("", text)).strip()
     return text if len(text) <= LARGEST_TEMPLATE else ""
 
 

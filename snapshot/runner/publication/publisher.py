@@ -19,9 +19,11 @@ from ..repository.patch import Patch
 from ..repository.plumbing import nul_list
 from ..repository.remote import ATTEMPT_TRAILER, TASK_TRAILER, Clone, Remote, RemoteBranch
 from ..repository.starting_state import CHECKOUT_SECONDS
+from ..text import title
 from ..truncation import first_of
 from ..variables import Secret
 from . import conventions
+from .commit_message import commit_message
 from .github import GitHub, Proposal, PullRequest
 from .masking import masked
 from .pull_request import Facts, FileStat, body
@@ -33,6 +35,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     clone: Clone
     """At the commit that the patch applies to."""
     patch: Patch
+    agent_title: str
+    """Empty if it gave none."""
     agent_summary: str
     review: Review
     receipts: tuple[Receipt, ...]
@@ -44,6 +48,10 @@ class Publisher:
     attempt: int
     branch: str
     title: str
+    is_title_chosen: bool
+    """False: a title of the agent is better."""
+    written_by: str
+    """The program and the model behind the agent."""
     issues: tuple[int, ...]
     """Of the same repository, which the task names."""
     author: tuple[str, str]
@@ -84,7 +92,9 @@ class Publisher:
         """
         applied = clean_checkout.apply(self.git, work.clone, work.patch, workdir)
         texts = base_texts.read(self.git, work.clone, conventions.is_wanted)
-        commit = self._commit(applied, work.agent_summary, conventions.wants_sign_off(texts))
+        form = "" if self.continues else conventions.template(texts)
+        sign_off = conventions.wants_sign_off(texts)
+        commit = self._commit(applied, work, form, wants_sign_off=sign_off)
         expected = self._expected(workdir, work.clone)
         request = fitting(
             PushRequest(
@@ -95,7 +105,8 @@ class Publisher:
                 summary=first_of(work.review.summary, SUMMARY_CHARACTERS),
                 is_complete=work.review.is_complete,
                 validation=work.receipts,
-                body=self._body(work, "" if self.continues else conventions.template(texts)),
+                body=self._body(work, form),
+                title=self._title(work),
             )
         )
         self.reporter.ask(request)
@@ -171,13 +182,16 @@ class Publisher:
         applied = Applied(directory=clone.directory, base_sha=base, tree=tree)
         self._signed(applied, "A trial")
 
-    def _commit(self, applied: Applied, agent_summary: str, wants_sign_off: bool) -> str:
+    def _title(self, work: Work) -> str:
+        is_chosen = self.is_title_chosen or not work.agent_title
+        return self.title if is_chosen else title(work.agent_title, "")
+
+    def _commit(self, applied: Applied, work: Work, template: str, *, wants_sign_off: bool) -> str:
         name, email = self.author
         trailers = [f"{TASK_TRAILER}: {self.task_id}", f"{ATTEMPT_TRAILER}: {self.attempt}"]
         if wants_sign_off:
             trailers.append(f"Signed-off-by: {name} <{email}>")
-        words = masked(self.title), masked(agent_summary)
-        message = "\n\n".join(filter(None, (*words, "\n".join(trailers)))) + "\n"
+        message = commit_message(self._title(work), work.agent_summary, trailers, template=template)
         return self._signed(applied, self.redact(message))
 
     def _signed(self, applied: Applied, message: str) -> str:
@@ -197,6 +211,7 @@ class Publisher:
             files=tuple(stats(self.git, work.patch.text)),
             issues=self.issues,
             template=template,
+            written_by=self.written_by,
         )
         try:
             text = body(facts)
@@ -209,7 +224,7 @@ class Publisher:
         return Proposal(
             branch=self.branch,
             base=pushed.base_branch,
-            title=self.redact(masked(self.title)),
+            title=self.redact(masked(pushed.title or self.title)),
             body=pushed.body,
             is_draft=is_draft,
         )

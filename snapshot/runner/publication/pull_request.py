@@ -1,14 +1,14 @@
 """The text of a pull request: the agent's summary, then what its reviewer must know."""
 
 import html
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
+from ..agent_summary import without_folders
 from ..reporting.events import Receipt
-from ..reporting.final_event import validated
+from ..repository.exclusions import SETUP
 from ..text import visible
 from ..truncation import first_of, last_of
 from . import template as templates
@@ -20,12 +20,12 @@ LARGEST_BYTES: Final = 28 * 1024
 AGENT_CHARACTERS: Final = 4_000
 SHORT_CHARACTERS: Final = 1_000
 TAIL_CHARACTERS: Final = 2_000
+TAIL_LINES: Final = 40
 MOST_TAILS: Final = 3
 MOST_POINTS: Final = 12
 MOST_FILES: Final = 15
 NAME_CHARACTERS: Final = 80
-_CHECKOUT: Final = re.compile(r"/[\w./-]{0,200}/work-[a-z]+-\w+/checkout/")
-"""The folder of a check in this sandbox, which nobody else has."""
+NAMED_CHECKS: Final = 3
 NO_SUMMARY: Final = "The agent gave no summary."
 
 
@@ -51,6 +51,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Of the same repository, which the task names."""
     template: str = ""
     """The repository's own."""
+    written_by: str = "an agent"
 
 
 def body(facts: Facts) -> str:
@@ -90,7 +91,8 @@ def _body(facts: Facts, *, has_tails: bool) -> str:
 
 
 def _origin(facts: Facts) -> str:
-    return f"slipgate · Task `{facts.task_id}`, attempt {facts.attempt}."
+    by = masked(facts.written_by)
+    return f"Written by {by} · slipgate task `{facts.task_id}`, attempt {facts.attempt}."
 
 
 def _issues(issues: Sequence[int]) -> str:
@@ -100,11 +102,12 @@ def _issues(issues: Sequence[int]) -> str:
 
 def _for_the_reviewer(facts: Facts) -> str:
     """Why a person must look, and what is not in the change."""
-    points = [markdown(point) for point in facts.points[:MOST_POINTS]]
-    if (more := len(facts.points) - MOST_POINTS) > 0:
+    # A set-up before the agent that failed is told to the agent; validation has its own.
+    told = [point for point in facts.points if not point.startswith(SETUP)]
+    points = [markdown(point) for point in told[:MOST_POINTS]]
+    if (more := len(told) - MOST_POINTS) > 0:
         points.append(f"… and {more} more, in the task's `warnings`.")
-    if not facts.receipts or any(each.status != "passed" for each in facts.receipts):
-        points.append("The change is not validated: see below.")
+    points.extend(_not_validated(facts.receipts))
     if not points:
         return ""
     intro = "" if facts.is_complete else "**Please look at this before you merge.**\n\n"
@@ -112,16 +115,47 @@ def _for_the_reviewer(facts: Facts) -> str:
 
 
 def _validation(receipts: Sequence[Receipt], *, has_tails: bool) -> Iterator[str]:
-    yield masked(validated(receipts))
+    yield _verdict(receipts)
     if receipts:
-        header = ["| check | exit code | seconds | result |", "|---|---|---|---|"]
+        header = ["| command | exit code | seconds | result |", "|---|---|---|---|"]
         yield "\n".join([*header, *map(_row, receipts)])
     failed = [each for each in receipts if each.status != "passed" and each.output_tail.strip()]
     for receipt in failed[:MOST_TAILS] if has_tails else ():
-        output = _CHECKOUT.sub("", receipt.output_tail).strip("\n")
-        tail = last_of(output, TAIL_CHARACTERS)
+        output = without_folders(receipt.output_tail).strip("\n")
+        tail = "\n".join(last_of(output, TAIL_CHARACTERS).splitlines()[-TAIL_LINES:])
         title = f"The end of the output of <code>{_html(receipt.command)}</code>"
         yield f"<details><summary>{title}</summary>\n\n{fenced(tail)}\n\n</details>"
+
+
+def _verdict(receipts: Sequence[Receipt]) -> str:
+    if not receipts:
+        return "No check ran: neither the task nor the repository declares one."
+    broken = sum(receipt.status != "passed" for receipt in receipts)
+    if not broken:
+        return "Passed in a clean checkout of this change."
+    return f"{broken} of {len(receipts)} did not pass in a clean checkout of this change."
+
+
+def _not_validated(receipts: Sequence[Receipt]) -> Iterator[str]:
+    """A sentence for each way in which checks say nothing good of the change."""
+    if not receipts:
+        yield "No check validates the change."
+    broken = [each for each in receipts if each.status != "passed"]
+    failed = [each for each in broken if each.status != "not_run"]
+    for sentence, those in (
+        ("Fails with this change, and passes without it", _of(failed, "passed")),
+        ("Fails with this change", _of(failed, None)),
+        ("Fails without this change, too, so it validates nothing", _of(failed, "failed")),
+        ("Did not run", [each for each in broken if each.status == "not_run"]),
+    ):
+        if those:
+            rest = f" and {len(those) - NAMED_CHECKS} more" if len(those) > NAMED_CHECKS else ""
+            names = ", ".join(code(each.command) for each in those[:NAMED_CHECKS])
+            yield f"{sentence}: {names}{rest}."
+
+
+def _of(receipts: Sequence[Receipt], baseline: str | None) -> list[Receipt]:
+    return [each for each in receipts if each.baseline == baseline]
 
 
 def _row(receipt: Receipt) -> str:

@@ -59,7 +59,8 @@ class PushRequest(Progress, frozen=True):
     is_complete: bool
     validation: tuple[Receipt, ...]
     body: str
-    """Of the pull request."""
+    """Of the pull request; likewise its title."""
+    title: str = ""
 
 
 class Log(Event, frozen=True):

@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
+from ..agent_summary import parse
 from ..failure import Failure
-from ..text import printable, visible
+from ..text import printable
 from ..truncation import first_of
 from .events import Completed, Error, Failed, FinalEvent, NeedsReview, Receipt
 from .kept_patch import LARGEST_WARNINGS, SUMMARY_CHARACTERS
@@ -30,12 +31,14 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     points: tuple[str, ...] = ()
     """The sentences of the summary that its reviewer must read, besides the checks' results."""
 
-    def with_note(self, note: str, *, is_complete: bool | None = None) -> "Review":
+    def with_note(
+        self, note: str, *, is_complete: bool | None = None, is_point: bool = True
+    ) -> "Review":
         """The review with a further sentence."""
         return Review(
             summary=f"{self.summary}\n\n{note}",
             is_complete=self.is_complete if is_complete is None else is_complete,
-            points=(*self.points, note),
+            points=(*self.points, note) if is_point else self.points,
         )
 
 
@@ -116,7 +119,7 @@ def _fits(patch: str) -> bool:
 
 
 def _agents(summary: str) -> str:
-    return first_of(visible(summary), AGENT_SUMMARY_CHARACTERS)
+    return first_of(parse(summary).text, AGENT_SUMMARY_CHARACTERS)
 
 
 def _paragraphs(*paragraphs: str) -> str:

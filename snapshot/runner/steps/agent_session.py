@@ -90,6 +90,7 @@ class AgentSession:
             setup_problems=self._setup_problems,
             instructions=instructions.found(texts),
             template=self._template,
+            wants_title=not self._start.publisher.is_title_chosen,
         )
 
     @cached_property
@@ -106,7 +107,8 @@ class AgentSession:
         """Of a new pull request: one that is gone on with has its text."""
         if self._context.continues:
             return ""
-        return first_of(conventions.template(self._texts), TEMPLATE_CHARACTERS)
+        text = conventions.template(self._texts, has_comments=True)
+        return first_of(text, TEMPLATE_CHARACTERS)
 
     def _planned_checks(self) -> tuple[str, ...]:
         checks = self._context.configuration.checks

@@ -3,6 +3,7 @@
 import msgspec
 
 from ..agent.landlock import open_sockets
+from ..configuration import Configuration
 from ..publication import github
 from ..publication.conventions import named_issues
 from ..publication.publisher import Publisher
@@ -11,7 +12,7 @@ from ..reporting.fetch import fetch_patch, fetch_prompt
 from ..reporting.kept_patch import KeptPatch
 from ..repository.address import Repository
 from ..repository.remote import Clone, Remote
-from ..text import title
+from ..text import is_default_title, title
 from .context import StepContext
 from .continuation import begin_thread, check_requester, feedback
 
@@ -123,6 +124,8 @@ def _publisher(
         attempt=configuration.connection.attempt,
         branch=context.branch,
         title=title(configuration.title, prompt),
+        is_title_chosen=not is_default_title(configuration.title, prompt),
+        written_by=_written_by(configuration),
         issues=named_issues(f"{prompt}\n{configuration.issues}", repository),
         author=configuration.author,
         signing_key=configuration.signing_key,
@@ -135,3 +138,9 @@ def _publisher(
         continues=context.continues,
         redact=services.redaction.text,
     )
+
+
+def _written_by(configuration: Configuration) -> str:
+    """The program and the model behind the agent."""
+    engine, model = configuration.agent.engine, configuration.model
+    return f"`{engine}`" if model is None else f"`{engine}` with `{model.name}`"

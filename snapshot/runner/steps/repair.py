@@ -50,4 +50,5 @@ def _with_note(work: Work, notes: list[str]) -> Work:
         return work
     count = "1 repair round" if len(notes) == 1 else f"{len(notes)} repair rounds"
     reason = f"; in the last one {notes[-1]}" if notes[-1] else ""
-    return msgspec.structs.replace(work, review=work.review.with_note(f"{count}{reason}."))
+    review = work.review.with_note(f"{count}{reason}.", is_point=bool(reason))
+    return msgspec.structs.replace(work, review=review)

@@ -3,6 +3,7 @@
 import traceback
 from pathlib import Path
 
+from ..agent_summary import parse
 from ..failure import Failure
 from ..publication.publisher import Work
 from ..reporting.events import Receipt
@@ -11,7 +12,6 @@ from ..repository import base_texts, clean_checkout, submodules
 from ..repository.clean_checkout import Applied
 from ..repository.remote import Clone
 from ..stop import Stopped
-from ..text import visible
 from ..validation.baseline import CACHE, BaseCommit
 from ..validation.declared import is_declaring
 from ..validation.run import Validation
@@ -40,10 +40,12 @@ def validate(context: StepContext, work: AgentWork) -> Work:
         traceback.print_exc()
         note = f"Validation could not be done: {type(exc).__name__}."
     reviewed = review(summary, receipts, warnings=warnings, is_whole=work.is_whole)
+    described = parse(summary)
     return Work(
         clone=work.clone,
         patch=work.patch,
-        agent_summary=visible(summary),
+        agent_title=described.title,
+        agent_summary=described.text,
         review=reviewed.with_note(note, is_complete=False) if note else reviewed,
         receipts=tuple(receipts),
     )
