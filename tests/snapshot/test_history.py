@@ -2,7 +2,7 @@
 
 from snapshot.runner.agent import history
 from snapshot.runner.agent.chat import Message
-from snapshot.runner.agent.history import NOTE, Window, shortened, size, view
+from snapshot.runner.agent.history import NOTE, PROMPT, Window, shortened, size, view
 
 OUTPUT = "x" * 1000
 
@@ -77,3 +77,15 @@ def test_what_is_left_out_stays_left_out() -> None:
     assert after[: len(before)] == before, "the provider's cache of the beginning holds"
     smaller = shortened(longer, window, 4000)
     assert (smaller.noted, smaller.begins) >= (window.noted, window.begins)
+
+
+def test_the_newest_prompt_stays_when_its_turn_goes() -> None:
+    prompts: list[Message] = [
+        {"role": "user", "content": words, "extra": {PROMPT: True}} for words in ("Once.", "Twice.")
+    ]
+    later = conversation(10)[2:]
+    messages = [*conversation(2), prompts[0], *later, prompts[1], *later]
+    sent = view(messages, shortened(messages, Window(), 5000))
+    assert size(sent) <= 5000
+    assert [prompt in sent for prompt in prompts] == [False, True]
+    assert not open_calls(sent)

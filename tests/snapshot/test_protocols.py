@@ -55,6 +55,16 @@ def test_a_whole_answer_goes_back_at_the_next_turn(
     assert (run.directory / "a").read_text() == "1\n"
 
 
+def test_a_repair_goes_on_with_the_conversation(
+    stub: ProviderStub, model: ModelAccess, tmp_path: Path
+) -> None:
+    stub.answers = [*WORK, *WORK]
+    run = mini_agent.run(model, tmp_path, prompts=("Do it.", "Repair it."))
+    assert run.code is None, run.words
+    last = json.dumps(stub.bodies[-1])
+    assert last.index("Do it.") < last.index("your work was taken") < last.index("Repair it.")
+
+
 def test_a_provider_without_its_own_parts_refuses(stub: ProviderStub, tmp_path: Path) -> None:
     stub.answers = list(WORK)
     stub.expected.append({"type": "what nobody has"})

@@ -39,7 +39,8 @@ class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
 class Engine(Protocol):
     """Works on a checkout until it is done, stuck, or out of its limits.
 
-    It is called again for a repair, with a prompt that says all; its limits are for all calls.
+    It is called again for a repair, with a prompt that says all, and goes on with its own history
+    if it has one; its limits are for all calls.
     """
 
     def work(self, prompt: str, checkout: Path) -> AgentResult:

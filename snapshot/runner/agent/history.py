@@ -14,6 +14,8 @@ from .chat import Message
 
 FIRST_MESSAGES: Final = 2
 """The instructions and the task: always kept."""
+PROMPT: Final = "is_prompt"
+"""In the extra part of a later message with the task: the newest such one is always kept."""
 KEPT_OBSERVATIONS: Final = 6
 """The newest ones, as they are."""
 KEPT_TURNS: Final = 2
@@ -38,7 +40,18 @@ def view(messages: Sequence[Message], window: Window) -> list[Message]:
         for message in messages[window.begins : window.noted]
     ]
     rest = messages[max(window.begins, window.noted) :]
-    return [*messages[:FIRST_MESSAGES], *gap, *noted, *rest]
+    return [*messages[:FIRST_MESSAGES], *gap, *_prompt_before(messages, window), *noted, *rest]
+
+
+def _prompt_before(messages: Sequence[Message], window: Window) -> list[Message]:
+    """The newest prompt, if it is among what is left out."""
+    newest = [place for place, message in enumerate(messages) if _is_prompt(message)][-1:]
+    return [messages[place] for place in newest if place < window.begins]
+
+
+def _is_prompt(message: Message) -> bool:
+    extra = message.get("extra")
+    return isinstance(extra, dict) and PROMPT in extra
 
 
 def size(messages: Sequence[Message]) -> int:

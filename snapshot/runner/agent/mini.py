@@ -12,6 +12,7 @@ from ..failure import Failure
 from . import limits
 from .chat import Message
 from .engine import AgentResult, EngineContext
+from .history import PROMPT
 from .mini_environment import DONE, MiniEnvironment
 from .mini_model import MiniModel
 from .repetition import Repetition
@@ -33,6 +34,8 @@ bash commands.
 - When everything is done, run exactly `echo {DONE}` followed, on further lines of the same echo,
   by a summary of a few sentences for the reviewer. Nothing can be done after it.
 """
+TAKEN: Final = "[your work was taken, and validated]"
+"""The result of the calls that ended it."""
 UNUSABLE: Final = "RepeatedFormatError"
 """mini-swe-agent's own end, after three answers without a usable call."""
 
@@ -47,8 +50,6 @@ class WatchedAgent(DefaultAgent):
         context: EngineContext,
         choice: AgentChoice,
         checkout: Path,
-        *,
-        earlier: Sequence[list[Message]],
     ) -> None:
         super().__init__(
             # Its protocol says dict[str, str] and then passes more.
@@ -62,14 +63,27 @@ class WatchedAgent(DefaultAgent):
         )
         self._context = context
         self._choice = choice
+        self._checkout = checkout
         self._repetition = Repetition(checkout)
         self._model = model
-        self._earlier = earlier
+        self._before: list[Message] = []
 
-    def serialize(self, *more: Message) -> Message:
-        """The record of this conversation, and of those before a repair."""
-        recorded: Message = super().serialize({"earlier": self._earlier}, *more)
-        return recorded
+    def run(self, task: str = "", **variables: object) -> Message:
+        """Run the loop to its end; a second call goes on with the conversation of the first."""
+        self._before = answered(self.messages)
+        self._repetition = Repetition(self._checkout)
+        self.n_consecutive_format_errors = 0
+        end: Message = super().run(task, **variables)
+        return end
+
+    def add_messages(self, *messages: Message) -> list[Message]:
+        """Take messages; the two that a run begins with are one in a conversation that goes on."""
+        if self._before:
+            prompt = str(self.extra_template_vars["task"])
+            messages = (*self._before, {"role": "user", "content": prompt, "extra": {PROMPT: True}})
+            self._before = []
+        added: list[Message] = super().add_messages(*messages)
+        return added
 
     def query(self) -> Message:
         """One turn of the model."""
@@ -103,29 +117,40 @@ class MiniEngine:
         self._choice = choice
         self._model = model
         self._context = context
-        self._conversations: list[list[Message]] = []
+        self._agent: WatchedAgent | None = None
 
     def work(self, prompt: str, checkout: Path) -> AgentResult:
-        """Run the loop to its end, in a new conversation."""
-        environment = MiniEnvironment(checkout, self._context)
-        agent = WatchedAgent(
-            *(self._model, environment, self._context, self._choice, checkout),
-            earlier=tuple(self._conversations),
-        )
+        """Run the loop to its end; a second call goes on with the conversation of the first."""
+        if self._agent is None:
+            environment = MiniEnvironment(checkout, self._context)
+            self._agent = WatchedAgent(
+                self._model, environment, self._context, self._choice, checkout
+            )
         summary, failure = "", None
         try:
-            end = agent.run(prompt)
+            end = self._agent.run(prompt)
             summary = str(end.get("submission", ""))
             failure = _failure(str(end.get("exit_status", "")))
         except Failure as raised:
             failure = raised
-        self._conversations.append(agent.messages)
         return AgentResult(summary=summary, failure=failure, warnings=self._warnings())
 
     def _warnings(self) -> tuple[str, ...]:
         if self._model.is_priced:
             return ()
         return (limits.UNPRICED,)
+
+
+def answered(messages: Sequence[Message]) -> list[Message]:
+    """A conversation that has ended, as it goes on: its last calls have results."""
+    said = [message for message in messages if message["role"] != "exit"]
+    extra = said[-1].get("extra") if said else None
+    actions = extra.get("actions", ()) if isinstance(extra, dict) else ()
+    results: list[Message] = [
+        {"role": "tool", "tool_call_id": action["tool_call_id"], "content": TAKEN}
+        for action in actions
+    ]
+    return [*said, *results]
 
 
 def _failure(status: str) -> Failure | None:

@@ -103,8 +103,6 @@ class MiniModel:
 
     def _asked(self, messages: list[Message]) -> Reply:
         """The answer to as much of the conversation as the model can take."""
-        if len(messages) <= history.FIRST_MESSAGES:
-            self._window = history.Window()
         self._shorten(messages, self._allowed_characters())
         try:
             return self._answer(messages)
