@@ -44,6 +44,7 @@ class Discovery:
         self._scanned_to: str | None = ""
         """The last endpoint of the scan so far; None between two scans."""
         self._scan_at = 0
+        self._scan_number = 0
         self._version = 0
         self._has_restored = False
 
@@ -56,10 +57,13 @@ class Discovery:
             self._scanned_to = ""
         if self._scanned_to == "":
             self._version, self._scan_at = version, now + SCAN_EVERY
+            self._scan_number = next(self._numbers)
             await self._refresh_limiters(now)
         if self._scanned_to is not None:
             self._scanned_to = await self._scan(self._scanned_to)
-            self._has_scanned = self._has_scanned or self._scanned_to is None
+            if self._scanned_to is None:
+                self._forget_found_nothing()
+                self._has_scanned = True
         return self._scanned_to is not None
 
     async def _scan(self, after: str) -> str | None:
@@ -70,6 +74,12 @@ class Discovery:
             if each.at is not None:
                 self.add(each.project, each.endpoint_id, each.at)
         return found[-1].endpoint_id if len(found) == PAGE else None
+
+    def _forget_found_nothing(self) -> None:
+        """Forget the endpoints of which a whole scan has found nothing pending: a disabled or
+        deleted one is never read, and nothing else would clear it."""
+        found = {name: n for name, n in self._unread.items() if n > self._scan_number}
+        self._unread = found
 
     async def _failures(self) -> Sequence[DeliveryFailure]:
         try:

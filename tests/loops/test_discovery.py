@@ -1,0 +1,60 @@
+"""Discovery knows which endpoints may have something that is not under way."""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.loops.deliveries.admission import Limits
+from gateway.loops.deliveries.discovery import SCAN_EVERY, Discovery
+from gateway.loops.deliveries.due_queue import DueQueue
+from gateway.notifier import Notifier
+from gateway.store.records import DeliveryFailure, DueDeliveries, PendingEndpoint
+
+
+class Pending:
+    """Reads of a store that holds pending deliveries of these endpoints."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    async def pending_endpoints(self, after: str, limit: int) -> Sequence[PendingEndpoint]:
+        """All of them: disabled ones."""
+        found = [name for name in self.names if name > after][:limit]
+        return [PendingEndpoint(endpoint_id=name, project="p", at=None) for name in found]
+
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> Mapping[str, DueDeliveries]:
+        """None: a disabled endpoint has none."""
+        return {}
+
+    async def failures(self) -> Sequence[DeliveryFailure]:
+        """None."""
+        return ()
+
+    async def changed_at(self, endpoint_ids: Sequence[str]) -> Mapping[str, int]:
+        """Never."""
+        return {}
+
+
+async def test_an_endpoint_that_is_never_read_is_forgotten_once_it_has_nothing_pending() -> None:
+    reads = Pending("ep_held")
+    discovery = Discovery(reads, Notifier(), Limits(), DueQueue())
+    await discovery.refresh(0)
+    for name in ("ep_held", "ep_disabled"):
+        discovery.mark(name)
+    assert not discovery.is_clear("ep_disabled")
+    await discovery.refresh(SCAN_EVERY)
+    assert discovery.is_clear("ep_disabled")
+    assert not discovery.is_clear("ep_held"), "what is held must not be overtaken"
+
+
+async def test_what_is_marked_during_a_scan_stays_until_the_next_one() -> None:
+    class Late(Pending):
+        async def pending_endpoints(self, after: str, limit: int) -> Sequence[PendingEndpoint]:
+            """Nothing yet; the delivery comes right after the read."""
+            found = await super().pending_endpoints(after, limit)
+            discovery.mark("ep_late")
+            return found
+
+    discovery = Discovery(Late(), Notifier(), Limits(), DueQueue())
+    await discovery.refresh(0)
+    assert not discovery.is_clear("ep_late")
