@@ -12,6 +12,7 @@ from gateway.domain.kernel.errors import Unavailable
 from gateway.notifier import Notifier
 from gateway.web.launching.waiting_tokens import MOST, OFFERED_SECONDS, Waiting, WaitingTokens
 from gateway.wire.github_tokens import TokenAnswer, TokenRequest
+from gateway.wire.launcher import LaunchError
 from tests.launcher.clock import Time
 from tests.web.callers import Agent, GatewayHarness, Json
 
@@ -124,11 +125,12 @@ class Waits:
         await asyncio.sleep(0)
         return asked
 
-    async def take(self, served: str) -> list[str]:
+    async def take(self, served: str, launcher_id: str = "l1") -> list[str]:
         async def is_gone() -> bool:
             return False
 
-        return [each.id for each in await self.tokens.take(served, seconds=0, is_gone=is_gone)]
+        found = await self.tokens.take(served, launcher_id, seconds=0, is_gone=is_gone)
+        return [each.id for each in found]
 
 
 @pytest.fixture
@@ -164,6 +166,24 @@ async def test_an_offer_that_is_not_answered_is_made_again(waits: Waits) -> None
     waits.time.now += 1
     assert await waits.take("a") == ["tok_1"]
     asked.cancel()
+
+
+async def test_a_refusal_is_the_answer_only_if_no_other_launcher_lives(waits: Waits) -> None:
+    refusal = TokenAnswer(error=LaunchError(code="x", message="Not here.", retryable=False))
+    asked = await waits.ask(1)
+    assert await waits.take("a", "l2") == ["tok_1"]
+    assert await waits.take("", "l1") == []
+    assert waits.tokens.settle("tok_1", "a", refusal)
+    assert await waits.take("a", "l2") == [], "it has refused"
+    assert await waits.take("", "l1") == ["tok_1"]
+    assert waits.tokens.settle("tok_1", "", ANSWER)
+    assert (await asked).answer == ANSWER
+
+    asked = await waits.ask(2)
+    for launcher_id in ("l1", "l2"):
+        assert await waits.take("a", launcher_id) == ["tok_2"]
+        assert waits.tokens.settle("tok_2", "a", refusal)
+    assert (await asked).answer == refusal
 
 
 async def test_two_requests_of_one_attempt_are_one_and_a_stop_ends_their_wait(waits: Waits) -> None:

@@ -21,13 +21,15 @@ operation: Final = partial(Operation, tag="Launchers", access=LAUNCHER)
     id="claimTokenRequests",
     summary="Wait for agents that need a new GitHub token",
     description="For launchers with a GitHub App. A key made for a project gets the requests of "
-    "that project alone. A request that is not answered within 10 s is offered again.",
+    "that project alone. A request that is not answered within 10 s is offered again; one that a "
+    "launcher refuses, to the others.",
     body=Body(kind=WantedTokens),
     answers=(answer(TokenRequests, "Requests to answer; none when time is over."),),
 )
 async def claim(call: Call[WantedTokens]) -> Response:
     found = await call.context.waiting_tokens.take(
         served_by(call.key),
+        call.body.launcher_id,
         seconds=call.body.wait_seconds,
         is_gone=call.request.is_disconnected,
     )

@@ -32,6 +32,10 @@ class Waiting:
     request: TokenRequest
     project: str
     offered_at: float | None = None
+    offered_to: str = ""
+    """A launcher."""
+    refused_by: set[str] = field(default_factory=set)
+    """Launchers whose App is not for its repository; another one's may be."""
     answer: TokenAnswer | None = field(default=None, repr=False)
     listeners: int = 0
 
@@ -39,9 +43,10 @@ class Waiting:
     def topic(self) -> str:
         return f"token:{self.request.id}"
 
-    def is_open_to(self, served: str, now: float) -> bool:
+    def is_open_to(self, served: str, launcher_id: str, now: float) -> bool:
         is_served = served in {"", self.project} and self.answer is None
-        return is_served and (self.offered_at is None or now - self.offered_at >= OFFERED_SECONDS)
+        is_free = self.offered_at is None or now - self.offered_at >= OFFERED_SECONDS
+        return is_served and is_free and launcher_id not in self.refused_by
 
 
 class WaitingTokens:
@@ -58,14 +63,20 @@ class WaitingTokens:
         self._is_draining = is_draining
         self._monotonic = monotonic
         self._waiting: dict[tuple[str, int], Waiting] = {}
-        self._asked_at: dict[str, float] = {}
-        """The last moment at which a launcher waited, by the project that it serves."""
+        self._asked_at: dict[tuple[str, str], float] = {}
+        """The last moment at which a launcher waited, by the project that it serves and its id."""
 
     def has_launcher(self, project: str) -> bool:
         """True if a launcher with a GitHub App waits for requests of the project, or just did."""
-        moments = (self._asked_at.get(served) for served in ("", project))
-        now = self._monotonic()
-        return any(at is not None and now - at < LIVE_SECONDS for at in moments)
+        return bool(self._launchers(project))
+
+    def _launchers(self, project: str) -> set[str]:
+        alive = self._monotonic() - LIVE_SECONDS
+        return {
+            launcher_id
+            for (served, launcher_id), at in self._asked_at.items()
+            if served in {"", project} and at > alive
+        }
 
     async def ask(self, request: TokenRequest, project: str, *, seconds: float) -> Waiting:
         """The request, answered or not, after at most so many seconds; an attempt has one."""
@@ -92,32 +103,55 @@ class WaitingTokens:
                 await listener.wait(left)
 
     async def take(
-        self, served: str, *, seconds: float, is_gone: Callable[[], Awaitable[bool]]
+        self,
+        served: str,
+        launcher_id: str,
+        *,
+        seconds: float,
+        is_gone: Callable[[], Awaitable[bool]],
     ) -> tuple[TokenRequest, ...]:
         """Requests to answer, once there are any; none for a caller that is gone."""
         end = self._monotonic() + seconds
         with self._notifier.listen(TOPIC) as listener:
             while not await is_gone():
-                self._asked_at[served] = self._monotonic()
-                found = tuple(self._offer(served))
+                self._note(served, launcher_id)
+                found = tuple(self._offer(served, launcher_id))
                 left = end - self._monotonic()
                 if found or left <= 0 or self._is_draining():
                     return found
                 await listener.wait(min(left, OFFERED_SECONDS))
         return ()
 
-    def _offer(self, served: str) -> Iterator[TokenRequest]:
+    def _note(self, served: str, launcher_id: str) -> None:
+        """Record that the launcher waits, and forget those that have not for long."""
         now = self._monotonic()
-        due = [entry for entry in self._waiting.values() if entry.is_open_to(served, now)]
+        asked_at = {key: at for key, at in self._asked_at.items() if now - at < LIVE_SECONDS}
+        self._asked_at = {**asked_at, (served, launcher_id): now}
+
+    def _offer(self, served: str, launcher_id: str) -> Iterator[TokenRequest]:
+        now = self._monotonic()
+        waiting = self._waiting.values()
+        due = [entry for entry in waiting if entry.is_open_to(served, launcher_id, now)]
         for entry in due[:MOST_AT_ONCE]:
-            entry.offered_at = now
+            entry.offered_at, entry.offered_to = now, launcher_id
             yield entry.request
 
     def settle(self, request_id: str, served: str, answer: TokenAnswer) -> bool:
-        """True if somebody waits for it; the first answer counts."""
+        """True if somebody waits for it; the first answer counts, and a refusal only if there is
+        no other launcher to ask."""
         for entry in self._waiting.values():
             if entry.request.id == request_id and served in {"", entry.project}:
-                entry.answer = entry.answer or answer
-                self._notifier.notify((entry.topic,))
+                if self._is_left_to_others(entry, answer):
+                    entry.offered_at = None
+                    self._notifier.notify((TOPIC,))
+                else:
+                    entry.answer = entry.answer or answer
+                    self._notifier.notify((entry.topic,))
                 return True
         return False
+
+    def _is_left_to_others(self, entry: Waiting, answer: TokenAnswer) -> bool:
+        if answer.error is None or answer.error.retryable:
+            return False
+        entry.refused_by.add(entry.offered_to)
+        return bool(self._launchers(entry.project) - entry.refused_by)
