@@ -13,7 +13,7 @@ from .reporting.final_event import unusable
 from .reporting.kept_patch import KeptPatch
 from .services import Services
 from .steps.agent_session import AgentSession
-from .steps.agent_work import taken_up
+from .steps.agent_work import is_finished, taken_up
 from .steps.context import StepContext, Unusable
 from .steps.preparation import prepare
 from .steps.publication import Outcome, is_temporary, propose, publish
@@ -71,10 +71,15 @@ class Workflow:
         if start.pushed is not None:
             return propose(context, start, start.pushed)
         if start.earlier is not None:
-            work = validate(context, taken_up(context, start, start.earlier))
+            taken = taken_up(context, start, start.earlier)
+            work = validate(context, taken)
+            if start.is_adopted and is_finished(taken.kept):
+                work = repaired(
+                    context, lambda: AgentSession.of_earlier(context, start, taken), work
+                )
         else:
             session = AgentSession(context, start)
-            work = repaired(context, session, validate(context, session.work()))
+            work = repaired(context, lambda: session, validate(context, session.work()))
         return publish(context, start, work)
 
     def _send_trajectory(self) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.snapshot.model_stub import DONE
-from tests.snapshot.patience import until
+from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import BRANCH, Sandbox
 
@@ -100,7 +100,7 @@ def test_an_agent_that_did_not_finish_is_not_asked_to_repair(sandbox: Sandbox) -
     assert "repair round" not in str(sandbox.gateway.last.data["summary"])
 
 
-def test_limits_are_for_all_rounds_and_the_record_has_every_conversation(sandbox: Sandbox) -> None:
+def test_limits_are_for_all_rounds_and_the_conversation_goes_on(sandbox: Sandbox) -> None:
     sandbox.environ["SLIPGATE_AGENT"] = json.dumps({"maxTurns": 4})
     sandbox.model.commands = [WRONG, DONE, "true", "ls", "pwd"]
     sandbox.validates(CHECK)
@@ -110,8 +110,9 @@ def test_limits_are_for_all_rounds_and_the_record_has_every_conversation(sandbox
     assert "in the last one the agent did not finish (max_turns)" in str(last.data["summary"])
     assert sandbox.gateway.of("task.usage")[-1].data["turns"] == 4
     record = json.loads((sandbox.state / "trajectory.json").read_text())
-    assert WRONG in json.dumps(record["earlier"])
-    assert "# Repair" in json.dumps(record["messages"])
+    for messages in (record["messages"], sandbox.model.requests[-1].json()["messages"]):
+        words = json.dumps(messages)
+        assert words.index(WRONG) < words.index("# Repair")
 
 
 def test_a_runner_killed_in_a_repair_takes_up_the_newest_whole_work(sandbox: Sandbox) -> None:
@@ -126,3 +127,36 @@ def test_a_runner_killed_in_a_repair_takes_up_the_newest_whole_work(sandbox: San
     assert len(prompts(sandbox)) == 2, "no agent is paid again"
     assert "3 * n" in sandbox.remote.show(BRANCH, "widgets.py")
     assert len(sandbox.gateway.of("task.patch")) == 1
+
+
+@pytest.mark.parametrize("most", [0, 1], ids=["none", "one"])
+def test_work_of_an_earlier_attempt_is_repaired_when_it_is_taken_up(
+    sandbox: Sandbox, most: int
+) -> None:
+    agent_does(sandbox, f"{WRONG}; echo new > new.txt; echo First.", most=0)
+    sandbox.validates(CHECK)
+    away = sandbox.remote.path.with_name("away.git")
+    there, go = sandbox.shared / "there", sandbox.shared / "go"
+    sandbox.validates(["sh", "-c", f"touch {there}; until [ -e {go} ]; do sleep 0.02; done"])
+    process = sandbox.start()
+    until(there.exists, "the validation")
+    sandbox.remote.path.rename(away)
+    go.touch()
+    process.wait(PATIENCE_SECONDS)
+    away.rename(sandbox.remote.path)
+    assert sandbox.gateway.last.data["resumable"] is True
+    sandbox.gateway.leaves()
+    agent_does(sandbox, "exit 9", f"git checkout -q widgets.py; {FIX}; echo Second.", most=most)
+    sandbox.validates(CHECK)
+    url = f"{sandbox.gateway.http.url}/v1/agent/patch?taskId=task_1&attempt=2"
+    state = str(sandbox.root / "second")
+    code = sandbox.run(SLIPGATE_ATTEMPT="2", SLIPGATE_STATE_DIR=state, SLIPGATE_RESUME_URL=url)
+    assert code == 0, sandbox.printed()
+    assert len(prompts(sandbox)) == 1 + most
+    assert sandbox.remote.show(BRANCH, "new.txt") == "new"
+    changed = sandbox.remote.show(BRANCH, "widgets.py")
+    last = sandbox.gateway.last
+    assert ("2 * n" in changed, last.type) == (
+        (True, "task.completed") if most else (False, "task.needs_review")
+    )
+    assert ("First." in prompts(sandbox)[-1]) == bool(most)

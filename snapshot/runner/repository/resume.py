@@ -9,9 +9,10 @@ from ..failure import Failure
 from ..reporting.kept_patch import KeptPatch
 from . import clean_checkout, diff
 from .exclusions import ExclusionReason, is_harmless
-from .git import Git
+from .git import Git, GitFailed
 from .patch import Patch
 from .remote import Clone, Remote
+from .starting_state import CHECKOUT_SECONDS, STARTING_INDEX, StartingState
 from .work_on_disk import published
 
 
@@ -42,6 +43,19 @@ def reapply(
         texts, _ = diff.make(git.at(workdir), workdir, base.base_sha, _reject)
         text = "".join(texts)
     return base, Patch(base_sha=base.base_sha, text=text, tree=applied.tree)
+
+
+def put(git: Git, state: StartingState, patch: Patch) -> None:
+    """Change the files of a new agent's checkout; raises `patch_does_not_apply`.
+
+    No command runs there meanwhile, and git applies nothing beyond a symbolic link.
+    """
+    ours = git.at(state.clone, work_tree=state.work_tree, index=STARTING_INDEX)
+    try:
+        options = ("--whitespace=nowarn", "-")
+        ours("apply", *options, stdin=patch.text.encode(), seconds=CHECKOUT_SECONDS)
+    except GitFailed as exc:
+        raise Failure("patch_does_not_apply", exc.message) from exc
 
 
 def _reject(paths: Iterable[bytes], _reason: ExclusionReason) -> None:

@@ -15,14 +15,14 @@ from ..agent.usage import Meter
 from ..failure import Failure
 from ..publication import conventions
 from ..reporting.events import Receipt
-from ..repository import base_texts, submodules
+from ..repository import base_texts, resume, submodules
 from ..stop import Stopped
 from ..truncation import first_of
 from ..validation.declared import is_declaring, planned_checks
 from . import agent_work
 from .agent_work import AgentWork
 from .context import StepContext
-from .preparation import Start
+from .preparation import Start, whole_prompt
 from .setup import set_up
 
 REPAIR_SECONDS: Final = 10.0
@@ -50,6 +50,17 @@ class AgentSession:
         self._meter = Meter(context.reporter.emit, context.services.recovered.usage)
         self._checks = self._planned_checks()
         self._has_failed = False
+
+    @classmethod
+    def of_earlier(cls, context: StepContext, start: Start, work: AgentWork) -> "AgentSession":
+        """A session whose checkout has the work of an earlier attempt's agent.
+
+        Raises `Failure` (it does not apply there, or the prompt cannot be fetched).
+        """
+        begun = msgspec.structs.replace(start, clone=work.clone, prompt=whole_prompt(context))
+        session = cls(context, begun)
+        resume.put(context.git, context.saved.states[0], work.patch)
+        return session
 
     @property
     def can_go_on(self) -> bool:
@@ -83,7 +94,7 @@ class AgentSession:
             feedback=self._start.feedback,
             choice=choice,
             turns_left=max(0, choice.max_turns - choice.spent_turns - spent.turns),
-            dollars_left=max(0.0, choice.max_cost_usd - choice.spent_cost_usd - spent.cost_usd),
+            dollars_left=max(0.0, choice.cost_limit_usd - choice.spent_cost_usd - spent.cost_usd),
             seconds_left=self._context.services.budget.agent_seconds,
             base_sha=self._start.base.base_sha,
             checks=self._checks,

@@ -1,5 +1,7 @@
 """The work of an agent that ended: the patch that is kept, and may go out."""
 
+from typing import Final
+
 import msgspec
 
 from ..agent.engine import AgentResult
@@ -11,6 +13,8 @@ from ..repository.remote import Clone
 from ..repository.work_on_disk import WholePatch
 from .context import StepContext, Unusable
 from .preparation import Start
+
+UNFINISHED: Final = "The agent did not finish"
 
 
 class AgentWork(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,11 @@ def taken_up(context: StepContext, start: Start, kept: KeptPatch) -> AgentWork:
         context.git, start.remote, start.clone, kept, workdir, moves=context.continues
     )
     return AgentWork(clone=clone, patch=patch, kept=kept, is_whole=resume.is_whole(kept))
+
+
+def is_finished(kept: KeptPatch) -> bool:
+    """True if its agent said that it was done."""
+    return not any(sentence.startswith(UNFINISHED) for sentence in kept.warnings)
 
 
 def finished(
@@ -87,7 +96,7 @@ def _kept(
 ) -> AgentWork:
     failure = result.failure
     if failure is not None:
-        unfinished = f"The agent did not finish ({failure.code}): {failure.message}."
+        unfinished = f"{UNFINISHED} ({failure.code}): {failure.message}."
         warnings = (unfinished, *warnings)
     kept = context.saved.save(patch, summary=result.summary, warnings=warnings)
     is_whole = patch.is_whole and failure is None

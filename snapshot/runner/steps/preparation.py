@@ -31,6 +31,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str
     earlier: KeptPatch | None
     """The whole patch of an earlier agent: no second one is paid."""
+    is_adopted: bool
+    """It is of an earlier attempt: none of this one's repair rounds was begun."""
     pushed: PushRequest | None
     """The push of an earlier start of this attempt: only the pull request is missing."""
     feedback: str = ""
@@ -42,8 +44,8 @@ def prepare(context: StepContext) -> Start:
     _check_sandbox(context)
     repository = context.access.repository()
     context.enter("clone", f"Cloning {repository.url}")
-    earlier = _earlier_patch(context)
-    prompt = context.configuration.prompt if earlier else _prompt(context)
+    earlier, is_adopted = _earlier_patch(context)
+    prompt = context.configuration.prompt if earlier else whole_prompt(context)
     _choose_branch(context, repository, begins=earlier is None)
     remote = context.access.remote(repository)
     publisher = _publisher(context, repository, remote, prompt)
@@ -66,6 +68,7 @@ def prepare(context: StepContext) -> Start:
         clone=clone,
         prompt=prompt,
         earlier=earlier,
+        is_adopted=is_adopted,
         pushed=pushed,
         feedback=feedback(context, publisher.github, clone.base_sha) if is_paid else "",
     )
@@ -79,19 +82,21 @@ def _check_sandbox(context: StepContext) -> None:
         context.enter("setup", context.services.confinement.warning)
 
 
-def _earlier_patch(context: StepContext) -> KeptPatch | None:
-    """The whole patch of an agent that ended in an earlier start or an earlier attempt."""
+def _earlier_patch(context: StepContext) -> tuple[KeptPatch | None, bool]:
+    """The whole patch of an agent that ended in an earlier start; or, and True, in an earlier
+    attempt."""
     services = context.services
     is_pushed = services.recovered.push is not None
     kept = context.saved.recover(reads_disk=not is_pushed)
     context.state.clear()
     url, channel = context.configuration.resume_url, services.channel
     if kept is not None or url is None or channel is None or is_pushed:
-        return kept
-    return context.saved.adopt(fetch_patch(channel, url, services.stop.sleep))
+        return kept, False
+    return context.saved.adopt(fetch_patch(channel, url, services.stop.sleep)), True
 
 
-def _prompt(context: StepContext) -> str:
+def whole_prompt(context: StepContext) -> str:
+    """The prompt, fetched where it is too long for a variable; raises `Failure`."""
     url = context.configuration.prompt_url
     if url is None:
         return context.configuration.prompt

@@ -1,9 +1,10 @@
 """Repair rounds: checks that did not pass go back to the agent, with their receipts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
+from ..failure import Failure
 from ..publication.publisher import Work
 from ..reporting.events import Receipt
 from .agent_session import AgentSession
@@ -11,12 +12,20 @@ from .context import StepContext, Unusable
 from .validation import validate
 
 
-def repaired(context: StepContext, session: AgentSession, work: Work) -> Work:
-    """The work after as many rounds as it needs and may have.
+def repaired(context: StepContext, begin: Callable[[], AgentSession], work: Work) -> Work:
+    """The work after as many rounds as it needs and may have; `begin` makes their session, or
+    raises `Failure`.
 
     A round in which the agent fails, or changes nothing, is the last, and keeps the work as it was.
     """
     rounds = context.configuration.agent.max_repair_rounds
+    if not rounds or not any(_mendable(work.receipts)):
+        return work
+    try:
+        session = begin()
+    except Failure as failure:
+        context.log.write(f"\nno repair round: {failure.message}\n")
+        return work
     notes: list[str] = []
     while (failed := tuple(_mendable(work.receipts))) and len(notes) < rounds:
         if not session.can_go_on:
