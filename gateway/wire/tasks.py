@@ -79,7 +79,8 @@ class AgentSpec(Request, frozen=True, kw_only=True):
     model: Line | None = None
     effort: Effort | None = None
     max_turns: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 60
-    max_cost_usd: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = 3.0
+    max_cost_usd: Annotated[float, msgspec.Meta(gt=0, le=1_000)] | None = None
+    """Default: 3, which is no bound that was asked for: an unknown price is then only told."""
     max_repair_rounds: Annotated[int, msgspec.Meta(ge=0, le=5)] = 1
     """Times that a failed validation goes back to the agent."""
     command: ArgumentList | None = None

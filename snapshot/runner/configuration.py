@@ -52,12 +52,17 @@ class AgentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     engine: Literal["mini", "claude-code", "codex", "opencode", "command"] = "mini"
     command: tuple[str, ...] | None = None
     max_turns: int = 60
-    max_cost_usd: float = DEFAULT_COST_USD
+    max_cost_usd: float | None = None
+    """None: nobody gave one, and the default holds."""
     effort: Literal["low", "medium", "high"] | None = None
     max_repair_rounds: int = 1
     spent_turns: int = 0
     """Of earlier attempts of the task, which its limits count too."""
     spent_cost_usd: float = 0.0
+
+    @property
+    def cost_limit_usd(self) -> float:
+        return DEFAULT_COST_USD if self.max_cost_usd is None else self.max_cost_usd
 
 
 class Continuation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

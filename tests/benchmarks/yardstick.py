@@ -56,7 +56,7 @@ def _view(task: NewTask, now: int) -> TaskView:
             model=task.agent.model,
             effort=task.agent.effort,
             max_turns=task.agent.max_turns,
-            max_cost_usd=task.agent.max_cost_usd,
+            max_cost_usd=task.agent.max_cost_usd or 3.0,
             max_repair_rounds=task.agent.max_repair_rounds,
             command=task.agent.command,
         ),

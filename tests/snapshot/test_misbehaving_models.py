@@ -487,11 +487,12 @@ def test_observations_are_the_text_itself_in_any_language(
     assert sent[3:] == ["exit code 3\nno\n", "exit code 0"]
 
 
+@pytest.mark.parametrize("dollars", [0.5, 3.0], ids=["less", "as the default"])
 def test_a_bound_that_cannot_be_kept_is_refused_before_a_model_is_paid(
-    stub: ProviderStub, tmp_path: Path
+    stub: ProviderStub, tmp_path: Path, dollars: float
 ) -> None:
     model = mini_agent.access(stub, name="scripted-1")
-    run = mini_agent.run(model, tmp_path, choice=AgentChoice(max_cost_usd=0.5))
+    run = mini_agent.run(model, tmp_path, choice=AgentChoice(max_cost_usd=dollars))
     assert run.code == "cost_unbounded"
     assert "SLIPGATE_MODEL_PRICES" in run.words
     assert not stub.requests
@@ -527,21 +528,22 @@ def test_earlier_attempts_count(stub: ProviderStub, tmp_path: Path) -> None:
     assert len(stub.requests) == 3
 
 
-def test_a_repair_is_sent_whole_after_a_long_conversation(
+def test_a_repair_goes_on_with_a_long_conversation_that_is_shortened(
     stub: ProviderStub, tmp_path: Path
 ) -> None:
     def answer(turn: int, body: dict[str, Any]) -> Answer:
-        is_first = "Do it." in json.dumps(body)
-        if is_first and len(json.dumps(body["messages"])) > 20_000:
+        if len(json.dumps(body["messages"])) > 20_000:
             return error(400, "This model's maximum context length is 8192 tokens.")
-        return END if turn in {14, 17} else Turn(commands=(f"seq {turn} 900",))
+        ends_at = 40 if "Repair it." in json.dumps(body) else 14
+        return END if turn >= ends_at else Turn(commands=(f"seq {turn} 900",))
 
     stub.is_forgetful, stub.answer = True, answer
     run = mini_agent.run(mini_agent.access(stub), tmp_path, prompts=("Do it.", "Repair it."))
     assert run.code is None, run.words
-    last = json.dumps(stub.bodies[-1]["messages"])
-    assert "Repair it." in last
-    assert "left out" not in last
+    repair = [json.dumps(body) for body in stub.bodies if "Repair it." in json.dumps(body)]
+    assert len(repair) > 20
+    assert all("Do it." in body for body in repair)
+    assert "left out" in repair[-1]
 
 
 def test_an_answer_without_its_usage_is_estimated(stub: ProviderStub, tmp_path: Path) -> None:

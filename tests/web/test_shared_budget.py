@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.web.callers import Agent, GatewayHarness, Json, sandbox_of
 
 FAILED: Json = {
@@ -45,3 +47,15 @@ async def test_an_attempt_shares_its_budget_with_those_before_it(gateway: Gatewa
     await fail(third, 3, 5, 0.5)
     assert (await gateway.post(f"/v1/tasks/{job['taskId']}/retry")).status_code == 202
     assert spent(await next_agent(gateway)) == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"), [({}, None), ({"maxCostUsd": 3}, 3.0)], ids=["default", "given"]
+)
+async def test_the_runner_knows_a_bound_that_was_asked_for(
+    gateway: GatewayHarness, agent: Json, told: float | None
+) -> None:
+    job, launched = await gateway.launch(agent=agent)
+    assert json.loads(launched.env["SLIPGATE_AGENT"]).get("maxCostUsd") == told
+    task = (await gateway.get(f"/v1/tasks/{job['taskId']}")).json()
+    assert task["agent"]["maxCostUsd"] == 3.0

@@ -34,7 +34,7 @@ def test_a_task_needs_only_a_repository_and_a_prompt() -> None:
     task = decode(NewTask, body())
     assert task.timeouts == TimeoutSpec(queue_seconds=900, heartbeat_seconds=300, run_seconds=3600)
     assert (task.priority, task.max_attempts, task.on_stall) == (5, 1, "flag")
-    assert (task.agent.engine, task.agent.max_turns, task.agent.max_cost_usd) == ("mini", 60, 3.0)
+    assert (task.agent.engine, task.agent.max_turns) == ("mini", 60)
 
 
 def test_a_whole_task_is_read() -> None:

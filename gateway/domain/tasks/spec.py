@@ -1,10 +1,12 @@
 """The request: the immutable part of a task, stored once, in its `task.created` event."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from gateway.domain.tasks.task import Frozen, OnStall
+
+DEFAULT_COST_USD: Final = 3.0
 
 
 class Document(Frozen, frozen=True, kw_only=True, rename="camel"):
@@ -19,7 +21,9 @@ class AgentSpec(Document, frozen=True, kw_only=True):
     model: str | None = None
     effort: Literal["low", "medium", "high"] | None = None
     max_turns: int = 60
-    max_cost_usd: float = 3.0
+    max_cost_usd: float = DEFAULT_COST_USD
+    has_cost_bound: bool = False
+    """True: the request named `max_cost_usd`."""
     max_repair_rounds: int = 1
     command: tuple[str, ...] | None = None
 

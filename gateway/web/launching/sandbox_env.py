@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.domain.kernel.keyring import Keyring, hook_token
 from gateway.domain.kernel.sealing import env_context
-from gateway.domain.tasks.spec import Document, Spec
+from gateway.domain.tasks.spec import DEFAULT_COST_USD, Document, Spec
 from gateway.domain.tasks.task import Attempt, Task, Usage
 from gateway.store.records import StoredSecrets
 from gateway.web.convert import convert
@@ -26,7 +26,8 @@ class EngineSettings(Document, frozen=True, kw_only=True, omit_defaults=False):
     engine: str
     command: tuple[str, ...] | None
     max_turns: int
-    max_cost_usd: float
+    max_cost_usd: float | msgspec.UnsetType
+    """Unset: nobody gave one, and the default holds."""
     effort: str | None
     max_repair_rounds: int
     spent_turns: int
@@ -84,8 +85,13 @@ def _own(keyring: Keyring, task: Task, secrets: StoredSecrets | None) -> dict[st
 
 def _computed(task: Task, spec: Spec, spent: Usage) -> dict[str, str]:
     agent = spec.agent
+    is_bound = agent.has_cost_bound or agent.max_cost_usd != DEFAULT_COST_USD
     engine = convert(
-        EngineSettings, agent, spent_turns=spent.turns, spent_cost_usd=round(spent.cost_usd, 6)
+        EngineSettings,
+        agent,
+        max_cost_usd=agent.max_cost_usd if is_bound else msgspec.UNSET,
+        spent_turns=spent.turns,
+        spent_cost_usd=round(spent.cost_usd, 6),
     )
     env = {
         "TARGET_REPO": spec.repo_url,

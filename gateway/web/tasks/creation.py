@@ -13,7 +13,7 @@ from gateway.domain.repositories.allowed import check_repository
 from gateway.domain.repositories.branch_names import check_branch
 from gateway.domain.tasks.continuation import continuation_of
 from gateway.domain.tasks.reserved_env import check_env
-from gateway.domain.tasks.spec import AgentSpec, Continuation, Spec, TimeoutSpec
+from gateway.domain.tasks.spec import DEFAULT_COST_USD, AgentSpec, Continuation, Spec, TimeoutSpec
 from gateway.store.records import TaskWithSpec
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.deliveries.addresses import masked_url, origin_of, outward_url
@@ -41,6 +41,11 @@ def creation(
     `earlier` is the task that `continueOf` names.
     """
     wanted, repo_url = _completed(wanted, earlier)
+    branch_name = wanted.branch_name or f"slipgate/{task_id}"
+    if context.follow_ups and wanted.concurrency_key is None:
+        # A follow-up may come while this task runs, or before it is retried.
+        key = branch_key(branch_name, repo_url)
+        wanted = msgspec.structs.replace(wanted, concurrency_key=key)
     collector = ErrorCollector()
     callback = None
     with collector.collecting():
@@ -48,9 +53,9 @@ def creation(
     _check(context, wanted, repo_url, collector)
     spec = _spec(
         wanted,
-        task_id,
         project,
         repo_url=repo_url,
+        branch_name=branch_name,
         continues=continuation_of(*earlier) if earlier else None,
         snapshot=wanted.snapshot or context.snapshot,
         endpoint_id=callback.endpoint_id if callback else None,
@@ -85,7 +90,7 @@ def _completed(wanted: NewTask, earlier: TaskWithSpec | None) -> tuple[NewTask, 
     ):
         if given not in {None, kept}:
             raise wrong_field(path, "Expected the branch of `continueOf`, or none")
-    key = wanted.concurrency_key or branch_key(spec)
+    key = wanted.concurrency_key or branch_key(spec.branch_name, spec.repo_url)
     completed = msgspec.structs.replace(
         wanted, branch_name=spec.branch_name, base_branch=spec.base_branch, concurrency_key=key
     )
@@ -112,23 +117,24 @@ def _check(context: Context, wanted: NewTask, repo_url: str, collector: ErrorCol
 
 def _spec(
     wanted: NewTask,
-    task_id: str,
     project: str,
     *,
     repo_url: str,
+    branch_name: str,
     continues: Continuation | None,
     snapshot: str,
     endpoint_id: str | None,
     traceparent: str | None,
 ) -> Spec:
     agent = wanted.agent
+    bound = agent.max_cost_usd
     return Spec(
         project=project,
         repo_url=repo_url,
         continues=continues,
         prompt=wanted.prompt,
         title=wanted.title or title_of(wanted.prompt),
-        branch_name=wanted.branch_name or f"slipgate/{task_id}",
+        branch_name=branch_name,
         base_branch=wanted.base_branch,
         snapshot=snapshot,
         provider=wanted.provider,
@@ -138,7 +144,8 @@ def _spec(
             model=agent.model or DEFAULT_MODELS[agent.provider],
             effort=agent.effort,
             max_turns=agent.max_turns,
-            max_cost_usd=agent.max_cost_usd,
+            max_cost_usd=bound if bound is not None else DEFAULT_COST_USD,
+            has_cost_bound=bound is not None,
             max_repair_rounds=agent.max_repair_rounds,
             command=agent.command,
         ),
@@ -157,9 +164,9 @@ def _spec(
     )
 
 
-def branch_key(spec: Spec) -> str:
-    """The concurrency key of tasks that continue one branch."""
-    return f"{spec.branch_name} of {spec.repo_url}"[:KEY_LENGTH]
+def branch_key(branch_name: str, repo_url: str) -> str:
+    """The concurrency key of tasks that work on one branch."""
+    return f"{branch_name} of {repo_url}"[:KEY_LENGTH]
 
 
 def title_of(prompt: str) -> str:

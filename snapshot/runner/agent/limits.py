@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ..configuration import DEFAULT_COST_USD, AgentChoice
+from ..configuration import AgentChoice
 from ..failure import Failure
 from ..reporting.events import Usage
 
@@ -17,14 +17,14 @@ def check(choice: AgentChoice, spent: Usage) -> None:
     turns = choice.spent_turns + spent.turns
     if turns >= choice.max_turns:
         raise Failure("max_turns", f"the agent was not done after {turns} turns")
-    if choice.spent_cost_usd + spent.cost_usd >= choice.max_cost_usd:
-        raise Failure("max_cost", f"the agent was not done at {choice.max_cost_usd:g} USD")
+    if choice.spent_cost_usd + spent.cost_usd >= choice.cost_limit_usd:
+        raise Failure("max_cost", f"the agent was not done at {choice.cost_limit_usd:g} USD")
 
 
 def check_bound(choice: AgentChoice, *, is_priced: bool) -> None:
     """Raise `cost_unbounded` if somebody asked for a bound that cannot be kept; the default is
     nobody's wish."""
-    if not is_priced and choice.max_cost_usd != DEFAULT_COST_USD:
+    if not is_priced and choice.max_cost_usd is not None:
         raise Failure(
             "cost_unbounded",
             f"the price of the model is unknown, so that {choice.max_cost_usd:g} USD cannot be "
