@@ -22,6 +22,7 @@ Reason = Literal[
     "unknown_pull_request",
     "nothing_to_do",
     "follow_up_limit",
+    "repo_not_allowed",
     "not_followed",
     "ping",
 ]
@@ -143,19 +144,39 @@ class ReviewEvent(msgspec.Struct, frozen=True):
     pull_request: GitHubPullRequestLink
 
 
-class GitHubNumber(msgspec.Struct, frozen=True):
-    """The number of a pull request."""
+class GitHubRepositoryId(msgspec.Struct, frozen=True):
+    """A repository, by its number."""
+
+    id: int | None = None
+
+
+class GitHubSide(msgspec.Struct, frozen=True):
+    """The base or the head of a pull request; the repository of a head may be deleted."""
+
+    repo: GitHubRepositoryId | None = None
+
+
+class GitHubCheckedPull(msgspec.Struct, frozen=True):
+    """A pull request whose head is the checked commit; it may be one of a repository to or from
+    which this one was forked."""
 
     number: Annotated[int, msgspec.Meta(ge=1)]
+    base: GitHubSide = GitHubSide()
+    head: GitHubSide = GitHubSide()
+
+    def is_within(self, repository: int | None) -> bool:
+        """True if it is from a branch of the repository to another."""
+        sides = (self.base.repo, self.head.repo)
+        return all(side is not None and side.id == repository for side in sides)
 
 
 class GitHubCheck(msgspec.Struct, frozen=True):
-    """A run of a check; `pull_requests` is empty for forks."""
+    """A run of a check; `pull_requests` is empty for those from forks."""
 
     name: Annotated[str, msgspec.Meta(max_length=500)]
     head_sha: Annotated[str, msgspec.Meta(max_length=64)]
     conclusion: Annotated[str, msgspec.Meta(max_length=60)] | None = None
-    pull_requests: tuple[GitHubNumber, ...] = ()
+    pull_requests: tuple[GitHubCheckedPull, ...] | None = ()
     completed_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
@@ -163,6 +184,7 @@ class GitHubRepository(msgspec.Struct, frozen=True):
     """A repository."""
 
     html_url: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+    id: int | None = None
 
 
 class CheckRunEvent(msgspec.Struct, frozen=True):
@@ -171,6 +193,12 @@ class CheckRunEvent(msgspec.Struct, frozen=True):
     action: Annotated[str, msgspec.Meta(max_length=60)]
     check_run: GitHubCheck
     repository: GitHubRepository
+
+    @property
+    def own_pull_requests(self) -> tuple[int, ...]:
+        """The numbers of those that no fork has a part in."""
+        listed = self.check_run.pull_requests or ()
+        return tuple(pull.number for pull in listed if pull.is_within(self.repository.id))
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -111,7 +111,11 @@ def closed(url: str = PULL, **fields: object) -> bytes:
 
 @asynccontextmanager
 async def open_gateway_with_services(
-    folder: Path, receivers: httpx.AsyncBaseTransport | None = None, *, follow_ups: str = ""
+    folder: Path,
+    receivers: httpx.AsyncBaseTransport | None = None,
+    *,
+    follow_ups: str = "",
+    allowed_repos: str = "",
 ) -> AsyncIterator[GatewayHarness]:
     """A gateway that hears of Daytona and GitHub."""
     async with open_gateway(
@@ -121,6 +125,7 @@ async def open_gateway_with_services(
         SLIPGATE_GITHUB_WEBHOOK_SECRETS=GITHUB_SECRETS,
         SLIPGATE_GITHUB_FOLLOW_UPS=follow_ups,
         SLIPGATE_GITHUB_FOLLOW_UP_LIMIT=str(FOLLOW_UP_LIMIT),
+        SLIPGATE_ALLOWED_REPOS=allowed_repos,
     ) as gateway:
         yield gateway
 

@@ -44,10 +44,18 @@ def review(body: str | None = "Use JSON", **fields: object) -> Json:
     return {"action": "submitted", "review": given, "pull_request": {"html_url": PULL}}
 
 
+def pull(base: int | None = 1, head: int | None = 1) -> Json:
+    """Our pull request in a message about a check; the sides are numbers of repositories."""
+    sides = {"base": base, "head": head}
+    return {"number": 12} | {
+        name: {"ref": "main", "repo": side and {"id": side}} for name, side in sides.items()
+    }
+
+
 def check(**fields: object) -> Json:
     run = {"name": "ci", "head_sha": "5f1c", "conclusion": "failure", "completed_at": now()}
-    given = run | {"pull_requests": [{"number": 12}]} | fields
-    repository = {"html_url": "https://github.com/acme/widgets"}
+    given = run | {"pull_requests": [pull()]} | fields
+    repository = {"html_url": "https://github.com/acme/widgets", "id": 1}
     return {"action": "completed", "check_run": given, "repository": repository}
 
 
@@ -112,6 +120,9 @@ async def test_a_request_on_a_pull_request_becomes_a_continuation(
         ("pull_request_review", review(author_association="FIRST_TIMER")),
         ("check_run", check(conclusion="success")),
         ("check_run", check(pull_requests=[])),
+        ("check_run", check(pull_requests=None)),
+        ("check_run", check(pull_requests=[pull(head=2), pull(base=2), pull(head=None)])),
+        ("check_run", check(pull_requests=[{"number": 12}])),
         ("push", {"ref": "refs/heads/main"}),
     ],
 )
@@ -145,6 +156,36 @@ async def test_follow_ups_run_one_after_another_and_each_continues_the_newest(
     assert (await newest(gateway))["continueOf"] == second["id"]
     assert len(await gateway.claim(capacity=2)) == 1
     assert audit(tmp_path / "slipgate.db").problems == ()
+
+
+async def test_a_follow_up_waits_for_the_task_whose_branch_it_continues(
+    gateway: GatewayHarness, github: GitHub
+) -> None:
+    job, agent = await gateway.launch()
+    await agent.emit("task.pr_created", "pr", prUrl=PULL)
+    answer = await send(github, "issue_comment", comment())
+    assert answer.json()["applied"] is True
+    assert await gateway.claim(capacity=2) == []
+    await agent.emit("task.completed", "end", summary="Added it.", prUrl=PULL)
+    (destroy,) = await gateway.claim(capacity=0)
+    await gateway.report(destroy, "done", sandbox=sandbox_of(destroy, "destroyed"))
+    (follow_up,) = await gateway.claim(capacity=2)
+    assert (await gateway.post(f"/v1/tasks/{job['taskId']}/retry")).status_code == 202
+    assert follow_up["taskId"] != job["taskId"]
+    assert await gateway.claim(capacity=2) == [], "the retry waits for the follow-up"
+
+
+async def test_a_repository_that_is_allowed_no_more_gets_no_follow_up(tmp_path: Path) -> None:
+    for allowed in ("", "https://github.com/other/*"):
+        async with open_gateway_with_services(
+            tmp_path, follow_ups="comment", allowed_repos=allowed
+        ) as gateway:
+            if not allowed:
+                await ended(gateway)
+                continue
+            answer = await send(GitHub(http=gateway.http), "issue_comment", comment())
+            assert answer.status_code == 202
+            assert answer.json()["reason"] == "repo_not_allowed"
 
 
 async def test_a_failed_check_waits_for_the_work_that_is_under_way(

@@ -11,6 +11,7 @@ import msgspec
 from gateway.domain.kernel.commands import Callback, CreateTask
 from gateway.domain.kernel.keyring import UnknownKey
 from gateway.domain.kernel.sealing import Sealed, callback_url_context, env_context
+from gateway.domain.repositories.allowed import check_repository
 from gateway.domain.sources.message import FollowUpNotice, Message
 from gateway.domain.tasks.continuation import continuation_of
 from gateway.domain.tasks.spec import FollowUpKind, Spec
@@ -55,10 +56,20 @@ def read_follow_up(event: str, body: bytes) -> FollowUp | None:
 async def follow_up_notice(
     context: Context, message_id: str, body: bytes, asked: FollowUp
 ) -> FollowUpNotice | None:
-    """The command that creates the task; None if the pull request is not ours."""
+    """The command that creates the task; None if the pull request is not ours.
+
+    Raises `repo_not_allowed`: the repository was allowed when its first task came.
+    """
     found = await context.reads.newest_of_pull_request(asked.url)
     if found is None:
         return None
+    _, spec = found
+    check_repository(
+        spec.repo_url,
+        "repoUrl",
+        allow_file=context.allow_file_repos,
+        allowed=context.allowed_repos,
+    )
     message = Message(source="github", id=message_id, body_hash=hashlib.sha256(body).hexdigest())
     return FollowUpNotice(
         message=message,
@@ -92,7 +103,7 @@ async def _creation(context: Context, task: Task, spec: Spec, asked: FollowUp) -
             prompt=asked.prompt,
             title=title_of(asked.prompt),
             continues=continues,
-            concurrency_key=spec.concurrency_key or branch_key(spec),
+            concurrency_key=spec.concurrency_key or branch_key(spec.branch_name, spec.repo_url),
             callback_url=spec.callback_url if callback else None,
             endpoint_id=endpoint_id,
             not_before=None,
@@ -138,9 +149,10 @@ def _of_review(body: bytes) -> FollowUp | None:
 def _of_check(body: bytes) -> FollowUp | None:
     event = decode(CheckRunEvent, body)
     check = event.check_run
-    if event.action != "completed" or check.conclusion not in FAILED or not check.pull_requests:
+    number = next(iter(event.own_pull_requests), None)
+    if event.action != "completed" or check.conclusion not in FAILED or number is None:
         return None
-    url = f"{event.repository.html_url}/pull/{check.pull_requests[0].number}"
+    url = f"{event.repository.html_url}/pull/{number}"
     prompt = (
         f"The check {check.name!r} failed on commit {check.head_sha}. Find out why, and mend it."
     )

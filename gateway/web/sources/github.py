@@ -28,6 +28,7 @@ from gateway.wire.message import JSONObject
 from gateway.wire.sources import PING, PULL_REQUEST, HubHeaders, PullRequestEvent
 from gateway.wire.times import milliseconds
 
+NOT_ALLOWED: Final = "repo_not_allowed"
 CLOSED: Final = "closed"
 """The action of merged pull requests, too."""
 
@@ -82,7 +83,12 @@ async def _follow_up(call: Call[bytes], headers: HubHeaders) -> Response:
     if asked is None or asked.kind not in call.context.follow_ups:
         return not_applied("not_followed")
     _check_age(asked.at, call.context.clock())
-    notice = await follow_up_notice(call.context, headers.id, call.body, asked)
+    try:
+        notice = await follow_up_notice(call.context, headers.id, call.body, asked)
+    except ApiError as refusal:
+        if refusal.code != NOT_ALLOWED:
+            raise
+        return not_applied(NOT_ALLOWED)
     if notice is None:
         return not_applied("unknown_pull_request")
     return result(await call.ask(notice, NoticeReply))
