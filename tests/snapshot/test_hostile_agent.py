@@ -5,6 +5,7 @@ Each run costs seconds, so the attacks are many and the runs are few.
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -79,10 +80,18 @@ def check_nothing_happened(sandbox: Sandbox, main: str) -> None:
 
 
 @confined
-def test_nothing_succeeds_that_an_agent_of_our_own_user_tries(sandbox: Sandbox) -> None:
+def test_nothing_succeeds_that_an_agent_of_our_own_user_tries(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    private = key.read_text()
+    key.unlink()
     main = sandbox.remote.branches()["main"]
-    sandbox.model.commands = [f"{FIX}; {hunts(sandbox)}", DONE]
-    sandbox.validates(["sh", "-c", hunts(sandbox)])
+    hunt = hunts(sandbox, *SECRETS.values(), private.splitlines()[3])
+    sandbox.model.commands = [f"{FIX}; {hunt}", DONE]
+    sandbox.validates(["sh", "-c", hunt])
+    sandbox.environ["SLIPGATE_SIGNING_KEY"] = private
     launcher = sandbox.root / "launcher"
     launcher.mkdir()
     (launcher / "keys").write_text("\n".join(SECRETS.values()))
