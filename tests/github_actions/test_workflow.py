@@ -69,6 +69,15 @@ def test_its_launcher_has_the_providers_for_whose_jobs_it_is_asked(workflow: Wor
     assert {problem.split()[0] for problem in raised.value.problems} == set(needed)
 
 
+def test_its_launcher_gets_all_that_a_sandboxs_pull_request_needs(workflow: Workflow) -> None:
+    given = workflow.step("Do the job")["env"]
+    app = ("SLIPGATE_GITHUB_APP_ID", "SLIPGATE_GITHUB_APP_PRIVATE_KEY")
+    pulls = ("SLIPGATE_PULL_REQUESTS", "SLIPGATE_SIGNING_KEY")
+    for name in (*app, "SLIPGATE_GITHUB_APP_WORKFLOWS", *pulls):
+        kind = "secrets" if name.endswith("_KEY") else "vars"
+        assert given[name] == f"${{{{ {kind}.{name} }}}}"
+
+
 @pytest.mark.parametrize(
     ("job", "code"),
     [
