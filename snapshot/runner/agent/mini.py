@@ -143,14 +143,14 @@ class MiniEngine:
 
 def answered(messages: Sequence[Message]) -> list[Message]:
     """A conversation that has ended, as it goes on: its last calls have results."""
-    said = [message for message in messages if message["role"] != "exit"]
-    extra = said[-1].get("extra") if said else None
+    kept = [message for message in messages if message["role"] != "exit"]
+    extra = kept[-1].get("extra") if kept else None
     actions = extra.get("actions", ()) if isinstance(extra, dict) else ()
     results: list[Message] = [
         {"role": "tool", "tool_call_id": action["tool_call_id"], "content": TAKEN}
         for action in actions
     ]
-    return [*said, *results]
+    return [*kept, *results]
 
 
 def _failure(status: str) -> Failure | None:
