@@ -100,9 +100,10 @@ class Metrics:
         return self._monotonic() - self.committed_at < seconds
 
     @property
-    def seconds_since_commit(self) -> float:
-        """Infinite before the first."""
-        return self._monotonic() - self.committed_at
+    def seconds_since_commit(self) -> float | None:
+        """None before the first."""
+        seconds = self._monotonic() - self.committed_at
+        return None if math.isinf(seconds) else seconds
 
     def render(self, stats: GatewayStats) -> bytes:
         """Everything, with how it stands just now."""

@@ -1,9 +1,10 @@
 """`/dashboard/tasks/{id}`: one task: explanation, timeline, log, diff, receipts, attempts."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
+import msgspec
 from starlette.responses import StreamingResponse
 
 from gateway.domain.kernel.errors import ApiError
@@ -59,7 +60,7 @@ async def _timeline(visit: Visit, name: str) -> Variables:
 def _entry(event: Event) -> Variables:
     """An event in one line: the fields of its data that say something."""
     view = event_view(event)
-    data = _plain(view.data)
+    data = msgspec.json.decode(view.data)
     fields = [
         (field, _text_of(data[field]))
         for field in ("stage", "message", "summary", "reason", "detail", "prUrl", "error", "code")
@@ -75,10 +76,6 @@ def _entry(event: Event) -> Variables:
         "fields": fields,
         "seq": view.seq,
     }
-
-
-def _plain(data: object) -> Mapping[str, Any]:
-    return data if isinstance(data, dict) else {}
 
 
 def _text_of(value: object) -> str:

@@ -1,0 +1,70 @@
+"""A browser without a screen, and a gateway for it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+from gateway.cli.local.processes import wait_until_ready
+from tests.app.processes import gateway_process
+from tests.browser.installation import Installation
+from tests.browser.people import Person, console
+from tests.forks.children import gateway_child
+from tests.web.callers import add_keys
+
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Chrome]:
+    """One browser for all tests of a worker."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not browser or not driver:
+        pytest.skip("needs chromium and chromedriver (Debian: chromium chromium-driver)")
+    options = ChromeOptions()
+    options.binary_location = browser
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for option in OPTIONS:
+        options.add_argument(option)
+    opened = Chrome(options=options, service=ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A gateway that `restart` kills and starts again on the same port."""
+    folder = tmp_path_factory.mktemp("gateway")
+    keys = add_keys(folder / "s.db")
+    private = {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}
+    with gateway_process(folder, private, is_public=True) as (child, url, settings):
+
+        def restart() -> None:
+            child.kill()
+            again = stack.enter_context(gateway_child(settings, folder / "gateway.log"))
+            wait_until_ready(url, again)
+
+        with ExitStack() as stack:
+            yield Installation(url=url, keys=keys, restart=restart)
+
+
+@pytest.fixture
+def person(chrome: Chrome, running: Installation) -> Iterator[Person]:
+    """Somebody who is not logged in yet; what the console complains about fails the test."""
+    chrome.delete_all_cookies()
+    console(chrome)
+    somebody = Person(chrome, running)
+    yield somebody
+    somebody.check_console()

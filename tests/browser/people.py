@@ -1,0 +1,102 @@
+"""What a person does with a browser: opens pages, looks, clicks, types."""
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from selenium.common import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.browser.installation import Installation
+
+PATIENCE: Final = 60
+"""Seconds; a busy machine is no failure."""
+AXE: Final = Path(sys.prefix) / "node/node_modules/axe-core/axe.min.js"
+_GONE: Final = (NoSuchElementException, StaleElementReferenceException)
+_COMPLAINTS: Final = ("Content Security Policy", "Uncaught", "TypeError", "SyntaxError")
+
+
+class Person:
+    """Somebody before the screen."""
+
+    def __init__(self, chrome: Chrome, running: Installation) -> None:
+        self.chrome = chrome
+        self._running = running
+
+    def open(self, path: str) -> None:
+        self.chrome.get(self._running.url + path)
+
+    def log_in(self, scope: str = "ops") -> None:
+        self.open("/")
+        self.find("#key").send_keys(self._running.keys[scope] + Keys.ENTER)
+        self.waits_for("h1", "Now")
+
+    @property
+    def path(self) -> str:
+        return self.chrome.current_url.removeprefix(self._running.url)
+
+    @property
+    def text(self) -> str:
+        return self.find("body").text
+
+    def find(self, selector: str) -> WebElement:
+        return self.chrome.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.chrome.find_elements(By.CSS_SELECTOR, selector)
+
+    def click(self, selector: str) -> None:
+        """Clicks, and waits for the page that it leads to."""
+        before = self.find("html")
+        self.find(selector).click()
+        self.until(lambda: before != self.find("html"))
+
+    def waits_for(self, selector: str, text: str) -> None:
+        """Looks until an element has this text; nothing is loaded again by hand."""
+        self.until(lambda: any(text in one.text for one in self.all(selector)))
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        WebDriverWait(self.chrome, PATIENCE, ignored_exceptions=_GONE).until(lambda _: condition())
+
+    def press(self, *keys: str) -> None:
+        """Types without a mouse, wherever the focus is."""
+        for key in keys:
+            self.chrome.switch_to.active_element.send_keys(key)
+
+    def run(self, script: str, *given: object) -> Any:  # JavaScript's own values
+        return self.chrome.execute_script(script, *given)
+
+    def check_console(self) -> None:
+        """Fails if a script has failed, or the browser has refused something by the policy."""
+        lines = [str(line["message"]) for line in console(self.chrome)]
+        assert not [line for line in lines if any(word in line for word in _COMPLAINTS)]
+
+    def check_accessibility(self) -> None:
+        """Fails for what axe-core finds against WCAG A and AA."""
+        if not AXE.exists():
+            pytest.skip("needs axe-core, which `make test` fetches with npm")
+        self.run(_axe())
+        found = self.chrome.execute_async_script(
+            "const done = arguments[0];"
+            "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})"
+            ".then(result => done(result.violations.map("
+            "one => [one.id, one.nodes.map(node => node.html)])))"
+        )
+        assert found == []
+
+
+def console(chrome: Chrome) -> list[dict[str, object]]:
+    """The lines of the console since the last look."""
+    lines: list[dict[str, object]] = chrome.get_log("browser")  # type: ignore[no-untyped-call]
+    return lines
+
+
+@cache
+def _axe() -> str:
+    return AXE.read_text("utf-8")

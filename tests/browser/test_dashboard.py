@@ -1,0 +1,108 @@
+"""The dashboard as people use it."""
+
+import pytest
+from selenium.webdriver import Keys
+
+from tests.browser.installation import Installation
+from tests.browser.people import Person
+
+EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+NARROW, WIDE = (360, 740), (1200, 900)
+
+
+def test_a_task_is_followed_live_to_its_end(person: Person, running: Installation) -> None:
+    task, agent = running.launch(title="Health endpoint")
+    person.log_in()
+    person.open(f"/dashboard/tasks/{task['id']}")
+    person.waits_for(".explain .state", "running")
+    person.run("document.body.dataset.seen = 'yes'")
+    agent.emit("task.progress", stage="agent", message="turn 1 of 60")
+    person.waits_for(".timeline", "turn 1 of 60")
+    agent.emit("task.completed", summary="Added it", branchName="b", validation=[])
+    person.waits_for(".explain .state", "completed")
+    assert person.run("return document.body.dataset.seen") == "yes"
+
+
+def test_a_page_goes_on_when_the_gateway_was_killed(person: Person, running: Installation) -> None:
+    task, agent = running.launch()
+    person.log_in()
+    person.open(f"/dashboard/tasks/{task['id']}")
+    person.until(lambda: person.find("#live").is_displayed())
+    running.restart()
+    agent.emit("task.progress", stage="agent", message="after the kill")
+    person.waits_for(".timeline", "after the kill")
+    assert person.find(".timeline").text.count("after the kill") == 1
+
+
+def test_a_task_is_cancelled_with_the_keyboard_alone(person: Person, running: Installation) -> None:
+    task = running.create(title="Only keys")
+    person.log_in()
+    person.press("g", "t")
+    person.until(lambda: person.path.startswith("/dashboard/tasks"))
+    person.press("j")
+    person.until(lambda: bool(person.all("tr.selected")))
+    person.press(Keys.ENTER)
+    person.waits_for("h1", "Only keys")
+    person.press("?")
+    person.until(lambda: person.find("#keys").is_displayed())
+    person.press(Keys.ESCAPE)
+    while person.chrome.switch_to.active_element.text != "Cancel":
+        person.press(Keys.TAB)
+    person.press(Keys.ENTER)
+    person.chrome.switch_to.alert.accept()
+    person.waits_for(".state", "cancelled")
+    assert running.read(f"/v1/tasks/{task['id']}")["status"] == "cancelled"
+
+
+def test_a_new_secret_is_shown_once_and_is_part_of_no_page(
+    person: Person, running: Installation
+) -> None:
+    made = running.post("/v1/endpoints", {"url": "https://app.example/x"}, "ops")
+    person.log_in()
+    person.open(f"/dashboard/endpoints/{made['id']}")
+    person.run("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    person.find("form[action$=rotate-secret] button").click()
+    person.waits_for("dialog output", "whsec_")
+    secret = person.find("dialog output").text.split()[1]
+    person.click("dialog[open] button")
+    assert secret not in person.chrome.page_source
+
+
+def test_nothing_that_an_agent_writes_runs(person: Person, running: Installation) -> None:
+    task, agent = running.launch(title=EVIL, prompt=EVIL, metadata={EVIL: EVIL})
+    agent.emit("task.progress", stage=EVIL[:40], message=EVIL)
+    agent.emit("task.log", chunk=EVIL, offset=0)
+    receipt = {"command": EVIL, "exitCode": 1, "seconds": 1.0, "outputTail": EVIL}
+    diff = f"diff --git a/{EVIL} b/{EVIL}\n--- a/{EVIL}\n+++ b/{EVIL}\n@@ -1 +1 @@\n+{EVIL}\n"
+    agent.emit("task.needs_review", summary=EVIL, branchName="b", validation=[receipt], patch=diff)
+    person.log_in()
+    paths = ["/dashboard", "/dashboard/tasks", "/dashboard/deliveries"]
+    tabs = ("timeline", "log", "diff", "receipts", "attempts", "deliveries", "request")
+    paths += [f"/dashboard/tasks/{task['id']}?tab={tab}" for tab in tabs]
+    for path in paths:
+        person.open(path)
+        assert "owned" not in person.chrome.title.removeprefix(EVIL)
+        assert not person.all("main script, main img")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360 px", "wide"])
+def test_every_page_is_readable_by_everybody(
+    person: Person, running: Installation, size: tuple[int, int]
+) -> None:
+    task, agent = running.launch(callbackUrl=f"{running.url}/nowhere")
+    agent.emit("task.progress", stage="agent", message="turn 1")
+    agent.emit("task.log", chunk="working\n", offset=0)
+    running.create(repoUrl="https://github.com/acme/a-repository-with-a-rather-long-name")
+    person.open("/dashboard/login")
+    person.chrome.set_window_size(*size)
+    person.check_accessibility()
+    person.log_in()
+    names = ("", "/tasks", "/launchers", "/endpoints", "/deliveries", "/health")
+    paths = [f"/dashboard{name}" for name in names]
+    tabs = ("timeline", "log", "diff", "receipts", "attempts", "deliveries", "request")
+    paths += [f"/dashboard/tasks/{task['id']}?tab={tab}" for tab in tabs]
+    for path in paths:
+        person.open(path)
+        width = person.run("return document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0, path
+        person.check_accessibility()
