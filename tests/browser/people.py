@@ -1,4 +1,4 @@
-"""What a person does with a browser: opens pages, looks, clicks, types."""
+"""A person with a browser: opens pages, looks, clicks, types."""
 
 import sys
 from collections.abc import Callable
