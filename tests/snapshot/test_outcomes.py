@@ -27,8 +27,10 @@ def test_failed_validation_is_pushed_as_a_draft_and_reported_plainly(sandbox: Sa
     assert "AssertionError: 5 != 4" in str(receipt["outputTail"])
     sentence = "`make test` failed with exit code 2 (fails on the base commit too)."
     assert sentence in str(last.data["summary"])
-    assert sentence in str(sandbox.github.pulls[0]["body"])
-    assert "| `make test` | 2 |" in str(sandbox.github.pulls[0]["body"])
+    body = str(sandbox.github.pulls[0]["body"])
+    assert "Fails without this change, too, so it validates nothing: `make test`." in body
+    assert "| `make test` | 2 |" in body
+    assert "Written by `command` · slipgate task" in body
 
 
 def test_what_did_not_run_is_reported_as_not_run(sandbox: Sandbox) -> None:

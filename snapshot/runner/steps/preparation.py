@@ -146,6 +146,8 @@ def _publisher(
 
 
 def _written_by(configuration: Configuration) -> str:
-    """The program and the model behind the agent."""
+    """The program and the model behind the agent; a command of one's own chooses its model."""
     engine, model = configuration.agent.engine, configuration.model
-    return f"`{engine}`" if model is None else f"`{engine}` with `{model.name}`"
+    if model is None or engine == "command":
+        return f"`{engine}`"
+    return f"`{engine}` with `{model.name}`"
