@@ -1,76 +1,75 @@
-"""The list of all commands; only the one that is typed is imported."""
+"""The command line: only the command that is typed is imported."""
 
 import sqlite3
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from gateway.cli.console.output import CommandFailed
+from gateway.cli.console.completion import VARIABLE, words_to_complete
+from gateway.cli.console.output import AsJson, CommandFailed, print_document
+from gateway.cli.http.options import CallingCommand, Chosen, chosen, connection_options, let_call
+from gateway.cli.listing import COMMANDS, GROUPS, Listed
 from gateway.domain.kernel.errors import ApiError
 from gateway.wire.environment import SettingsError
 
 DONE, FAILED, USAGE = 0, 1, 2
+_VALUED: Final = frozenset({"--url", "--key", "--profile"})
+"""Options before the command, each followed by its value."""
 
 
-class Listed(NamedTuple):
-    """A command, or a group of commands, that is imported only when it is typed."""
+class CommandLine(TyperGroup):
+    """All commands, listed in groups; the options that choose a gateway may stand before one."""
 
-    name: str
-    module: str
-    help: str
-    """One line of at most 62 characters, so that 80 columns show it whole."""
-    is_group: bool = False
-    is_forwarded: bool = False
-    """True if another program parses its options, help included."""
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - typer's own
+        super().__init__(**settings)
+        self.params += connection_options()
+
+    def format_commands(self, _: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(listed.name, listed.help) for listed in group], col_spacing=2)
 
 
-_PROGRAMS: Final = "gateway.cli.programs"
-_LOCAL: Final = "gateway.cli.local"
-_OPERATIONS: Final = "gateway.cli.operations"
-_DELIVERIES: Final = "gateway.cli.deliveries"
-_COMMANDS: Final = {
-    "gateway": (_PROGRAMS, "Run the gateway; its settings are SLIPGATE_* variables."),
-    "launcher": (_PROGRAMS, "Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY."),
-    "doctor": (_PROGRAMS, "Check the launcher's environment; --live makes a sandbox."),
-    "snapshot": (_PROGRAMS, "Build, push and check the snapshot of Daytona's sandboxes."),
-    "up": (f"{_LOCAL}.up", "Run a gateway and a launcher; Ctrl-C stops them in order."),
-    "demo": (f"{_LOCAL}.demo", "Run one task end to end on this machine, with a kill inside."),
-    "migrate": (f"{_OPERATIONS}.database", "Migrate the database to this version's schema."),
-    "verify": (f"{_OPERATIONS}.database", "Check the database; a gateway may run."),
-    "backup": (f"{_OPERATIONS}.database", "Copy the database and check the copy."),
-    "status": (f"{_OPERATIONS}.status", "Show what is wrong, since when, and what to do."),
-    "reconcile": (f"{_OPERATIONS}.launchers", "Show what the reconciler would do now."),
-    "sweep": (f"{_OPERATIONS}.sweep", "Remove orphan sandboxes: those that no task wants."),
-}
-_GROUPS: Final = {
-    "launchers": (f"{_OPERATIONS}.launchers", "List launchers."),
-    "endpoints": (
-        f"{_DELIVERIES}.endpoints",
-        "Create, change and test the endpoints that receive events.",
-    ),
-    "deliveries": (f"{_DELIVERIES}.deliveries", "List deliveries and send them again."),
-    "keys": (f"{_OPERATIONS}.keys", "Create, list and revoke API keys; seal secrets anew."),
-    "tasks": ("gateway.cli.tasks.commands", "Create, watch and steer tasks."),
-    "bundle": ("gateway.cli.bundle.commands", "Replay run bundles."),
-    "webhook": ("gateway.cli.webhook.commands", "Sign, verify, receive and forward webhooks."),
-}
-_FORWARDED: Final = frozenset({"doctor", "snapshot"})
-COMMANDS: Final = (
-    *(Listed(name, *listed, is_forwarded=name in _FORWARDED) for name, listed in _COMMANDS.items()),
-    *(Listed(name, *listed, is_group=True) for name, listed in _GROUPS.items()),
-)
+def _version() -> str:
+    from importlib.metadata import version as of  # noqa: PLC0415 - 40 ms, for this alone
+
+    return of("slipgate")
 
 
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
-        from importlib.metadata import version  # noqa: PLC0415 - 40 ms, for this option alone
-
-        typer.echo(f"slipgate {version('slipgate')}")
+        typer.echo(f"slipgate {_version()}")
         raise typer.Exit
+
+
+def version(as_json: AsJson = False) -> None:
+    """Print the version.
+
+    Example: slipgate version
+
+    Example: slipgate version --json
+    """
+    if as_json:
+        print_document({"version": _version()})
+    else:
+        _print_version(True)
+
+
+def help(
+    command: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND]…")] = None,
+) -> None:
+    """Show the help of a command.
+
+    Example: slipgate help
+
+    Example: slipgate help tasks create
+    """
+    raise typer.Exit(main([*(command or ()), "--help"]))
 
 
 def slipgate(
@@ -89,10 +88,12 @@ def command_line(typed: str | None) -> typer.Typer:
     """
     line = typer.Typer(
         name="slipgate",
+        cls=CommandLine,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich" if typed else None,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     line.callback()(slipgate)
     for listed in COMMANDS:
@@ -101,14 +102,15 @@ def command_line(typed: str | None) -> typer.Typer:
 
 
 def _add(line: typer.Typer, listed: Listed, *, is_typed: bool) -> None:
-    command = getattr(import_module(listed.module), listed.name) if is_typed else None
+    command = getattr(import_module(listed.module), listed.attribute) if is_typed else None
     if listed.is_group:
-        group = command or typer.Typer(help=listed.help)
+        group = let_call(command) if command else typer.Typer(help=listed.help)
         line.add_typer(group, name=listed.name)
         return
     options = {"allow_extra_args": True, "ignore_unknown_options": True}
     line.command(
         listed.name,
+        cls=CallingCommand if listed.is_calling else None,
         help=None if is_typed else listed.help,
         context_settings=options if listed.is_forwarded else None,
         add_help_option=not listed.is_forwarded,
@@ -119,6 +121,17 @@ def _not_imported() -> None:
     """The function of a command that was not typed."""
 
 
+def typed_command(words: Sequence[str]) -> str | None:
+    """The name of the command among the words, behind the options of all commands."""
+    rest = iter(words)
+    for word in rest:
+        if word in _VALUED:
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
 def _print_in_any_encoding() -> None:
     """Escapes characters that the terminal's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
@@ -126,34 +139,45 @@ def _print_in_any_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _fail(message: str, next_step: str, code: int = FAILED) -> int:
-    from gateway.cli.console.terminal import print_failure  # noqa: PLC0415 - 40 ms
+def _fail(error: CommandFailed, *, as_json: bool, code: int = FAILED) -> int:
+    if as_json:
+        from gateway.cli.console.output import print_problem  # noqa: PLC0415 - 20 ms
 
-    print_failure(CommandFailed(message, next_step))
+        print_problem(error)
+    else:
+        from gateway.cli.console.terminal import print_failure  # noqa: PLC0415 - 40 ms
+
+        print_failure(error)
     return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     _print_in_any_encoding()
-    words = sys.argv[1:] if arguments is None else arguments
-    typed = next((word for word in words if not word.startswith("-")), None)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    chosen.set(Chosen())
+    as_json = "--json" in words
+    to_complete = words_to_complete()
     try:
-        command_line(typed)(args=words)
+        line = command_line(typed_command(words if to_complete is None else to_complete))
+        line(args=words, prog_name="slipgate", complete_var=VARIABLE)
     except CommandFailed as error:
-        return _fail(error.message, error.next_step)
+        return _fail(error, as_json=as_json, code=error.exit_code)
     except SettingsError as error:
-        return _fail(str(error), "Set these variables and start again.", USAGE)
+        failed = CommandFailed(str(error), "Set these variables and start again.")
+        return _fail(failed, as_json=as_json, code=USAGE)
     except ApiError as error:
-        return _fail(error.detail, error.hint or "")
+        return _fail(CommandFailed(error.detail, error.hint or ""), as_json=as_json)
     except sqlite3.DatabaseError as error:
         next_step = "Check that SLIPGATE_DATABASE_URL names a slipgate database, and is writable."
-        return _fail(f"The database cannot be used: {error}.", next_step)
+        failed = CommandFailed(f"The database cannot be used: {error}.", next_step)
+        return _fail(failed, as_json=as_json)
     except OSError as error:
         if error.filename is None:
             raise
         next_step = "Check that its folder exists, and that you may write there."
-        return _fail(f"{error.filename}: {error.strerror}.", next_step)
+        failed = CommandFailed(f"{error.filename}: {error.strerror}.", next_step)
+        return _fail(failed, as_json=as_json)
     except SystemExit as exit_:  # typer ends a command so, a usage error with 2
         return exit_.code if isinstance(exit_.code, int) else FAILED
     return DONE

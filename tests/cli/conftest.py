@@ -32,4 +32,9 @@ def operator(
     monkeypatch.setenv("SLIPGATE_URL", url)
     monkeypatch.setenv("SLIPGATE_API_KEY", (folder / "tasks").read_text())
     with httpx.Client(base_url=url, trust_env=False) as http:
-        yield Operator(http=http, launcher_key=(folder / "launcher").read_text(), capsys=capsys)
+        yield Operator(
+            http=http,
+            key=(folder / "tasks").read_text(),
+            launcher_key=(folder / "launcher").read_text(),
+            capsys=capsys,
+        )

@@ -34,6 +34,7 @@ class Operator:
 
     http: httpx.Client
     """The client of launchers and agents."""
+    key: str
     launcher_key: str
     capsys: pytest.CaptureFixture[str]
     hooks: dict[str, str] = field(default_factory=dict)

@@ -7,7 +7,8 @@ from importlib import import_module
 import pytest
 import typer
 
-from gateway.cli.main import COMMANDS, Listed, main
+from gateway.cli.listing import COMMANDS, GROUPS, Listed
+from gateway.cli.main import main, typed_command
 
 COLUMNS_OF_HELP = 62
 """Of 80, after the longest name of a command and two gaps."""
@@ -15,7 +16,7 @@ COLUMNS_OF_HELP = 62
 
 @pytest.mark.parametrize("listed", COMMANDS, ids=lambda listed: listed.name)
 def test_a_listed_command_is_where_the_list_says(listed: Listed) -> None:
-    found = getattr(import_module(listed.module), listed.name)
+    found = getattr(import_module(listed.module), listed.attribute)
     assert isinstance(found, typer.Typer) == listed.is_group
     assert len(listed.help) <= COLUMNS_OF_HELP
     assert listed.help[0].isupper()
@@ -27,6 +28,9 @@ def test_help_names_every_command_and_cuts_no_line(capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out
     for listed in COMMANDS:
         assert listed.help in printed
+    for title in GROUPS:
+        assert f"\n{title}:\n" in printed
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_help_imports_neither_the_server_nor_a_client() -> None:
@@ -44,3 +48,61 @@ def test_help_imports_neither_the_server_nor_a_client() -> None:
 def test_a_command_that_is_not_there_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["taks", "list"]) == 2
     assert "tasks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ([], None),
+        (["--version"], None),
+        (["--url", "http://gate", "--profile=x", "tasks", "list"], "tasks"),
+    ],
+    ids=["none", "an option", "behind options"],
+)
+def test_the_command_stands_behind_the_options_of_all_commands(
+    words: list[str], command: str | None
+) -> None:
+    assert typed_command(words) == command
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["help"], "Start:"),
+        (["help", "tasks", "show"], "slipgate tasks show"),
+        (["tasks", "show", "-h"], "slipgate tasks show"),
+        (["version"], "slipgate 0."),
+        (["version", "--json"], '"version": "0.'),
+        (["completion", "bash"], "complete -o default -F _slipgate_completion slipgate"),
+        (["completion", "zsh"], "#compdef slipgate"),
+        (["completion", "fish"], "complete --command slipgate"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_about_the_command_line(
+    words: list[str], shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    assert shown in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("slipgate ta", {"tasks"}),
+        ("slipgate tasks li", {"list"}),
+        ("slipgate sweep --dr", {"--dry-run"}),
+    ],
+    ids=["a command", "within a group", "an option"],
+)
+def test_a_shell_completes(
+    line: str,
+    completions: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("_SLIPGATE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line.replace(" ", "\n"))
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    assert main([]) == 0
+    assert set(capsys.readouterr().out.split()) == completions

@@ -4,7 +4,10 @@ import httpx
 import msgspec
 import pytest
 
+from gateway.cli.http.connection import Connection
 from gateway.cli.http.errors import Unavailable, no_answer, rejection
+
+HERE = Connection(url="http://gate", key="k")
 
 
 def _problem(status: int, code: str, **more: object) -> httpx.Response:
@@ -53,7 +56,7 @@ def _problem(status: int, code: str, **more: object) -> httpx.Response:
 def test_a_refusal_is_told_with_what_to_do(
     response: httpx.Response, message: str, next_step: str, is_unavailable: bool
 ) -> None:
-    failure = rejection(response)
+    failure = rejection(response, HERE)
     assert message in failure.message
     assert next_step in failure.next_step
     assert isinstance(failure, Unavailable) == is_unavailable
@@ -61,7 +64,7 @@ def test_a_refusal_is_told_with_what_to_do(
 
 def test_several_wrong_fields_are_named_each_on_a_line() -> None:
     errors = [{"path": "$.a", "message": "no"}, {"path": "$.b", "message": "nor this"}]
-    failure = rejection(_problem(422, "invalid_request", errors=errors))
+    failure = rejection(_problem(422, "invalid_request", errors=errors), HERE)
     assert failure.message.splitlines()[1:] == ["  $.a: no", "  $.b: nor this"]
 
 
@@ -75,4 +78,4 @@ def test_several_wrong_fields_are_named_each_on_a_line() -> None:
     ids=["nobody", "late", "cut off"],
 )
 def test_no_answer_is_a_gateway_that_is_unavailable(error: httpx.HTTPError, message: str) -> None:
-    assert message in no_answer(error, "http://gate").message
+    assert message in no_answer(error, HERE).message

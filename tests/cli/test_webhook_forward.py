@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 
 from gateway.cli.console.output import CommandFailed
 from gateway.cli.http.client import Client
+from gateway.cli.http.connection import Connection
 from gateway.cli.local.processes import wait_until_ready
 from gateway.cli.operations.keys import mint
 from gateway.cli.webhook.forwarder import ForwardAttempt, Forwarder, is_same_feed
@@ -29,6 +30,7 @@ from tests.cli.listening import Listening, listening
 Json = dict[str, Any]
 TASK: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 SECRET: Final = secret_text(b"f" * 32)
+HERE = Connection(url="http://gate", key="k")
 
 
 class App:
@@ -348,12 +350,12 @@ def test_events_that_were_deleted_before_they_were_sent_are_told(tmp_path: Path)
         progress.begin(7)
         shown: list[ForwardAttempt] = []
         forwarder = Forwarder(
-            Client(http), away, progress, "http://app", [b"k" * 32], show=shown.append
+            Client(http, HERE), away, progress, "http://app", [b"k" * 32], show=shown.append
         )
         with pytest.raises(CommandFailed, match="events behind 7 were deleted") as caught:
             forwarder.run(None)
         assert "--after 0" in caught.value.next_step
-        assert is_same_feed(Client(http), (7, "evt_1"))
+        assert is_same_feed(Client(http, HERE), (7, "evt_1"))
     assert shown == []
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from gateway.cli.http.connection import PROFILE_VARIABLE
 from tests.docs.samples import FILES, OURS, PAGES, ROOT, inline, tokens
 from tests.docs.test_reference import variables
 
@@ -70,7 +71,8 @@ def test_a_file_that_the_snapshot_names_is_one_of_its_files() -> None:
 
 @pytest.mark.parametrize("file", OURS, ids=lambda file: file.name)
 def test_a_variable_is_a_setting_or_one_of_a_sandbox(file: Path) -> None:
-    known = variables("Of the gateway") | variables("Of the launcher") | OF_SANDBOXES
+    settings = variables("Of the gateway") | variables("Of the launcher")
+    known = settings | OF_SANDBOXES | {PROFILE_VARIABLE}
     assert set(re.findall(r"\bSLIPGATE_[A-Z_]*[A-Z]\b", file.read_text("utf-8"))) <= known
 
 

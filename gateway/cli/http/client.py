@@ -18,7 +18,9 @@ import msgspec
 
 from gateway.cli.console.output import CommandFailed, print_document
 from gateway.cli.console.terminal import note
-from gateway.cli.http.errors import CREATE_KEY, Unavailable, no_answer, rejection
+from gateway.cli.http.connection import Connection, find_connection
+from gateway.cli.http.errors import Unavailable, no_answer, rejection
+from gateway.cli.http.options import chosen
 from gateway.domain.tasks.task import TERMINAL, Status
 from gateway.wire.authorities import Authorities
 from gateway.wire.tasks import EventView, Page, TaskView
@@ -41,11 +43,13 @@ class Client:
     def __init__(
         self,
         http: httpx.Client,
+        connection: Connection,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._http = http
+        self._connection = connection
         self._clock = clock
         self._sleep = sleep
 
@@ -81,10 +85,10 @@ class Client:
                 method, path, params=params, content=content, headers=sent
             )
         except httpx.HTTPError as exc:
-            raise no_answer(exc, str(self._http.base_url)) from exc
+            raise no_answer(exc, self._connection) from exc
         if response.is_success:
             return response.content
-        raise rejection(response)
+        raise rejection(response, self._connection)
 
     def read(self, kind: type[T], path: str, **query: str | int | None) -> T:
         """Fetches a path and decodes the answer."""
@@ -130,35 +134,18 @@ class Client:
 
 @contextmanager
 def open_client(environ: Mapping[str, str] = os.environ) -> Iterator[Client]:
-    """A client from `SLIPGATE_URL` and `SLIPGATE_API_KEY`.
+    """A client of the gateway that the options, the environment or a profile name.
 
     Raises:
-        CommandFailed: there is no key, or the address is not one.
+        CommandFailed: none is known, or its address or key is none.
     """
-    url = environ.get("SLIPGATE_URL", "http://127.0.0.1:8700").rstrip("/")
-    key = environ.get("SLIPGATE_API_KEY", "").strip()
-    if not key:
-        raise CommandFailed(
-            "SLIPGATE_API_KEY is not set.",
-            "Set it to a key: `slipgate up` shows a tasks key on its first run, "
-            f"{CREATE_KEY} makes others (commands of operators need the scope ops).",
-        )
-    if not key.isascii() or not key.isprintable():
-        raise CommandFailed(
-            "SLIPGATE_API_KEY is not a key: it holds characters that no key has.",
-            f"Copy it again, or make another by {CREATE_KEY}.",
-        )
-    if not url.startswith(("http://", "https://")):
-        raise CommandFailed(
-            "SLIPGATE_URL is not an http or https address.",
-            "Set it, for example, to http://127.0.0.1:8700.",
-        )
+    connection = find_connection(chosen.get(), environ)
     with open_http(
-        url,
-        headers={"authorization": f"Bearer {key}"},
+        connection.url,
+        headers={"authorization": f"Bearer {connection.key}"},
         timeout=httpx.Timeout(15, read=LONG_POLL + 15),
     ) as http:
-        yield Client(http)
+        yield Client(http, connection)
 
 
 def open_http(

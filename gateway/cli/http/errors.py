@@ -1,17 +1,16 @@
 """Failed calls as errors of a command: the reason, and what the operator does next."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import httpx
 import msgspec
 
 from gateway.cli.console.output import CommandFailed
+from gateway.cli.http.connection import CREATE_KEY, Connection
 from gateway.wire.problem import Problem
 
-CREATE_KEY: Final = "`slipgate keys create --scope tasks --name me`"
 _ADVICE: Final = {
-    "unauthorized": f"SLIPGATE_API_KEY is no key of this gateway, or it was revoked: {CREATE_KEY} "
-    "makes one beside its database.",
     "not_found": "Run `slipgate tasks list` to see the tasks of this key; those of other projects "
     "are not among them.",
     "method_not_allowed": "Compare the versions of this command and the gateway: they differ.",
@@ -32,8 +31,10 @@ _OPTIONAL: Final = {"type": "about:blank", "title": "", "requestId": ""}
 class Rejected(CommandFailed):
     """The gateway refused the request with an error code."""
 
-    def __init__(self, code: str, message: str, next_step: str) -> None:
-        super().__init__(message, next_step)
+    def __init__(
+        self, code: str, message: str, next_step: str, problem: Mapping[str, object]
+    ) -> None:
+        super().__init__(message, next_step, problem=problem)
         self.code = code
 
 
@@ -41,12 +42,13 @@ class Unavailable(CommandFailed):
     """The gateway does not answer, or cannot store anything now: a later call may succeed."""
 
 
-def no_answer(error: httpx.HTTPError, url: str) -> Unavailable:
+def no_answer(error: httpx.HTTPError, connection: Connection) -> Unavailable:
     """The error of a call that got no answer."""
+    url = connection.url
     if isinstance(error, httpx.ConnectError):
         return Unavailable(
             f"Nobody answers at {url}.",
-            "Start it with `slipgate up`, or set SLIPGATE_URL to its address.",
+            f"Start it with `slipgate up`, or correct {connection.url_from}: its address.",
         )
     if isinstance(error, httpx.TimeoutException):
         return Unavailable(
@@ -59,20 +61,20 @@ def no_answer(error: httpx.HTTPError, url: str) -> Unavailable:
     )
 
 
-def rejection(response: httpx.Response) -> CommandFailed:
+def rejection(response: httpx.Response, connection: Connection) -> CommandFailed:
     """The error of an answer that is not a success."""
     try:
         document = msgspec.json.decode(response.content, type=dict[str, object])
         problem = msgspec.convert(_OPTIONAL | document, Problem)
     except msgspec.MsgspecError:
-        return _foreign(response.status_code)
+        return _foreign(response.status_code, connection)
     message = f"{problem.code}: {problem.detail}{_field_lines(problem)}"
     if response.status_code in {429, 503}:
-        return Unavailable(message, _advice(problem))
-    return Rejected(problem.code, message, _advice(problem))
+        return Unavailable(message, _advice(problem, connection), problem=document)
+    return Rejected(problem.code, message, _advice(problem, connection), document)
 
 
-def _foreign(status: int) -> CommandFailed:
+def _foreign(status: int, connection: Connection) -> CommandFailed:
     if status in {502, 503, 504}:
         return Unavailable(
             f"HTTP {status} from something before the gateway.",
@@ -80,7 +82,7 @@ def _foreign(status: int) -> CommandFailed:
         )
     return CommandFailed(
         f"HTTP {status}, and not in the form of a slipgate gateway.",
-        "Check SLIPGATE_URL: something else answers there.",
+        f"Check {connection.url_from}: something else answers there.",
     )
 
 
@@ -92,9 +94,14 @@ def _field_lines(problem: Problem) -> str:
     return "".join(f"\n  {error.path}: {error.message}" for error in errors)
 
 
-def _advice(problem: Problem) -> str:
+def _advice(problem: Problem, connection: Connection) -> str:
     if problem.detail == _NO_ROUTE:
-        return "Check SLIPGATE_URL: it ends behind the port; or compare versions."
+        return f"Check {connection.url_from}: it ends behind the port; or compare versions."
+    if problem.code == "unauthorized":
+        return (
+            f"{connection.key_from} is no key of this gateway, or it was revoked: {CREATE_KEY} "
+            "makes one beside its database."
+        )
     if problem.status >= 500 and problem.code != "unavailable":
         return f"Report this bug in slipgate: its log has more under request {problem.request_id}."
     advice = _ADVICE.get(problem.code) or problem.hint

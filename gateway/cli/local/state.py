@@ -3,10 +3,13 @@
 import base64
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.http.connection import FOLDER
+from gateway.cli.http.profiles import Profile, write_profiles
 from gateway.settings import read_database, read_secret_keys
 
 DATABASE: Final = "slipgate.db"
@@ -31,6 +34,16 @@ class State:
     def master_keys(self) -> str:
         """The value of `SLIPGATE_SECRET_KEYS`; made the first time."""
         return self.kept(MASTER_KEYS, _new_master_key)
+
+    @contextmanager
+    def connection(self, url: str, make_key: Callable[[], str]) -> Iterator[None]:
+        """Keeps address and key for the commands of this folder, while the gateway runs."""
+        file = self.folder / FOLDER.name
+        write_profiles(file, {"up": Profile(url, self.kept("operator-key", make_key))})
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
 
     def kept(self, name: str, make: Callable[[], str]) -> str:
         """The secret in a file of this name; made and written the first time."""

@@ -126,6 +126,7 @@ def up(
             wait_until_ready(url, gateway)
             log = kept.folder / "launcher.log"
             launcher = stack.enter_context(Child("launcher", LAUNCHER, launcher_env, log))
+            stack.enter_context(kept.connection(url, partial(_operator_key, gateway_env)))
             _print_running(kept, url, first, dashboard_link(kept, gateway_env, url), as_json)
             kept.first_key_shown.touch()  # not before: a key that was not shown is replaced
             _watch(gateway, launcher)
@@ -212,6 +213,11 @@ def _first_key(kept: State, gateway_env: dict[str, str]) -> MintedKey | None:
     return mint(gateway_env, "tasks", "default", "up", is_first=True)
 
 
+def _operator_key(gateway_env: dict[str, str]) -> str:
+    """The key of the commands in this folder: whoever can read it can read the database, too."""
+    return mint(gateway_env, "ops", "default", "command line of up").key
+
+
 def _print_running(
     kept: State, url: str, first: MintedKey | None, link: str, as_json: bool
 ) -> None:
@@ -222,14 +228,14 @@ def _print_running(
         return
     out.print(f"slipgate runs at {url}, its state is in {kept.folder}")
     if first is not None:
-        out.print("Keys, shown this once:")
+        out.print("For your application, shown this once:")
         out.print(f"  export SLIPGATE_URL={url}")
         out.print(f"  export SLIPGATE_API_KEY={first.key}")
         if first.callback_secret:
             out.print(f"  callback secret: {first.callback_secret}")
     out.print("Dashboard (this link logs in once, within ten minutes):")
     out.print(f"  {link}", soft_wrap=True)
-    out.print("In another terminal:")
+    out.print("In another terminal, in this folder:")
     out.print("  slipgate tasks create --repo URL --prompt TEXT --watch")
     out.print("Ctrl-C stops it.", style="dim")
 

@@ -1,0 +1,86 @@
+"""The list of all commands, in the groups of the help."""
+
+from typing import Final, NamedTuple
+
+
+class Listed(NamedTuple):
+    """A command, or a group of commands, that is imported only when it is typed."""
+
+    name: str
+    module: str
+    help: str
+    """One line of at most 62 characters, so that 80 columns show it whole."""
+    is_group: bool = False
+    is_forwarded: bool = False
+    """True if another program parses its options, help included."""
+    is_calling: bool = False
+    """True if it calls a gateway: it has the options that choose one."""
+
+    @property
+    def attribute(self) -> str:
+        return self.name.replace("-", "_")
+
+
+def _program(name: str, text: str, *, is_forwarded: bool = False) -> Listed:
+    return Listed(name, "gateway.cli.programs", text, is_forwarded=is_forwarded)
+
+
+def _here(name: str, module: str, text: str) -> Listed:
+    return Listed(name, f"gateway.cli.{module}", text)
+
+
+def _calling(name: str, module: str, text: str) -> Listed:
+    return Listed(name, f"gateway.cli.{module}", text, is_calling=True)
+
+
+def _group(name: str, module: str, text: str) -> Listed:
+    return Listed(name, f"gateway.cli.{module}", text, is_group=True, is_calling=True)
+
+
+GROUPS: Final = {
+    "Start": (
+        _here("up", "local.up", "Run a gateway and a launcher; Ctrl-C stops them in order."),
+        _here("demo", "local.demo", "Run one task end to end on this machine, with a kill inside."),
+        _calling("login", "http.login", "Keep the address and key of a gateway as a profile."),
+        _here("logout", "http.login", "Forget a profile."),
+        _program("gateway", "Run the gateway; its settings are SLIPGATE_* variables."),
+        _program("launcher", "Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY."),
+        _program(
+            "doctor",
+            "Check the launcher's environment; --live makes a sandbox.",
+            is_forwarded=True,
+        ),
+        _program(
+            "snapshot",
+            "Build, push and check the snapshot of Daytona's sandboxes.",
+            is_forwarded=True,
+        ),
+        _here("completion", "console.completion", "Print the completion script of a shell."),
+        _here("help", "main", "Show the help of a command."),
+        _here("version", "main", "Print the version."),
+    ),
+    "Tasks": (
+        _group("tasks", "tasks.commands", "Create, watch and steer tasks."),
+        _group("bundle", "bundle.commands", "Replay run bundles."),
+    ),
+    "Webhooks": (
+        _group(
+            "endpoints",
+            "deliveries.endpoints",
+            "Create, change and test the endpoints that receive events.",
+        ),
+        _group("deliveries", "deliveries.deliveries", "List deliveries and send them again."),
+        _group("webhook", "webhook.commands", "Sign, verify, receive and forward webhooks."),
+    ),
+    "Operate": (
+        _calling("status", "operations.status", "Show what is wrong, since when, and what to do."),
+        _group("launchers", "operations.launchers", "List launchers."),
+        _calling("reconcile", "operations.launchers", "Show what the reconciler would do now."),
+        _calling("sweep", "operations.sweep", "Remove orphan sandboxes: those that no task wants."),
+        _group("keys", "operations.keys", "Create, list and revoke API keys; seal secrets anew."),
+        _here("migrate", "operations.database", "Migrate the database to this version's schema."),
+        _here("verify", "operations.database", "Check the database; a gateway may run."),
+        _here("backup", "operations.database", "Copy the database and check the copy."),
+    ),
+}
+COMMANDS: Final = tuple(listed for group in GROUPS.values() for listed in group)
