@@ -36,10 +36,12 @@ from gateway.loops.deliveries.test_sender import TestSender
 from gateway.loops.egress.address_guard import Guard, may_be_public
 from gateway.loops.egress.pinned import PinnedTransport
 from gateway.loops.egress.proxied import ProxiedTransport
+from gateway.loops.lag import LagMeter
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Loop, Runner
-from gateway.metrics import GatewayStats, Metrics
+from gateway.metrics.registry import Metrics
+from gateway.metrics.stats import GatewayStats
 from gateway.notifier import Notifier
 from gateway.settings import Settings
 from gateway.store.sqlite.store import (
@@ -175,7 +177,7 @@ async def _running(
         deliverer = Deliverer(
             reads, attempts, limits=limits, timing=timing, notifier=ledger.notifier, group=group
         )
-        ledger.followers.extend((messages.follow, deliverer.follow))
+        ledger.followers.extend((messages.follow, deliverer.follow, parts.metrics.outcomes.follow))
         runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
         context = _context(
             parts,
@@ -238,6 +240,7 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
         Pruner(reads, ledger.submit, clock, retention=retention),
         Checkpointer(lambda: parts.store.written, parts.store.checkpoint),
         Replayer(reads.endpoints, patiently),
+        LagMeter(parts.metrics.count_lag),
     )
 
 
@@ -350,7 +353,11 @@ def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[G
             queue=ledger.waiting,
             log_dropped=parts.log_dropped(),
             failed_steps={runner.name: runner.failed_steps for runner in runners},
+            idle_seconds={runner.name: runner.seconds_since_step for runner in runners},
+            commit_age=parts.metrics.seconds_since_commit,
             wal_bytes=store.wal_bytes,
+            disk=store.disk,
+            min_free_bytes=parts.settings.min_free_bytes,
         )
 
     return stats

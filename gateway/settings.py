@@ -20,6 +20,7 @@ MIN_PASSPHRASE: Final = 8
 SQLITE: Final = "sqlite:///"
 DEFAULT_DATABASE: Final = "sqlite:///.slipgate/slipgate.db"
 DEFAULT_SNAPSHOT: Final = "slipgate-agent-1"
+MEBIBYTE: Final = 2**20
 FOLLOW_UPS: Final = frozenset({"comment", "review", "check"})
 
 
@@ -52,6 +53,8 @@ class Settings:
     authorities: Authorities
     """Certificate authorities of receivers."""
     retention_days: int
+    min_free_bytes: int
+    """Free space of the database's disk below which the gateway warns."""
     log: str
     """`json`, `console`, or empty: by whether stderr is a terminal."""
     snapshot: str
@@ -85,6 +88,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         egress_proxy=reader.url("SLIPGATE_EGRESS_PROXY", "http://proxy.internal:3128"),
         authorities=Authorities.of_environ(environ),
         retention_days=reader.number("SLIPGATE_RETENTION_DAYS", 30, 1, 3_650),
+        min_free_bytes=reader.number("SLIPGATE_MIN_FREE_MIB", 1_024, 0, 1_048_576) * MEBIBYTE,
         log=reader.log_format(),
         snapshot=reader.matching(
             "SLIPGATE_SNAPSHOT",

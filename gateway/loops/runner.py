@@ -65,7 +65,12 @@ class Runner:
     @property
     def is_moving(self) -> bool:
         """True if a step has ended within the last minute."""
-        return self._monotonic() - self._moved_at < STALLED_AFTER
+        return self.seconds_since_step < STALLED_AFTER
+
+    @property
+    def seconds_since_step(self) -> float:
+        """Seconds since the end of its last step."""
+        return self._monotonic() - self._moved_at
 
     def stop(self) -> None:
         """Ends the loop after its current step. Safe before the start, and twice."""

@@ -14,7 +14,8 @@ from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.sealing import Sealed
-from gateway.metrics import GatewayStats, Metrics
+from gateway.metrics.registry import Metrics
+from gateway.metrics.stats import GatewayStats
 from gateway.notifier import Notifier
 from gateway.store.protocol import Reads
 from gateway.store.records import DeliveryAttempt

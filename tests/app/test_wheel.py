@@ -76,6 +76,9 @@ def test_it_has_its_commands_migrations_pages_and_the_scripts_of_the_snapshot(
             assert there.read_bytes() == file.read_bytes()
     code = "from gateway.web.openapi.examples import example_of as of; print(of(None, 'NewTask'))"
     assert "acme/widgets" in run(installed / "python", "-c", code, folder=tmp_path)
+    code = "import gateway.ops; print(*gateway.ops.__path__)"
+    folder = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
+    assert {file.name for file in folder.iterdir()} >= {"alerts.yml", "grafana.json"}
     code = "from gateway.web.operations import docs_pages; print(docs_pages.__file__)"
     module = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
     pages = CHECKOUT / "gateway" / "docs"

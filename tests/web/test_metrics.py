@@ -1,13 +1,20 @@
 """`/metrics`: what somebody can be woken by, and what it costs to ask."""
 
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.ledger import wall_clock
+from gateway.metrics.outcomes import OutcomeMetrics
 from gateway.web.http.single_flight import Cached
+from tests.domain.test_deliveries import FAILED
 from tests.web.callers import GatewayHarness, beside, open_gateway
 
 CALLBACK = "https://app.example/api/hook"
@@ -56,6 +63,76 @@ async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
     assert "slipgate_ledger_queue" in metrics  # the deliverer may be writing just now
     assert metrics['slipgate_connections_refused_total{reason="no_room"}'] == 0
     assert metrics["slipgate_ledger_commit_seconds_count"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("code", "counted"), [("push_failed", "push_failed"), ("made_up_by_an_agent", "other")]
+)
+async def test_ends_and_times_are_counted_when_they_are_committed(
+    tmp_path: Path, code: str, counted: str
+) -> None:
+    clock = Hands()
+    async with open_gateway(tmp_path, clock=clock) as gateway:
+        _, agent = await gateway.launch()
+        clock.ahead = 40_000
+        error = {"stage": "push", "code": code, "message": "no", "retryable": False}
+        await agent.emit("task.failed", "end", error=error)
+        metrics = await scraped(gateway)
+    assert metrics[f'slipgate_tasks_ended_total{{code="{counted}",status="failed"}}'] == 1
+    assert metrics["slipgate_task_queue_seconds_count"] == 1
+    assert metrics["slipgate_task_launch_seconds_count"] == 1
+    assert metrics['slipgate_task_run_seconds_bucket{le="30"}'] == 0
+    assert metrics['slipgate_task_run_seconds_bucket{le="60"}'] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "result"),
+    [
+        ("delivered", None, "delivered"),
+        ("pending", "timeout", "failed"),
+        ("dead", "gone", "dead"),
+        ("pending", None, "delivered"),  # to be repeated
+    ],
+)
+def test_an_attempt_at_a_delivery_is_counted_once_it_is_committed(
+    status: str, reason: str | None, result: str
+) -> None:
+    unit = UnitOfWork(policy=Policy(key_id="k1"))
+    settled = replace(FAILED, status=status, reason=reason)
+    unit.deliveries.settled += [settled, replace(settled, is_attempt=False)]
+    metrics = OutcomeMetrics()
+    metrics.follow(unit)
+    samples = [sample for family in metrics.collect() for sample in family.samples]
+    counted = {
+        tuple(sample.labels.values()): sample.value
+        for sample in samples
+        if sample.name == "slipgate_delivery_attempts_total"
+    }
+    assert counted == {(result, reason or "none"): 1}
+
+
+async def test_the_age_of_the_queue_is_that_of_its_oldest_task(tmp_path: Path) -> None:
+    clock = Hands()
+    async with open_gateway(tmp_path, clock=clock) as gateway:
+        assert (await scraped(gateway))["slipgate_queue_oldest_seconds"] == 0
+        await gateway.create()
+        clock.ahead = 20_000
+        assert 20 <= (await scraped(gateway))["slipgate_queue_oldest_seconds"] < 30
+
+
+async def test_the_gateway_itself_is_described(gateway: GatewayHarness) -> None:
+    await gateway.create()
+    metrics = await scraped(gateway)
+    build = [name for name in metrics if name.startswith("slipgate_build_info")]
+    assert build == [
+        f'slipgate_build_info{{python="{python_version()}",version="{version("slipgate")}"}}'
+    ]
+    assert metrics["slipgate_disk_free_bytes"] > 0
+    assert metrics["slipgate_disk_min_free_bytes"] == 2**30
+    assert metrics["slipgate_ledger_commit_age_seconds"] < 60
+    assert metrics['slipgate_loop_idle_seconds{loop="reconcile"}'] < 60
+    assert metrics['slipgate_endpoints{state="failing"}'] == 0
+    assert "slipgate_event_loop_lag_seconds_count" in metrics
 
 
 async def test_a_launcher_that_calls_no_more_is_not_counted(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.domain.kernel.errors import ApiError, Unavailable
+from gateway.domain.operations.gauges import DiskSpace
 
 Identity = tuple[int, int]
 """Device and inode."""
@@ -53,6 +54,14 @@ class DatabaseFiles:
             return self._names[1].stat().st_size
         except FileNotFoundError:
             return 0
+
+    @property
+    def disk(self) -> DiskSpace:
+        """The disk that the database is on."""
+        found = os.fstatvfs(self._descriptor)
+        return DiskSpace(
+            free=found.f_bavail * found.f_frsize, total=found.f_blocks * found.f_frsize
+        )
 
     def look(self) -> str | None:
         """The change to the files, if any; five calls of the kernel, some microseconds."""

@@ -41,6 +41,18 @@ SELECT min((
     ORDER BY next_attempt_at LIMIT 1))
 FROM owed"""
 
+OLDEST_CLAIMABLE: Final = """
+SELECT min(claimable_at) FROM tasks INDEXED BY tasks_claimable
+WHERE claimable_at IS NOT NULL AND claimable_at <= :now AND is_behind = 0"""
+
+# One that an operator has disabled is no problem.
+ENDPOINT_COUNTS: Final = """
+SELECT 'failing', count(*) FROM endpoints
+WHERE deleted_at IS NULL AND enabled = 1 AND told_at IS NOT NULL
+UNION ALL
+SELECT 'disabled', count(*) FROM endpoints
+WHERE deleted_at IS NULL AND enabled = 0 AND disabled_reason <> 'disabled by ops'"""
+
 LIVE_LAUNCHERS: Final = """
 SELECT count(*), coalesce(sum(capacity), 0) FROM launchers WHERE called_at >= :since"""
 
@@ -104,12 +116,15 @@ class OperationQueries(Queries):
         flags = {row[0]: row[1] for row in await self._all(FLAG_COUNTS)}
         deliveries = {row[0]: row[1] for row in await self._all(UNDELIVERED_COUNTS)}
         ((oldest_due_at,),) = await self._all(OLDEST_DUE, {"now": now})
+        ((oldest_claimable_at,),) = await self._all(OLDEST_CLAIMABLE, {"now": now})
         ((launchers, places),) = await self._all(LIVE_LAUNCHERS, {"since": since})
         return Gauges(
             tasks=await self.counts(),
             flags=flags,
             deliveries=deliveries,
             oldest_due_at=oldest_due_at,
+            oldest_claimable_at=oldest_claimable_at,
+            endpoints={row[0]: row[1] for row in await self._all(ENDPOINT_COUNTS)},
             launchers=launchers,
             places=places,
         )

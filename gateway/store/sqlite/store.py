@@ -11,6 +11,7 @@ import aiosqlite
 import structlog
 
 from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.operations.gauges import DiskSpace
 from gateway.domain.tasks.task import Frozen
 from gateway.store.sqlite.admin.instance import Restored, open_instance, written
 from gateway.store.sqlite.admin.master_keys import check_master_keys
@@ -69,6 +70,11 @@ class SQLiteStore:
     def wal_bytes(self) -> int:
         """The length of the log."""
         return self._files.wal_bytes
+
+    @property
+    def disk(self) -> DiskSpace:
+        """The disk that the database is on."""
+        return self._files.disk
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Batch]:

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import PlainTextResponse, Response
 
 from gateway.domain.kernel.errors import Unavailable
-from gateway.metrics import MEDIA_TYPE
+from gateway.metrics.registry import MEDIA_TYPE
 from gateway.web.http.access import METRICS, OPEN
 from gateway.web.http.call import Call
 from gateway.web.http.operation import Answer, Content, Operation, answer

@@ -1,0 +1,1 @@
+"""Files for the programs of operators: alerts for Prometheus, a dashboard for Grafana."""
