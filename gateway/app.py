@@ -57,6 +57,7 @@ from gateway.web.http.auth import Keys
 from gateway.web.http.middleware import Application
 from gateway.web.http.single_flight import Cached
 from gateway.web.launching.waiting_tokens import WaitingTokens
+from gateway.web.operations.recent_history import RecentHistory
 from gateway.web.routes import DASHBOARD, ROUTES
 from gateway.wire.authorities import with_trust
 
@@ -316,6 +317,7 @@ def _context(
             clock=parts.clock,
         ),
         stats=_stats(parts, runners),
+        history=RecentHistory(parts.store.reads.history, parts.clock),
         public_url=parts.settings.public_url,
         daytona_secrets=parts.settings.daytona_webhook_secrets,
         github_secrets=parts.settings.github_webhook_secrets,

@@ -16,6 +16,7 @@ from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep
 from gateway.domain.operations.gauges import Gauges
+from gateway.domain.operations.history import History
 from gateway.domain.operations.status import StatusFacts
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.event import Event
@@ -301,6 +302,9 @@ class OperationReads(Protocol):
         self, project: str | None, *, now: int, launchers_since: int
     ) -> StatusFacts:
         """The facts for the status of a project; None: of all. Times in milliseconds."""
+
+    async def history(self, project: str | None, now: int) -> History:
+        """The last day of a project; None: of all. `now` in milliseconds."""
 
     async def unit_of_work(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The unit of work of a batch of commands, for a dry run."""

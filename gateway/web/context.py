@@ -24,6 +24,7 @@ from gateway.web.http.auth import Keys
 from gateway.web.http.feed_pages import Pages
 from gateway.web.http.used_tokens import UsedTokens
 from gateway.web.launching.waiting_tokens import WaitingTokens
+from gateway.web.operations.recent_history import RecentHistory
 
 A = TypeVar("A")
 
@@ -67,6 +68,7 @@ class Context:
     commits: Callable[[], Awaitable[object]]
     """Returns if the store commits; raises `Unavailable`."""
     stats: Callable[[], Awaitable[GatewayStats]]
+    history: RecentHistory
     admission: Admission
     waiting_tokens: WaitingTokens
     thread: Executor

@@ -14,6 +14,7 @@ from gateway.store.sqlite.deliveries import DeliveryQueries
 from gateway.store.sqlite.delivery_contexts import MessageQueries
 from gateway.store.sqlite.endpoints import EndpointQueries
 from gateway.store.sqlite.events import EventQueries
+from gateway.store.sqlite.history import HistoryQueries
 from gateway.store.sqlite.lanes import OutboxQueries
 from gateway.store.sqlite.launching import LaunchingQueries
 from gateway.store.sqlite.operations import OperationQueries
@@ -32,6 +33,7 @@ class SQLiteReads(
     ClockQueries,
     RetentionQueries,
     OperationQueries,
+    HistoryQueries,
     StatusQueries,
 ):
     """`gateway.store.protocol.Reads` on one connection."""

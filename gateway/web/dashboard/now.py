@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from gateway.web.dashboard.charts import durations_rows, ends_chart
 from gateway.web.dashboard.page import Page, Visit
+from gateway.web.http.auth import project_of
 from gateway.web.operations import status
 from gateway.web.tasks import lists
 
@@ -19,11 +21,14 @@ _LINKS: Final = {
 async def show(visit: Visit) -> Mapping[str, object]:
     found = await visit.api.read(status.show)
     tasks = await visit.api.read(lists.page, {"limit": NEWEST})
+    history = await visit.context.history.of(project_of(visit.session.key))
     return {
         "status": found,
         "links": [link_of(problem["example"]) for problem in found["problems"]],
         "strip": _strip(found["strip"]),
         "tasks": tasks["data"],
+        "chart": ends_chart(history.ends, visit.context.clock()),
+        "durations": durations_rows(history.durations),
         "feed": await feed_of(visit),
     }
 
