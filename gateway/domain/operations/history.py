@@ -42,6 +42,6 @@ class History(Frozen, frozen=True, kw_only=True):
 
 
 def durations(name: str, values: Sequence[int | None]) -> Durations:
-    """What was measured; a clock that was set back measures nothing."""
+    """The measured durations; a clock that was set back measures nothing."""
     known = (value for value in values if value is not None and value >= 0)
     return Durations(name=name, values=tuple(sorted(known)))
