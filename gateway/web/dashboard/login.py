@@ -9,7 +9,15 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.context import Context, context_of
-from gateway.web.dashboard.page import HEADERS, Visit, action, local_path, read_form, see_other
+from gateway.web.dashboard.page import (
+    HEADERS,
+    Visit,
+    action,
+    check_site,
+    local_path,
+    read_form,
+    see_other,
+)
 from gateway.web.dashboard.rendering import render
 from gateway.web.dashboard.session import (
     COOKIE,
@@ -48,8 +56,9 @@ class Login:
 
 
 async def _log_in(request: Request, context: Context) -> Response:
-    """A session for the key of the form. No token guards this form: whoever sends it in somebody
-    else's browser has to know a key, and `SameSite` keeps the cookie from any other site."""
+    """A session for the key of the form. There is no session yet whose token could guard it, so a
+    form of another site is told by Fetch Metadata alone."""
+    check_site(request)
     form = await read_form(request)
     key = form.get("key", "").strip()
     client = request.client.host if request.client else ""

@@ -138,15 +138,25 @@ def _check_form(visit: Visit) -> None:
     Source: the OWASP cheat sheet on cross-site request forgery (synchronizer token, Fetch
     Metadata).
     """
-    headers = visit.request.scope["state"]["headers"]
+    check_site(visit.request)
+    if not is_genuine(visit.session, visit.form.get("csrf", "")):
+        raise _foreign_form()
+
+
+def check_site(request: Request) -> None:
+    """Refuses a form that a page of another site has sent."""
+    headers = request.scope["state"]["headers"]
     site, kind = headers.get("sec-fetch-site", "none"), headers.get("content-type", "")
-    is_ours = site in _SAME_ORIGIN and kind.partition(";")[0].strip().lower() == _FORM
-    if not is_ours or not is_genuine(visit.session, visit.form.get("csrf", "")):
-        raise ApiError(
-            "forbidden",
-            "The form was not made for this session.",
-            hint="Load the page again and send its form.",
-        )
+    if site not in _SAME_ORIGIN or kind.partition(";")[0].strip().lower() != _FORM:
+        raise _foreign_form()
+
+
+def _foreign_form() -> ApiError:
+    return ApiError(
+        "forbidden",
+        "The form was not made for this session.",
+        hint="Load the page again and send its form.",
+    )
 
 
 def html(

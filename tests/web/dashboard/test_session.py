@@ -67,6 +67,15 @@ async def test_a_key_that_reads_no_tasks_does_not_log_in(browser: Browser, scope
     assert 'role="alert"' in response.text
 
 
+async def test_another_site_logs_nobody_in(gateway: GatewayHarness, browser: Browser) -> None:
+    key = gateway.bearer("ops")["authorization"].removeprefix("Bearer ")
+    response = await browser.http.post(
+        "/dashboard/login", data={"key": key}, headers={"sec-fetch-site": "cross-site"}
+    )
+    assert response.status_code == 403
+    assert COOKIE not in browser.http.cookies
+
+
 async def test_a_session_ends_with_its_key(
     gateway: GatewayHarness, browser: Browser, tmp_path: Path
 ) -> None:
