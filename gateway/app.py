@@ -36,6 +36,7 @@ from gateway.loops.deliveries.test_sender import TestSender
 from gateway.loops.egress.address_guard import Guard, may_be_public
 from gateway.loops.egress.pinned import PinnedTransport
 from gateway.loops.egress.proxied import ProxiedTransport
+from gateway.loops.key_uses import KeyUseRecorder
 from gateway.loops.lag import LagMeter
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
@@ -128,6 +129,7 @@ async def opened(
             keyring=keyring,
             store=store,
             ledger=_ledger(settings, keyring, store, metrics, clock=clock, max_batch=max_batch),
+            keys=Keys(store.reads.api_key, clock),
             metrics=metrics,
             clock=clock,
             log_dropped=log_dropped,
@@ -145,6 +147,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     keyring: Keyring
     store: SQLiteStore
     ledger: Ledger
+    keys: Keys
     metrics: Metrics
     clock: Callable[[], int]
     log_dropped: Callable[[], int]
@@ -241,6 +244,7 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
         Pruner(reads, ledger.submit, clock, retention=retention),
         Checkpointer(lambda: parts.store.written, parts.store.checkpoint),
         Replayer(reads.endpoints, patiently),
+        KeyUseRecorder(lambda: parts.keys.uses, patiently),
         LagMeter(parts.metrics.count_lag),
     )
 
@@ -293,7 +297,7 @@ def _context(
         submit=parts.ledger.submit,
         notifier=parts.ledger.notifier,
         reads=parts.store.reads,
-        keys=Keys(parts.store.reads.api_key, parts.clock),
+        keys=parts.keys,
         keyring=parts.keyring,
         policy=parts.ledger.policy,
         instance_id=parts.store.instance_id,

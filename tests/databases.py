@@ -6,6 +6,10 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
+from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.operations.api_key import ApiKey, key_digest
+from gateway.domain.operations.key_commands import CreateKey
+from gateway.store.sqlite.admin.operator import open_operator
 from gateway.store.sqlite.migrations import migrate
 
 
@@ -24,3 +28,11 @@ def _template() -> bytes:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             migrate(database)
         return path.read_bytes()
+
+
+def open_project(path: Path, callback_secret: Sealed, name: str = "default") -> None:
+    """A key of a new project whose callbacks are signed with this secret."""
+    key = ApiKey(id=f"key_of_{name}", scope="tasks", project=name, name="first")
+    command = CreateKey(key=key, digest=key_digest(name), callback_secret=callback_secret)
+    with open_operator(path) as operator:
+        operator.submit(command, 0)

@@ -23,6 +23,7 @@ from gateway.domain.launching.reports import (
     trying,
 )
 from gateway.domain.launching.sweep_findings import sweep_now
+from gateway.domain.operations import key_changes, key_commands
 from gateway.domain.sources import message
 from gateway.domain.sources.follow_up import follow_up
 from gateway.domain.sources.receive import pull_request_closed, sandbox_changed
@@ -67,6 +68,9 @@ _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     endpoint_commands.StartReplay: replay_steps.start,
     endpoint_commands.AdvanceReplay: replay_steps.advance,
     endpoint_commands.RetryDelivery: replay_steps.retry,
+    key_commands.CreateKey: key_changes.create,
+    key_commands.RevokeKey: key_changes.revoke,
+    key_commands.NoteKeyUses: key_changes.note_uses,
 }
 
 
@@ -77,4 +81,5 @@ def decide(unit: UnitOfWork, command: Command, now: int) -> Answer:
         ApiError: the command is refused. The unit of work may still have changed: a late event of
             an agent is stored although it is refused.
     """
+    unit.audit.begin(command.actor, now)
     return _RULES[type(command)](unit, command, now)

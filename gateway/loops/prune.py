@@ -57,10 +57,16 @@ class Pruner:
         )
         await self._submit(command)
         is_through = self._env_after is None and self._tasks_after is None
-        if not is_through or await self._reads.has_idempotency_records(now - KEPT):
+        if not is_through or await self._has_more(now):
             return PAUSE
         self._next, self._env_after, self._tasks_after = now + EVERY, "", ""
         return EVERY / 1000
+
+    async def _has_more(self, now: int) -> bool:
+        reads = self._reads
+        if await reads.has_idempotency_records(now - KEPT):
+            return True
+        return await reads.has_old_audit(now - self._retention)
 
     async def _with_old_env(self, before: int) -> tuple[str, ...]:
         if self._env_after is None:

@@ -15,6 +15,8 @@ from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep
+from gateway.domain.operations.api_key import ApiKey
+from gateway.domain.operations.audit_log import AuditEntry
 from gateway.domain.operations.gauges import Gauges
 from gateway.domain.operations.history import History
 from gateway.domain.operations.status import StatusFacts
@@ -24,7 +26,6 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.store.records import (
     NEWEST,
-    ApiKey,
     Delivery,
     DeliveryContext,
     DeliveryFailure,
@@ -279,12 +280,25 @@ class RetentionReads(Protocol):
     async def has_idempotency_records(self, before: int) -> bool:
         """True if records of idempotency keys are kept from before that moment (milliseconds)."""
 
+    async def has_old_audit(self, before: int) -> bool:
+        """True if the audit log begins before that moment (milliseconds)."""
+
 
 class OperationReads(Protocol):
     """Keys, gauges and the pulse."""
 
     async def api_key(self, digest: bytes) -> ApiKey | None:
         """The key with this SHA-256, unless it was revoked."""
+
+    async def api_keys_before(self, at: int, key_id: str, limit: int) -> list[ApiKey]:
+        """Keys behind this position (creation in milliseconds, id), newest first, revoked ones
+        too."""
+
+    async def audit_before(
+        self, number: int, limit: int, *, actor: str | None, after: int | None
+    ) -> list[AuditEntry]:
+        """Entries with a smaller number, newest first: of one actor, and later than `after`
+        (milliseconds); None asks for all."""
 
     async def master_keys(self) -> list[str]:
         """The ids of all master keys that anything was ever sealed with."""

@@ -5,7 +5,6 @@ from typing import Final, Literal
 from gateway.domain.deliveries.delivery import NO_REPEAT
 from gateway.domain.kernel.ids import first_task_id
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Frozen, Status, Task
@@ -25,17 +24,6 @@ _ID_BEFORE_TASK: Final = 60_000
 """Milliseconds that an id may be older than its task: it is made before the commit."""
 _TASK_BEFORE_ID: Final = 1_000
 """Milliseconds that a task may be older than its id: a wall clock can be set back."""
-
-
-class ApiKey(Frozen, frozen=True, kw_only=True):
-    """A key without its secret."""
-
-    id: str
-    scope: str
-    project: str
-    name: str
-    all_projects: bool = False
-    rate_limit: RateLimit = RateLimit()
 
 
 class StoredSecrets(Frozen, frozen=True, kw_only=True):

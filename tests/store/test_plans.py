@@ -13,6 +13,8 @@ from typing import Final
 import pytest
 
 from gateway.store.sqlite import (
+    api_keys,
+    audit_log,
     claims,
     clocks,
     deliveries,
@@ -54,6 +56,8 @@ STATEMENTS: Final = {
         sealed,
         master_keys,
         sources,
+        api_keys,
+        audit_log,
     )
     for name, text in vars(home).items()
     if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
@@ -61,6 +65,7 @@ STATEMENTS: Final = {
 GROWING: Final = frozenset(
     {
         "attempts",
+        "audit",
         "deliveries",
         "delivery_attempts",
         "events",
@@ -93,7 +98,7 @@ SORTED: Final = {
     "RAISE_PRUNED_BY_ENDPOINT_EVENTS": "the projects of a hundred events",
     "LIVE_SECRETS": "ten at most",
     "FAILURES": "a few deliveries of each endpoint that fails, once at each start",
-    "API_KEYS": "keys are few",
+    "API_KEYS_BEFORE": "keys are few",
     "RECENT_LAUNCHERS": "launchers are few",
     "LAUNCHERS_BEFORE": "as above",
     "UNDELIVERED": "so many as are looked at, put in order once more",
@@ -140,6 +145,7 @@ SOUGHT: Final = {
         "SEARCH tasks USING INDEX tasks_of_key "
         "(project=? AND concurrency_key=? AND provider=? AND priority=? AND claimable_at>?)"
     ),
+    "AUDIT_OF_ACTOR": "SEARCH audit USING INDEX audit_of_actor (actor=? AND rowid<?)",
     "DUE_JOBS": "SEARCH jobs USING INDEX jobs_leased (lease_expires_at>? AND lease_expires_at<?)",
     "DUE_TASKS": "SEARCH tasks USING COVERING INDEX tasks_due (due_at<?)",
     "LAST_EVENT": "SEARCH events USING INDEX events_of_task (task_id=? AND task_seq<?)",

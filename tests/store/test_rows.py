@@ -27,6 +27,8 @@ COLUMNS: dict[str, Columns[Any]] = {
     "realms": rows.REALM,
     "taken_keys": rows.HOLD,
     "workspaces": rows.WORKSPACE,
+    "api_keys": rows.API_KEY,
+    "audit": rows.AUDIT_ENTRY,
 }
 OTHER_NAMES = {"launcher_id": "id", "at": "called_at"}
 """Fields of a launcher's call that have another name than their column."""

@@ -35,6 +35,7 @@ def create(unit: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply
     outbox.subscribe(endpoint, unit.newest)
     outbox.addresses.append(command.address)
     outbox.new_secrets.append((command.secret, command.sealed))
+    unit.audit.emit("endpoint.created", endpoint.id, endpoint.project, origin=endpoint.origin)
     reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
     unit.idempotency.store(command.idempotency, reply, now)
     return reply
@@ -56,6 +57,7 @@ def update(unit: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply
         unit.outbox.subscribe(after, unit.newest)
     if command.address is not None:
         unit.outbox.addresses.append(command.address)
+    unit.audit.emit("endpoint.updated", after.id, after.project, fields=tuple(given))
     return EndpointReply(endpoint=after)
 
 
@@ -70,6 +72,7 @@ def delete(unit: UnitOfWork, command: DeleteEndpoint, now: int) -> EndpointReply
         )
     unit.outbox.delete_endpoint(endpoint, unit.newest, now)
     _start_job(unit, endpoint, "drop", now, reason=DELETED)
+    unit.audit.emit("endpoint.deleted", endpoint.id, endpoint.project, origin=endpoint.origin)
     return EndpointReply(endpoint=endpoint)
 
 
@@ -92,6 +95,7 @@ def enable(unit: UnitOfWork, command: EnableEndpoint, now: int) -> EndpointReply
         _start_job(unit, after, "release", now)
     else:
         _start_job(unit, after, "drop", now, until_seq=unit.newest, reason=DROPPED)
+    unit.audit.emit("endpoint.enabled", after.id, after.project, backlog=command.backlog)
     return EndpointReply(endpoint=after)
 
 
@@ -105,6 +109,7 @@ def disable(unit: UnitOfWork, command: DisableEndpoint, now: int) -> EndpointRep
     )
     after = emit_endpoint_event(unit, after, "endpoint.disabled", now, reason=command.reason)
     _start_job(unit, after, "hold", now)
+    unit.audit.emit("endpoint.disabled", after.id, after.project, reason=command.reason)
     return EndpointReply(endpoint=after)
 
 
@@ -130,6 +135,9 @@ def rotate(unit: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
     unit.outbox.expiring.extend(old)
     unit.outbox.new_secrets.append((command.secret, command.sealed))
     unit.outbox.secrets[endpoint.id] = (command.secret, *old)
+    unit.audit.emit(
+        "endpoint.secret_rotated", endpoint.id, endpoint.project, key_id=command.secret.id
+    )
     reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
     unit.idempotency.store(command.idempotency, reply, now)
     return reply

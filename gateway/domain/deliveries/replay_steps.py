@@ -12,6 +12,7 @@ from gateway.domain.deliveries.commands import (
 from gateway.domain.deliveries.endpoint_changes import endpoint_of
 from gateway.domain.deliveries.replay import DeliveryUpdate, Replay
 from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.ids import delivery_id
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 
 
@@ -26,6 +27,8 @@ def start(unit: UnitOfWork, command: StartReplay, now: int) -> ReplayReply:
     until = min(command.replay.until_seq, unit.newest)
     replay = replace(command.replay, until_seq=until, created_at=now, updated_at=now)
     unit.outbox.put_replay(replay)
+    if not replay.dry_run:
+        unit.audit.emit("replay.started", replay.id, replay.project, endpoint=endpoint.id)
     reply = ReplayReply(replay=replay)
     unit.idempotency.store(command.idempotency, reply, now)
     return reply
@@ -77,6 +80,8 @@ def retry(unit: UnitOfWork, command: RetryDelivery, now: int) -> EndpointReply:
             failures=state.failures if state.status == "pending" else 0,
         )
     )
+    delivery = delivery_id(endpoint.id, command.seq)
+    unit.audit.emit("delivery.retried", delivery, endpoint.project)
     return EndpointReply(endpoint=endpoint)
 
 

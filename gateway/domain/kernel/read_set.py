@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gateway.domain.launching.realm import RealmKey
+from gateway.domain.operations.audit_log import GATEWAY
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.task import Frozen
 
@@ -48,12 +49,17 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """Workspaces, with their tasks."""
     notice: "SandboxNotice | AboutPullRequest | None" = None
     """A message of a service: earlier copies of it, and the tasks it is about."""
+    api_keys: bool = False
+    """True: all API keys, and the projects that have a callback secret."""
     pulse_at: int | None = None
     """The previous pulse; after a gap also every lease, and the tasks with a clock due by then."""
 
 
 class Command(Frozen, frozen=True, kw_only=True):
     """A requested change; its rule reads only the rows that it `needs`."""
+
+    actor: str = GATEWAY
+    """The one who asks, as the audit log names it."""
 
     @property
     def needs(self) -> ReadSet:

@@ -20,6 +20,8 @@ from gateway.domain.kernel.read_set import WebhookKey
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, first_call
+from gateway.domain.operations.api_key import ApiKeys
+from gateway.domain.operations.audit_log import AuditLog
 from gateway.domain.sources.message import Seen
 from gateway.domain.sources.workspace import Workspace, WorkspaceKey
 from gateway.domain.tasks.concurrency_keys import ConcurrencyKeys
@@ -74,7 +76,7 @@ class Pruning(Frozen, frozen=True, kw_only=True):
     long_before: int
     """Replays that were done, and concurrency keys that were freed, before that go."""
     ended_before: int
-    """Events about endpoints from before that go."""
+    """Events about endpoints, and entries of the audit log, from before that go."""
     erased: list[str]
     """Tasks whose `env` goes."""
     deleted: list[str]
@@ -286,6 +288,8 @@ class UnitOfWork:
     keys: ConcurrencyKeys = field(init=False)
     claims: Claims = field(default_factory=Claims)
     sweeps: Added[Sweep] = field(default_factory=Added)
+    api_keys: ApiKeys = field(default_factory=ApiKeys)
+    audit: AuditLog = field(default_factory=AuditLog)
     pulse: Pulse = field(default_factory=Pulse)
     retention: Added[Pruning] = field(default_factory=Added)
 

@@ -4,12 +4,8 @@ Source: the generic cell rate algorithm (ITU-T I.371): one number per key, and n
 """
 
 import math
-from typing import Final
 
 import msgspec
-
-MAX_RATE: Final = 100_000
-MAX_CONCURRENT: Final = 100_000
 
 
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -35,6 +35,7 @@ def create(unit: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
         unit.secrets.new.append(TaskSecrets(task_id=command.task_id, env=command.env, callback=url))
     if spec.metadata:
         unit.metadata.append((command.task_id, spec.metadata))
+    unit.audit.emit("task.created", command.task_id, spec.project)
     return _answer(unit, command.idempotency, change.save(), now)
 
 
@@ -49,6 +50,7 @@ def cancel(unit: UnitOfWork, command: CancelTask, now: int) -> TaskReply:
     change = TaskChange(unit, task, now)
     if task.cancel_requested_at is None:
         _request_cancel(change, by=None if command.project else "ops")
+        unit.audit.emit("task.cancelled", task.id, task.project)
     return _answer(unit, command.idempotency, change.save(), now)
 
 
@@ -71,6 +73,7 @@ def retry(unit: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
     change = TaskChange(unit, task, now)
     change.emit("task.retried", Retried(attempt=task.attempt + 1), source="api")
     open_next(change, not_before=command.not_before)
+    unit.audit.emit("task.retried", task.id, task.project, attempt=task.attempt + 1)
     return _answer(unit, command.idempotency, change.save(), now)
 
 
@@ -93,6 +96,13 @@ def release_sandbox(unit: UnitOfWork, command: ReleaseSandbox, now: int) -> Task
     if job is not None:
         change.put_job(replace(job, closed_at=now, leased_by=None, lease_expires_at=None))
     confirm_gone(change, attempt, kind="sandbox.released", state="gone", reason=command.reason)
+    unit.audit.emit(
+        "sandbox.released",
+        task.id,
+        task.project,
+        attempt=attempt.number,
+        reason=command.reason,
+    )
     return TaskReply(task=change.save())
 
 

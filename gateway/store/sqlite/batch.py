@@ -16,6 +16,8 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.domain.tasks.task import Frozen
 from gateway.store.loading import BatchReadSet
+from gateway.store.sqlite.api_keys import load_api_keys, write_api_keys
+from gateway.store.sqlite.audit_log import write_audit
 from gateway.store.sqlite.claims import UPSERT_HOLDS, load_claims, load_keys, write_claims
 from gateway.store.sqlite.clocks import load_pulse, write_pulse
 from gateway.store.sqlite.deliveries import load_deliveries, write_deliveries
@@ -71,6 +73,7 @@ SELECTIONS: Final[tuple[Loader, ...]] = (
     ("attempts", ("exits",), load_sandboxes),
     ("workspaces", ("workspaces",), load_workspaces),
     ("messages", ("notices",), load_messages),
+    ("api_keys", ("api_keys",), load_api_keys),
 )
 # Keys alone: one after the other, but without a way to the event loop in between.
 KEYED: Final[tuple[Loader, ...]] = (
@@ -105,6 +108,8 @@ WRITERS: Final[tuple[tuple[str, Write], ...]] = (
     ("sweeps", write_sweeps),
     ("outbox", write_outbox),
     ("pulse", write_pulse),
+    ("api_keys", write_api_keys),
+    ("audit", write_audit),
     ("retention", write_retention),
 )
 

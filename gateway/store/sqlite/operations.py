@@ -1,16 +1,10 @@
-"""Operations in the store: keys and gauges, each gauge from an index that holds nothing else."""
+"""Operations in the store: master keys and gauges, each gauge from an index that holds nothing
+else."""
 
-from typing import Final, TypeVar
-
-import msgspec
+from typing import Final
 
 from gateway.domain.operations.gauges import Gauges
-from gateway.domain.operations.rate_limit import RateLimit
-from gateway.store.records import ApiKey
 from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.rows import Row
-
-K = TypeVar("K", bound=ApiKey)
 
 TASK_COUNTS: Final = "SELECT status, count(*) FROM tasks GROUP BY status"
 
@@ -56,10 +50,6 @@ WHERE deleted_at IS NULL AND enabled = 0 AND disabled_reason <> 'disabled by ops
 LIVE_LAUNCHERS: Final = """
 SELECT count(*), coalesce(sum(capacity), 0) FROM launchers WHERE called_at >= :since"""
 
-API_KEY: Final = """
-SELECT id, scope, project, name, all_projects, rate_limit FROM api_keys
-WHERE hash = :hash AND revoked_at IS NULL"""
-
 MASTER_KEYS: Final = "SELECT id FROM master_keys"
 
 # What lives and can be read with this master key alone.
@@ -80,24 +70,9 @@ SELECT key_id, what, count(*) FROM (
     SELECT headers_key_id, 'endpoint headers' FROM endpoints WHERE headers IS NOT NULL)
 GROUP BY key_id, what"""
 
-_RATE_LIMIT: Final = msgspec.json.Decoder(RateLimit)
-
-
-def key_from_row(kind: type[K], row: Row) -> K:
-    """A key; its rate limit is NULL where it has none of its own."""
-    fields = dict(zip(kind.__struct_fields__, row, strict=True))
-    limit = fields["rate_limit"]
-    fields["rate_limit"] = _RATE_LIMIT.decode(limit) if limit else RateLimit()
-    fields["all_projects"] = bool(fields["all_projects"])
-    return kind(**fields)
-
 
 class OperationQueries(Queries):
     """The reads of operations."""
-
-    async def api_key(self, digest: bytes) -> ApiKey | None:
-        row = await self._one(API_KEY, {"hash": digest})
-        return key_from_row(ApiKey, row) if row else None
 
     async def master_keys(self) -> list[str]:
         return [row[0] for row in await self._all(MASTER_KEYS)]

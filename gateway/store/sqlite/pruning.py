@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.sources.message import WINDOW
+from gateway.store.sqlite.audit_log import DELETE_OLD_AUDIT
 from gateway.store.sqlite.claims import DELETE_OLD_HOLDS
 from gateway.store.sqlite.connection import Queries, bound
 from gateway.store.sqlite.rows import Params
@@ -157,7 +158,10 @@ def write_retention(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequen
             (EXPIRED, {"before": pruning.before}),
             (LONG_EXPIRED, {"before": pruning.long_before}),
             ((DELETE_OLD_MESSAGES,), {"before": pruning.at - WINDOW}),
-            (ENDPOINT_EVENTS, {"ended_before": pruning.ended_before}),
+            (
+                (*ENDPOINT_EVENTS, DELETE_OLD_AUDIT),
+                {"ended_before": pruning.ended_before},
+            ),
         ):
             yield from ((statement, [given]) for statement in statements)
         if pruning.erased:

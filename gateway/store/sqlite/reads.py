@@ -7,6 +7,8 @@ import aiosqlite
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.store.sqlite.api_keys import ApiKeyQueries
+from gateway.store.sqlite.audit_log import AuditQueries
 from gateway.store.sqlite.batch import Batch
 from gateway.store.sqlite.clocks import ClockQueries
 from gateway.store.sqlite.connection import translated
@@ -35,6 +37,8 @@ class SQLiteReads(
     OperationQueries,
     HistoryQueries,
     StatusQueries,
+    ApiKeyQueries,
+    AuditQueries,
 ):
     """`gateway.store.protocol.Reads` on one connection."""
 

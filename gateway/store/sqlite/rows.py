@@ -14,6 +14,9 @@ from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.realm import Realm
+from gateway.domain.operations.api_key import ApiKey
+from gateway.domain.operations.audit_log import AuditEntry, Detail
+from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.sources.workspace import Workspace
 from gateway.domain.tasks.concurrency_keys import ConcurrencyHold
 from gateway.domain.tasks.event import Event
@@ -51,6 +54,8 @@ _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
     "header_names": msgspec.json.Decoder(tuple[str, ...]).decode,
     "event_types": msgspec.json.Decoder(Patterns).decode,
     "metadata": msgspec.json.Decoder(dict[str, str]).decode,
+    "rate_limit": msgspec.json.Decoder(RateLimit).decode,
+    "detail": msgspec.json.Decoder(dict[str, Detail]).decode,
     "providers": msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode,
 }
 _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -65,6 +70,7 @@ _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
     "is_draining": bool,
     "only_failed": bool,
     "dry_run": bool,
+    "all_projects": bool,
     "data": str.encode,
 }
 _READ: Final = {**_JSON_FIELDS, **_OTHER_FIELDS}
@@ -165,6 +171,12 @@ DELIVERY_STATE: Final = Columns(
     "endpoint_id, task_seq, status, attempts, failures, next_attempt_at, reason",
     unconverted="status",
 )
+API_KEY: Final = Columns(
+    ApiKey,
+    """id, scope, project, name, all_projects, rate_limit, created_at, expires_at, revoked_at,
+    last_used_at""",
+)
+AUDIT_ENTRY: Final = Columns(AuditEntry, "at, actor, action, target, project, detail, id")
 PIECE: Final = Columns(StoredPiece, "task_seq, attempt, revision, start, length, size, details")
 
 _DATA: Final = Event.__struct_fields__.index("data")

@@ -6,32 +6,26 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
-from gateway.domain.kernel.ids import callback_secret_id
+from gateway.domain.decide import decide
 from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.operations.rate_limit import RateLimit
-from gateway.store.records import ApiKey
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.operations.api_key import ApiKey
+from gateway.domain.operations.audit_log import CLI
+from gateway.domain.operations.key_commands import CreateKey, KeyReply, RevokeKey
 from gateway.store.sqlite.admin.instance import written
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
+from gateway.store.sqlite.api_keys import API_KEYS, PROJECTS, fill, write_api_keys
+from gateway.store.sqlite.audit_log import write_audit
 from gateway.store.sqlite.files import check_log, exclusive
 from gateway.store.sqlite.migrations import pending, version
-from gateway.store.sqlite.operations import key_from_row
+from gateway.store.sqlite.rows import API_KEY
 
 _BUSY_SECONDS: Final = 10.0
-
-API_KEYS: Final = """
-SELECT id, scope, project, name, all_projects, rate_limit, created_at, revoked_at FROM api_keys
-ORDER BY created_at"""
-
-INSERT_API_KEY: Final = """
-INSERT INTO api_keys (id, hash, scope, project, name, created_at, all_projects, rate_limit)
-VALUES (:id, :hash, :scope, :project, :name, :created_at, :all_projects, :rate_limit)"""
-
-REVOKE_API_KEY: Final = """
-UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL"""
 
 PROJECT: Final = "SELECT key_id, callback_secret FROM projects WHERE name = :name"
 
@@ -41,17 +35,6 @@ SELECT project.name, project.key_id, project.callback_secret
 FROM api_keys AS api_key JOIN projects AS project ON project.name = api_key.project
 WHERE api_key.hash = :hash AND api_key.revoked_at IS NULL AND project.expires_at IS NULL
   AND project.callback_secret IS NOT NULL"""  # noqa: S105 - a statement
-
-INSERT_PROJECT: Final = """
-INSERT INTO projects (name, secret_id, key_id, callback_secret, created_at)
-VALUES (:name, :secret_id, :key_id, :callback_secret, :created_at)"""
-
-
-class KeyRow(ApiKey, frozen=True, kw_only=True):
-    """A key as it is listed; moments in milliseconds."""
-
-    created_at: int
-    revoked_at: int | None
 
 
 @contextmanager
@@ -111,34 +94,27 @@ class Operator:
         """
         check_master_keys(self._database, keyring)
 
-    def add_key(self, key: KeyRow, digest: bytes) -> None:
-        """Stores a key by its SHA-256."""
-        self._database.execute(
-            INSERT_API_KEY,
-            {
-                "id": key.id,
-                "hash": digest,
-                "scope": key.scope,
-                "project": key.project,
-                "name": key.name,
-                "created_at": key.created_at,
-                "all_projects": key.all_projects,
-                "rate_limit": _written(key.rate_limit),
-            },
-        )
+    def submit(self, command: CreateKey | RevokeKey, now: int) -> KeyReply:
+        """Decides and writes by the rules of the ledger; `now` in milliseconds.
 
-    def all_keys(self) -> list[KeyRow]:
+        Raises:
+            ApiError: as the rules.
+        """
+        unit = UnitOfWork(policy=Policy(key_id=""))
+        fill(unit.api_keys, self._database.execute(API_KEYS), self._database.execute(PROJECTS))
+        answer = decide(unit, replace(command, actor=CLI), now)
+        if not isinstance(answer, KeyReply):
+            raise TypeError(f"{type(command).__name__} was answered by {type(answer).__name__}")
+        for write in (write_api_keys, write_audit):
+            for statement, rows in write(unit, 0):
+                self._database.executemany(statement, rows)
+        return answer
+
+    def all_keys(self) -> list[ApiKey]:
         """All keys, revoked ones too, the oldest first."""
-        return [key_from_row(KeyRow, row) for row in self._database.execute(API_KEYS)]
-
-    def revoke_key(self, key_id: str, at: int) -> bool:
-        """True if there was a live key of this id."""
-        changed = self._database.execute(REVOKE_API_KEY, {"id": key_id, "at": at})
-        return changed.rowcount == 1
-
-    def has_project(self, name: str) -> bool:
-        """True if the project has a callback secret."""
-        return self._database.execute(PROJECT, {"name": name}).fetchone() is not None
+        return sorted(
+            map(API_KEY.read, self._database.execute(API_KEYS)), key=lambda key: key.created_at
+        )
 
     def callback_secret(self, name: str) -> Sealed | None:
         """The first callback secret of a project, while it is kept."""
@@ -149,21 +125,3 @@ class Operator:
         """The project of a live key, and the one secret its callbacks are signed with."""
         row = self._database.execute(CALLBACK_SECRET_OF_KEY, {"hash": digest}).fetchone()
         return (row[0], Sealed(key_id=row[1], box=row[2])) if row else None
-
-    def add_project(self, name: str, callback_secret: Sealed, at: int) -> None:
-        """A project and the secret its callbacks are signed with."""
-        self._database.execute(
-            INSERT_PROJECT,
-            {
-                "name": name,
-                "secret_id": callback_secret_id(name),
-                "key_id": callback_secret.key_id,
-                "callback_secret": callback_secret.box,
-                "created_at": at,
-            },
-        )
-
-
-def _written(limit: RateLimit) -> str | None:
-    """The column of a rate limit; None: nothing beside the defaults."""
-    return None if limit == RateLimit() else msgspec.json.encode(limit).decode()

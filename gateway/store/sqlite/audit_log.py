@@ -1,0 +1,50 @@
+"""The audit log in the store: rows are added, and go at the end of their retention."""
+
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from typing import Final
+
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.operations.audit_log import AuditEntry
+from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.rows import AUDIT_ENTRY, Params
+
+INSERT_AUDIT: Final = """
+INSERT INTO audit (at, actor, action, target, project, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"""
+
+AUDIT_BEFORE: Final = f"""
+SELECT {AUDIT_ENTRY} FROM audit WHERE id < :id ORDER BY id DESC LIMIT :limit"""
+
+AUDIT_OF_ACTOR: Final = f"""
+SELECT {AUDIT_ENTRY} FROM audit WHERE actor = :actor AND id < :id ORDER BY id DESC LIMIT :limit"""
+
+OLDEST_AUDIT: Final = "SELECT at FROM audit WHERE id > 0 ORDER BY id LIMIT 1"
+
+# The oldest rows are read, and no more of them: an index of moments would cost every row.
+DELETE_OLD_AUDIT: Final = """
+DELETE FROM audit
+WHERE at <= :ended_before AND id IN (SELECT id FROM audit WHERE id > 0 ORDER BY id LIMIT 500)"""
+
+
+def write_audit(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """The entries of the batch; the store numbers them."""
+    yield INSERT_AUDIT, [AUDIT_ENTRY.values(entry)[:-1] for entry in unit.audit]
+
+
+class AuditQueries(Queries):
+    """The reads of the audit log."""
+
+    async def audit_before(
+        self, number: int, limit: int, *, actor: str | None, after: int | None
+    ) -> list[AuditEntry]:
+        given = {"id": number, "actor": actor, "limit": limit}
+        statement = AUDIT_BEFORE if actor is None else AUDIT_OF_ACTOR
+        found = map(AUDIT_ENTRY.read, await self._all(statement, given))
+        # Moments rise with the numbers; what is older than `after` is not searched through.
+        return [*takewhile(lambda entry: after is None or entry.at > after, found)]
+
+    async def has_old_audit(self, before: int) -> bool:
+        row = await self._one(OLDEST_AUDIT)
+        return row is not None and row[0] <= before
