@@ -75,6 +75,7 @@ GROUPS: Final = {
     "Operate": (
         _calling("status", "operations.status", "Show what is wrong, since when, and what to do."),
         _group("launchers", "operations.launchers", "List launchers."),
+        _calling("audit", "operations.audit", "List changes with their actors, newest first."),
         _calling("reconcile", "operations.launchers", "Show what the reconciler would do now."),
         _calling("sweep", "operations.sweep", "Remove orphan sandboxes: those that no task wants."),
         _group("keys", "operations.keys", "Create, list and revoke API keys; seal secrets anew."),

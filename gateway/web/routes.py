@@ -19,7 +19,7 @@ from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, repl
 from gateway.web.http.handler import Handler
 from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, protocol, sweeps, token_requests
-from gateway.web.operations import docs_pages, health, reconcile, status
+from gateway.web.operations import audit, docs_pages, health, keys, reconcile, status
 from gateway.web.sources import daytona, github, workspace
 from gateway.web.tasks import events, explain, lists, receipts, results, tasks
 
@@ -106,6 +106,10 @@ ROUTES = [
     _route("GET", "/v1/launchers", launchers.page, "launchers.page"),
     _route("GET", "/v1/sweeps", sweeps.show, "sweeps.show"),
     _route("POST", "/v1/sweeps", sweeps.begin, "sweeps.begin"),
+    _route("POST", "/v1/keys", keys.create, "keys.create"),
+    _route("GET", "/v1/keys", keys.page, "keys.page"),
+    _route("POST", "/v1/keys/{key_id}/revoke", keys.revoke, "keys.revoke"),
+    _route("GET", "/v1/audit", audit.page, "audit.page"),
     _route("GET", "/v1/status", status.show, "status.show"),
     _route("GET", "/v1/reconcile", reconcile.show, "reconcile.show"),
     _route("GET", "/healthz", health.healthz, "operations.healthz"),

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 
 from gateway.cli.local.processes import Child, wait_for
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.store.sqlite.admin.audit import audit
 from tests.app.processes import gateway_process
 

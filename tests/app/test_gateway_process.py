@@ -12,7 +12,7 @@ from gateway.cli.local.processes import (
     wait_for,
     wait_until_ready,
 )
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.tasks import TaskView
 from tests.app.processes import gateway_process

@@ -15,7 +15,7 @@ from gateway.cli.local.processes import (
     free_port,
     wait_until_ready,
 )
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.store.sqlite.admin.audit import audit
 from gateway.store.sqlite.admin.backup import back_up
 from tests.app.processes import environ

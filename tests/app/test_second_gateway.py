@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 
 from gateway.cli.local.processes import wait_until_ready
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from tests.app.processes import gateway_process
 from tests.forks.children import gateway_child
 from tests.ports import reserved_port

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from gateway.cli.local.processes import GATEWAY
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from tests.app.processes import environ
 from tests.ports import reserved_port
 

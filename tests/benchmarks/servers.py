@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli.local.processes import without_slipgate
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from tests.ports import reserved_port
 
 GATEWAY: Final = ("-m", "gateway", "gateway")

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from tests.app import processes
 from tests.cli.operator import Operator
 

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from gateway.cli.local.state import State
-from gateway.cli.operations.keys import callback_secret_of, mint
+from gateway.cli.operations.minting import callback_secret_of, mint
 from gateway.cli.webhook.listen_forward import signing_secrets
 
 KEYS: Final = f"k1:{base64.b64encode(b'm' * 32).decode()}"

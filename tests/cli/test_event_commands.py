@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from tests.app.processes import gateway_process
 from tests.cli.operator import Operator
 from tests.forks.programs import slipgate

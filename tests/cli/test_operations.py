@@ -55,3 +55,14 @@ def test_another_key_is_told_which_one_it_takes(operator: Operator) -> None:
     typed = operator.types("launchers", "list")
     assert typed.code == 1
     assert "scope ops" in typed.err
+
+
+def test_changes_are_listed_with_their_actors(ops: Operator) -> None:
+    task = ops.creates()
+    typed = ops.types("audit", "--limit=1")
+    assert typed.code == 0
+    assert {"task.created", task} <= set(typed.out.split())
+    (entry,) = ops.types("audit", "--limit=1", "--json").document["data"]
+    assert entry["actor"].startswith("key:key_")
+    assert ops.types("audit", f"--actor={entry['actor']}", "--after=2999-01-01T00:00:00Z").code == 0
+    assert ops.types("audit", "--after=tomorrow").code == 1

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,8 +15,7 @@ import msgspec
 import pytest
 
 from gateway.cli.operations.database import BackedUp, Migrated, Verified
-from gateway.cli.operations.keys import ListedKey, MintedKey
-from gateway.domain.operations.rate_limit import RateLimit
+from gateway.wire.keys import KeyView, NewKeyView, RateLimitView
 from tests.forks.programs import slipgate
 
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -41,10 +41,10 @@ def run(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProc
     )
 
 
-def minted(environ: Mapping[str, str], scope: str = "tasks") -> MintedKey:
+def minted(environ: Mapping[str, str], scope: str = "tasks") -> NewKeyView:
     done = run(environ, "keys", "create", f"--scope={scope}", "--name=me", "--json")
     assert done.returncode == 0, done.stderr
-    return msgspec.json.decode(done.stdout, type=MintedKey)
+    return msgspec.json.decode(done.stdout, type=NewKeyView)
 
 
 def test_the_first_tasks_key_of_a_project_brings_its_callback_secret(
@@ -71,9 +71,7 @@ def test_a_revoked_key_is_listed_as_revoked_and_cannot_be_revoked_twice(
 ) -> None:
     key = minted(environ, "launcher")
     assert run(environ, "keys", "revoke", key.id).returncode == 0
-    listed = msgspec.json.decode(
-        run(environ, "keys", "list", "--json").stdout, type=list[ListedKey]
-    )
+    listed = msgspec.json.decode(run(environ, "keys", "list", "--json").stdout, type=list[KeyView])
     assert [(row.id, row.revoked_at is not None) for row in listed] == [(key.id, True)]
     again = run(environ, "keys", "revoke", key.id)
     assert again.returncode == 1
@@ -163,10 +161,10 @@ def test_a_file_that_is_no_database_is_named_as_such(
 def test_a_key_keeps_the_rate_limit_it_was_made_with(environ: Mapping[str, str]) -> None:
     limits = ("--rate=2.5", "--burst=10", "--concurrent=4")
     done = run(environ, "keys", "create", "--scope=tasks", "--name=me", *limits, "--json")
-    wanted = RateLimit(requests_per_second=2.5, burst=10, concurrent=4)
-    assert msgspec.json.decode(done.stdout, type=MintedKey).rate_limit == wanted
+    wanted = RateLimitView(requests_per_second=2.5, burst=10, concurrent=4)
+    assert msgspec.json.decode(done.stdout, type=NewKeyView).rate_limit == wanted
     listed = run(environ, "keys", "list", "--json").stdout
-    (key,) = msgspec.json.decode(listed, type=list[ListedKey])
+    (key,) = msgspec.json.decode(listed, type=list[KeyView])
     assert key.rate_limit == wanted
     assert b"2.5/s, 10 at once, 4 open" in run(environ, "keys", "list").stdout
 
@@ -216,3 +214,13 @@ def test_up_on_a_port_that_is_taken_makes_nothing_and_says_so(
 def test_it_says_which_version_it_is() -> None:
     done = run({"PATH": os.environ["PATH"]}, "--version")
     assert (done.returncode, done.stdout.decode()) == (0, f"slipgate {version('slipgate')}\n")
+
+
+def test_a_key_can_end_by_itself(environ: Mapping[str, str]) -> None:
+    wanted = ("keys", "create", "--scope=read", "--name=me")
+    done = run(environ, *wanted, "--expires-in=90d", "--json")
+    key = msgspec.json.decode(done.stdout, type=NewKeyView)
+    life = datetime.fromisoformat(key.expires_at or "") - datetime.fromisoformat(key.created_at)
+    assert abs(life - timedelta(days=90)) < timedelta(minutes=1)
+    assert (key.expires_at or "")[:19].encode() in run(environ, "keys", "list").stdout
+    assert run(environ, *wanted, "--expires-in=soon").returncode == 2

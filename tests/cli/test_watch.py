@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from gateway.cli.local.processes import wait_until_ready
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from tests.app.processes import gateway_process
 from tests.forks.programs import slipgate
 

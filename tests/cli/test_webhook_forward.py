@@ -18,7 +18,7 @@ from gateway.cli.console.output import CommandFailed
 from gateway.cli.http.client import Client
 from gateway.cli.http.connection import Connection
 from gateway.cli.local.processes import wait_until_ready
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.cli.webhook.forwarder import ForwardAttempt, Forwarder, is_same_feed
 from gateway.cli.webhook.progress import Progress, WebhookMessage
 from gateway.cli.webhook.receiver import Arrival, Fault, Inbox, Receiver

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.routes import ROUTES
 from gateway.wire.decode import decode

@@ -19,7 +19,7 @@ from gateway.cli.local.processes import (
 )
 from gateway.cli.local.state import State
 from gateway.cli.local.up import gateway_environ
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.demo.script import Script, choose
 from gateway.store.sqlite.admin.audit import Audit, audit
 from gateway.wire.signing import secret_bytes

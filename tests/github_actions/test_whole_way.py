@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.demo.serve import serving
 from tests.app.processes import gateway_process
 from tests.daytona.api import Api, opened

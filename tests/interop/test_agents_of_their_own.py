@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from tests.app.processes import gateway_process
 from tests.docs.samples import pasted
 from tests.interop.node import environ

@@ -11,7 +11,8 @@ from typing import Final
 import httpx
 import pytest
 
-from gateway.cli.operations.keys import MintedKey, mint
+from gateway.cli.operations.minting import mint
+from gateway.wire.keys import NewKeyView
 from gateway.wire.signing import secret_text, sign
 from tests.app.processes import gateway_process
 from tests.docs.samples import pasted
@@ -72,7 +73,7 @@ def key() -> bytes:
 def test_the_two_ends_work_against_a_gateway(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     with gateway_process(tmp_path, {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}) as (_, url, given):
-        made: MintedKey = mint(given, "tasks", "default", "app")
+        made: NewKeyView = mint(given, "tasks", "default", "app")
         settings = {
             "SLIPGATE_URL": url,
             "SLIPGATE_API_KEY": made.key,
@@ -96,7 +97,7 @@ def test_the_handler_of_the_readme_starts_one_task_for_one_key(tmp_path: Path) -
     (tmp_path / "app").mkdir()
     wanted = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it", "taskKey": "key-1"}
     with gateway_process(tmp_path, {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}) as (_, url, given):
-        made: MintedKey = mint(given, "tasks", "default", "app")
+        made: NewKeyView = mint(given, "tasks", "default", "app")
         settings = {"SLIPGATE_URL": url, "SLIPGATE_API_KEY": made.key}
         with app(tmp_path / "app", "app/api/tasks/route.ts", **settings) as served:
             started = [

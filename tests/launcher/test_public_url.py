@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.local.processes import wait_for
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from launcher.__main__ import DONE, FAILED
 from tests.app.processes import gateway_process
 from tests.forks.children import launcher_child

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import hashlib
 import shutil
 import sqlite3
 import tempfile
@@ -19,9 +18,11 @@ import msgspec
 from starlette.types import ASGIApp
 
 from gateway.app import MAX_REQUESTS, opened
+from gateway.domain.operations.api_key import ApiKey, key_digest
+from gateway.domain.operations.key_commands import CreateKey
 from gateway.ledger import wall_clock
 from gateway.settings import read_settings
-from gateway.store.sqlite.admin.operator import KeyRow, open_operator
+from gateway.store.sqlite.admin.operator import open_operator
 from gateway.store.sqlite.store import BUSY_MS
 from gateway.wire.signing import secret_bytes, sign
 from tests.databases import new_database
@@ -236,11 +237,13 @@ async def open_gateway(
 
 def add_keys(path: Path) -> dict[str, str]:
     """A key for each scope; `other` and `other launcher` of another project, `second launcher` of
-    the same, and `every launcher` for all of them; made once."""
+    the same, and `every launcher` for all of them;
+    `expired` is over; made once."""
     keys = {scope: f"slip_{scope}_{'a' * 43}" for scope in SCOPES}
     keys["other"] = f"slip_tasks_{'b' * 43}"
     keys["other launcher"] = f"slip_launcher_{'b' * 43}"
     keys["second launcher"] = f"slip_launcher_{'c' * 43}"
+    keys["expired"] = f"slip_ops_{'e' * 43}"
     keys["every launcher"] = f"slip_launcher_{'d' * 43}"
     if path.exists():
         _add_missing(path, keys)
@@ -259,17 +262,16 @@ def _with_keys(keys: tuple[tuple[str, str], ...]) -> Path:
 
 def _add_missing(path: Path, keys: Mapping[str, str]) -> None:
     with open_operator(path) as operator:
-        made = {row.id for row in operator.all_keys()}
+        known = {row.id for row in operator.all_keys()}
         for number, (name, key) in enumerate(keys.items()):
-            if f"key_{number}" in made:
+            if f"key_{number}" in known:
                 continue
-            row = KeyRow(
+            made = ApiKey(
                 id=f"key_{number}",
                 scope=key.split("_")[1],
                 project="elsewhere" if name.startswith("other") else "default",
                 name=name,
-                created_at=1_000,
-                revoked_at=None,
                 all_projects=name == "every launcher",
+                expires_at=2_000 if name == "expired" else None,
             )
-            operator.add_key(row, hashlib.sha256(key.encode()).digest())
+            operator.submit(CreateKey(key=made, digest=key_digest(key)), 1_000)

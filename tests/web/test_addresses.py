@@ -15,7 +15,7 @@ from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import callback_secret_context, callback_url_context
 from gateway.loops.egress.address_guard import Guard
 from gateway.loops.egress.pinned import PinnedTransport
-from gateway.store.sqlite.admin.operator import open_operator
+from tests.databases import open_project
 from tests.web.callers import GatewayHarness, open_gateway
 
 KEYRING: Final = Keyring({"k1": b"m" * 32})
@@ -127,11 +127,9 @@ async def _nowhere(_host: str, _port: int, _project: str) -> Sequence[str]:
 
 async def _enqueue_many(folder: Path) -> None:
     """Tasks whose callbacks were refused once, and whose rows are then spoilt in every way."""
-    with open_operator(folder / "slipgate.db") as operator:
-        context = callback_secret_context("default")
-        operator.add_project(
-            "default", KEYRING.seal(b"s" * 32, context=context, nonce=b"n" * 12), 0
-        )
+    context = callback_secret_context("default")
+    secret = KEYRING.seal(b"s" * 32, context=context, nonce=b"n" * 12)
+    open_project(folder / "slipgate.db", secret)
     async with open_gateway(folder, receivers=httpx.MockTransport(_refused)) as gateway:
         tasks = [
             (await gateway.create(callbackUrl=f"https://r{n % 150}.example/"))["id"]

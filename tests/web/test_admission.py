@@ -1,7 +1,6 @@
 """One key, project or attempt cannot close the door to the others."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.kernel.errors import ApiError, Unavailable
+from gateway.domain.operations.api_key import ApiKey, key_digest
+from gateway.domain.operations.key_commands import CreateKey
 from gateway.domain.operations.rate_limit import RateLimit
-from gateway.store.records import ApiKey
-from gateway.store.sqlite.admin.operator import KeyRow, open_operator
+from gateway.store.sqlite.admin.operator import open_operator
 from gateway.web.http.admission import PER_ATTEMPT, Admission
 from tests.web.callers import GatewayHarness, open_gateway
 
@@ -113,17 +113,11 @@ def test_who_has_left_takes_no_place(steps: list[str]) -> None:
 async def limited_gateway(folder: Path, limit: RateLimit) -> AsyncIterator[GatewayHarness]:
     """A gateway that knows one more key, with this limit."""
     async with open_gateway(folder) as gateway:
-        row = KeyRow(
-            id="key_limited",
-            scope="tasks",
-            project="limited",
-            name="limited",
-            created_at=1_000,
-            revoked_at=None,
-            rate_limit=limit,
+        made = ApiKey(
+            id="key_limited", scope="tasks", project="limited", name="limited", rate_limit=limit
         )
         with open_operator(folder / "slipgate.db") as operator:
-            operator.add_key(row, hashlib.sha256(KEY.encode()).digest())
+            operator.submit(CreateKey(key=made, digest=key_digest(KEY)), 1_000)
         yield gateway
 
 

@@ -8,7 +8,7 @@ import httpx
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import callback_secret_context
-from gateway.store.sqlite.admin.operator import open_operator
+from tests.databases import open_project
 from tests.web.callers import Json, open_gateway
 from tests.web.contract import DOCUMENT, validator
 
@@ -28,8 +28,7 @@ OF_EVERY_CLIENT: Final = {
 async def test_a_callback_is_the_documented_one(tmp_path: Path) -> None:
     context = callback_secret_context("default")
     sealed = Keyring({"k1": b"m" * 32}).seal(b"s" * 32, context=context, nonce=b"n" * 12)
-    with open_operator(tmp_path / "slipgate.db") as operator:
-        operator.add_project("default", sealed, 0)
+    open_project(tmp_path / "slipgate.db", sealed)
     posted: asyncio.Queue[httpx.Request] = asyncio.Queue()
 
     async def receive(request: httpx.Request) -> httpx.Response:

@@ -136,6 +136,18 @@ async def _succeed(gateway: GatewayHarness) -> None:
     await gateway.post("/v1/launcher/claim", claim, scope="second launcher")
     for read in ("/v1/launchers", "/v1/reconcile", "/v1/sweeps"):
         await gateway.get(read, "ops")
+    await _keys_of(gateway)
+
+
+async def _keys_of(gateway: GatewayHarness) -> None:
+    """A key from its creation to its end, and the changes that were noted."""
+    made = (await gateway.post("/v1/keys", {"scope": "read", "name": "x"}, "ops")).json()
+    await gateway.post(f"/v1/keys/{made['id']}/revoke", scope="ops")
+    for read in ("keys", "audit"):
+        for query in ("", "?cursor=x"):
+            await gateway.get(f"/v1/{read}{query}", "ops")
+    own = SCOPES.index("ops")
+    await gateway.post(f"/v1/keys/key_{own}/revoke", scope="ops")
 
 
 async def _work_in_a_workspace(gateway: GatewayHarness) -> None:
@@ -413,6 +425,7 @@ async def _offend_all(gateway: GatewayHarness) -> None:
     token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
     named = {"taskId": job["taskId"], "jobId": job["id"], "token": token, "attempt": "1"}
     named |= {"workspaceId": job["taskId"], "requestId": "tok_0"}
+    named |= {"keyId": "key_none"}
     named |= {"endpointId": "ep_0", "deliveryId": "dlv_0-1", "replayId": "rpl_0", "page": "none"}
     signed = agent.headers(b"", "s1")
     for method, path, operation in _operations():
@@ -420,7 +433,8 @@ async def _offend_all(gateway: GatewayHarness) -> None:
         for scope in _wrong_keys(operation):
             headers = gateway.bearer(scope) if scope else {}
             refused = await gateway.http.request(method, url, headers=headers)
-            assert refused.status_code == (403 if scope else 401), f"{url} {scope}"
+            wanted = 403 if scope in SCOPES else 401
+            assert refused.status_code == wanted, f"{url} {scope}"
         known = gateway.bearer("launcher" if "launcher" in path else "ops") | signed
         await gateway.http.request(method, f"{url}?limit=x&attempt=x", headers=known)
         for content, media_type in _bodies(operation):
@@ -434,10 +448,10 @@ def _operations() -> Iterator[tuple[str, str, Operation]]:
 
 
 def _wrong_keys(operation: Operation) -> Iterator[str]:
-    """None, and the scopes that the route does not name."""
+    """None, one that has expired, and the scopes that the route does not name."""
     suffice = {scope for one in operation.access.security for scope in one.get("bearer", ())}
     if suffice:
-        yield ""
+        yield from ("", "expired")
         yield from (scope for scope in SCOPES if scope not in suffice)
 
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import callback_secret_context
 from gateway.store.sqlite.admin.audit import audit
-from gateway.store.sqlite.admin.operator import open_operator
+from tests.databases import open_project
 from tests.web.callers import Agent, GatewayHarness, Json
 from tests.web.services import PULL, GitHub, closed, open_gateway_with_services
 
@@ -76,8 +76,7 @@ async def test_it_is_delivered_like_any_other_event(tmp_path: Path) -> None:
     sealed = Keyring({"k1": b"m" * 32}).seal(
         b"s" * 32, context=callback_secret_context("default"), nonce=b"n" * 12
     )
-    with open_operator(tmp_path / "slipgate.db") as operator:
-        operator.add_project("default", sealed, 0)
+    open_project(tmp_path / "slipgate.db", sealed)
     merged = asyncio.Event()
 
     def take(request: httpx.Request) -> httpx.Response:

@@ -62,6 +62,7 @@ class Target:
             "job_id": self.job["id"],
             "endpoint_id": "ep_0",
             "delivery_id": "dlv_0-1",
+            "key_id": "key_none",
             "replay_id": "rpl_0",
             "request_id": "tok_0",
             "page": "reference",

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.records import ApiKey
+from gateway.domain.operations.api_key import ApiKey
 from gateway.web.http.auth import REMEMBER_MS, Keys
 
 TEXT = "slip_tasks_" + "a" * 43

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from gateway.cli.main import main
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.domain.kernel.errors import ApiError
 from gateway.store.sqlite.admin.audit import audit
 from tests.web.callers import MASTER, TASK, Agent, GatewayHarness, Json, open_gateway

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from gateway.app import LANDING_SECONDS, MAX_REQUESTS
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from tests.ports import reserved_port
 from tests.web.callers import MASTER, TASK, add_keys
 

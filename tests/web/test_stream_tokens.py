@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 import pytest
 
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.tasks.stream_token import LIFETIME, stream_token
 from gateway.ledger import wall_clock

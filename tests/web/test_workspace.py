@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.demo.receiver import Receiver
 from gateway.demo.serve import serving
 from gateway.store.sqlite.admin.audit import audit

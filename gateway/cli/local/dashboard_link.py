@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from gateway.cli.local.state import State, read_master_keys
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 
 

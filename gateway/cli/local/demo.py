@@ -26,7 +26,7 @@ from gateway.cli.local.processes import (
 )
 from gateway.cli.local.state import State
 from gateway.cli.local.up import gateway_environ
-from gateway.cli.operations.keys import mint
+from gateway.cli.operations.minting import mint
 from gateway.wire.own_process import close_own_process
 from gateway.wire.signing import secret_bytes
 

@@ -17,12 +17,12 @@ from gateway.cli.http.client import SUCCESSFUL, EventPage, decode, decode_events
 from gateway.cli.local.demo_services import DemoServices
 from gateway.cli.local.processes import Child, wait_until_ready
 from gateway.cli.operations.database import summary
-from gateway.cli.operations.keys import MintedKey
 from gateway.cli.tasks.printing import FREQUENT, event_line
 from gateway.demo.receiver import Received
 from gateway.demo.sample import SLUG
 from gateway.domain.tasks.task import TERMINAL
 from gateway.store.sqlite.admin.audit import Audit, audit
+from gateway.wire.keys import NewKeyView
 from gateway.wire.message import Reply
 from gateway.wire.tasks import EventView, Notice, TaskView, WholeTaskView
 
@@ -59,7 +59,7 @@ class DemoRun:
     services: DemoServices
     gateway: Child
     url: str
-    tasks_key: MintedKey
+    tasks_key: NewKeyView
     database: Path
     http: httpx.AsyncClient
     is_quiet: bool

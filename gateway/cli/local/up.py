@@ -23,9 +23,10 @@ from gateway.cli.local.processes import (
     without_slipgate,
 )
 from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
-from gateway.cli.operations.keys import MintedKey, mint
+from gateway.cli.operations.minting import mint
 from gateway.settings import SQLITE, read_settings
 from gateway.wire.environment import SettingsError
+from gateway.wire.keys import NewKeyView
 from gateway.wire.own_process import close_own_process
 
 PASSED_ON: Final = (
@@ -208,7 +209,7 @@ def _bare_environ() -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
-def _first_key(kept: State, gateway_env: dict[str, str]) -> MintedKey | None:
+def _first_key(kept: State, gateway_env: dict[str, str]) -> NewKeyView | None:
     if kept.first_key_shown.exists():
         return None
     return mint(gateway_env, "tasks", "default", "up", is_first=True)
@@ -220,7 +221,7 @@ def _operator_key(gateway_env: dict[str, str]) -> str:
 
 
 def _print_running(
-    kept: State, url: str, first: MintedKey | None, link: str, as_json: bool
+    kept: State, url: str, first: NewKeyView | None, link: str, as_json: bool
 ) -> None:
     if as_json:
         keys = {"tasksKey": first.key, "callbackSecret": first.callback_secret} if first else {}

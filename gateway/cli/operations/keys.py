@@ -1,10 +1,9 @@
 """`slipgate keys …`: API keys; the commands open the database."""
 
-import hashlib
 import os
-import secrets
-import time
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -12,18 +11,17 @@ import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
 from gateway.cli.console.terminal import note, out, print_table
-from gateway.cli.local.state import has_master_keys, read_master_keys
+from gateway.cli.operations.minting import mint_key, new_id, now
 from gateway.cli.operations.rewrap import rewrap
-from gateway.domain.deliveries.endpoint import SECRET_BYTES
-from gateway.domain.kernel.ids import RANDOM_BITS, typeid
-from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
-from gateway.domain.kernel.sealing import Sealed, callback_secret_context
-from gateway.domain.operations.rate_limit import MAX_CONCURRENT, MAX_RATE, RateLimit
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.operations.api_key import ApiKey
+from gateway.domain.operations.key_commands import RevokeKey
+from gateway.domain.operations.rate_limit import RateLimit
 from gateway.settings import read_database
-from gateway.store.sqlite.admin.operator import KeyRow, Operator, open_operator
-from gateway.wire.message import Reply
-from gateway.wire.signing import secret_text
-from gateway.wire.times import maybe_rfc3339, rfc3339
+from gateway.store.sqlite.admin.operator import open_operator
+from gateway.web.operations.key_view import key_view
+from gateway.wire.keys import MAX_CONCURRENT, MAX_RATE, MIN_RATE, KeyView
+from gateway.wire.times import rfc3339
 
 keys: Final = typer.Typer(
     no_args_is_help=True,
@@ -31,9 +29,27 @@ keys: Final = typer.Typer(
     "Example: slipgate keys create --scope=tasks --name=me",
 )
 keys.command()(rewrap)
-MAX_LABEL: Final = 100
-"""Characters of the name of a key or a project."""
-_COLUMNS: Final = ("id", "scope", "project", "name", "created", "limits", "revoked")
+_COLUMNS: Final = (
+    "id",
+    "scope",
+    "project",
+    "name",
+    "created",
+    "last use",
+    "limits",
+    "expires",
+    "revoked",
+)
+_UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+"""Milliseconds."""
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_OPTIONS: Final = {
+    "$.name": "--name",
+    "$.project": "--project",
+    "$.allProjects": "--all-projects",
+    "$.rateLimit.burst": "--burst",
+    "$.expiresAt": "--expires-in",
+}
 
 
 class Scope(StrEnum):
@@ -45,35 +61,6 @@ class Scope(StrEnum):
     OPS = "ops"
 
 
-class MintedKey(Reply, frozen=True, kw_only=True, omit_defaults=True):
-    """A new key: shown once, stored only as a hash."""
-
-    id: str
-    key: str
-    scope: str
-    project: str
-    name: str
-    created_at: str
-    callback_secret: str | None = None
-    """The secret of a project's callbacks, with the project's first tasks key."""
-    all_projects: bool = False
-    rate_limit: RateLimit = RateLimit()
-
-
-class ListedKey(Reply, frozen=True, kw_only=True):
-    """A key in the list."""
-
-    id: str
-    scope: str
-    project: str
-    name: str
-    created_at: str
-    revoked_at: str | None
-    all_projects: bool
-    """True if a launcher's key serves every project, and not its own alone."""
-    rate_limit: RateLimit
-
-
 @keys.command()
 def create(
     scope: Annotated[Scope, typer.Option(help="permissions of the key")],
@@ -82,9 +69,12 @@ def create(
     all_projects: Annotated[
         bool, typer.Option("--all-projects", help="let a launcher serve every project")
     ] = False,
+    expires_in: Annotated[
+        str | None, typer.Option(help="its life, such as 90d, 12h or 30m; default: no end")
+    ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=0.001, max=MAX_RATE, help="requests per second; default: no limit"),
+        typer.Option(min=MIN_RATE, max=MAX_RATE, help="requests per second; default: no limit"),
     ] = None,
     burst: Annotated[
         int | None,
@@ -100,21 +90,25 @@ def create(
 
     Example: slipgate keys create --scope=tasks --name=me
     """
-    _check_label(name, "--name")
-    _check_label(project, "--project")
-    if burst is not None and rate is None:
-        raise typer.BadParameter("a burst needs a rate: give --rate too", param_hint="--burst")
-    if all_projects and scope is not Scope.LAUNCHER:
-        message = f"only a launcher's key can serve all projects, and this is for {scope}"
-        raise typer.BadParameter(message, param_hint="--all-projects")
-    limit = RateLimit(requests_per_second=rate, burst=burst, concurrent=concurrent)
-    key = mint(os.environ, scope, project, name, all_projects=all_projects, rate_limit=limit)
+    wanted = ApiKey(
+        id=new_id(),
+        scope=scope,
+        project=project,
+        name=name,
+        all_projects=all_projects,
+        rate_limit=RateLimit(requests_per_second=rate, burst=burst, concurrent=concurrent),
+        expires_at=None if expires_in is None else now() + _milliseconds(expires_in),
+    )
+    with _usage_errors():
+        key = mint_key(os.environ, wanted)
     if as_json:
         print_document(key)
         return
     out.print(f"key              {key.key}")
     if key.callback_secret:
         out.print(f"callback secret  {key.callback_secret}")
+    if key.expires_at:
+        out.print(f"expires at       {key.expires_at}")
     out.print("Shown this once: only a hash of the key is stored.", style="dim")
 
 
@@ -125,7 +119,7 @@ def list_keys(as_json: AsJson = False) -> None:
     Example: slipgate keys list
     """
     with open_operator(read_database(os.environ)) as operator:
-        listed = [_listed(row) for row in operator.all_keys()]
+        listed = [*map(key_view, operator.all_keys())]
     if as_json:
         print_document(listed)
     elif listed:
@@ -134,30 +128,20 @@ def list_keys(as_json: AsJson = False) -> None:
         note("no keys yet: `slipgate keys create` makes them")
 
 
-def _listed(row: KeyRow) -> ListedKey:
-    return ListedKey(
-        id=row.id,
-        scope=row.scope,
-        project=row.project,
-        name=row.name,
-        created_at=rfc3339(row.created_at),
-        revoked_at=maybe_rfc3339(row.revoked_at),
-        all_projects=row.all_projects,
-        rate_limit=row.rate_limit,
-    )
-
-
-def _row(key: ListedKey) -> tuple[str, ...]:
+def _row(key: KeyView) -> tuple[str, ...]:
     project = "(all)" if key.all_projects else key.project
-    revoked = (key.revoked_at or "")[:19]
-    limits = _limits(key.rate_limit)
-    return key.id, key.scope, project, key.name, key.created_at[:19], limits, revoked
+    created, used, expires, revoked = (
+        (at or "")[:19] for at in (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
+    )
+    return key.id, key.scope, project, key.name, created, used, _limits(key), expires, revoked
 
 
-def _limits(limit: RateLimit) -> str:
+def _limits(key: KeyView) -> str:
     """The rate limit in a few words; empty for the defaults."""
+    limit = key.rate_limit
     rate, concurrent = limit.requests_per_second, limit.concurrent
-    texts = [f"{rate:g}/s, {limit.most_at_once} at once"] if rate is not None else []
+    at_once = RateLimit(requests_per_second=rate, burst=limit.burst).most_at_once
+    texts = [f"{rate:g}/s, {at_once} at once"] if rate is not None else []
     texts += [f"{concurrent} open"] if concurrent is not None else []
     return ", ".join(texts)
 
@@ -171,102 +155,30 @@ def revoke(
     Example: slipgate keys revoke key_01k…
     """
     with open_operator(read_database(os.environ)) as operator:
-        was_live = operator.revoke_key(key_id, _now())
-    if not was_live:
-        raise CommandFailed("There is no live key of this id.", "See `slipgate keys list`.")
+        revoked = operator.submit(RevokeKey(key_id=key_id), now())
+    if not revoked.is_changed:
+        at = rfc3339(revoked.key.revoked_at or 0)
+        raise CommandFailed(f"The key was revoked at {at} already.", "See `slipgate keys list`.")
     if as_json:
         print_document({"id": key_id, "revoked": True})
     else:
         out.print(f"revoked {key_id}")
 
 
-def mint(
-    environ: Mapping[str, str],
-    scope: str,
-    project: str,
-    name: str,
-    *,
-    is_first: bool = False,
-    all_projects: bool = False,
-    rate_limit: RateLimit = RateLimit(),  # noqa: B008 - a frozen value
-) -> MintedKey:
-    """A new key in the database that the environment names. It comes with the project's callback
-    secret if it creates the project, or if `is_first` and the secret can be opened.
-
-    Raises:
-        SettingsError: the database or the master keys are not configured.
-    """
-    key = f"slip_{scope}_{secrets.token_urlsafe(32)}"
-    now = _now()
-    row = KeyRow(
-        id=typeid("key", now, secrets.randbits(RANDOM_BITS)),
-        scope=scope,
-        project=project,
-        name=name,
-        created_at=now,
-        revoked_at=None,
-        all_projects=all_projects,
-        rate_limit=rate_limit,
-    )
-    return MintedKey(
-        id=row.id,
-        key=key,
-        scope=scope,
-        project=project,
-        name=name,
-        created_at=rfc3339(now),
-        callback_secret=_add(environ, row, key, is_first=is_first),
-        all_projects=all_projects,
-        rate_limit=rate_limit,
-    )
+def _milliseconds(text: str) -> int:
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter("expected such as 90d, 12h or 30m", param_hint="--expires-in")
+    return int(found[1]) * _UNITS[found[2]]
 
 
-def _add(environ: Mapping[str, str], row: KeyRow, key: str, *, is_first: bool) -> str | None:
-    """Stores the key, and its project if that is new; returns the callback secret to show."""
-    may_open_project = row.scope in (Scope.TASKS, Scope.OPS)
-    ring = Keyring(read_master_keys(environ)) if may_open_project else None
-    with open_operator(read_database(environ)) as operator:
-        if ring is not None:
-            operator.check_master_keys(ring)
-        operator.add_key(row, hashlib.sha256(key.encode()).digest())
-        if ring is not None and not operator.has_project(row.project):
-            return _create_project(operator, row.project, ring, row.created_at)
-        if ring is not None and is_first:
-            return _open_secret(ring, row.project, operator.callback_secret(row.project))
-    return None
-
-
-def _create_project(operator: Operator, project: str, ring: Keyring, now: int) -> str:
-    secret = secrets.token_bytes(SECRET_BYTES)
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    sealed = ring.seal(secret, context=callback_secret_context(project), nonce=nonce)
-    operator.add_project(project, sealed, now)
-    return secret_text(secret)
-
-
-def callback_secret_of(environ: Mapping[str, str], key: str) -> str | None:
-    """The callback secret of a key's project, for an operator who has the database and its master
-    keys; None if they are not here, or the secret is being rotated."""
-    if not read_database(environ).exists() or not has_master_keys(environ):
-        return None
-    ring = Keyring(read_master_keys(environ))
-    with open_operator(read_database(environ)) as operator:
-        found = operator.callback_secret_of_key(hashlib.sha256(key.encode()).digest())
-    return None if found is None else _open_secret(ring, *found)
-
-
-def _open_secret(ring: Keyring, project: str, sealed: Sealed | None) -> str | None:
-    """The secret as text; None if its master key is missing: a gateway would not start without."""
-    if sealed is None or sealed.key_id not in ring:
-        return None
-    return secret_text(ring.open(sealed, context=callback_secret_context(project)))
-
-
-def _check_label(text: str, option: str) -> None:
-    if not text.strip() or not text.isprintable() or len(text) > MAX_LABEL:
-        message = f"expected one line of 1 to {MAX_LABEL} printable characters"
-        raise typer.BadParameter(message, param_hint=option)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """A field that the rules refuse is a wrong option."""
+    try:
+        yield
+    except ApiError as exc:
+        if not exc.errors:
+            raise
+        first = exc.errors[0]
+        raise typer.BadParameter(first.message, param_hint=_OPTIONS[first.path]) from exc

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.records import ApiKey
+from gateway.domain.operations.api_key import ApiKey
 from gateway.web.context import Context
 from gateway.web.dashboard.session import SESSION
 from gateway.web.http.body import INLINE, in_thread

@@ -115,7 +115,7 @@ class Shown:
         try:
             session = await session_of(request)
         except ApiError as exc:
-            if exc.code != "unauthorized":
+            if STATUS[exc.code] != 401:
                 return _failed(request, None, exc)
             return _unknown(request)
         form = await read_form(request) if self.method == "POST" else {}

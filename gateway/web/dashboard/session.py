@@ -16,8 +16,8 @@ from starlette.requests import Request
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.keyring import Keyring, UnknownKey, Unreadable
 from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.tasks.task import Frozen
-from gateway.store.records import ApiKey
 from gateway.web.context import context_of
 from gateway.web.http.access import READ_SCOPES, Access
 
@@ -94,7 +94,7 @@ async def _admit(request: Request) -> ApiKey:
     return (await session_of(request)).key
 
 
-SESSION: Final = Access(security=(), errors=("unauthorized",), admit=_admit)
+SESSION: Final = Access(security=(), errors=("unauthorized", "key_expired"), admit=_admit)
 """The access of the pages, which no OpenAPI document names."""
 
 

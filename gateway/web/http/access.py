@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
+from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.tasks.stream_token import end_of_token
-from gateway.store.records import ApiKey
 from gateway.web.http.auth import authorize
 from gateway.web.http.query import Text
 
@@ -51,7 +51,7 @@ async def _admit_reader(request: Request) -> Caller:
 def _bearer(scopes: frozenset[str]) -> Access:
     return Access(
         security=tuple({"bearer": [scope]} for scope in sorted(scopes)),
-        errors=("unauthorized", "forbidden", "rate_limited", "too_many_open"),
+        errors=("unauthorized", "key_expired", "forbidden", "rate_limited", "too_many_open"),
         admit=partial(authorize, scopes=scopes),
     )
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 from gateway.domain.kernel.errors import ApiError, Unavailable
+from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.operations.rate_limit import Pace, RateLimit, pace_of
-from gateway.store.records import ApiKey
 
 BUSY_SECONDS: Final = 2
 """Retry-After of a request that was refused for open ones."""

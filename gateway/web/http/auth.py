@@ -9,10 +9,11 @@ from typing import Final
 from starlette.requests import Request
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.records import ApiKey
+from gateway.domain.operations.api_key import ApiKey
 from gateway.web.http.admission import Admission
 from gateway.web.http.headers import headers_of
 from gateway.web.http.single_flight import SingleFlight
+from gateway.wire.times import maybe_rfc3339
 
 _KEY: Final = re.compile(r"slip_(tasks|read|launcher|ops)_[A-Za-z0-9_-]{43}")
 REMEMBER_MS: Final = 500
@@ -33,12 +34,15 @@ class Keys:
         self._find = find
         self._clock = clock
         self._known: dict[bytes, tuple[ApiKey, int]] = {}
+        self.uses: dict[str, int] = {}
+        """The last look-up (milliseconds) of each key; one that is used is looked up anew every
+        `REMEMBER_MS`."""
         self._lookups = SingleFlight[bytes, ApiKey | None]()
         self._unknown = [0] * ADDRESSES
 
     async def of(self, authorization: str, address: str = "") -> ApiKey:
-        """The key of an `Authorization: Bearer …` header from that address, or `unauthorized`;
-        `too_many_open` if too many unknown keys come from there."""
+        """The key of an `Authorization: Bearer …` header from that address, or `unauthorized`
+        or `key_expired`; `too_many_open` if too many unknown keys come from there."""
         scheme, _, text = authorization.partition(" ")
         digest = hashlib.sha256(text.encode()).digest()
         now = self._clock()
@@ -58,9 +62,13 @@ class Keys:
         key = await self._shared_lookup(digest, hash(address) % ADDRESSES)
         if key is None:
             raise _unauthorized()
+        if key.has_expired(now):
+            raise _expired(key)
+        self.uses[key.id] = now
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
-        self._known[digest] = (key, now + REMEMBER_MS)
+        end = now + REMEMBER_MS
+        self._known[digest] = (key, min(end, key.expires_at or end))
         return key
 
     async def _shared_lookup(self, digest: bytes, counter: int) -> ApiKey | None:
@@ -113,6 +121,14 @@ def _too_many_unknown() -> ApiError:
         "Too many unknown API keys come from this address at once.",
         hint="Send the same request again after Retry-After.",
         retry_after=1,
+    )
+
+
+def _expired(key: ApiKey) -> ApiError:
+    return ApiError(
+        "key_expired",
+        f"The API key has expired at {maybe_rfc3339(key.expires_at)}.",
+        hint="Use another key; an operator creates one: `slipgate keys create` or POST /v1/keys.",
     )
 
 

@@ -5,11 +5,12 @@ import hmac
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import Request
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.read_set import Command, Idempotency
-from gateway.store.records import ApiKey
+from gateway.domain.operations.api_key import ApiKey
 from gateway.web.context import Context
 from gateway.web.http.access import Access, Caller, StreamReader
 from gateway.web.http.auth import project_of
@@ -75,6 +76,9 @@ class Call(Generic[B]):
         return True
 
     async def ask(self, command: Command, kind: type[A]) -> A:
+        """Submits a command in the name of the caller's key, if there is one."""
+        if isinstance(self.caller, ApiKey):
+            command = replace(command, actor=self.caller.actor)
         return await self.context.ask(command, kind)
 
     def idempotency(self) -> Idempotency | None:

@@ -18,7 +18,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.records import ApiKey
+from gateway.domain.operations.api_key import ApiKey
 from gateway.web.context import Context
 from gateway.web.http.auth import project_of
 from gateway.web.http.codes import CODES

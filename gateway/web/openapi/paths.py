@@ -20,6 +20,7 @@ PATH_PARAMETERS: Final = {
     "replay_id": _segment("replayId", "The replay's id."),
     "request_id": _segment("requestId", "The request's id."),
     "job_id": _segment("jobId", "The job's id."),
+    "key_id": _segment("keyId", "The key's id."),
     "page": _segment("page", "The name of a page that `/docs` lists."),
     "token": _segment(
         "token", "The capability: the attempt's number and a code that only its sandbox was given."
