@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from gateway.web.dashboard.charts import durations_rows, ends_chart
 from gateway.web.dashboard.page import Page, Visit
+from gateway.web.dashboard.rendering import span
 from gateway.web.http.auth import project_of
 from gateway.web.operations import status
 from gateway.web.tasks import lists
@@ -53,11 +54,14 @@ def _strip(counts: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         (name, str(counts[name]), f"/dashboard/tasks?status={name}")
         for name in ("queued", "launching", "running")
     ]
-    late = f"{counts['oldestDueSeconds']:.0f} s"
     return [
         *states,
         ("ended in the last hour", str(counts["endedLastHour"]), "/dashboard/tasks"),
         ("deliveries due", str(counts["deliveriesDue"]), "/dashboard/deliveries?status=pending"),
-        ("the oldest of them", late, "/dashboard/deliveries?status=pending"),
+        (
+            "the oldest of them",
+            span(counts["oldestDueSeconds"]),
+            "/dashboard/deliveries?status=pending",
+        ),
         ("launchers", str(counts["launchersLive"]), "/dashboard/launchers"),
     ]
