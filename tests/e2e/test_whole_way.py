@@ -4,13 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo.git import git
+from gateway.demo.sample import SLUG
 from tests.e2e.installation import installation
 from tests.e2e.settled import settle
 
 pytestmark = pytest.mark.timeout(600)
 
 
-async def test_a_task_ends_with_a_pull_request_a_callback_and_nothing_left(tmp_path: Path) -> None:
+async def test_a_task_ends_with_a_pull_request_a_callback_and_nothing_left_and_goes_on(
+    tmp_path: Path,
+) -> None:
     async with installation(tmp_path) as it:
         task = await it.frontend.create()
         shown = await task.until_over()
@@ -24,3 +28,14 @@ async def test_a_task_ends_with_a_pull_request_a_callback_and_nothing_left(tmp_p
         receipts = read.json()
         assert receipts["verified"] is True
         assert [one["status"] for one in receipts["data"]] == ["passed"]
+        first = shown["commitSha"]
+        task = await it.frontend.create(
+            repoUrl=None, continueOf=shown["id"], prompt="Now add a note."
+        )
+        again = await task.until_over()
+        await settle(it, task)
+        assert (again["status"], again["branchName"]) == ("completed", shown["branchName"])
+        assert again["prUrl"] == pull.html_url
+        assert it.world.pulls(shown["branchName"]) == [it.world.github.pulls(SLUG)[-1]]
+        assert again["commitSha"] == it.world.pushed(shown["branchName"]) != first
+        git("merge-base", "--is-ancestor", first, again["commitSha"], folder=it.world.sample.bare)
