@@ -24,6 +24,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.operations.gauges import Gauges
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
+from gateway.loops.bulk import BulkRunner
 from gateway.loops.checkpoint import Checkpointer
 from gateway.loops.deliveries.admission import PARALLEL, Limits
 from gateway.loops.deliveries.attempt import AttemptRunner
@@ -246,6 +247,7 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
         Replayer(reads.endpoints, patiently),
         KeyUseRecorder(lambda: parts.keys.uses, patiently),
         LagMeter(parts.metrics.count_lag),
+        BulkRunner(reads, patiently),
     )
 
 

@@ -241,6 +241,8 @@ def _topics(unit: UnitOfWork, now: int) -> set[str]:
     moments = [task.due_at for task in tasks]
     moments += [job.lease_expires_at for job in jobs]
     moments += [realm.due_at for realm in unit.realms.changes]
+    if any(bulk.is_new for bulk in unit.bulk_actions.changes):
+        topics.add("bulk")
     if min(filter(None, moments), default=now + SOON) < now + SOON:
         topics.add("due")
     return topics

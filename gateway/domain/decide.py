@@ -23,13 +23,20 @@ from gateway.domain.launching.reports import (
     trying,
 )
 from gateway.domain.launching.sweep_findings import sweep_now
-from gateway.domain.operations import key_changes, key_commands
+from gateway.domain.operations import bulk, bulk_steps, key_changes, key_commands
 from gateway.domain.sources import message
 from gateway.domain.sources.follow_up import follow_up
 from gateway.domain.sources.receive import pull_request_closed, sandbox_changed
 from gateway.domain.sources.workspace_request import answer_workspace, open_workspace
 from gateway.domain.tasks.due_clocks import lease_due, pulse, task_due
-from gateway.domain.tasks.requests import cancel, create, release_sandbox, retry
+from gateway.domain.tasks.purge import purge
+from gateway.domain.tasks.requests import (
+    cancel,
+    create,
+    destroy_sandboxes,
+    release_sandbox,
+    retry,
+)
 from gateway.domain.tasks.retention import prune
 
 _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
@@ -39,6 +46,8 @@ _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     commands.CancelTask: cancel,
     commands.RetryTask: retry,
     commands.ReleaseSandbox: release_sandbox,
+    commands.DestroySandboxes: destroy_sandboxes,
+    commands.PurgeTask: purge,
     commands.ReportAgentEvent: handle_agent_event,
     message.SandboxNotice: sandbox_changed,
     message.FollowUpNotice: follow_up,
@@ -59,6 +68,9 @@ _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     commands.Pulse: pulse,
     commands.Prune: prune,
     commands.SweepNow: sweep_now,
+    bulk.StartBulk: bulk_steps.start,
+    bulk.AdvanceBulk: bulk_steps.advance,
+    bulk.AbortBulk: bulk_steps.abort,
     endpoint_commands.CreateEndpoint: endpoint_changes.create,
     endpoint_commands.UpdateEndpoint: endpoint_changes.update,
     endpoint_commands.DeleteEndpoint: endpoint_changes.delete,

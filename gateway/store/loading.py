@@ -28,6 +28,8 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
     claims: tuple[Claim, ...]
     realms: frozenset[RealmKey]
     exits: tuple[ReportEnded, ...]
+    bulk_actions: tuple[str, ...]
+    purges: tuple[str, ...]
     workspaces: tuple[WorkspaceKey, ...]
     notices: tuple[SandboxNotice | AboutPullRequest, ...]
     api_keys: bool
@@ -51,6 +53,8 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
             claims=tuple(need.claim for need in needs if need.claim is not None),
             realms=frozenset(need.realm for need in needs if need.realm is not None),
             exits=tuple(need.exits for need in needs if need.exits is not None),
+            bulk_actions=tuple(key for need in needs for key in need.bulk_actions),
+            purges=tuple(key for need in needs for key in need.purges),
             workspaces=tuple(key for need in needs for key in need.workspaces),
             notices=tuple(need.notice for need in needs if need.notice is not None),
             api_keys=any(need.api_keys for need in needs),

@@ -17,6 +17,7 @@ from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep
 from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.operations.audit_log import AuditEntry
+from gateway.domain.operations.bulk import BulkAction
 from gateway.domain.operations.gauges import Gauges
 from gateway.domain.operations.history import History
 from gateway.domain.operations.status import StatusFacts
@@ -79,6 +80,10 @@ class TaskReads(Protocol):
 
     async def page(self, wanted: TaskFilter, *, before: str = NEWEST, limit: int) -> TaskPage:
         """The newest tasks that match and are older than the id `before`."""
+
+    async def ids(self, wanted: TaskFilter, *, most: int) -> list[str] | None:
+        """The ids of all tasks that match, newest first; None if more than `most` match, or too
+        many would have to be looked at."""
 
     async def attempts(self, task_id: str) -> list[Attempt]:
         """Its attempts, oldest first; the first has a row from its first claim, or its end, on."""
@@ -250,6 +255,21 @@ class MessageReads(Protocol):
         """The secrets that sign the messages of each owner now; the newest first."""
 
 
+class BulkReads(Protocol):
+    """Bulk actions."""
+
+    async def bulk_action(self, bulk_id: str) -> BulkAction | None:
+        """A bulk action with its progress."""
+
+    async def running_bulk_actions(self) -> Sequence[BulkAction]:
+        """The actions that are not over, the oldest first."""
+
+    async def bulk_actions_before(
+        self, project: str | None, before: str, limit: int
+    ) -> list[BulkAction]:
+        """Actions with an id before this one, newest first; of all projects for None."""
+
+
 class DueReads(Protocol):
     """Reads of the reconciler."""
 
@@ -332,6 +352,7 @@ class Reads(
     DeliveryReads,
     OutboxReads,
     MessageReads,
+    BulkReads,
     DueReads,
     RetentionReads,
     OperationReads,

@@ -42,6 +42,11 @@ class TaskFilter(Frozen, frozen=True, kw_only=True):
     flag: str | None = None
     """A flag's code, or `ANY_FLAG`."""
     error_code: str | None = None
+    provider: str | None = None
+    """The one that its sandbox is at, or that it names."""
+    snapshot: str | None = None
+    launcher_id: str | None = None
+    """The launcher that took its current attempt last."""
     repo_url: str | None = None
     metadata: tuple[tuple[str, str], ...] = ()
     created_after: int | None = None

@@ -14,6 +14,7 @@ from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.operations.bulk import MOST_TASKS
 from gateway.metrics.registry import Metrics
 from gateway.metrics.stats import GatewayStats
 from gateway.notifier import Notifier
@@ -86,6 +87,8 @@ class Context:
     """Messages of GitHub that become tasks: `comment`, `review`, `check`."""
     follow_up_limit: int = 10
     """Of one pull request."""
+    bulk_limit: int = MOST_TASKS
+    """Tasks of one bulk action."""
     snapshot: str = ""
     allowed_repos: tuple[str, ...] = ()
     allow_file_repos: bool = False

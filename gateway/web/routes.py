@@ -5,6 +5,7 @@ from typing import Final
 from starlette.routing import Route
 
 from gateway.web.agents import agent, capability_url, github_token
+from gateway.web.dashboard import bulk as bulk_pages
 from gateway.web.dashboard import deliveries as delivery_pages
 from gateway.web.dashboard import endpoints as endpoint_pages
 from gateway.web.dashboard import feed, login, now
@@ -19,7 +20,7 @@ from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, repl
 from gateway.web.http.handler import Handler
 from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, protocol, sweeps, token_requests
-from gateway.web.operations import audit, docs_pages, health, keys, reconcile, status
+from gateway.web.operations import audit, bulk, docs_pages, health, keys, reconcile, status
 from gateway.web.sources import daytona, github, workspace
 from gateway.web.tasks import events, explain, lists, receipts, results, tasks
 
@@ -50,6 +51,7 @@ ROUTES = [
     _route(
         "POST", "/v1/tasks/{task_id}/attempts/{attempt}/release", tasks.release, "tasks.release"
     ),
+    _route("POST", "/v1/tasks/{task_id}/purge", tasks.purge, "tasks.purge"),
     _route("GET", "/v1/tasks/{task_id}/events", events.of_task, "events.of_task"),
     _route("GET", "/v1/tasks/{task_id}/logs", results.logs, "results.logs"),
     _route("GET", "/v1/tasks/{task_id}/patch", results.patch, "results.patch"),
@@ -110,6 +112,10 @@ ROUTES = [
     _route("GET", "/v1/keys", keys.page, "keys.page"),
     _route("POST", "/v1/keys/{key_id}/revoke", keys.revoke, "keys.revoke"),
     _route("GET", "/v1/audit", audit.page, "audit.page"),
+    _route("POST", "/v1/bulk", bulk.start, "bulk.start"),
+    _route("GET", "/v1/bulk", bulk.page, "bulk.page"),
+    _route("GET", "/v1/bulk/{bulk_id}", bulk.show, "bulk.show"),
+    _route("POST", "/v1/bulk/{bulk_id}/abort", bulk.abort, "bulk.abort"),
     _route("GET", "/v1/status", status.show, "status.show"),
     _route("GET", "/v1/reconcile", reconcile.show, "reconcile.show"),
     _route("GET", "/healthz", health.healthz, "operations.healthz"),
@@ -132,7 +138,13 @@ DASHBOARD: Final = [
     _shown("/tasks/{task_id}", task_page.show),
     _shown("/tasks/{task_id}/cancel", task_page.cancel),
     _shown("/tasks/{task_id}/retry", task_page.retry),
+    _shown("/tasks/{task_id}/purge", task_page.purge),
     _shown("/tasks/{task_id}/attempts/{attempt}/release", task_page.release),
+    _shown("/bulk", bulk_pages.index),
+    _shown("/bulk", bulk_pages.start),
+    _shown("/bulk/preview", bulk_pages.preview),
+    _shown("/bulk/{bulk_id}", bulk_pages.show),
+    _shown("/bulk/{bulk_id}/abort", bulk_pages.abort),
     _shown("/launchers", launcher_pages.show),
     _shown("/sweeps", launcher_pages.sweep),
     _shown("/endpoints", endpoint_pages.index),

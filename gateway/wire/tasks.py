@@ -70,6 +70,13 @@ class Release(Request, frozen=True, kw_only=True):
     """The evidence; stored in the event."""
 
 
+class Purge(Request, frozen=True, kw_only=True):
+    """`POST …/purge`: removes the contents of an ended task."""
+
+    reason: Annotated[WithoutNul, msgspec.Meta(min_length=1, max_length=2_000)]
+    """Stored in the event."""
+
+
 class AgentSpec(Request, frozen=True, kw_only=True):
     """The agent and its limits."""
 
@@ -230,6 +237,8 @@ class TaskView(Reply, frozen=True, kw_only=True):
     started_at: Moment | None
     finished_at: Moment | None
     updated_at: Moment
+    purged_at: Moment | None
+    """From then on there is no prompt, env, log, patch or body of it."""
     next_deadline: DeadlineView | None
     task_seq: int
     metadata: dict[str, str]

@@ -75,6 +75,7 @@ def _view(task: NewTask, now: int) -> TaskView:
         started_at=None,
         finished_at=None,
         updated_at=created_at,
+        purged_at=None,
         next_deadline=DeadlineView(
             at=rfc3339(now + task.timeouts.queue_seconds * 1000), what="queue"
         ),

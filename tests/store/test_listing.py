@@ -15,8 +15,10 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import (
+    Attempt,
     Clocks,
     Flag,
+    Sandbox,
     Status,
     Task,
     TaskError,
@@ -29,6 +31,7 @@ from gateway.store.sqlite.task_list import Listing
 
 START: Final = 1_790_000_000_000
 COUNT: Final = 120
+LAUNCHERS: Final = ("l-1", "l-2")
 Page = Callable[..., Awaitable[TaskPage]]
 REPOS: Final = ("https://github.com/acme/widgets", "https://github.com/acme/gears")
 
@@ -38,6 +41,7 @@ def made(number: int, rolls: random.Random) -> tuple[Task, Spec]:
     created_at = START + number * 1_000
     project = rolls.choice(["acme", "default"])
     status = rolls.choice(list(Status))
+    sandbox = Sandbox(name=f"s-{number}", provider=rolls.choice(["local", "docker"]))
     error = TaskError(stage="agent", code=rolls.choice(["boom", "agent_silent"]), message="…")
     flags = [Flag(code=code, since=1) for code in ("silent", "unreachable") if rolls.random() < 0.3]
     task = Task(
@@ -50,6 +54,9 @@ def made(number: int, rolls: random.Random) -> tuple[Task, Spec]:
         created_at=created_at,
         updated_at=created_at,
         timeouts=Timeouts(),
+        snapshot=rolls.choice(["s1", "s2"]),
+        provider=rolls.choice([None, "docker"]),
+        sandbox=rolls.choice([None, sandbox]),
         error=error if status is Status.FAILED else None,
         flags=tuple(flags),
         clocks=Clocks() if status.is_terminal else Clocks(queue=1),
@@ -81,6 +88,7 @@ async def store(tmp_path: Path, tasks: dict[str, tuple[Task, Spec]]) -> AsyncIte
             view.tasks.create(task)
             view.events.put(_birth(task, spec))
             view.metadata.append((task.id, spec.metadata))
+            view.attempts.put(_attempt(task))
         async with opened.transaction() as batch:
             await batch.write(view)
         yield opened
@@ -90,6 +98,16 @@ async def store(tmp_path: Path, tasks: dict[str, tuple[Task, Spec]]) -> AsyncIte
 async def reader(tmp_path: Path, store: SQLiteStore) -> AsyncIterator[aiosqlite.Connection]:
     async with aiosqlite.connect(tmp_path / "slipgate.db") as connection:
         yield connection
+
+
+def _attempt(task: Task) -> Attempt:
+    launcher = _launcher(task)
+    return Attempt(task_id=task.id, number=1, key_id="k1", opened_at=1, launcher_id=launcher)
+
+
+def _launcher(task: Task) -> str:
+    """The one that took it."""
+    return LAUNCHERS[ord(task.id[-1]) % 2]
 
 
 def _birth(task: Task, spec: Spec) -> Event:
@@ -114,6 +132,9 @@ def _matches(wanted: TaskFilter, task: Task, spec: Spec) -> bool:
             wanted.flag is None or wanted.flag in flags or (wanted.flag == "any" and flags),
             wanted.error_code in {None, task.error.code if task.error else ""},
             wanted.repo_url in {None, spec.repo_url},
+            wanted.provider in {None, task.sandbox.provider if task.sandbox else task.provider},
+            wanted.snapshot in {None, task.snapshot},
+            wanted.launcher_id in {None, _launcher(task)},
             all(spec.metadata.get(key) == value for key, value in wanted.metadata),
             wanted.created_after is None or task.created_at > wanted.created_after,
             wanted.created_before is None or task.created_at < wanted.created_before,
@@ -129,6 +150,9 @@ SINGLE_FILTERS: Final = {
     "a flag that is not the first": TaskFilter(flag="silent"),
     "an error code": TaskFilter(error_code="boom"),
     "a repository": TaskFilter(repo_url=REPOS[0]),
+    "a provider": TaskFilter(provider="docker"),
+    "a snapshot": TaskFilter(snapshot="s1"),
+    "a launcher": TaskFilter(launcher_id="l-1"),
     "metadata of odd characters": TaskFilter(metadata=(("a.b", "ü \"'"),)),
     "two metadata": TaskFilter(metadata=(("user", "1"), ("a.b", "1"))),
     "after a moment": TaskFilter(created_after=START + 50_000),
@@ -146,6 +170,9 @@ def _mixed_filters() -> Iterator[TaskFilter]:
             flag=rolls.choice([None, None, "any", "silent"]),
             error_code=rolls.choice([None, None, "boom"]),
             repo_url=rolls.choice([None, *REPOS]),
+            provider=rolls.choice([None, None, "local"]),
+            snapshot=rolls.choice([None, None, "s2"]),
+            launcher_id=rolls.choice([None, None, "l-2"]),
             metadata=rolls.choice([(), (("user", "1"),), (("user", "1"), ("a.b", "1"))]),
             created_after=rolls.choice([None, START + rolls.randrange(COUNT) * 1_000]),
             created_before=rolls.choice([None, START + rolls.randrange(COUNT) * 1_000]),
@@ -169,6 +196,25 @@ async def test_pages_of_any_filters_are_the_list_without_gap_or_repetition(
     for wanted in _mixed_filters():
         expected = sorted((key for key, pair in tasks.items() if _matches(wanted, *pair)))
         assert await _listed(store.reads.page, wanted, limit) == expected[::-1]
+
+
+async def test_a_selection_has_all_ids_that_match_newest_first(
+    store: SQLiteStore, tasks: dict[str, tuple[Task, Spec]]
+) -> None:
+    for wanted in _mixed_filters():
+        expected = sorted((key for key, pair in tasks.items() if _matches(wanted, *pair)))
+        assert await store.reads.ids(wanted, most=COUNT) == expected[::-1]
+
+
+@pytest.mark.parametrize(
+    ("most", "budget", "is_whole"),
+    [(COUNT, 1_000, True), (COUNT - 1, 1_000, False), (COUNT, 0, False)],
+)
+async def test_a_selection_of_too_many_is_none(
+    reader: aiosqlite.Connection, most: int, budget: int, is_whole: bool
+) -> None:
+    found = await Listing(reader.execute_fetchall).ids(TaskFilter(), most=most, budget=budget)
+    assert (found is not None) is is_whole
 
 
 async def test_a_search_ends_when_its_work_is_done_and_goes_on_at_the_next_request(

@@ -15,6 +15,7 @@ import pytest
 from gateway.store.sqlite import (
     api_keys,
     audit_log,
+    bulk,
     claims,
     clocks,
     deliveries,
@@ -25,6 +26,7 @@ from gateway.store.sqlite import (
     launching,
     operations,
     pruning,
+    purging,
     replays,
     sources,
     status,
@@ -38,6 +40,8 @@ STATEMENTS: Final = {
     name: text
     for home in (
         tasks,
+        bulk,
+        purging,
         claims,
         clocks,
         replays,

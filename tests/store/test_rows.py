@@ -20,6 +20,7 @@ COLUMNS: dict[str, Columns[Any]] = {
     "events": rows.EVENT,
     "endpoints": rows.ENDPOINT,
     "replays": rows.REPLAY,
+    "bulk_actions": rows.BULK_ACTION,
     "subscriptions": rows.SUBSCRIPTION,
     "signing_secrets": rows.SIGNING_SECRET,
     "deliveries": rows.DELIVERY_STATE,

@@ -6,12 +6,12 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 import msgspec
@@ -24,6 +24,7 @@ from gateway.ledger import wall_clock
 from gateway.settings import read_settings
 from gateway.store.sqlite.admin.operator import open_operator
 from gateway.store.sqlite.store import BUSY_MS
+from gateway.web.http.middleware import Application
 from gateway.wire.signing import secret_bytes, sign
 from tests.databases import new_database
 from tests.web.contract import Contract
@@ -142,6 +143,15 @@ class GatewayHarness:
         """A launcher's report on its job."""
         body = {"leaseToken": job["leaseToken"], **fields}
         return await self.post(f"/v1/launcher/jobs/{job['id']}/{verb}", body, scope=scope)
+
+    @contextmanager
+    def limited_bulk(self, most: int) -> Iterator[None]:
+        """A gateway whose bulk actions have at most so many tasks."""
+        app = cast("Application", self.app)
+        before = app.context
+        app.context = replace(before, bulk_limit=most)
+        yield
+        app.context = before
 
     async def try_sandbox(self, job: Json) -> httpx.Response:
         """Says `trying`."""

@@ -63,6 +63,7 @@ async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
         await _offend_frontends(gateway)
         await _offend_agents(gateway)
         await _offend_launchers(gateway)
+        await _act_in_bulk(gateway, tmp_path)
         await _serve(gateway)
         await _offend_all(gateway)
     seen = gateway.contract.seen | await _seen_without_services(tmp_path / "without")
@@ -393,6 +394,42 @@ async def _offend_launchers(gateway: GatewayHarness) -> None:
         await gateway.report({"id": "job_ghost", "leaseToken": "x"}, verb, **fields)
 
 
+async def _act_in_bulk(gateway: GatewayHarness, folder: Path) -> None:
+    """Bulk actions, and a purge with all that is refused after it."""
+    job, agent = await _launched(gateway, keepSandbox=True, metadata={"bulk": "1"})
+    path, reason = f"/v1/tasks/{job['taskId']}", {"reason": "x"}
+    body: Json = {"action": "destroy", "filter": {"metadata": {"bulk": "1"}}, **reason}
+    await gateway.post(f"{path}/purge", reason, "ops")
+    await agent.emit("task.completed", "m1", summary="ok")
+    await gateway.post(f"{path}/purge", reason, "ops")
+    begun = await gateway.post("/v1/bulk", body, idempotency_key="b1")
+    shown = f"/v1/bulk/{begun.json()['id']}"
+    await gateway.post("/v1/bulk", body | {"reason": "y"}, idempotency_key="b1")
+    await gateway.post("/v1/bulk", body, idempotency_key="k" * 256)
+    await gateway.post("/v1/bulk", body | {"dryRun": True})
+    with gateway.limited_bulk(0):
+        await gateway.post("/v1/bulk", body)
+    async with asyncio.timeout(60):
+        while (await gateway.get(shown)).json()["status"] == "running":
+            pass
+    await gateway.post(f"{shown}/abort")
+    await beside(folder, "UPDATE bulk_actions SET status = 'aborted'")
+    await gateway.post(f"{shown}/abort")
+    for query in ("", "?cursor=x", "?limit=0"):
+        await gateway.get(f"/v1/bulk{query}")
+    jobs = await gateway.claim(capacity=0)
+    (destroy,) = [one for one in jobs if one.get("taskId") == job["taskId"]]
+    await gateway.report(destroy, "done", sandbox=sandbox_of(destroy, "destroyed"))
+    await gateway.post(f"{path}/purge", reason, "ops")
+    for read in ("logs", "patch", "receipts", "trajectory"):
+        await gateway.get(f"{path}/{read}")
+    await gateway.post(f"{path}/retry")
+    await gateway.post("/v1/tasks", {"prompt": "x", "continueOf": job["taskId"]})
+    await gateway.post(f"/v1/tasks/{NOBODY}/purge", reason, "ops")
+    for verb in ("", "/abort"):
+        await gateway.send("POST" if verb else "GET", f"/v1/bulk/bulk_0{verb}")
+
+
 async def _serve(gateway: GatewayHarness) -> None:
     """Daytona and GitHub, in all the ways they call."""
     github, daytona = services.GitHub(http=gateway.http), services.Daytona(http=gateway.http)
@@ -427,6 +464,7 @@ async def _offend_all(gateway: GatewayHarness) -> None:
     named |= {"workspaceId": job["taskId"], "requestId": "tok_0"}
     named |= {"keyId": "key_none"}
     named |= {"endpointId": "ep_0", "deliveryId": "dlv_0-1", "replayId": "rpl_0", "page": "none"}
+    named |= {"bulkId": "bulk_0"}
     signed = agent.headers(b"", "s1")
     for method, path, operation in _operations():
         url = shown_path(path).format(**named)

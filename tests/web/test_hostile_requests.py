@@ -64,6 +64,7 @@ class Target:
             "delivery_id": "dlv_0-1",
             "key_id": "key_none",
             "replay_id": "rpl_0",
+            "bulk_id": "bulk_0",
             "request_id": "tok_0",
             "page": "reference",
             "token": token,

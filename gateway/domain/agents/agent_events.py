@@ -95,7 +95,9 @@ def _record_late(
 ) -> None:
     event = replace(_event(change, command), applied=False, reason=late.code)
     fact = event.fact
-    if command.piece is not None:
+    if change.task.purged_at is not None:
+        change.put_attempt(replace(attempt, refused=attempt.refused + 1))
+    elif command.piece is not None:
         if fits_limit(attempt, event, command.piece):
             save_piece(change, attempt, event, command.piece)
     elif isinstance(fact, Ended) and fact.patch and not attempt.has_final_patch:

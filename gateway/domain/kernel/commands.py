@@ -80,11 +80,20 @@ class OpenWorkspace(Command, frozen=True, kw_only=True):
         return structs.replace(self.creation.needs, workspaces=keys)
 
 
+class Cause(Frozen, frozen=True, kw_only=True):
+    """The reason of a change; its event and the audit log keep it."""
+
+    reason: str
+    bulk_id: str | None = None
+    """The bulk action that the change is a part of."""
+
+
 class CancelTask(TaskCommand, frozen=True, kw_only=True):
     """`POST …/cancel`; `project` None is ops, who may access every project."""
 
     project: str | None
     idempotency: Idempotency | None = None
+    cause: Cause | None = None
 
     @property
     def needs(self) -> ReadSet:
@@ -96,6 +105,23 @@ class RetryTask(CancelTask, frozen=True, kw_only=True):
 
     not_before: int | None = None
     """Earliest time at which a launcher may claim it (milliseconds)."""
+
+
+class DestroySandboxes(TaskCommand, frozen=True, kw_only=True):
+    """The sandboxes of an ended task go now, also one that is kept."""
+
+    project: str | None
+    cause: Cause
+
+
+class PurgeTask(TaskCommand, frozen=True, kw_only=True):
+    """`POST …/purge`."""
+
+    cause: Cause
+
+    @property
+    def needs(self) -> ReadSet:
+        return ReadSet(tasks=(self.task_id,), purges=(self.task_id,))
 
 
 class AnswerWorkspace(TaskCommand, frozen=True, kw_only=True):

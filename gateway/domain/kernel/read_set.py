@@ -45,6 +45,10 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """A realm that may be missing or is live again, with the tasks that it concerns."""
     exits: "ReportEnded | None" = None
     """Sandboxes that may be alive, with their tasks and realms, and the launcher that reports."""
+    bulk_actions: tuple[str, ...] = ()
+    """Bulk actions, with the tasks of their next page."""
+    purges: tuple[str, ...] = ()
+    """Tasks, with those of their events that may hold a text."""
     workspaces: tuple[WorkspaceKey, ...] = ()
     """Workspaces, with their tasks."""
     notice: "SandboxNotice | AboutPullRequest | None" = None

@@ -22,6 +22,7 @@ from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, first_call
 from gateway.domain.operations.api_key import ApiKeys
 from gateway.domain.operations.audit_log import AuditLog
+from gateway.domain.operations.bulk import BulkActions
 from gateway.domain.sources.message import Seen
 from gateway.domain.sources.workspace import Workspace, WorkspaceKey
 from gateway.domain.tasks.concurrency_keys import ConcurrencyKeys
@@ -74,7 +75,7 @@ class Pruning(Frozen, frozen=True, kw_only=True):
     before: int
     """First answers, calls of launchers and secrets that expired from before that go."""
     long_before: int
-    """Replays that were done, and concurrency keys that were freed, before that go."""
+    """Replays and bulk actions that ended, and concurrency keys that were freed, before that go."""
     ended_before: int
     """Events about endpoints, and entries of the audit log, from before that go."""
     erased: list[str]
@@ -222,6 +223,23 @@ class Claims:
         return bool(self.changed)
 
 
+@dataclass
+class Purges:
+    """Tasks whose contents go."""
+
+    events: dict[str, list[Event]] = field(default_factory=dict)
+    """The events of a task that may hold a text; those that are nothing else are not loaded."""
+    purged: list[str] = field(default_factory=list)
+    """Tasks whose logs, patches, `env` and bodies go."""
+    rewritten: list[Event] = field(default_factory=list)
+    """Events without the texts that they had."""
+
+    @property
+    def is_changed(self) -> bool:
+        """True if a task is purged."""
+        return bool(self.purged)
+
+
 class Messages(Rows[tuple[str, str], Seen]):
     """Messages of Daytona and GitHub by source and id, and what they are about."""
 
@@ -291,6 +309,8 @@ class UnitOfWork:
     api_keys: ApiKeys = field(default_factory=ApiKeys)
     audit: AuditLog = field(default_factory=AuditLog)
     pulse: Pulse = field(default_factory=Pulse)
+    bulk_actions: BulkActions = field(default_factory=BulkActions)
+    purges: Purges = field(default_factory=Purges)
     retention: Added[Pruning] = field(default_factory=Added)
 
     def __post_init__(self) -> None:

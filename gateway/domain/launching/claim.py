@@ -129,7 +129,8 @@ def _is_reachable(unit: UnitOfWork, task: Task, command: Claim) -> bool:
 def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> ClaimedJob:
     change = TaskChange(unit, task, now)
     attempt = change.attempt or opened(change)
-    attempt = replace(attempt, claimed_at=attempt.claimed_at or now)
+    claimed_at = attempt.claimed_at or now
+    attempt = replace(attempt, claimed_at=claimed_at, launcher_id=command.launcher_id)
     if task.status is Status.QUEUED:
         # An outage may have moved the clock beyond the time left by the rule.
         left = max(queue_left(change), (task.clocks.queue or now) - now, 0)

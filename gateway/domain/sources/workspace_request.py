@@ -7,6 +7,7 @@ from gateway.domain.kernel.answers import Accepted, TaskReply
 from gateway.domain.kernel.commands import AnswerWorkspace, OpenWorkspace, RetryTask
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import TaskSecrets, UnitOfWork
+from gateway.domain.tasks.purge import check_kept
 from gateway.domain.tasks.requests import create, retry
 from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
@@ -54,6 +55,7 @@ def _opened(unit: UnitOfWork, command: OpenWorkspace, now: int) -> Task:
         )
     if command.renewal is None or not task.status.is_terminal or task.status is Status.COMPLETED:
         return task
+    check_kept(task)
     unit.secrets.renewed.append(TaskSecrets(task_id=task.id, env=command.renewal))
     unit.secrets.erased.discard(task.id)
     _reschedule_callbacks(unit, task, None)

@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.tasks.purge import check_kept
 from gateway.domain.tasks.spec import Continuation, FollowUpKind, Spec
 from gateway.domain.tasks.task import Task
 
@@ -51,6 +52,7 @@ def check_ended(unit: UnitOfWork, spec: Spec) -> None:
             f"`continueOf` names a task that is {task.status}.",
             hint="Wait for its end, or cancel it first.",
         )
+    check_kept(task)
 
 
 def _part(text: str) -> str:

@@ -100,11 +100,22 @@ class Ended(Reported, frozen=True, kw_only=True):
     """A `LaunchReport`, if a launch failed; raw, because an agent may send anything here."""
 
 
-class CancelRequested(Document, frozen=True, kw_only=True):
-    """A cancel was requested; the next answer to the agent contains it."""
+class Requested(Document, frozen=True, kw_only=True):
+    """A change that somebody asked for."""
 
     by: str | None = None
-    """`ops`, or None for the project's own frontend."""
+    """`key:<id>` of one who gave a reason, or `ops`; None for the project's own frontend."""
+    reason: str | None = None
+    bulk_id: str | None = None
+    """The bulk action that it is a part of."""
+
+
+class CancelRequested(Requested, frozen=True, kw_only=True):
+    """A cancel was requested; the next answer to the agent contains it."""
+
+
+class Purged(Requested, frozen=True, kw_only=True):
+    """The prompt, `env`, log, patch and bodies of the task are gone."""
 
 
 class Retried(Reported, frozen=True, kw_only=True):
@@ -117,6 +128,10 @@ class Retried(Reported, frozen=True, kw_only=True):
     """A `LaunchReport`, if a launch failed; raw, because an agent may send anything here."""
     word: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     """The data of the agent's own final event, if there was one."""
+    by: str | None = None
+    """As in `Requested`, like the two that follow; all are None for an automatic retry."""
+    reason: str | None = None
+    bulk_id: str | None = None
 
 
 class FlagSet(Document, frozen=True, kw_only=True):
@@ -192,6 +207,7 @@ FACTS: Final[dict[str, type[Document]]] = {
     "task.recovered": FlagCleared,
     "task.pr_merged": PullRequestClosed,
     "task.pr_closed": PullRequestClosed,
+    "task.purged": Purged,
     "sandbox.trying": Trying,
     "sandbox.created": SandboxReported,
     "sandbox.state": SandboxReported,

@@ -68,8 +68,9 @@ def block_claim(change: TaskChange) -> None:
         change.raise_flag("cleanup_pending", f"the sandbox of attempt {number} is being destroyed")
 
 
-def destroy(change: TaskChange, attempt: Attempt, *, at: int) -> None:
-    """Opens a job that destroys the sandbox at this time (milliseconds) or later."""
+def destroy(change: TaskChange, attempt: Attempt, *, at: int, reason: str | None = None) -> None:
+    """Opens a job that destroys the sandbox at this time (milliseconds) or later; `reason` is that
+    of a person."""
     change.open_job("destroy", attempt, not_before=at)
     watched = change.task.clocks.cleanup or at + UNCONFIRMED_AFTER
     change.schedule(cleanup=min(watched, at + UNCONFIRMED_AFTER))
@@ -77,7 +78,9 @@ def destroy(change: TaskChange, attempt: Attempt, *, at: int) -> None:
     if sandbox is not None and sandbox.state != "destroying" and at <= change.now:
         going = replace(sandbox, state="destroying")
         change.put_attempt(replace(change.attempt_of(attempt.number) or attempt, sandbox=going))
-        change.emit("sandbox.state", SandboxReported(sandbox=going), attempt=attempt.number)
+        fact = SandboxReported(sandbox=going, reason=reason)
+        source = "gateway" if reason is None else "api"
+        change.emit("sandbox.state", fact, attempt=attempt.number, source=source)
 
 
 def confirm_gone(

@@ -19,6 +19,7 @@ from gateway.domain.tasks.event import (
     Launching,
     Progress,
     PullRequest,
+    Purged,
     Reported,
     Retried,
     SandboxReported,
@@ -26,9 +27,11 @@ from gateway.domain.tasks.event import (
     UsageTotals,
 )
 from gateway.domain.tasks.spec import Document, Spec
-from gateway.domain.tasks.task import Flag, Status, Task, Timeouts, Usage
+from gateway.domain.tasks.task import Flag, Status, Task, TaskError, Timeouts, Usage
 
 ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
+PURGED: Final = "(purged)"
+"""In the place of a text that is gone."""
 LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "realm_missing"})
 """Flags about a sandbox, which may outlive the attempt; the others end with it."""
 
@@ -153,6 +156,15 @@ def _retry(task: Task, _event: Event, fact: Retried) -> Task:
     )
 
 
+def without_message(error: TaskError | None) -> TaskError | None:
+    return None if error is None else replace(error, message=PURGED)
+
+
+def _purge(task: Task, event: Event, _fact: Purged) -> Task:
+    error = without_message(task.error)
+    return replace(task, message=None, error=error, warnings=(), purged_at=event.at)
+
+
 def _sandbox(task: Task, event: Event, fact: Trying | SandboxReported) -> Task:
     return replace(task, sandbox=fact.sandbox) if event.attempt == task.attempt else task
 
@@ -168,6 +180,7 @@ _RULES: Final[dict[type, Callable[[Task, Event, Any], Task]]] = {
     Retried: _retry,
     FlagSet: _flag,
     FlagCleared: _flag,
+    Purged: _purge,
     Trying: _sandbox,
     SandboxReported: _sandbox,
 }

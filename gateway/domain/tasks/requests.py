@@ -1,15 +1,23 @@
-"""Requests about a task: create, cancel, retry, release its sandbox."""
+"""Requests about a task: create, cancel, retry, release or destroy its sandbox."""
 
 from msgspec.structs import replace
 
 from gateway.domain.kernel.answers import TaskReply
-from gateway.domain.kernel.commands import CancelTask, CreateTask, ReleaseSandbox, RetryTask
+from gateway.domain.kernel.commands import (
+    CancelTask,
+    Cause,
+    CreateTask,
+    DestroySandboxes,
+    ReleaseSandbox,
+    RetryTask,
+)
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.unit_of_work import TaskSecrets, UnitOfWork
 from gateway.domain.tasks.continuation import check_ended
 from gateway.domain.tasks.event import CancelRequested, Ended, Retried
 from gateway.domain.tasks.finish import confirm_gone, destroy, end, open_next
+from gateway.domain.tasks.purge import check_kept
 from gateway.domain.tasks.queue_clock import watch_launchers
 from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
@@ -49,8 +57,8 @@ def cancel(unit: UnitOfWork, command: CancelTask, now: int) -> TaskReply:
         raise ApiError("already_finished", f"The task has ended: {task.status}.")
     change = TaskChange(unit, task, now)
     if task.cancel_requested_at is None:
-        _request_cancel(change, by=None if command.project else "ops")
-        unit.audit.emit("task.cancelled", task.id, task.project)
+        _request_cancel(change, command)
+        _audit(unit, "task.cancelled", task, command.cause)
     return _answer(unit, command.idempotency, change.save(), now)
 
 
@@ -64,6 +72,7 @@ def retry(unit: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
         raise ApiError(
             "not_finished", f"The task is {task.status}.", hint="Cancel it first, or wait."
         )
+    check_kept(task)
     if task.id in unit.secrets.erased:
         raise ApiError(
             "env_expired",
@@ -71,9 +80,10 @@ def retry(unit: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
             hint="Create a new task with the env it needs.",
         )
     change = TaskChange(unit, task, now)
-    change.emit("task.retried", Retried(attempt=task.attempt + 1), source="api")
+    retried = replace(Retried(attempt=task.attempt + 1), **_cause_fields(command))
+    change.emit("task.retried", retried, source="api")
     open_next(change, not_before=command.not_before)
-    unit.audit.emit("task.retried", task.id, task.project, attempt=task.attempt + 1)
+    _audit(unit, "task.retried", task, command.cause, attempt=task.attempt + 1)
     return _answer(unit, command.idempotency, change.save(), now)
 
 
@@ -106,10 +116,27 @@ def release_sandbox(unit: UnitOfWork, command: ReleaseSandbox, now: int) -> Task
     return TaskReply(task=change.save())
 
 
-def _request_cancel(change: TaskChange, *, by: str | None) -> None:
+def destroy_sandboxes(unit: UnitOfWork, command: DestroySandboxes, now: int) -> TaskReply:
+    """Destroys the sandboxes of an ended task, also one that is kept; none is left: done."""
+    task = _task_of(unit, command)
+    if not task.status.is_terminal:
+        raise ApiError(
+            "not_finished",
+            f"The task is {task.status}.",
+            hint="Cancel it: its sandbox is destroyed at its end.",
+        )
+    change = TaskChange(unit, task, now)
+    for attempt in change.living():
+        destroy(change, attempt, at=now, reason=command.cause.reason)
+        _audit(unit, "sandbox.destroyed", task, command.cause, attempt=attempt.number)
+    return TaskReply(task=change.save())
+
+
+def _request_cancel(change: TaskChange, command: CancelTask) -> None:
     task, attempt, now = change.task, change.attempt, change.now
     tried = attempt is not None and attempt.was_tried
-    change.emit("task.cancel_requested", CancelRequested(by=by), source="api")
+    fields = _cause_fields(command) or {"by": None if command.project else "ops"}
+    change.emit("task.cancel_requested", CancelRequested(**fields), source="api")
     if task.status is Status.QUEUED and not tried:
         end(change, Status.CANCELLED, Ended())
         return
@@ -121,7 +148,22 @@ def _request_cancel(change: TaskChange, *, by: str | None) -> None:
         change.schedule(cancel=None)
 
 
-def _task_of(unit: UnitOfWork, command: CancelTask | ReleaseSandbox) -> Task:
+def _cause_fields(command: CancelTask) -> dict[str, str | None]:
+    """The fields of an event that say who asked for it, and why."""
+    cause = command.cause
+    if cause is None:
+        return {}
+    return {"by": command.actor, "reason": cause.reason, "bulk_id": cause.bulk_id}
+
+
+def _audit(
+    unit: UnitOfWork, action: str, task: Task, cause: Cause | None, *, attempt: int | None = None
+) -> None:
+    reason, bulk_id = (cause.reason, cause.bulk_id) if cause else (None, None)
+    unit.audit.emit(action, task.id, task.project, attempt=attempt, reason=reason, bulk_id=bulk_id)
+
+
+def _task_of(unit: UnitOfWork, command: CancelTask | DestroySandboxes | ReleaseSandbox) -> Task:
     task = unit.tasks.get(command.task_id)
     if task is None or command.project not in {None, task.project}:
         raise ApiError("not_found", "There is no such task.")

@@ -11,7 +11,7 @@ KEPT: Final = 24 * 3_600_000
 """Retention of stored responses, silent launchers and the `env` of ended tasks (milliseconds)."""
 
 KEPT_LONG: Final = 30 * KEPT
-"""Retention of finished replays and of freed concurrency keys (milliseconds)."""
+"""Retention of finished replays and bulk actions, and of freed concurrency keys (milliseconds)."""
 
 
 def prune(unit: UnitOfWork, command: Prune, _now: int) -> Accepted:

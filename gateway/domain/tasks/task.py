@@ -189,6 +189,8 @@ class Task(Frozen, frozen=True, kw_only=True):
     """The pull request that it continues because of a message of GitHub."""
     warnings: tuple[str, ...] = ()
     """Sentences about the result for people; each once."""
+    purged_at: int | None = None
+    """Time at which its prompt, `env`, log, patch and bodies were purged."""
 
     @property
     def flag(self) -> Flag | None:
@@ -266,6 +268,8 @@ class Attempt(Frozen, frozen=True, kw_only=True):
     patch: KeptPatch | None = None
     resumable: bool = False
     """True if its patch is complete and unpublished: the next attempt may continue with it."""
+    launcher_id: str | None = None
+    """The launcher that claimed it last."""
 
     @property
     def provider_realm(self) -> tuple[str, str] | None:

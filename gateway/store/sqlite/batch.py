@@ -18,6 +18,7 @@ from gateway.domain.tasks.task import Frozen
 from gateway.store.loading import BatchReadSet
 from gateway.store.sqlite.api_keys import load_api_keys, write_api_keys
 from gateway.store.sqlite.audit_log import write_audit
+from gateway.store.sqlite.bulk import load_bulk_actions, write_bulk_actions
 from gateway.store.sqlite.claims import UPSERT_HOLDS, load_claims, load_keys, write_claims
 from gateway.store.sqlite.clocks import load_pulse, write_pulse
 from gateway.store.sqlite.deliveries import load_deliveries, write_deliveries
@@ -41,6 +42,7 @@ from gateway.store.sqlite.launching import (
 )
 from gateway.store.sqlite.part import Load, Loading, Write, changes
 from gateway.store.sqlite.pruning import write_retention
+from gateway.store.sqlite.purging import load_purges, write_purges
 from gateway.store.sqlite.rows import ATTEMPT, HOLD, JOB, LAUNCHER, REALM, WORKSPACE, Row
 from gateway.store.sqlite.sources import (
     UPSERT_WORKSPACES,
@@ -74,6 +76,7 @@ SELECTIONS: Final[tuple[Loader, ...]] = (
     ("workspaces", ("workspaces",), load_workspaces),
     ("messages", ("notices",), load_messages),
     ("api_keys", ("api_keys",), load_api_keys),
+    ("bulk_actions", ("bulk_actions",), load_bulk_actions),
 )
 # Keys alone: one after the other, but without a way to the event loop in between.
 KEYED: Final[tuple[Loader, ...]] = (
@@ -84,6 +87,7 @@ KEYED: Final[tuple[Loader, ...]] = (
 # Asked for beside the loaded tasks.
 RELATED: Final[tuple[Loader, ...]] = (
     ("deliveries", ("undelivered",), load_deliveries),
+    ("purges", ("purges",), load_purges),
     ("outbox", ("backlogs", "replays", "deliveries", "secrets_of"), load_outbox),
     ("keys", (), load_keys),
 )
@@ -110,6 +114,8 @@ WRITERS: Final[tuple[tuple[str, Write], ...]] = (
     ("pulse", write_pulse),
     ("api_keys", write_api_keys),
     ("audit", write_audit),
+    ("bulk_actions", write_bulk_actions),
+    ("purges", write_purges),
     ("retention", write_retention),
 )
 

@@ -52,6 +52,14 @@ DELETE_OLD_REPLAYS: Final = """
 DELETE FROM replays WHERE id IN (
     SELECT id FROM replays WHERE finished_at <= :before LIMIT 500)"""
 
+# Whole: few, with at most 2,000 pages each.
+_OLD_BULK_ACTIONS: Final = """
+SELECT id FROM bulk_actions WHERE finished_at <= :before ORDER BY finished_at LIMIT 5"""
+
+DELETE_OLD_BULK_PAGES: Final = f"DELETE FROM bulk_pages WHERE bulk_id IN ({_OLD_BULK_ACTIONS})"
+
+DELETE_OLD_BULK_ACTIONS: Final = f"DELETE FROM bulk_actions WHERE id IN ({_OLD_BULK_ACTIONS})"
+
 DELETE_OLD_SIGNING_SECRETS: Final = """
 DELETE FROM signing_secrets WHERE id IN (
     SELECT id FROM signing_secrets WHERE expires_at <= :before LIMIT 500)"""
@@ -134,7 +142,12 @@ EXPIRED: Final = (
     ERASE_OLD_CALLBACK_SECRETS,
 )
 
-LONG_EXPIRED: Final = (DELETE_OLD_HOLDS, DELETE_OLD_REPLAYS)
+LONG_EXPIRED: Final = (
+    DELETE_OLD_HOLDS,
+    DELETE_OLD_REPLAYS,
+    DELETE_OLD_BULK_PAGES,
+    DELETE_OLD_BULK_ACTIONS,
+)
 
 DELETIONS: Final = (
     RAISE_PRUNED,

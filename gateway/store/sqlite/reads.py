@@ -10,6 +10,7 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.sqlite.api_keys import ApiKeyQueries
 from gateway.store.sqlite.audit_log import AuditQueries
 from gateway.store.sqlite.batch import Batch
+from gateway.store.sqlite.bulk import BulkQueries
 from gateway.store.sqlite.clocks import ClockQueries
 from gateway.store.sqlite.connection import translated
 from gateway.store.sqlite.deliveries import DeliveryQueries
@@ -39,6 +40,7 @@ class SQLiteReads(
     StatusQueries,
     ApiKeyQueries,
     AuditQueries,
+    BulkQueries,
 ):
     """`gateway.store.protocol.Reads` on one connection."""
 

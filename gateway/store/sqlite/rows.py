@@ -16,6 +16,7 @@ from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.realm import Realm
 from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.operations.audit_log import AuditEntry, Detail
+from gateway.domain.operations.bulk import BulkAction, BulkFailure
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.sources.workspace import Workspace
 from gateway.domain.tasks.concurrency_keys import ConcurrencyHold
@@ -56,6 +57,7 @@ _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
     "metadata": msgspec.json.Decoder(dict[str, str]).decode,
     "rate_limit": msgspec.json.Decoder(RateLimit).decode,
     "detail": msgspec.json.Decoder(dict[str, Detail]).decode,
+    "failed_tasks": msgspec.json.Decoder(tuple[BulkFailure, ...]).decode,
     "providers": msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode,
 }
 _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -127,13 +129,14 @@ TASK: Final = Columns(
     """id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
     priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
     started_at, finished_at, cancel_requested_at, stage, message, pr_url, commit_sha, error,
-    usage, sandbox, flags, clocks, follow_up_of, warnings""",
+    usage, sandbox, flags, clocks, follow_up_of, warnings, purged_at""",
 )
 ATTEMPT: Final = Columns(
     Attempt,
     """task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_left, tried_at,
     create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
-    outcome, error, usage, claimed_at, started_at, tried_as, exited_at, patch, resumable""",
+    outcome, error, usage, claimed_at, started_at, tried_as, exited_at, patch, resumable,
+    launcher_id""",
 )
 JOB: Final = Columns(
     Job,
@@ -156,6 +159,12 @@ REPLAY: Final = Columns(
     Replay,
     """id, kind, endpoint_id, project, since, until, only_failed, dry_run, after_seq, until_seq,
     matched, status, reason, created_at, updated_at, finished_at""",
+    unconverted="status",
+)
+BULK_ACTION: Final = Columns(
+    BulkAction,
+    """id, action, project, filter, reason, actor, matched, done, failed, failed_tasks, status,
+    created_at, updated_at, finished_at""",
     unconverted="status",
 )
 SUBSCRIPTION: Final = Columns(Subscription, "endpoint_id, after_seq, event_types")

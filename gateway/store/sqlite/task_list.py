@@ -18,6 +18,8 @@ LARGEST_STEP: Final = 1_000
 """Tasks that one statement looks at: a few milliseconds of the reading connection."""
 BUDGET: Final = 10_000
 """Tasks that one request looks at; then its page ends, however short, with a cursor."""
+WHOLE_BUDGET: Final = 300_000
+"""Tasks that are looked at for a whole selection: some seconds, in steps that let others read."""
 PROBE: Final = 200
 """A filter that leaves fewer tasks than this is selective."""
 
@@ -65,8 +67,7 @@ SELECT task_id FROM task_metadata
 WHERE key = :key AND value = :value AND task_id >= :since AND task_id < :before
 ORDER BY task_id DESC LIMIT :limit"""
 
-MATCHING: Final = f"""
-SELECT {TASK} FROM tasks
+_MATCHES: Final = """
 WHERE id IN (SELECT value FROM json_each(:ids))
   AND (:project IS NULL OR project = :project)
   AND status IN (SELECT value FROM json_each(:statuses))
@@ -76,6 +77,12 @@ WHERE id IN (SELECT value FROM json_each(:ids))
       SELECT 1 FROM json_each(tasks.flags) AS each
       WHERE json_extract(each.value, '$.code') = :flag)))
   AND (:error_code IS NULL OR json_extract(error, '$.code') = :error_code)
+  AND (:provider IS NULL OR :provider = coalesce(json_extract(sandbox, '$.provider'), provider))
+  AND (:snapshot IS NULL OR snapshot = :snapshot)
+  AND (:launcher_id IS NULL OR EXISTS (
+      SELECT 1 FROM attempts
+      WHERE attempts.task_id = tasks.id AND attempts.number = tasks.attempt
+        AND attempts.launcher_id = :launcher_id))
   AND NOT EXISTS (
       SELECT 1 FROM json_each(:metadata) AS wanted WHERE NOT EXISTS (
           SELECT 1 FROM task_metadata AS kept
@@ -85,6 +92,10 @@ WHERE id IN (SELECT value FROM json_each(:ids))
       SELECT json_extract(data, '$.repoUrl') FROM events
       WHERE events.task_id = tasks.id AND events.task_seq = 1))
 ORDER BY id DESC LIMIT :limit"""
+
+MATCHING: Final = f"SELECT {TASK} FROM tasks {_MATCHES}"
+
+MATCHING_IDS: Final = f"SELECT id FROM tasks {_MATCHES}"
 
 
 class _Source(Frozen, frozen=True, kw_only=True):
@@ -118,6 +129,24 @@ class Listing:
             before, looked_at, step = ids[-1], looked_at + step, min(step * 4, LARGEST_STEP)
         return await self._page(found, before)
 
+    async def ids(
+        self, wanted: TaskFilter, *, most: int, budget: int = WHOLE_BUDGET
+    ) -> list[str] | None:
+        """All tasks that match, newest first; None if they are more than `most`, or more than
+        `budget` would have to be looked at."""
+        before, found, looked_at = wanted.until, list[str](), 0
+        source = await self._choose(wanted, before)
+        while looked_at < budget:
+            ids = await self._candidates(source, before, LARGEST_STEP)
+            params = _params(wanted, ids, LARGEST_STEP)
+            found += [row[0] for row in await self._query(MATCHING_IDS, params)]
+            if len(found) > most:
+                return None
+            if len(ids) < LARGEST_STEP:
+                return found
+            before, looked_at = ids[-1], looked_at + len(ids)
+        return None
+
     async def _page(self, found: Sequence[Task], last: str | None) -> TaskPage:
         ids = json.dumps([task.id for task in found])
         specs = {row[0]: _SPEC.decode(row[1]) for row in await self._query(SPECS, {"ids": ids})}
@@ -139,19 +168,25 @@ class Listing:
         return [row[0] for row in await self._query(source.statement, params)]
 
     async def _matching(self, wanted: TaskFilter, ids: Sequence[str], limit: int) -> list[Task]:
-        params = {
-            "ids": json.dumps(ids),
-            "project": wanted.project,
-            "statuses": json.dumps(wanted.statuses),
-            "created_after": wanted.created_after,
-            "created_before": wanted.created_before,
-            "flag": wanted.flag,
-            "error_code": wanted.error_code,
-            "metadata": json.dumps(wanted.metadata),
-            "repo_url": wanted.repo_url,
-            "limit": limit,
-        }
-        return [TASK.read(row) for row in await self._query(MATCHING, params)]
+        return [TASK.read(row) for row in await self._query(MATCHING, _params(wanted, ids, limit))]
+
+
+def _params(wanted: TaskFilter, ids: Sequence[str], limit: int) -> dict[str, object]:
+    return {
+        "ids": json.dumps(ids),
+        "project": wanted.project,
+        "statuses": json.dumps(wanted.statuses),
+        "created_after": wanted.created_after,
+        "created_before": wanted.created_before,
+        "flag": wanted.flag,
+        "error_code": wanted.error_code,
+        "provider": wanted.provider,
+        "snapshot": wanted.snapshot,
+        "launcher_id": wanted.launcher_id,
+        "metadata": json.dumps(wanted.metadata),
+        "repo_url": wanted.repo_url,
+        "limit": limit,
+    }
 
 
 def _sources(wanted: TaskFilter) -> Iterator[_Source]:

@@ -11,6 +11,7 @@ import msgspec
 from gateway.domain.deliveries.commands import EndpointReply, ReplayReply
 from gateway.domain.kernel.idempotency import IdempotencyRecord, StoredResponse
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.operations.bulk import BulkReply
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Status, Task
@@ -85,7 +86,8 @@ _CHANGING: Final = """
     attempt = :attempt, seq = :seq, updated_at = :updated_at, started_at = :started_at,
     finished_at = :finished_at, cancel_requested_at = :cancel_requested_at, stage = :stage,
     message = :message, pr_url = :pr_url, commit_sha = :commit_sha, error = :error, usage = :usage,
-    sandbox = :sandbox, flags = :flags, clocks = :clocks, warnings = :warnings, due_at = :due_at"""
+    sandbox = :sandbox, flags = :flags, clocks = :clocks, warnings = :warnings,
+    purged_at = :purged_at, due_at = :due_at"""
 
 UPDATE_TASKS: Final = TASK.numbered(f"UPDATE tasks SET {_CHANGING} WHERE id = :id", "due_at")
 
@@ -120,6 +122,7 @@ _SPEC: Final = msgspec.json.Decoder(Spec)
 _TASK: Final = msgspec.json.Decoder[StoredResponse](Task)
 _ENDPOINT: Final = msgspec.json.Decoder[StoredResponse](EndpointReply)
 _REPLAY: Final = msgspec.json.Decoder[StoredResponse](ReplayReply)
+_BULK: Final = msgspec.json.Decoder[StoredResponse](BulkReply)
 
 
 async def load_sandboxes(loading: Loading) -> None:
@@ -248,6 +251,9 @@ class TaskQueries(Queries):
     async def page(self, wanted: TaskFilter, *, before: str = NEWEST, limit: int) -> TaskPage:
         return await Listing(self._all).page(wanted, before=before, limit=limit)
 
+    async def ids(self, wanted: TaskFilter, *, most: int) -> list[str] | None:
+        return await Listing(self._all).ids(wanted, most=most)
+
     async def attempts(self, task_id: str) -> list[Attempt]:
         found = await self._all(ATTEMPTS, {"ids": [task_id]})
         return sorted(map(ATTEMPT.read, found), key=lambda attempt: attempt.number)
@@ -282,7 +288,9 @@ def _position(task: Task) -> tuple[Status, int | None, bool]:
 
 
 def _answer_decoder(operation: str) -> msgspec.json.Decoder[StoredResponse]:
-    """The decoder of the answers to an operation (method and path)."""
-    if " /v1/endpoints" not in operation:
+    """The decoder of the answers to an operation (method and path, of the API or of a page)."""
+    if operation.endswith("/bulk"):
+        return _BULK
+    if "/endpoints" not in operation:
         return _TASK
     return _REPLAY if operation.endswith("/replay") else _ENDPOINT

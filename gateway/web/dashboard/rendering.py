@@ -30,6 +30,8 @@ OUTCOMES: Final = {
     "held": "look",
     "dead": "bad",
     "superseded": "idle",
+    "done": "good",
+    "aborted": "look",
 }
 """The tone of a state, which the stylesheet knows; the word stands beside it."""
 

@@ -24,6 +24,8 @@ TERMINAL: Final = frozenset(
 )
 QUIET: Final = frozenset({"task.heartbeat", "task.log", "task.patch", "task.trajectory"})
 """Events that no timeline shows: they have tabs of their own, or say nothing."""
+GONE: Final = frozenset({"log", "diff", "receipts"})
+"""Tabs that a purged task does not have."""
 Variables = Mapping[str, object]
 
 
@@ -31,14 +33,16 @@ Variables = Mapping[str, object]
 async def show(visit: Visit) -> Variables:
     name, tab = visit.path["task_id"], visit.query.get("tab", "timeline")
     task = await visit.api.read(tasks.show, {"include": "attempts,deliveries"}, task_id=name)
-    read = TABS.get(tab, _timeline)
+    tabs = {name: read for name, read in TABS.items() if not (task["purgedAt"] and name in GONE)}
+    read = tabs.get(tab, _timeline)
     return {
         "task": task,
-        "tab": tab if tab in TABS else "timeline",
-        "tabs": tuple(TABS),
+        "tab": tab if tab in tabs else "timeline",
+        "tabs": tuple(tabs),
         "explanation": await visit.api.read(explain.show, task_id=name),
         "has_ended": task["status"] in TERMINAL,
         "may_act": visit.api.may(tasks.cancel),
+        "may_purge": visit.api.may(tasks.purge),
         "may_release": visit.api.may(tasks.release),
         "agent_command": " ".join(task["agent"]["command"] or ()),
         "feed": await _feed_of(visit, name),
@@ -149,6 +153,13 @@ async def retry(visit: Visit) -> str:
     name = visit.path["task_id"]
     await visit.api.change(tasks.retry, name=visit.form.get("once", ""), task_id=name)
     return f"/dashboard/tasks/{quote(name)}?done=retried"
+
+
+@action
+async def purge(visit: Visit) -> str:
+    name, reason = visit.path["task_id"], {"reason": visit.form.get("reason", "")}
+    await visit.api.change(tasks.purge, reason, task_id=name)
+    return f"/dashboard/tasks/{quote(name)}?done=purged"
 
 
 @action

@@ -44,6 +44,7 @@ class Pages:
         self._kept_bytes = kept_bytes
         self._kept: OrderedDict[Position, Written] = OrderedDict()
         self._size = 0
+        self._forgotten = 0
         self._reads = SingleFlight[Position, Written]()
 
     async def behind(self, feed: str, after: int, read: Read, *, version: int) -> Written:
@@ -57,11 +58,18 @@ class Pages:
             if page.chunks or page.version >= version:
                 return page
 
+    def forget(self) -> None:
+        """Drops all pages: events have been rewritten. One that is being read is not kept."""
+        self._kept.clear()
+        self._size = 0
+        self._forgotten += 1
+
     async def _read(self, position: Position, read: Read, version: int) -> Written:
+        forgotten = self._forgotten
         page = await read()
         chunks = tuple(_chunks(page.events))
         written = Written(chunks=chunks, cursor=page.cursor, is_end=page.is_end, version=version)
-        if chunks:
+        if chunks and forgotten == self._forgotten:
             self._keep(position, written)
         return written
 

@@ -18,6 +18,7 @@ PATH_PARAMETERS: Final = {
     "endpoint_id": _segment("endpointId", "The endpoint's id."),
     "delivery_id": _segment("deliveryId", "The delivery's id."),
     "replay_id": _segment("replayId", "The replay's id."),
+    "bulk_id": _segment("bulkId", "The bulk action's id."),
     "request_id": _segment("requestId", "The request's id."),
     "job_id": _segment("jobId", "The job's id."),
     "key_id": _segment("keyId", "The key's id."),

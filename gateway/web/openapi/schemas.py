@@ -5,6 +5,7 @@ from typing import Final, cast, get_args
 
 import msgspec
 
+from gateway.domain.operations.bulk import BulkStatus, BulkVerb
 from gateway.domain.tasks.event import ABOUT_ENDPOINTS, FACTS
 from gateway.domain.tasks.task import CLOCK_NAMES, FLAG_ORDER, PUBLIC_CLOCK, Status
 from gateway.web.http.headers import Schema
@@ -20,6 +21,11 @@ ENUMS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("DeliveryView", "status"): ("pending", "delivered", "dead", "superseded", "held"),
     ("DeliveryView", "type"): tuple(FACTS),
     ("DeliveryAttemptView", "trigger"): ("auto", "manual", "replay"),
+    ("BulkPreview", "action"): get_args(BulkVerb),
+    ("BulkView", "action"): get_args(BulkVerb),
+    ("BulkView", "status"): get_args(BulkStatus),
+    ("WholeBulkView", "action"): get_args(BulkVerb),
+    ("WholeBulkView", "status"): get_args(BulkStatus),
     ("FlagView", "code"): FLAG_ORDER,
     ("SandboxView", "state"): get_args(SandboxState),
     ("DeadlineView", "what"): tuple(

@@ -31,6 +31,13 @@ FLAG: Final = Text(
     meaning="Only tasks that carry this flag, be it the one that is shown or not; or any.",
 )
 ERROR_CODE: Final = Text(name="errorCode", meaning="Only tasks whose `error.code` is this.")
+PROVIDER: Final = Text(
+    name="provider", meaning="Only tasks with a sandbox at this provider, or that name it."
+)
+SNAPSHOT: Final = Text(name="snapshot", meaning="Only tasks that ask for this snapshot.")
+LAUNCHER_ID: Final = Text(
+    name="launcherId", meaning="Only tasks whose current attempt this launcher took last."
+)
 REPO_URL: Final = Text(
     name="repoUrl",
     meaning=(
@@ -58,6 +65,9 @@ CREATED_BEFORE: Final = Timestamp(
         STATUS,
         FLAG,
         ERROR_CODE,
+        PROVIDER,
+        SNAPSHOT,
+        LAUNCHER_ID,
         REPO_URL,
         METADATA,
         CREATED_AFTER,
@@ -75,6 +85,9 @@ async def page(call: Call[None]) -> Response:
         statuses=tuple(sorted(map(Status, statuses))),
         flag=call[FLAG],
         error_code=call[ERROR_CODE],
+        provider=call[PROVIDER],
+        snapshot=call[SNAPSHOT],
+        launcher_id=call[LAUNCHER_ID],
         repo_url=call[REPO_URL],
         metadata=call[METADATA],
         created_after=call[CREATED_AFTER],

@@ -15,7 +15,7 @@ from gateway.web.http.call import Call
 from gateway.web.http.operation import Operation, answer
 from gateway.web.http.query import Number
 from gateway.web.http.replies import reply
-from gateway.web.tasks.task_access import task_of
+from gateway.web.tasks.task_access import kept_task_of
 from gateway.wire.agent import MAX_ATTEMPT
 from gateway.wire.receipts import canonical, is_signed
 from gateway.wire.tasks import ReceiptsView, ReceiptView
@@ -52,10 +52,10 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ),
     query=(ATTEMPT,),
     answers=(answer(ReceiptsView, "Empty if no check ran yet."),),
-    errors=("not_found",),
+    errors=("not_found", "task_purged"),
 )
 async def show(call: Call[None]) -> Response:
-    task, _ = await task_of(call)
+    task = await kept_task_of(call)
     reads, asked = call.context.reads, call[ATTEMPT] or None
     if asked is not None and asked > task.attempt:
         raise ApiError("not_found", f"There is no attempt {asked}: the newest is {task.attempt}.")

@@ -17,7 +17,7 @@ from gateway.web.http.operation import Answer, Content, Operation
 from gateway.web.http.query import Number
 from gateway.web.http.replies import reply
 from gateway.web.tasks.patches import WholePatch, newest_patch
-from gateway.web.tasks.task_access import task_of
+from gateway.web.tasks.task_access import kept_task_of
 from gateway.wire.agent import MAX_ATTEMPT
 from gateway.wire.tasks import LogChunk, Page
 from gateway.wire.times import rfc3339
@@ -70,11 +70,11 @@ class _LogData(msgspec.Struct, frozen=True, kw_only=True):
             ),
         ),
     ),
-    errors=("not_found",),
+    errors=("not_found", "task_purged"),
 )
 async def logs(call: Call[None]) -> Response:
     context, after = call.context, call[LOG_AFTER]
-    task, _ = await task_of(call)
+    task = await kept_task_of(call)
     before = await _piece_before(context, task.id, after)
     if call.headers.get("accept", "").startswith("text/plain"):
         return StreamingResponse(_text(context, task.id, after, before), media_type="text/plain")
@@ -119,11 +119,11 @@ async def _text(
             headers=("Slipgate-Patch-Attempt", "Slipgate-Patch-Base", "Slipgate-Patch-Partial"),
         ),
     ),
-    errors=("not_found", "no_patch", "patch_incomplete", "invalid_request"),
+    errors=("not_found", "no_patch", "patch_incomplete", "task_purged", "invalid_request"),
 )
 async def patch(call: Call[None]) -> Response:
     reads = call.context.reads
-    task, _ = await task_of(call)
+    task = await kept_task_of(call)
     found = await newest_patch(reads, task, call[PATCH_ATTEMPT] or None)
     text = found.text(reads, task.id)
     return StreamingResponse(text, headers=_patch_headers(found), media_type="text/x-diff")
@@ -145,10 +145,10 @@ async def patch(call: Call[None]) -> Response:
             headers=("Slipgate-Trajectory-Attempt",),
         ),
     ),
-    errors=("not_found", "no_trajectory", "invalid_request"),
+    errors=("not_found", "no_trajectory", "task_purged", "invalid_request"),
 )
 async def trajectory(call: Call[None]) -> Response:
-    task, _ = await task_of(call)
+    task = await kept_task_of(call)
     pieces = await _turns(call.context, task.id, call[TRAJECTORY_ATTEMPT])
     if not pieces or any(gaps(pieces, None)):
         message = "A part of it has not arrived." if pieces else "Its agent has sent none."

@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import is_task_id
+from gateway.domain.tasks.purge import check_kept
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
 from gateway.web.http.access import StreamReader
@@ -21,3 +22,10 @@ async def task_of(call: Call[Any], name: str = "task") -> tuple[Task, Spec]:
     if is_reader:
         call.context.admission.enter_reader(call.request.scope["state"], found[0].project)
     return found
+
+
+async def kept_task_of(call: Call[Any]) -> Task:
+    """The task that the path names, for what is gone after a purge: then `task_purged`."""
+    task, _ = await task_of(call)
+    check_kept(task)
+    return task

@@ -1,4 +1,4 @@
-"""Tasks: create, show, cancel, retry, release a sandbox, issue stream tokens."""
+"""Tasks: create, show, cancel, retry, purge, release a sandbox, issue stream tokens."""
 
 import re
 from functools import partial
@@ -7,7 +7,13 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.domain.kernel.answers import TaskReply
-from gateway.domain.kernel.commands import CancelTask, ReleaseSandbox, RetryTask
+from gateway.domain.kernel.commands import (
+    CancelTask,
+    Cause,
+    PurgeTask,
+    ReleaseSandbox,
+    RetryTask,
+)
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.stream_token import LIFETIME, REFRESH, stream_token
@@ -25,7 +31,7 @@ from gateway.web.tasks.creation import creation
 from gateway.web.tasks.included import INCLUDE, whole_task_view
 from gateway.web.tasks.task_access import task_of
 from gateway.web.tasks.views import task_view
-from gateway.wire.tasks import NewTask, Release, StreamToken, TaskView, WholeTaskView
+from gateway.wire.tasks import NewTask, Purge, Release, StreamToken, TaskView, WholeTaskView
 from gateway.wire.times import rfc3339
 
 _ATTEMPT: Final = re.compile(r"[1-9][0-9]{0,6}")
@@ -48,7 +54,7 @@ def _accepted(meaning: str, example: str = "") -> tuple[Answer, ...]:
     answers=_accepted("The task, stored."),
     errors=(
         *("invalid_idempotency_key", "idempotency_mismatch", "reserved_env", "repo_not_allowed"),
-        "not_finished",
+        *("not_finished", "task_purged"),
     ),
 )
 async def create(call: Call[NewTask]) -> Response:
@@ -116,7 +122,7 @@ async def cancel(call: Call[Nothing]) -> Response:
     headers=(IDEMPOTENCY_KEY,),
     body=NOTHING,
     answers=_accepted("The task, queued again."),
-    errors=("invalid_idempotency_key", "not_found", "not_finished", "env_expired"),
+    errors=("invalid_idempotency_key", "not_found", "not_finished", "env_expired", "task_purged"),
 )
 async def retry(call: Call[Nothing]) -> Response:
     return await _change(call, RetryTask)
@@ -141,6 +147,26 @@ async def release(call: Call[Release]) -> Response:
         reason=call.body.reason,
     )
     answer = await call.ask(command, TaskReply)
+    return reply(task_view(answer.task, await _spec_of(call.context, answer.task.id)))
+
+
+@operation(
+    id="purgeTask",
+    summary="Remove the contents of an ended task",
+    description=(
+        "Prompt, title, env, log, patch, receipts, turns and the bodies of webhooks go; states, "
+        "events, usage, branch and pull request stay. Reads of what is gone are `task_purged`. "
+        "Idempotent, and for good."
+    ),
+    access=OPS,
+    body=Body(kind=Purge),
+    answers=(answer(TaskView, "The task, with `purgedAt`.", example="TaskView:purged"),),
+    errors=("not_found", "not_finished", "sandbox_alive"),
+)
+async def purge(call: Call[Purge]) -> Response:
+    cause = Cause(reason=call.body.reason)
+    answer = await call.ask(PurgeTask(task_id=call.path["task_id"], cause=cause), TaskReply)
+    call.context.pages.forget()
     return reply(task_view(answer.task, await _spec_of(call.context, answer.task.id)))
 
 

@@ -43,6 +43,7 @@ def task_view(task: Task, spec: Spec) -> wire.TaskView:
         started_at=maybe_rfc3339(task.started_at),
         finished_at=maybe_rfc3339(task.finished_at),
         updated_at=rfc3339(task.updated_at),
+        purged_at=maybe_rfc3339(task.purged_at),
         next_deadline=deadline_view(task),
         task_seq=task.seq,
         metadata=spec.metadata,

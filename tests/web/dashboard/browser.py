@@ -32,7 +32,7 @@ class Browser:
         key = self._gateway.bearer(scope)["authorization"].removeprefix("Bearer ")
         return await self.http.post("/dashboard/login", data={"key": key})
 
-    async def send(self, page: str, action: str, **fields: str) -> httpx.Response:
+    async def send(self, page: str, action: str, /, **fields: str) -> httpx.Response:
         """Sends the form of a page that leads to this action, with what is hidden in it."""
         for found, content in _FORM.findall(page):
             if unescape(found) == action:

@@ -51,7 +51,7 @@ async def test_no_text_of_an_agent_becomes_markup(
 
 async def test_every_page_is_shown_when_there_is_nothing_yet(browser: Browser) -> None:
     await browser.log_in()
-    for name in ("", "/tasks", "/launchers", "/endpoints", "/deliveries", "/health"):
+    for name in ("", "/tasks", "/bulk", "/launchers", "/endpoints", "/deliveries", "/health"):
         page = await browser.page(f"/dashboard{name}")
         assert page.count("<h1") == 1
         assert "slipgate" in page
@@ -78,7 +78,7 @@ async def test_every_link_of_every_page_leads_somewhere(
             seen |= new
             waiting += sorted(new)
     assert {path.split("/")[2] for path in seen if path.startswith("/dashboard/")} >= {
-        *("tasks", "launchers", "endpoints", "deliveries", "health", "static"),
+        *("tasks", "bulk", "launchers", "endpoints", "deliveries", "health", "static"),
     }
 
 
@@ -149,6 +149,10 @@ async def test_an_endpoint_is_made_rotated_disabled_enabled_and_replayed(
         page, "/dashboard/endpoints", url="https://app.example/x", eventTypes="task.*"
     )
     assert made.headers["content-type"].startswith("text/plain")
+    again = await browser.send(
+        page, "/dashboard/endpoints", url="https://app.example/x", eventTypes="task.*"
+    )
+    assert again.text == made.text  # a form that is sent twice makes one
     name, secret = made.text.split()
     assert secret.startswith("whsec_")
     path = f"/dashboard/endpoints/{name}"

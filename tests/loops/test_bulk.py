@@ -1,0 +1,42 @@
+"""The loop of bulk actions gives each of them a page at a time."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from gateway.domain.operations.bulk import AdvanceBulk, BulkAction, BulkReply
+from gateway.loops.bulk import IDLE, SOON, BulkRunner
+from tests.store.test_bulk import BULK
+
+
+class Work:
+    """Actions in a store, and a ledger that takes their steps."""
+
+    def __init__(self, *names: str) -> None:
+        self.running: Sequence[BulkAction] = [replace(BULK, id=name) for name in names]
+        self.steps: list[str] = []
+
+    async def running_bulk_actions(self) -> Sequence[BulkAction]:
+        return self.running
+
+    async def bulk_action(self, bulk_id: str) -> BulkAction | None:
+        return next((bulk for bulk in self.running if bulk.id == bulk_id), None)
+
+    async def bulk_actions_before(
+        self, project: str | None, before: str, limit: int
+    ) -> list[BulkAction]:
+        return list(self.running)
+
+    async def submit(self, step: AdvanceBulk) -> BulkReply:
+        self.steps.append(step.bulk_id)
+        self.running = [bulk for bulk in self.running if bulk.id != step.bulk_id]
+        done = replace(BULK, id=step.bulk_id, done=BULK.matched, status="done", finished_at=1)
+        return BulkReply(bulk=done)
+
+
+async def test_every_action_gets_a_page_and_an_idle_loop_waits() -> None:
+    work = Work("bulk_1", "bulk_2")
+    runner = BulkRunner(work, work.submit)
+    assert await runner.step() == SOON
+    assert work.steps == ["bulk_1", "bulk_2"]
+    assert await runner.step() == IDLE
