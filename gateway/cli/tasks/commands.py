@@ -21,6 +21,7 @@ from gateway.cli.http.client import (
     task_path,
 )
 from gateway.cli.tasks.events import events
+from gateway.cli.tasks.options import Metadata, Moment, metadata_of
 from gateway.cli.tasks.printing import (
     FREQUENT,
     event_line,
@@ -45,7 +46,6 @@ tasks: Final = typer.Typer(
 )
 
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="task_…")]
-Moment = Annotated[str | None, typer.Option(help="such as 2026-01-31T12:00:00Z")]
 
 
 @tasks.command()
@@ -97,10 +97,11 @@ def list_tasks(
     error: Annotated[
         str | None, typer.Option("--error-code", "--error", help="code of an error")
     ] = None,
+    provider: Annotated[str | None, typer.Option(help="provider of the sandbox")] = None,
+    snapshot: Annotated[str | None, typer.Option(help="snapshot that they ask for")] = None,
+    launcher: Annotated[str | None, typer.Option(help="launcher that took them")] = None,
     repo: Annotated[str | None, typer.Option(help="address of the repository")] = None,
-    metadata: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="may be given several times")
-    ] = None,
+    metadata: Metadata = None,
     created_after: Moment = None,
     created_before: Moment = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="tasks to show")] = 50,
@@ -115,11 +116,14 @@ def list_tasks(
         "status": status,
         "flag": flag,
         "errorCode": error,
+        "provider": provider,
+        "snapshot": snapshot,
+        "launcherId": launcher,
         "repoUrl": repo,
         "createdAfter": created_after,
         "createdBefore": created_before,
         "cursor": cursor,
-        **dict(map(_metadata, metadata or [])),
+        **{f"metadata.{name}": value for name, value in map(metadata_of, metadata or [])},
     }
     with open_client() as client:
         answer = client.get("/v1/tasks", limit=limit, **query)
@@ -209,6 +213,25 @@ def release(
     Example: slipgate tasks release task_01k… --attempt=1 --reason="the host is gone"
     """
     _steer(task_id, f"attempts/{attempt}/release", as_json, {"reason": reason})
+
+
+@tasks.command()
+def purge(
+    task_id: TaskId,
+    reason: Annotated[str, typer.Option(help="kept in the history")],
+    as_json: AsJson = False,
+) -> None:
+    """Remove prompt, env, log, patch and bodies of an ended task for good (needs an ops key).
+
+    Example: slipgate tasks purge task_01k… --reason="personal data"
+    """
+    with open_client() as client:
+        answer = client.post(f"{task_path(task_id)}/purge", {"reason": reason})
+    present(TaskView, answer, _print_purged, as_json=as_json)
+
+
+def _print_purged(task: TaskView) -> None:
+    out.print(f"purged {task.id}: its states and events are kept, its contents are gone")
 
 
 @tasks.command()
@@ -338,13 +361,6 @@ def _watch(client: Client, task_id: str, as_json: bool) -> None:
 
 def _explanation(client: Client, task_id: str) -> ExplanationView:
     return client.read(ExplanationView, f"{task_path(task_id)}/explain")
-
-
-def _metadata(pair: str) -> tuple[str, str]:
-    name, is_pair, value = pair.partition("=")
-    if not is_pair or not name:
-        raise typer.BadParameter("expected NAME=VALUE", param_hint="--metadata")
-    return f"metadata.{name}", value
 
 
 def _given(**fields: str | None) -> dict[str, str]:
