@@ -121,6 +121,10 @@ class ModelAccess(msgspec.Struct, frozen=True, kw_only=True):
     prices: Mapping[str, ModelPrice] = msgspec.field(default_factory=dict)
     """Pattern of a model's name → its price, which the operator gives."""
 
+    @property
+    def secret_key(self) -> Secret:
+        return self.key or Secret("")
+
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     connection: Connection

@@ -152,7 +152,8 @@ def _responses(step: Step, number: int, sent: Json) -> Iterable[Event]:
 
 def _codex_call(command: str, offered: set[str]) -> tuple[str, Json]:
     if "exec_command" in offered:
-        return "exec_command", {"cmd": command}
+        # It answers at once what goes on for longer: 30 s is the most.
+        return "exec_command", {"cmd": command, "yield_time_ms": 30_000}
     if "shell_command" in offered:
         return "shell_command", {"command": command}
     return "shell", {"command": ["bash", "-c", command]}

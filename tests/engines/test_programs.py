@@ -4,15 +4,21 @@ import json
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 
 from snapshot.runner.agent.prices import Prices
+from snapshot.runner.agent.programs.allowance import REQUESTS_PER_TURN, Allowance
 from snapshot.runner.agent.programs.claude_code import ClaudeCode
 from snapshot.runner.agent.programs.lines import LONGEST_BYTES, Lines
 from snapshot.runner.agent.programs.opencode import COMPATIBLE, Opencode
-from snapshot.runner.configuration import AgentChoice, ModelAccess
+from snapshot.runner.agent.programs.upstream import Access
+from snapshot.runner.agent.usage import Tokens
+from snapshot.runner.configuration import AgentChoice, ModelAccess, ModelApi
+from snapshot.runner.failure import Failure
 from snapshot.runner.variables import Secret
 from tests.engines.workplace import KEY, PROGRAMS, RECORDED, Workplace
+from tests.snapshot.http_stub import HttpStub, Request, Response
 
 ENGINES: Final = tuple(PROGRAMS)
 ROLLOUT: Final = f"""
@@ -55,7 +61,9 @@ def test_a_run_is_read_for_summary_usage_turns_and_log(place: Workplace) -> None
 
 
 @every_engine
-def test_prompt_model_effort_and_key_reach_the_program_each_in_its_place(place: Workplace) -> None:
+def test_prompt_model_and_effort_but_no_key_reach_the_program_each_in_its_place(
+    place: Workplace,
+) -> None:
     succeeds(place)
     place.work()
     assert (place.home / "prompts").read_text() == "Mend it\n--help"
@@ -63,7 +71,7 @@ def test_prompt_model_effort_and_key_reach_the_program_each_in_its_place(place: 
     assert any(argument.endswith(("gpt-5", "claude-sonnet-4-5")) for argument in place.arguments)
     assert any("low" in argument for argument in place.arguments)
     assert not any(KEY in argument for argument in place.arguments)
-    assert KEY in (place.home / "environ").read_text()
+    assert KEY not in (place.home / "environ").read_text()
 
 
 @every_engine
@@ -178,6 +186,51 @@ def test_a_key_that_is_refused_again_and_again_ends_claude_code(tmp_path: Path) 
     assert failure.code == "model_auth"
 
 
+ASK: Final = """
+python3 - <<'END'
+import os, urllib.request
+url = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages"
+headers = {"authorization": "Bearer " + os.environ["ANTHROPIC_API_KEY"]}
+for _ in range(REQUESTS):
+    urllib.request.urlopen(urllib.request.Request(url, b"{}", headers))
+END
+"""
+
+
+def test_past_so_many_requests_its_model_is_closed_to_a_program_and_the_limit_is_named(
+    tmp_path: Path,
+) -> None:
+    keys: list[str] = []
+
+    def answer(request: Request) -> Response:
+        keys.append(request.headers["x-api-key"])
+        return Response(content={})
+
+    provider = HttpStub(answer)
+    place = Workplace(tmp_path, "claude-code", base_url=provider.url)
+    place.program(ASK.replace("REQUESTS", str(REQUESTS_PER_TURN + 1)))
+    failure = place.work(max_turns=1).failure
+    provider.stop()
+    assert failure is not None
+    assert failure.code == "max_turns"
+    assert keys == REQUESTS_PER_TURN * [KEY]
+
+
+def test_past_its_money_or_its_time_nobody_asks_the_model(tmp_path: Path) -> None:
+    place = Workplace(tmp_path, "claude-code")
+    context = place.context
+    allowance = Allowance(AgentChoice(max_cost_usd=1.0), context)
+    allowance.take()
+    context.meter.count(Tokens(input=1, output=1, cost_usd=1.0))
+    with pytest.raises(Failure) as raised:
+        allowance.take()
+    assert raised.value.code == "max_cost"
+    place.seconds = 0
+    with pytest.raises(Failure) as raised:
+        Allowance(AgentChoice(), place.context).take()
+    assert raised.value.code == "agent_time_over"
+
+
 HOSTILE: Final = (
     "{not json}",
     '{"type":' + "[" * 100_000,
@@ -206,61 +259,71 @@ def access(provider: str, base_url: str | None) -> ModelAccess:
     return ModelAccess(provider=provider, name="m", key=Secret(KEY), base_url=base_url)
 
 
+def speaking(api: ModelApi, base_url: str | None) -> ModelAccess:
+    """A model behind OpenAI's protocol, of which the operator has chosen a part."""
+    return msgspec.structs.replace(access("openai", base_url), api=api)
+
+
+OPENAI: Final = "https://api.openai.com/v1"
+ANTHROPIC: Final = "https://api.anthropic.com"
+GOOGLE: Final = "https://generativelanguage.googleapis.com/v1beta"
+OPENROUTER: Final = "https://openrouter.ai/api"
+OTHER: Final = "https://other.test/base"
+
+
+ACCESS: Final = Access(url="http://relay.test", token="token-of-the-run")
+
+
 @pytest.mark.parametrize(
-    ("model", "variables"),
+    ("model", "upstream", "header"),
     [
-        (access("anthropic", None), {"ANTHROPIC_API_KEY": KEY}),
-        (
-            access("anthropic", "https://a.test"),
-            {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": "https://a.test"},
-        ),
-        (
-            access("openrouter", None),
-            {
-                "ANTHROPIC_API_KEY": "",
-                "ANTHROPIC_AUTH_TOKEN": KEY,
-                "ANTHROPIC_BASE_URL": "https://openrouter.ai/api",
-            },
-        ),
-        (
-            access("openrouter", "https://r.test/api/v1"),
-            {
-                "ANTHROPIC_API_KEY": "",
-                "ANTHROPIC_AUTH_TOKEN": KEY,
-                "ANTHROPIC_BASE_URL": "https://r.test/api",
-            },
-        ),
+        (access("anthropic", None), ANTHROPIC, "x-api-key"),
+        (access("anthropic", "https://a.test"), "https://a.test", "x-api-key"),
+        (access("openrouter", None), OPENROUTER, "authorization"),
+        (access("openrouter", "https://r.test/api/v1"), "https://r.test/api", "authorization"),
     ],
     ids=["Anthropic", "an address of one's own", "OpenRouter", "a mirror of OpenRouter"],
 )
-def test_claude_code_gets_its_key_and_address_by_variables(
-    tmp_path: Path, model: ModelAccess, variables: dict[str, str]
+def test_claude_code_gets_a_token_and_the_address_of_a_relay_to_its_provider(
+    tmp_path: Path, model: ModelAccess, upstream: str, header: str
 ) -> None:
-    environ = ClaudeCode(AgentChoice(), model, Prices(model)).environ(tmp_path)
+    program = ClaudeCode(AgentChoice(), model, Prices(model))
+    environ = program.environ(ACCESS, tmp_path)
     given = {name: text for name, text in environ.items() if name.startswith("ANTHROPIC_")}
-    assert given == variables
+    assert given == {"ANTHROPIC_API_KEY": ACCESS.token, "ANTHROPIC_BASE_URL": ACCESS.url}
+    assert (program.upstream.url, program.upstream.header) == (upstream, header)
 
 
 @pytest.mark.parametrize(
-    ("model", "name", "base_url", "package"),
+    ("model", "name", "upstream", "package"),
     [
-        (access("openai", None), "openai", None, None),
-        (access("openai", "http://o.test/v1"), "slipgate", "http://o.test/v1", COMPATIBLE),
-        (access("anthropic", "http://a.test"), "anthropic", "http://a.test/v1", None),
-        (access("google", None), "google", None, None),
-        (access("openrouter", None), "openrouter", None, None),
+        (access("openai", None), "openai", (OPENAI, "authorization"), None),
+        (access("openai", OTHER), "slipgate", (OTHER, "authorization"), COMPATIBLE),
+        (speaking("chat", None), "slipgate", (OPENAI, "authorization"), COMPATIBLE),
+        (speaking("responses", OTHER), "openai", (OTHER, "authorization"), None),
+        (access("anthropic", None), "anthropic", (f"{ANTHROPIC}/v1", "x-api-key"), None),
+        (access("anthropic", OTHER), "anthropic", (f"{OTHER}/v1", "x-api-key"), None),
+        (access("google", None), "google", (GOOGLE, "x-goog-api-key"), None),
+        (access("google", OTHER), "slipgate", (OTHER, "authorization"), COMPATIBLE),
+        (access("openrouter", None), "openrouter", (f"{OPENROUTER}/v1", "authorization"), None),
+        (access("openrouter", OTHER), "openrouter", (OTHER, "authorization"), None),
     ],
-    ids=["OpenAI", "a server like OpenAI's", "Anthropic's protocol", "Google", "OpenRouter"],
+    ids=[
+        *("OpenAI", "a server like OpenAI's", "OpenAI's chat completions"),
+        *("another server's Responses", "Anthropic", "Anthropic's protocol"),
+        *("Google", "a server like Google's", "OpenRouter", "a mirror of OpenRouter"),
+    ],
 )
 def test_opencode_knows_the_provider_of_the_task_alone(
-    tmp_path: Path, model: ModelAccess, name: str, base_url: str | None, package: str | None
+    tmp_path: Path, model: ModelAccess, name: str, upstream: tuple[str, str], package: str | None
 ) -> None:
     program = Opencode(AgentChoice(), model, Prices(model))
-    config = json.loads(program.environ(tmp_path)["OPENCODE_CONFIG_CONTENT"])
+    config = json.loads(program.environ(ACCESS, tmp_path)["OPENCODE_CONFIG_CONTENT"])
     assert config["enabled_providers"] == list(config["provider"]) == [name]
     provider = config["provider"][name]
-    assert (provider["options"].get("baseURL"), provider.get("npm")) == (base_url, package)
-    assert f"--model={name}/m" in program.argv
+    assert (provider["options"]["baseURL"], provider.get("npm")) == (ACCESS.url, package)
+    assert (program.upstream.url, program.upstream.header) == upstream
+    assert f"--model={name}/m" in program.argv(ACCESS, None)
     assert KEY not in json.dumps(config)
 
 

@@ -1,6 +1,7 @@
 """The programs behind the named engines, against stand-ins for their models' servers."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from snapshot.runner.agent.landlock import abi
 from tests.engines.model_servers import (
     CACHED_TOKENS,
     INPUT_TOKENS,
@@ -20,10 +22,15 @@ from tests.engines.model_servers import (
     responses,
 )
 from tests.engines.programs import folder_of_programs, needs_programs
+from tests.snapshot import hunter
 from tests.snapshot.repositories import FIX
-from tests.snapshot.sandbox import BRANCH, Sandbox
+from tests.snapshot.sandbox import BRANCH, SECRETS, Sandbox
 
-pytestmark: Final = [needs_programs(), pytest.mark.timeout(500)]
+pytestmark: Final = [
+    needs_programs(),
+    pytest.mark.skipif(abi() < 1, reason="the kernel has no Landlock"),
+    pytest.mark.timeout(500),
+]
 ELSEWHERE: Final = "http://127.0.0.1:9"
 PATIENCE_SECONDS: Final = 400.0
 """The slowest of them takes half a minute to start on a busy machine, and starts twice."""
@@ -72,15 +79,25 @@ CASES: Final = [
 every_engine = pytest.mark.parametrize("case", CASES, ids=[case.engine for case in CASES])
 
 
-def fixing_at_last(turn: int) -> Step:
-    """The model of a task that goes well in its second round."""
+def fixing_at_last(hunt: str) -> Script:
+    """The model of a task that goes well in its second round, with a hunt for secrets."""
+    look = f"cat widgets.py; echo '# x' >> widgets.py; {hunt}"
     steps = [
-        Step(text="I look at the code.", command="cat widgets.py; echo '# x' >> widgets.py"),
+        Step(text="I look at the code.", command=look),
         Step(text="Done."),
         Step(text="I fix it.", command=f"sed -i '/# x/d' widgets.py; {FIX}"),
         Step(text="Doubled, and nothing else."),
     ]
-    return steps[min(turn, len(steps) - 1)]
+    return lambda turn: steps[min(turn, len(steps) - 1)]
+
+
+def hunting(sandbox: Sandbox) -> str:
+    """A command that looks for every secret in its variables, all processes and files."""
+    program = sandbox.root / "hunter.py"
+    shutil.copy(hunter.__file__, program)
+    patterns = ",".join(value.encode().hex() for value in SECRETS.values())
+    # It leaves a process behind, which must not hold the program's pipe.
+    return f"python3 {program} {sandbox.shared} {patterns} hunt > {sandbox.shared}/printed 2>&1"
 
 
 def prepare(sandbox: Sandbox, case: Case, server: ModelServer, tmp_path: Path) -> None:
@@ -93,6 +110,9 @@ def prepare(sandbox: Sandbox, case: Case, server: ModelServer, tmp_path: Path) -
         "MODEL": case.model,
         case.variable: server.http.url + case.path,
         "PATH": f"{programs}:{sandbox.environ['PATH']}",
+        # Of another way than to the relay there is none.
+        "HTTP_PROXY": ELSEWHERE,
+        "HTTPS_PROXY": ELSEWHERE,
     }
 
 
@@ -119,14 +139,22 @@ def test_a_task_goes_through_though_its_first_validation_fails(
     files = {name: json.dumps(content) for name, content in HOSTILE.items()}
     sandbox.remote.push("main", {**files, ".codex/config.toml": CODEX}, "Settings")
     sandbox.validates(["sh", "-c", "! grep '# x' widgets.py || ! echo $((6 * 7)) reasons"])
-    server = case.server(fixing_at_last)
+    server = case.server(fixing_at_last(hunting(sandbox)))
     prepare(sandbox, case, server, tmp_path)
     assert sandbox.run(PATIENCE_SECONDS) == 0, sandbox.printed()
     server.http.stop()
+    its_commands_find_no_secret(sandbox)
     the_change_and_the_words_go_out(sandbox)
     usage_turns_and_log_are_reported(sandbox, case)
     the_model_got_the_task_and_then_the_receipt_in_one_conversation(server, case)
     assert "Doubled, and nothing else." in (sandbox.state / "session.jsonl").read_text()
+
+
+def its_commands_find_no_secret(done: Sandbox) -> None:
+    assert (done.shared / "attacks").read_text() == "begun\n", "the hunt took place"
+    assert (done.shared / "printed").read_text() == "", "as a whole"
+    found = done.shared / "found"
+    assert not found.exists(), found.read_text()
 
 
 def the_change_and_the_words_go_out(done: Sandbox) -> None:

@@ -47,6 +47,8 @@ class Workplace:
     turns: list[int] = field(default_factory=list)
     chunks: list[str] = field(default_factory=list)
     seconds: float = PATIENCE_SECONDS
+    base_url: str | None = None
+    """Of the model's provider."""
 
     def __post_init__(self) -> None:
         for name in ("checkout", "home", "tmp", "state", "programs"):
@@ -67,7 +69,7 @@ class Workplace:
     def made(self, **choice: object) -> Engine:
         """The engine, made like that of a task."""
         provider, name = MODELS[self.engine]
-        model = ModelAccess(provider=provider, name=name, key=Secret(KEY), base_url=None)
+        model = ModelAccess(provider=provider, name=name, key=Secret(KEY), base_url=self.base_url)
         wanted = {"engine": self.engine, "effort": "low", **choice}
         agent = AgentChoice(**wanted)  # type: ignore[arg-type]
         return make_engine(agent, model, self.context)

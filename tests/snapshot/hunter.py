@@ -56,13 +56,15 @@ def hunt(notes: Path, patterns: list[bytes]) -> None:
     """Every process, and every file of ours around the checkout."""
     for path in (*of_processes(notes), *around()):
         with suppress(OSError):
-            content = read(path)
-            if any(pattern in content for pattern in patterns):
+            pieces = memory(path) if path.name == "mem" else [read(path)]
+            if any(pattern in piece for piece in pieces for pattern in patterns):
                 note(notes, f"a secret in {path}")
 
 
 def of_processes(notes: Path) -> Iterator[Path]:
-    """Secrets in /proc of other processes; the test knows the same patterns."""
+    """Secrets in /proc: of this process its variables, for its memory and arguments hold the same
+    patterns."""
+    yield Path("/proc/self/environ")
     ours = {str(os.getpid()), (notes / "waiting").read_text()}
     for process in Path("/proc").glob("[0-9]*"):
         if process.name in ours:
@@ -82,18 +84,20 @@ def around() -> Iterator[Path]:
 
 
 def read(path: Path) -> bytes:
-    """A piece; the memory of a process is found by its map."""
+    """The beginning of a file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        if path.name != "mem":
-            return file.read(PIECE) or b""
-        found = b""
+        return file.read(PIECE) or b""
+
+
+def memory(path: Path) -> Iterator[bytes]:
+    """The memory of a process, found by its map."""
+    with path.open("rb", buffering=0) as file:
         for row in path.with_name("maps").read_text().splitlines():
             start, end = (int(part, 16) for part in row.split()[0].split("-"))
             with suppress(OSError, ValueError, OverflowError):
                 file.seek(start)
-                found += file.read(min(end - start, 8 * PIECE)) or b""
-        return found
+                yield file.read(min(end - start, 8 * PIECE)) or b""
 
 
 def parents() -> list[int]:

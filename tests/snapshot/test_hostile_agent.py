@@ -16,6 +16,7 @@ import pytest
 from snapshot.runner.agent.landlock import abi
 from tests.snapshot import hunter, other_user
 from tests.snapshot.conftest import made
+from tests.snapshot.http_stub import Response
 from tests.snapshot.model_stub import DONE
 from tests.snapshot.patience import is_alive
 from tests.snapshot.repositories import FIX, Bare
@@ -29,6 +30,12 @@ sys.path.insert(0, {folder!r})
 from runner import start
 start.start(Path(__file__), landlock=0)
 """
+ASK_MODEL = """python3 -c "
+import os, urllib.request
+headers = {'x-api-key': os.environ['ANTHROPIC_API_KEY']}
+url = os.environ['ANTHROPIC_BASE_URL'] + '/v1/messages'
+urllib.request.urlopen(urllib.request.Request(url, b'{}', headers)).read()
+\""""
 
 
 @pytest.fixture
@@ -51,6 +58,22 @@ def hunts(sandbox: Sandbox, *secrets: str) -> str:
     program.chmod(0o644)
     patterns = ",".join(value.encode().hex() for value in secrets or SECRETS.values())
     return f"python3 {program} {sandbox.shared} {patterns}"
+
+
+def runs_program(sandbox: Sandbox, script: str) -> None:
+    """Let a bash script be the program of the engine `claude-code`."""
+    sandbox.model.answer = lambda _: Response(content={})
+    sandbox.environ |= {
+        "SLIPGATE_AGENT": '{"engine": "claude-code", "maxRepairRounds": 0}',
+        "MODEL_PROVIDER": "anthropic",
+        "MODEL": "claude-sonnet-4-5",
+        "ANTHROPIC_BASE_URL": sandbox.model.http.url,
+    }
+    program = sandbox.root / "programs" / "claude"
+    program.with_name("script").write_text(f"set -e\ncat > /dev/null\n{script}\n")
+    # The hunter spares shells: by their names.
+    program.write_text('#!/bin/sh\nexec bash "$(dirname "$0")/script"\n')
+    program.chmod(0o755)
 
 
 def run_as_other(sandbox: Sandbox, **more: str) -> int:
@@ -111,10 +134,13 @@ def test_nothing_succeeds_that_another_user_behind_an_init_tries_and_it_cannot_s
     sandbox: Sandbox,
 ) -> None:
     main = sandbox.remote.branches()["main"]
-    sandbox.model.commands = [f"{FIX}; {hunts(sandbox)} daytona", DONE]
-    sandbox.validates(["sh", "-c", f"{hunts(sandbox)} daytona"])
+    hunt = f"{hunts(sandbox)} daytona"
+    runs_program(sandbox, f"{FIX}; {ASK_MODEL}; {hunt}")
+    sandbox.validates(["sh", "-c", hunt])
     code = run_as_other(sandbox, SLIPGATE_WEBHOOK_URL="", DAYTONA_SANDBOX_ID="s")
     assert code == 0, sandbox.printed()
+    keys = [request.headers["x-api-key"] for request in sandbox.model.requests]
+    assert keys == [SECRETS["ANTHROPIC_API_KEY"]], "which the program never had"
     check_nothing_happened(sandbox, main)
     types = [str(body["type"]) for body in sandbox.spooled_bodies()]
     assert (types[0], types[-1]) == ("task.started", "task.completed")

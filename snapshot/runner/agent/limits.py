@@ -17,6 +17,11 @@ def check(choice: AgentChoice, spent: Usage) -> None:
     turns = choice.spent_turns + spent.turns
     if turns >= choice.max_turns:
         raise Failure("max_turns", f"the agent was not done after {turns} turns")
+    check_cost(choice, spent)
+
+
+def check_cost(choice: AgentChoice, spent: Usage) -> None:
+    """Raise `max_cost` if no money is left."""
     if choice.spent_cost_usd + spent.cost_usd >= choice.cost_limit_usd:
         raise Failure("max_cost", f"the agent was not done at {choice.cost_limit_usd:g} USD")
 

@@ -13,8 +13,12 @@ from ..prices import Prices
 from ..provider_errors import refused
 from ..usage import Tokens
 from .program import NOTHING, ProgramEvent, shown_call, shown_output
+from .upstream import Access, Upstream
 
-OPENROUTER_URL: Final = "https://openrouter.ai/api"
+BASE_URLS: Final = {
+    "anthropic": "https://api.anthropic.com",
+    "openrouter": "https://openrouter.ai/api",
+}
 LAST_TRY_OF_A_WRONG_KEY: Final = 3
 """It tries ten times, which takes minutes."""
 LARGEST_COUNT: Final = 10**12
@@ -99,15 +103,16 @@ class _Line(msgspec.Struct):
 class ClaudeCode:
     """`@anthropic-ai/claude-code` of npm."""
 
+    name = "claude"
     advice = "npm install -g @anthropic-ai/claude-code, or the full image of slipgate"
 
     def __init__(self, choice: AgentChoice, model: ModelAccess, prices: Prices) -> None:
-        self._model = model
         self._prices = prices
         self._error: str | None = None
         effort = [f"--effort={choice.effort}"] if choice.effort else []
-        self.argv: Sequence[str] = (
-            *("claude", "--print", "--output-format=stream-json", "--verbose"),
+        self.upstream = _upstream(model)
+        self._argv: Sequence[str] = (
+            *(self.name, "--print", "--output-format=stream-json", "--verbose"),
             *("--include-partial-messages", "--dangerously-skip-permissions"),
             # The repository's settings could start programs, and send the key elsewhere.
             *("--setting-sources=user", "--strict-mcp-config"),
@@ -115,26 +120,20 @@ class ClaudeCode:
             *effort,
         )
 
-    def resumed(self, session: str) -> Sequence[str]:
-        return (*self.argv, f"--resume={session}")
+    def argv(self, access: Access, session: str | None) -> Sequence[str]:
+        del access
+        return (*self._argv, *([f"--resume={session}"] if session else []))
 
-    def environ(self, home: Path) -> Mapping[str, str]:
+    def environ(self, access: Access, home: Path) -> Mapping[str, str]:
         del home
         return {
-            **self._access(),
+            "ANTHROPIC_API_KEY": access.token,
+            "ANTHROPIC_BASE_URL": access.url,
             "DISABLE_AUTOUPDATER": "1",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             # It refuses to skip permissions as root, unless it is told that this is a sandbox.
             "IS_SANDBOX": "1",
         }
-
-    def _access(self) -> Mapping[str, str]:
-        key, url = self._model.key.value if self._model.key else "", self._model.base_url
-        if self._model.provider == "openrouter":
-            address = (url or OPENROUTER_URL).removesuffix("/v1")
-            names = {"ANTHROPIC_AUTH_TOKEN": key, "ANTHROPIC_API_KEY": ""}
-            return {**names, "ANTHROPIC_BASE_URL": address}
-        return {"ANTHROPIC_API_KEY": key, **({"ANTHROPIC_BASE_URL": url} if url else {})}
 
     def session_file(self, home: Path, session: str) -> Path | None:
         folders = home / ".claude" / "projects"
@@ -209,3 +208,10 @@ class ClaudeCode:
         if printed.api_error_status is not None:
             return refused(printed.api_error_status, words, {})
         return Failure("agent_failed", f"claude ended with an error: {words}")
+
+
+def _upstream(model: ModelAccess) -> Upstream:
+    url = model.base_url or BASE_URLS[model.provider]
+    if model.provider == "openrouter":
+        return Upstream(url=url.removesuffix("/v1"), key=model.secret_key)
+    return Upstream(url=url, key=model.secret_key, header="x-api-key")

@@ -14,6 +14,7 @@ from ..prices import Prices
 from ..provider_errors import refused
 from .program import NOTHING, ProgramEvent, shown_call, shown_output
 from .rollout import Rollout
+from .upstream import Access, Upstream
 
 BASE_URLS: Final = {
     "openai": "https://api.openai.com/v1",
@@ -85,16 +86,17 @@ class _Line(msgspec.Struct):
 class Codex:
     """`@openai/codex` of npm."""
 
+    name = "codex"
     advice = "npm install -g @openai/codex, or the full image of slipgate"
 
     def __init__(self, choice: AgentChoice, model: ModelAccess, prices: Prices, home: Path) -> None:
-        self._model = model
+        url = model.base_url or BASE_URLS[model.provider]
+        self.upstream = Upstream(url=url, key=model.secret_key)
         self._home = home
         self._rollout = Rollout(prices)
         self._session: str | None = None
         provider = {
             "name": model.provider,
-            "base_url": model.base_url or BASE_URLS[model.provider],
             "env_key": KEY,
             "wire_api": "responses",
         }
@@ -115,15 +117,17 @@ class Codex:
             # JSON's texts, truth values and lists are TOML's, too.
             *(f"--config={name}={json.dumps(value)}" for name, value in settings.items()),
         )
-        self.argv: Sequence[str] = ("codex", "exec", *self._options, "-")
 
-    def resumed(self, session: str) -> Sequence[str]:
-        return ("codex", "exec", "resume", *self._options, session, "-")
+    def argv(self, access: Access, session: str | None) -> Sequence[str]:
+        address = f"--config=model_providers.slipgate.base_url={json.dumps(access.url)}"
+        resumed = ("resume",) if session else ()
+        session_id = (session,) if session else ()
+        return (self.name, "exec", *resumed, *self._options, address, *session_id, "-")
 
-    def environ(self, home: Path) -> Mapping[str, str]:
+    def environ(self, access: Access, home: Path) -> Mapping[str, str]:
         folder = home / ".codex"
         folder.mkdir(exist_ok=True)
-        return {"CODEX_HOME": str(folder), KEY: self._model.key.value if self._model.key else ""}
+        return {"CODEX_HOME": str(folder), KEY: access.token}
 
     def session_file(self, home: Path, session: str) -> Path | None:
         folders = home / ".codex" / "sessions"

@@ -10,13 +10,21 @@ import msgspec
 
 from ...configuration import AgentChoice, ModelAccess
 from ...failure import Failure
+from ..engine import has_responses
 from ..prices import Prices
 from ..provider_errors import refused
 from .program import NOTHING, ProgramEvent, shown_call, shown_output
+from .upstream import Access, Upstream
 
 KEY: Final = "SLIPGATE_MODEL_KEY"
 COMPATIBLE: Final = "@ai-sdk/openai-compatible"
 """Its package for servers of OpenAI's chat completions, which its binary brings."""
+BASE_URLS: Final = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "google": "https://generativelanguage.googleapis.com/v1beta",
+    "openrouter": "https://openrouter.ai/api/v1",
+}
 LAST_OVERFLOW: Final = 3
 """It shortens its history and asks again, for ever where that is not enough."""
 _SESSION: Final = re.compile(r"ses_[A-Za-z0-9]{1,64}")
@@ -78,26 +86,29 @@ class _Line(msgspec.Struct):
 class Opencode:
     """`opencode-ai` of npm."""
 
+    name = "opencode"
     advice = "npm install -g opencode-ai, or the full image of slipgate"
 
     def __init__(self, choice: AgentChoice, model: ModelAccess, prices: Prices) -> None:
         self._model = model
         self._prices = prices
         self._overflows = 0
-        self.argv: Sequence[str] = (
-            *("opencode", "run", "--format=json", "--auto", "--title=Task"),
+        self.upstream = _upstream(model)
+        self._argv: Sequence[str] = (
+            *(self.name, "run", "--format=json", "--auto", "--title=Task"),
             f"--model={_provider(model)}/{model.name}",
             *([f"--variant={choice.effort}"] if choice.effort else []),
         )
 
-    def resumed(self, session: str) -> Sequence[str]:
-        return (*self.argv, f"--session={session}")
+    def argv(self, access: Access, session: str | None) -> Sequence[str]:
+        del access
+        return (*self._argv, *([f"--session={session}"] if session else []))
 
-    def environ(self, home: Path) -> Mapping[str, str]:
+    def environ(self, access: Access, home: Path) -> Mapping[str, str]:
         del home
         return {
-            KEY: self._model.key.value if self._model.key else "",
-            "OPENCODE_CONFIG_CONTENT": json.dumps(_config(self._model)),
+            KEY: access.token,
+            "OPENCODE_CONFIG_CONTENT": json.dumps(_config(self._model, access.url)),
             # The repository's settings could start programs, and send the key elsewhere.
             "OPENCODE_DISABLE_PROJECT_CONFIG": "1",
             "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
@@ -150,16 +161,24 @@ class Opencode:
 
 
 def _provider(model: ModelAccess) -> str:
-    """Its own provider for OpenAI speaks the Responses API, which other servers do not have."""
-    return "slipgate" if model.provider == "openai" and model.base_url else model.provider
+    """Its own providers speak OpenAI's Responses and Google's API, which most other servers do not
+    have."""
+    if model.provider == "openai":
+        return "openai" if has_responses(model) else "slipgate"
+    return "slipgate" if model.provider == "google" and model.base_url else model.provider
 
 
-def _config(model: ModelAccess) -> dict[str, object]:
+def _upstream(model: ModelAccess) -> Upstream:
+    url, key = model.base_url or BASE_URLS[model.provider], model.secret_key
+    if model.provider == "anthropic":
+        return Upstream(url=f"{url}/v1", key=key, header="x-api-key")
+    is_googles = _provider(model) == "google"
+    return Upstream(url=url, key=key, header="x-goog-api-key" if is_googles else "authorization")
+
+
+def _config(model: ModelAccess, url: str) -> dict[str, object]:
     """Its configuration for this model alone."""
-    name, options = _provider(model), {"apiKey": f"{{env:{KEY}}}"}
-    if model.base_url is not None:
-        is_anthropic = model.provider == "anthropic"
-        options["baseURL"] = f"{model.base_url}/v1" if is_anthropic else model.base_url
+    name, options = _provider(model), {"apiKey": f"{{env:{KEY}}}", "baseURL": url}
     is_ours = name == "slipgate"
     provider = {
         **({"npm": COMPATIBLE} if is_ours else {}),

@@ -9,6 +9,7 @@ import msgspec
 from ...failure import Failure
 from ...truncation import first_of
 from ..usage import Tokens
+from .upstream import Access, Upstream
 
 OUTPUT_CHARACTERS: Final = 4_000
 """Of the output of one of its tools, in the log."""
@@ -43,16 +44,19 @@ NOTHING: Final = ProgramEvent()
 class Program(Protocol):
     """One program with its model; all that it prints is untrusted."""
 
-    argv: Sequence[str]
-    """Arguments of a first run, which reads the prompt from standard input."""
+    name: str
+    """Of the program on the PATH."""
     advice: str
     """The way to get it."""
+    upstream: Upstream
+    """The API that it speaks to, through a relay."""
 
-    def resumed(self, session: str) -> Sequence[str]:
-        """Arguments of a run that goes on with a session."""
+    def argv(self, access: Access, session: str | None) -> Sequence[str]:
+        """The command of a run, which reads the prompt from standard input; with a session it
+        goes on with that."""
 
-    def environ(self, home: Path) -> Mapping[str, str]:
-        """Variables with its model key, its model's address, and without calls home."""
+    def environ(self, access: Access, home: Path) -> Mapping[str, str]:
+        """Variables with its access to the model, and without calls home."""
 
     def read(self, line: bytes) -> ProgramEvent:
         """Read a line of JSON; raises `msgspec.MsgspecError` for one of another form."""

@@ -2,7 +2,7 @@
 
 Its output is read as it comes: for the log, the usage and the progress. The limits of turns, cost
 and time are kept from outside: past one of them the program gets SIGTERM and then SIGKILL, and its
-work stays in the checkout. It needs the key of its model, and gets it, as in the engine `command`.
+work stays in the checkout. It reaches its model through a relay, and never has its key.
 """
 
 from pathlib import Path
@@ -19,8 +19,10 @@ from ..engine import AgentResult, EngineContext
 from ..reaper import NOT_FOUND
 from ..usage import Tokens
 from . import session
+from .allowance import Allowance
 from .lines import Lines
 from .program import Program, ProgramEvent
+from .relay import Relay
 
 SUMMARY_CHARACTERS: Final = 4_000
 COMPLAINT_CHARACTERS: Final = 500
@@ -69,6 +71,7 @@ class ProgramEngine:
         self._context = context
         self._session: str | None = None
         self._counted = Counted()
+        self._allowance = Allowance(choice, context)
 
     def work(self, prompt: str, checkout: Path) -> AgentResult:
         """Run the program to its end; a second call goes on with the session of the first.
@@ -80,18 +83,18 @@ class ProgramEngine:
         context, program = self._context, self._program
         home = Path(context.environ["HOME"])
         run = _Run(program, self._choice, context, self._counted)
-        argv = program.resumed(self._session) if self._session else program.argv
         limits.check(self._choice, context.meter.total)
         run.begin_turn()
         try:
-            result = context.runner.run(
-                argv,
-                directory=checkout,
-                environ={**context.environ, **program.environ(home)},
-                seconds=context.budget.agent_seconds,
-                stdin=prompt.encode(errors="replace"),
-                on_output=run.feed,
-            )
+            with Relay(program.upstream, context.network, self._allowance.take) as access:
+                result = context.runner.run(
+                    program.argv(access, self._session),
+                    directory=checkout,
+                    environ={**context.environ, **program.environ(access, home)},
+                    seconds=context.budget.agent_seconds,
+                    stdin=prompt.encode(errors="replace"),
+                    on_output=run.feed,
+                )
             run.finish()
             failure = self._failure(result, run)
         except LimitReached as reached:
@@ -109,20 +112,23 @@ class ProgramEngine:
         session.keep(source, run.printed, self._context.trajectory)
 
     def _failure(self, result: CommandResult, run: "_Run") -> Failure | None:
-        name = self._program.argv[0]
         if result.is_timed_out:
             message = f"the agent was stopped after {result.seconds:.0f} s"
             return Failure("agent_time_over", message)
+        if run.failure is not None or result.exit_code:
+            return self._allowance.exceeded or self._own_failure(result, run)
+        return None
+
+    def _own_failure(self, result: CommandResult, run: "_Run") -> Failure:
+        name = self._program.name
         if run.failure is not None:
             return run.failure
         if result.exit_code == NOT_FOUND:
             message = f"{name} is not installed in this sandbox: {self._program.advice}"
             return Failure("agent_not_found", message)
-        if result.exit_code:
-            words = last_of(run.complaint, COMPLAINT_CHARACTERS).strip()
-            message = f"{name} ended with exit code {result.exit_code}{words and f': {words}'}"
-            return Failure("agent_failed", message)
-        return None
+        words = last_of(run.complaint, COMPLAINT_CHARACTERS).strip()
+        message = f"{name} ended with exit code {result.exit_code}{words and f': {words}'}"
+        return Failure("agent_failed", message)
 
 
 class _Run:
