@@ -29,7 +29,7 @@ def _printed(copy: Path) -> str:
 
 
 def _moved(copy: Path) -> None:
-    (copy / "runner" / "budget.py").rename(copy / "runner" / "agent" / "budget.py")
+    (copy / "runner" / "text.py").rename(copy / "runner" / "agent" / "text.py")
 
 
 def _changed_lock(copy: Path) -> None:
