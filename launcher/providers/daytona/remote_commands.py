@@ -22,8 +22,9 @@ RESCUE_SECONDS: Final = 30
 _PROCESS: Final = re.compile(r"(running|unknown|exited)(?::(\d{1,5}))?")
 _STATE = 'd="${SLIPGATE_STATE_DIR:-/tmp/slipgate-$SLIPGATE_TASK_ID-$SLIPGATE_ATTEMPT}"'
 
-# The agent holds the lock while it lives. The lock is checked before the spool is read, which then
-# holds all that an ended agent wrote. Daytona's daemon writes `cmd.sh` and a new log at each start
+# The agent holds the lock while it lives, and has written its process id into it: an empty one was
+# made a moment ago. The lock is checked before the spool is read, which then holds all that an
+# ended agent wrote. Daytona's daemon writes `cmd.sh` and a new log at each start
 # of the entrypoint, and its exit code behind those of earlier starts, if the machine died in
 # between: an older code or a free older lock is of an earlier start.
 _SPOOL = (
@@ -33,7 +34,7 @@ _SPOOL = (
     'e="$HOME/.daytona/sessions/entrypoint/entrypoint_command"; '
     'if [ -f "$d/lock" ] && command -v flock >/dev/null; then '
     'if ! flock -n "$d/lock" true; then p=running; '
-    'elif ! [ "$e/cmd.sh" -nt "$d/lock" ]; then p=exited; fi; fi; '
+    'elif [ -s "$d/lock" ] && ! [ "$e/cmd.sh" -nt "$d/lock" ]; then p=exited; fi; fi; '
     'if [ "$p" != running ] && [ -f "$e/exit_code" ] && ! [ "$e/output.log" -nt "$e/exit_code" ]; '
     'then p=exited:$(tail -n 1 "$e/exit_code" | head -c 5 | tr -cd 0-9); p=${p%%:}; fi; '
     'echo "$p $s"; [ -f "$d/spool.jsonl" ] || exit 0; '

@@ -43,7 +43,7 @@ ENDS = program("""
 import os, pathlib
 state = pathlib.Path(os.environ['SLIPGATE_STATE_DIR'])
 state.mkdir(exist_ok=True)
-(state / 'lock').touch()
+(state / 'lock').write_text(str(os.getpid()))
 print('out of memory')
 raise SystemExit(9)
 """)
@@ -109,6 +109,27 @@ async def test_an_agent_that_never_began_has_ended_all_the_same(
     await until(lambda: world.api.machine.exit_code(made.id) is not None)
     assert await run_job(context, job("inspect"), LOG)
     assert gateway.done().process == Process(state="exited", exit_code=2)
+
+
+BEGINS = program("""
+import os, pathlib, signal
+state = pathlib.Path(os.environ['SLIPGATE_STATE_DIR'])
+state.mkdir()
+(state / 'lock').touch()
+signal.pause()
+""")
+"""An agent that has opened its lock, and is about to take it."""
+
+
+async def test_an_agent_that_does_not_hold_its_lock_yet_has_not_ended(
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
+) -> None:
+    world.api.machine = Machine(tmp_path, program=BEGINS)
+    assert await run_job(context, job("create"), LOG)
+    (made,) = world.api.organisation.living()
+    await until((tmp_path / made.id / "state" / "lock").exists)
+    assert await run_job(context, job("inspect"), LOG)
+    assert gateway.done().process == Process(state="unknown")
 
 
 async def test_the_end_of_an_earlier_start_is_not_that_of_this_one(
@@ -182,7 +203,7 @@ async def test_an_agent_that_has_only_begun_again_is_not_taken_for_ended(
 
 
 LEAVES_ITS_LOCK = program(
-    "import pathlib; pathlib.Path('state').mkdir(); pathlib.Path('state/lock').touch()"
+    "import pathlib; pathlib.Path('state').mkdir(); pathlib.Path('state/lock').write_text('1')"
 )
 
 
@@ -267,6 +288,17 @@ async def test_what_an_agent_left_comes_in_lines_and_without_its_keys(
     assert [(each["name"], each["keys"]) for each in found] == [(n, False) for n in "abcdefg"]
 
 
+class Ready(Machine):
+    """Starts a sandbox only as fast as its runner begins: the clock of the launcher, which gives up
+    waiting for it, is no real one."""
+
+    async def start(self, sandbox_id: str, env: Mapping[str, str]) -> None:
+        await super().start(sandbox_id, env)
+        lock = self.home(sandbox_id) / "state" / "lock"
+        runner = str(self._running[sandbox_id].pid)
+        await until(lambda: lock.exists() and lock.read_text() == runner)
+
+
 async def _stopped(world: World, context: LauncherContext, gateway: StubGateway) -> str:
     """The id of a sandbox that somebody stopped while its agent worked, with what it left."""
     assert await run_job(context, job("create"), LOG)
@@ -281,7 +313,7 @@ async def test_a_stopped_sandbox_is_started_again_to_read_what_its_agent_left(
 ) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "agent-runner.py").write_text(RESCUES)
-    machine = world.api.machine = Machine(tmp_path, program=SPOOLS, app=tmp_path / "app")
+    machine = world.api.machine = Ready(tmp_path, program=SPOOLS, app=tmp_path / "app")
     stopped = await _stopped(world, context, gateway)
     (machine.home(stopped) / "state" / "found").write_text("a b")
     assert await run_job(context, job("inspect"), LOG)
