@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,6 +42,23 @@ def is_directory(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
         return False
+
+
+def walk(
+    folder: str | os.PathLike[str], *, skipped: Collection[str] = ()
+) -> Iterator[os.DirEntry[str]]:
+    """All that is no folder, in a folder and those below it, however deep; no link is followed.
+
+    `skipped` names folders that are not entered.
+    """
+    folders = [os.fspath(folder)]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    yield entry
+                elif entry.name not in skipped:
+                    folders.append(entry.path)
 
 
 def reopen(path: Path, mode: int) -> None:

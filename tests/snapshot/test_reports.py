@@ -1,5 +1,6 @@
 """The reports of gradle: of this checkout and this run, whatever lies beside them."""
 
+import subprocess
 from pathlib import Path
 
 from snapshot.runner.validation.reports import number_ran
@@ -27,3 +28,11 @@ def test_a_report_outside_of_the_checkout_counts_nothing(tmp_path: Path) -> None
     module.mkdir()
     (module / "build").symlink_to(tmp_path / "elsewhere" / "build")
     assert number_ran(checkout, since=0) == 0
+
+
+def test_folders_may_be_as_deep_as_they_like(tmp_path: Path) -> None:
+    report(tmp_path / "checkout")
+    deep = tmp_path / "checkout" / "/".join(["a"] * 1_500)
+    subprocess.run(["mkdir", "-p", deep], check=True)
+    assert number_ran(tmp_path / "checkout", since=0) == 2
+    subprocess.run(["rm", "-rf", tmp_path / "checkout" / "a"], check=True)

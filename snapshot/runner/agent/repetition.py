@@ -3,9 +3,10 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from .. import files
 
 MOST_ROUNDS: Final = 3
 """Repetitions of a loop, of however many steps."""
@@ -43,14 +44,7 @@ class Repetition:
 
 def _files(checkout: Path) -> Iterator[tuple[str, int]]:
     """Names and sizes; nothing is opened, which could be the agent's trap."""
-    folders = [str(checkout)]
-    while folders:
-        with suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    yield entry.path, _size(entry)
-                elif entry.name not in _SKIPPED:
-                    folders.append(entry.path)
+    return ((entry.path, _size(entry)) for entry in files.walk(checkout, skipped=_SKIPPED))
 
 
 def _size(entry: os.DirEntry[str]) -> int:

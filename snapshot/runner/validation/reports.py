@@ -1,5 +1,6 @@
 """The number of tests in the JUnit reports of gradle, which prints none."""
 
+import os
 import re
 from itertools import islice
 from pathlib import Path
@@ -9,23 +10,26 @@ from .. import files
 
 LARGEST_REPORTS: Final = 2_000
 LARGEST_REPORT_BYTES: Final = 16 * 1024**2
-_PATTERN: Final = "build/test-results/*/*.xml"
+_PATTERN: Final = re.compile(r".*/build/test-results/[^/]+/[^/]+\.xml", re.DOTALL)
+_SKIPPED: Final = frozenset({".git", "node_modules"})
 _SUITE: Final = re.compile(rb"<testsuite\b[^>]{0,2000}")
 _COUNT: Final = re.compile(rb'\b(tests|skipped)="(\d{1,9})"')
 
 
 def number_ran(checkout: Path, *, since: float) -> int:
     """Tests of the reports that were written since then [Unix seconds], skipped ones aside."""
-    root = checkout.resolve()
-    found = (path for path in checkout.rglob(_PATTERN) if _is_new(path, root, since))
+    found = (
+        Path(entry.path)
+        for entry in files.walk(checkout, skipped=_SKIPPED)
+        if _PATTERN.fullmatch(entry.path) and _is_new(entry, since)
+    )
     return sum(map(_count, islice(found, LARGEST_REPORTS)))
 
 
-def _is_new(path: Path, root: Path, since: float) -> bool:
-    """False, too, for a file that a link leads to, or that is gone again."""
+def _is_new(entry: os.DirEntry[str], since: float) -> bool:
+    """False, too, for a link, or for a file that is gone again."""
     try:
-        is_inside = path.parent.resolve().is_relative_to(root)
-        return is_inside and not path.is_symlink() and path.stat().st_mtime >= since - 1
+        return entry.is_file(follow_symlinks=False) and entry.stat().st_mtime >= since - 1
     except OSError:
         return False
 
