@@ -81,6 +81,11 @@ def test_tracked_files_that_a_set_up_removes_are_there_again(remote: Bare, tmp_p
     assert prepared.agent.patch().text == ""
 
 
+def test_pipes_that_a_set_up_leaves_hold_nothing_up(remote: Bare, tmp_path: Path) -> None:
+    prepared = _Prepared(remote, tmp_path, "echo x > tool; mkdir lib; mkfifo lib/.gitignore")
+    assert prepared.paths("echo new > mine") == {"mine"}
+
+
 def test_ignored_files_of_a_set_up_are_no_warnings(remote: Bare, tmp_path: Path) -> None:
     remote.push("main", {".gitignore": "target/\n"}, "ignore")
     prepared = _Prepared(remote, tmp_path, "mkdir target; echo x > target/a")

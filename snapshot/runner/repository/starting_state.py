@@ -15,6 +15,7 @@ from . import left_files
 from .git import Git, write_attributes
 from .plumbing import attributes_of, nul_joined, nul_list, staged_files
 from .remote import Clone
+from .walk import Walk
 
 RAW_ATTRIBUTES: Final = "* -text -ident !working-tree-encoding !diff !filter\n"
 """No conversion: the bytes of the directory are compared."""
@@ -59,6 +60,7 @@ def settle(git: Git, state: StartingState) -> None:
 
     Only what differs from those is a change of the agent.
     """
+    Walk(state.work_tree)
     ours = git.at(state.clone, work_tree=state.work_tree, index=STARTING_INDEX)
     write_attributes(state.clone, RAW_ATTRIBUTES)
     ours("update-index", "-q", "--refresh", allowed=(0, 1))

@@ -1,7 +1,8 @@
 """A walk through the agent's directory, before git works in it.
 
 It opens again the folders that the agent closed, and removes pipes that git would wait on for ever:
-git opens `.gitignore`, `.gitattributes` and some files of a nested repository without a look.
+git opens `.gitignore`, `.gitattributes` and some files of a nested repository without a look, also
+where a link or a `.git` file leads to them: then the link or that file is removed.
 """
 
 import os
@@ -15,6 +16,9 @@ from .. import files
 
 SECONDS: Final = 5.0
 _GIT: Final = b".git"
+_OPENED: Final = (b"HEAD", b"commondir")
+"""Files that git opens in a folder to see that it is a repository."""
+_POINTER_BYTES: Final = 5_000
 _OPEN: Final = 0o700
 
 
@@ -23,7 +27,7 @@ class Walk:
 
     def __init__(self, work_tree: Path) -> None:
         self.special: list[bytes] = []
-        """Pipes, sockets and devices."""
+        """Pipes, sockets and devices, and what leads git to a pipe."""
         self.closed: list[bytes] = []
         """Folders that cannot be read."""
         ends_at = time.monotonic() + SECONDS
@@ -43,13 +47,36 @@ class Walk:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 self._folders.append((entry.path, name + entry.name + b"/"))
-            elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
-                self.special += [] if is_gits else [name + entry.name]
-                if is_gits or entry.name.startswith(_GIT):
-                    _remove_pipe(entry)
+                continue
+            is_file = entry.is_file(follow_symlinks=False)
+            is_special = not is_file and not entry.is_symlink()
+            if entry.name == _GIT or (not is_file and (is_gits or entry.name.startswith(_GIT))):
+                is_special |= _remove_pipe(entry)
+            self.special += [name + entry.name] if is_special and not is_gits else []
 
 
-def _remove_pipe(entry: os.DirEntry[bytes]) -> None:
-    with suppress(OSError):
-        if stat.S_ISFIFO(entry.stat(follow_symlinks=False).st_mode):
+def _remove_pipe(entry: os.DirEntry[bytes]) -> bool:
+    """Remove a pipe, or what leads git to one; True if it was."""
+    opened = [entry.path]
+    if entry.name == _GIT:
+        folder = _git_directory(entry)
+        opened += [os.path.join(folder, name) for name in _OPENED]  # noqa: PTH118 - bytes
+    is_pipe = any(map(_is_pipe, opened))
+    if is_pipe:
+        with suppress(OSError):
             os.unlink(entry.path)  # noqa: PTH108 - bytes, which a Path is not
+    return is_pipe
+
+
+def _git_directory(entry: os.DirEntry[bytes]) -> bytes:
+    """The folder that a `.git` leads to, as a link or as a file that names it."""
+    content = files.read(Path(os.fsdecode(entry.path)), most=_POINTER_BYTES) or b""
+    pointer = content.removeprefix(b"gitdir: ").rstrip(b"\r\n")
+    return os.path.join(os.path.dirname(entry.path), pointer) if content else entry.path  # noqa: PTH118, PTH120 - bytes
+
+
+def _is_pipe(path: bytes) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)  # noqa: PTH116 - bytes, which a Path is not
+    except (OSError, ValueError):
+        return False
