@@ -87,10 +87,10 @@ def is_harmless(sentence: str) -> bool:
     return sentence.startswith(harmless)
 
 
-def named(paths: Sequence[str]) -> str:
+def named(paths: Sequence[str], *, most: int = NAMED_PATHS) -> str:
     """The first paths by name, the rest as a number."""
-    shown = ", ".join(f"`{_shown(path)}`" for path in sorted(paths)[:NAMED_PATHS])
-    rest = len(paths) - NAMED_PATHS
+    shown = ", ".join(f"`{_shown(path)}`" for path in sorted(paths)[:most])
+    rest = len(paths) - most
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 

@@ -1,9 +1,11 @@
 """Runs git without any configuration, hook or prompt that is not ours."""
 
+import math
 import os
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,6 +66,8 @@ class Git:
     repository: Path | None = None
     work_tree: Path | None = None
     index: Path | None = None
+    ends_at: float = math.inf
+    """Each command ends before this time of the monotonic clock."""
 
     def at(self, repository: Path, *, work_tree: Path | None = None, index: str = "index") -> "Git":
         """The same git for a trusted directory's `.git`, perhaps with a foreign work tree."""
@@ -71,6 +75,10 @@ class Git:
         return replace(
             self, repository=directory, work_tree=work_tree or repository, index=directory / index
         )
+
+    def within(self, seconds: float) -> "Git":
+        """The same git, with so much time for all its commands together."""
+        return replace(self, ends_at=time.monotonic() + seconds)
 
     def __call__(
         self,
@@ -103,7 +111,8 @@ class Git:
                 stderr=subprocess.PIPE,
                 pass_fds=descriptors,
             )
-        out, err = self._communicate(process, verb, seconds)
+        left = max(0.0, self.ends_at - time.monotonic())
+        out, err = self._communicate(process, verb, min(seconds, left))
         if process.returncode not in allowed:
             raise GitFailed(verb, process.returncode, err.decode(errors="replace"))
         return out

@@ -1,32 +1,36 @@
 """Makes the patch: the agent's changes, read as data by a git that the agent never touched."""
 
 import os
+import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from .. import files
-from ..failure import RepositoryRejected
+from ..failure import Failure, RepositoryRejected
 from ..findings import find as findings
 from ..findings.file_change import FileChange
 from ..findings.find import Finding
-from . import agents_git, changed_files, changes, diff, left_files, undone_commits
-from .agents_git import LARGEST_INDEX_BYTES, AgentsGit
+from . import agents_git, changed_files, changes, diff, left_files, undone_commits, unpatched
+from .agents_git import LARGEST_INDEX_BYTES, LOOK_SECONDS, AgentsGit
 from .changes import Changes
 from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, sentences
 from .git import Git, GitFailed, init_borrowing, write_attributes
 from .plumbing import Change, attributes_of, blob_contents, nul_joined, staged_files
 from .starting_state import RAW_ATTRIBUTES, StartingState
+from .unpatched import Unpatched
 from .walk import Walk
+from .worktrees import Worktree
 
 DELETIONS: Final = 100
 SHARE_OF_DELETIONS: Final = 0.25
 FEWEST_DELETIONS: Final = 10
 """A person looks at a patch that deletes 100 files, or 10 that are a quarter of the repository's;
 files that only moved do not count."""
+NAMED_PLACES: Final = 3
 _ATTRIBUTES: Final = "* !diff !filter"
 """Outranks every .gitattributes: none may hide a change as binary or name a filter."""
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
@@ -48,6 +52,8 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     base_sha: str
     text: str
     tree: str
+    written: Mapping[bytes, bytes] = {}
+    """Path → blob."""
     objects: tuple[Path, ...] = ()
     """Folders of the blobs that the base has not, so that they need not be written again."""
     later: str = ""
@@ -101,17 +107,25 @@ def make(
         ours("read-tree", start.base_sha)
     left = left_files.read(start.clone)
     found = changes.find(ours, start.work_tree, agents, is_secret=is_secret, left=left, walk=walk)
-    return _PatchBuilder(git, start, workdir / "tree", agents).build(found, most)
+    return _PatchBuilder(git, start, workdir / "tree", agents, is_secret).build(found, most)
 
 
 class _PatchBuilder:
     """Adds the changes to an index of the base, in a git directory of its own."""
 
-    def __init__(self, git: Git, start: StartingState, workdir: Path, agents: AgentsGit) -> None:
+    def __init__(
+        self,
+        git: Git,
+        start: StartingState,
+        workdir: Path,
+        agents: AgentsGit,
+        is_secret: Callable[[bytes], bool],
+    ) -> None:
         init_borrowing(workdir, start.base_sha, objects=[start.objects])
         self._start = start
         self._workdir = workdir
         self._agents = agents
+        self._is_secret = is_secret
         self._plain = git
         self._git = git.at(workdir, work_tree=start.work_tree)
         self._packing = _ONE_PACK if git.version() >= _PACKS_SINCE else {}
@@ -129,6 +143,7 @@ class _PatchBuilder:
         removed = nul_joined(found.deleted)
         self._git("update-index", "--force-remove", "-z", "--stdin", stdin=removed)
         texts, changed = self._diff(base_sha, most)
+        written = {change.path: change.blob for change in changed if change.is_written}
         # A submodule is not in the pull request; that it changed is a doubt already.
         files = [] if self._start.path else changed_files.read(self._git, changed, texts)
         tree = self._git.text("write-tree")
@@ -138,11 +153,12 @@ class _PatchBuilder:
             base_sha=base_sha,
             text="".join(texts),
             tree=tree,
+            written=written,
             objects=(self._workdir / ".git" / "objects",),
             later=self._later(tree),
             excluded=tuple(self._excluded),
             notes=(*found.notes, *map(_sentence, findings.notes(files))),
-            doubts=tuple(self._doubts(found, changed, files)),
+            doubts=(*self._doubts(found, changed, files), *self._elsewhere(written)),
             refusal=refusal if is_empty else "",
         )
 
@@ -243,12 +259,46 @@ class _PatchBuilder:
         seen = changed if files else []
         back = undone_commits.find(self._plain, workdir, self._start, self._agents, seen)
         yield from _findings(files, back)
-        patched = {change.path: change.blob for change in changed}
+
+    def _elsewhere(self, patched: Mapping[bytes, bytes]) -> list[str]:
+        """A sentence about the work that is not in the agent's directory, nor in the patch."""
+        git = self._plain.within(LOOK_SECONDS)
         workdir = self._workdir.with_name("unpatched")
-        work = agents_git.unpatched(self._plain, workdir, self._start, self._agents, patched)
-        for name, paths in work:
-            names = named([*map(os.fsdecode, paths)])
-            yield cut(f"Work of the agent on {name} is not in the patch: {names}.")
+        found = unpatched.find(git, workdir, self._start, self._agents, patched)
+        found += self._in_worktrees(git, patched)
+        if not found:
+            return []
+        places = named([one.place for one in found], most=NAMED_PLACES)
+        paths = sorted({os.fsdecode(path) for one in found for path in one.paths})
+        names = f"is not in the patch: {named(paths)}" if paths else "may not be in the patch"
+        return [cut(f"Work of the agent on {places} {names}.")]
+
+    def _in_worktrees(self, git: Git, patched: Mapping[bytes, bytes]) -> Iterator[Unpatched]:
+        for number, worktree in enumerate(self._agents.worktrees):
+            place = f"worktree {os.path.relpath(worktree.path, self._start.work_tree)}"
+            made = self._of_worktree(git, worktree, self._workdir.with_name(f"tree-{number}"))
+            if made is None:
+                yield Unpatched(place, ())
+                continue
+            paths = [path for path, blob in made.written.items() if patched.get(path) != blob]
+            paths += [os.fsencode(one.path) for one in made.excluded if one.reason not in HARMLESS]
+            if paths:
+                yield Unpatched(place, paths)
+
+    def _of_worktree(self, git: Git, worktree: Worktree, workdir: Path) -> Patch | None:
+        """The patch of its uncommitted work, as a branch or a detached HEAD holds the rest; None if
+        it cannot be made, or the time is over."""
+        if time.monotonic() > git.ends_at:
+            return None
+        base_sha = worktree.head or self._start.base_sha
+        clone = workdir / "clone"
+        objects = [self._start.objects, self._start.work_tree / ".git" / "objects"]
+        init_borrowing(clone, base_sha, objects=objects)
+        start = StartingState(clone=clone, base_sha=base_sha, work_tree=worktree.path)
+        try:
+            return make(git, start, workdir, is_secret=self._is_secret)
+        except (Failure, OSError):
+            return None
 
 
 def _findings(files: Sequence[FileChange], undone: Sequence[str]) -> list[str]:

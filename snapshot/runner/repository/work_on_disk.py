@@ -15,10 +15,10 @@ import msgspec
 from .. import files
 from ..failure import Failure
 from . import patch
-from .agents_git import SHA
 from .exclusions import cut
 from .git import Git
 from .patch import Patch
+from .references import SHA
 from .starting_state import StartingState
 
 RECORD: Final = "work.json"

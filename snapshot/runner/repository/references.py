@@ -1,0 +1,111 @@
+"""The references of the agent's git directory, read as data: all that holds commits of its work."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from .. import files
+
+LARGEST_LIST_BYTES: Final = 4 * 1024**2
+LARGEST_NAME_BYTES: Final = 5_000
+MOST_FILES: Final = 20_000
+SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+SHOWN_CHARACTERS: Final = 7
+_LEFT: Final = re.compile(r"\tcheckout: moving from ([0-9a-f]{40}(?:[0-9a-f]{24})?) to ")
+"""In the log of a HEAD: a checkout that left a detached commit, of which it has the full id."""
+
+
+class ReferenceKind(Enum):
+    """The value is the word for it in a sentence."""
+
+    BRANCH = "branch"
+    REMOTE = "remote branch"
+    TAG = "tag"
+    STASH = "stash"
+    DETACHED = "detached commit"
+
+
+class Reference(NamedTuple):
+    kind: ReferenceKind
+    name: str
+    revision: str
+    """It may be missing, or be no commit."""
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.name}"
+
+
+_FOLDERS: Final = {
+    "refs/heads/": ReferenceKind.BRANCH,
+    "refs/remotes/": ReferenceKind.REMOTE,
+    "refs/tags/": ReferenceKind.TAG,
+}
+
+
+def read(theirs: Path) -> dict[str, Reference]:
+    """Name in a sentence → reference, of the agent's git directory."""
+    return {str(one): one for one in _read(theirs)}
+
+
+def head(theirs: Path, references: Mapping[str, Reference]) -> str | None:
+    """The commit that is checked out."""
+    content = files.read(theirs / "HEAD", most=LARGEST_NAME_BYTES) or b""
+    name = os.fsdecode(content).strip().removeprefix("ref: refs/heads/")
+    branch = references.get(f"{ReferenceKind.BRANCH.value} {name}")
+    return branch.revision if branch else _sha(content)
+
+
+def worktree_folders(theirs: Path) -> list[Path]:
+    """The folders in which git keeps what it knows of linked worktrees."""
+    try:
+        entries = sorted((theirs / "worktrees").iterdir())
+    except OSError:
+        return []
+    return [entry for entry in entries if files.is_directory(entry)]
+
+
+def _read(theirs: Path) -> Iterator[Reference]:
+    for line in _lines(theirs / "packed-refs"):
+        revision, _, name = line.partition(" ")
+        folder = next((one for one in _FOLDERS if name.startswith(one)), None)
+        if folder and SHA.fullmatch(revision):
+            yield Reference(_FOLDERS[folder], name.removeprefix(folder), revision)
+    for folder, kind in _FOLDERS.items():
+        yield from _loose(theirs / folder, kind)
+    for number, line in enumerate(reversed(_lines(theirs / "logs" / "refs" / "stash"))):
+        kept = line.partition(" ")[2].partition(" ")[0]
+        if SHA.fullmatch(kept):
+            yield Reference(ReferenceKind.STASH, f"{number}", kept)
+            yield Reference(ReferenceKind.STASH, f"{number}, new files", f"{kept}^3")
+    for one in (theirs, *worktree_folders(theirs)):
+        yield from _detached(one)
+
+
+def _loose(folder: Path, kind: ReferenceKind) -> Iterator[Reference]:
+    found = files.walk(folder) if files.is_directory(folder) else iter(())
+    for entry in sorted(islice(found, MOST_FILES), key=lambda entry: entry.path):
+        path = Path(entry.path)
+        if revision := _sha(files.read(path, most=100)):
+            yield Reference(kind, str(path.relative_to(folder)), revision)
+
+
+def _detached(theirs: Path) -> Iterator[Reference]:
+    """The detached commit of this HEAD, and those that it left."""
+    left = [found[1] for line in _lines(theirs / "logs" / "HEAD") if (found := _LEFT.search(line))]
+    now = _sha(files.read(theirs / "HEAD", most=LARGEST_NAME_BYTES))
+    for revision in (*left, *([now] if now else [])):
+        yield Reference(ReferenceKind.DETACHED, revision[:SHOWN_CHARACTERS], revision)
+
+
+def _lines(file: Path) -> list[str]:
+    content = files.read(file, most=LARGEST_LIST_BYTES) or b""
+    return content.decode(errors="surrogateescape").splitlines()
+
+
+def _sha(content: bytes | None) -> str | None:
+    text = (content or b"").decode(errors="replace").strip()
+    return text if SHA.fullmatch(text) else None
