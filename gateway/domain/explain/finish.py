@@ -12,7 +12,7 @@ from gateway.domain.tasks.task import Attempt, Status, TaskError
 
 def ended(s: ExplainInput) -> Reason:
     return Reason(
-        clauses=(_head(s), *_why(s), *_result(s), *_clean_up(s), *_retry(s)),
+        clauses=(_head(s), *_why(s), *_result(s), *_next_step(s), *_clean_up(s), *_retry(s)),
         waiting_for=_waiting_for(s),
     )
 
@@ -54,9 +54,25 @@ def _result(s: ExplainInput) -> tuple[str, ...]:
     task = s.task
     if task.pr_url is not None:
         return (f"its pull request is {bare(task.pr_url, 300)}",)
+    if task.status is Status.NEEDS_REVIEW and task.commit_sha is None:
+        return ("it pushed no branch",)
     if task.status in {Status.COMPLETED, Status.NEEDS_REVIEW}:
         return (f"there is no pull request, its branch is {bare(s.spec.branch_name, 300)}",)
     return ()
+
+
+def _next_step(s: ExplainInput) -> tuple[str, ...]:
+    """The next step of the person for whom the task waits."""
+    task = s.task
+    if task.status is not Status.NEEDS_REVIEW:
+        return ()
+    if task.pr_url is not None:
+        return ("next: review it, then merge it, or ask for more by --continue-of",)
+    if task.commit_sha is not None:
+        return ("next: review its branch and open a pull request yourself",)
+    if s.attempt is not None and s.attempt.patch is not None:
+        return (f"next: review its changes by `slipgate tasks patch {task.id}`",)
+    return (f"next: read by `slipgate tasks logs {task.id}` why nothing was changed",)
 
 
 def _clean_up(s: ExplainInput) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
+from gateway.domain.explain import explain
 from gateway.domain.explain.explanation import ExplainInput
 from gateway.wire.launcher import Process
 from tests.domain.explain.scenes import (
@@ -250,6 +251,7 @@ TABLE: Final = [
             "needs review since 14:13 (1 min) after 10 s; "
             "“`make test` failed”; "
             "its pull request is https://github.com/acme/widgets/pull/1; "
+            "next: review it, then merge it, or ask for more by --continue-of; "
             "its sandbox is gone; "
             "it can be retried"
         ),
@@ -264,6 +266,7 @@ TABLE: Final = [
             "agent_exited in sandbox: the agent exited with exit code 137 without a last word; "
             "what helps: read the end of its log (out of memory is one reason to exit); "
             "its pull request is https://github.com/acme/widgets/pull/1; "
+            "next: review it, then merge it, or ask for more by --continue-of; "
             "its sandbox is gone; "
             "it can be retried"
         ),
@@ -431,3 +434,26 @@ def test_ended_is_explained(
     scene: Scene, summary: str, waiting_for: str | None, following: list[str]
 ) -> None:
     assert told(scene) == (summary, waiting_for, following)
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (
+            {"commitSha": "a" * 40},
+            "there is no pull request, its branch is slipgate/health; "
+            "next: review its branch and open a pull request yourself; ",
+        ),
+        (
+            {"patch": "diff --git a/a b/a\n"},
+            "it pushed no branch; next: review its changes by `slipgate tasks patch task_",
+        ),
+        ({}, "it pushed no branch; next: read by `slipgate tasks logs task_"),
+    ],
+    ids=["a branch", "a patch", "nothing"],
+)
+def test_a_review_names_what_there_is_and_the_next_step(end: dict[str, str], told: str) -> None:
+    world = working()
+    world.emit("task.needs_review", summary="Look at it.", **end)
+    destroyed(world)
+    assert told in explain(now(world)).summary
