@@ -61,6 +61,7 @@ GROUPS: Final = {
     ),
     "Tasks": (
         _group("tasks", "tasks.commands", "Create, watch and steer tasks."),
+        _calling("top", "tasks.lists", "Watch the tasks that are not at their end."),
         _group("bulk", "operations.bulk", "Cancel, retry or destroy all tasks that match."),
         _group("bundle", "bundle.commands", "Replay run bundles."),
     ),

@@ -54,7 +54,7 @@ def test_a_feed_is_followed_until_it_is_interrupted_and_says_how_to_go_on(tmp_pa
         with (
             httpx.Client(base_url=url, headers=headers, trust_env=False) as http,
             subprocess.Popen(
-                [slipgate(), "tasks", "events", "--follow", "--json"],
+                [slipgate(), "tasks", "events", "--follow", "--after=0", "--json"],
                 env={**os.environ, "SLIPGATE_URL": url, "SLIPGATE_API_KEY": key},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -196,3 +196,59 @@ def test_a_key_that_is_none_leads_to_one(
     assert typed.code == 1
     assert "SLIPGATE_API_KEY is no key of this gateway" in typed.err
     assert "slipgate keys create" in typed.err
+
+
+def test_tasks_are_counted_and_listed_to_the_last(operator: Operator) -> None:
+    task, other = operator.creates("--metadata=of=count"), operator.creates("--metadata=of=count")
+    operator.says(task, type="task.failed", error=FAILURE)
+    mine = ("tasks", "list", "--metadata=of=count")
+    by_code = operator.types(*mine, "--count-by=errorCode", "--json").document
+    assert by_code == {"countBy": "errorCode", "counts": {"model_auth": 1, "": 1}}
+    by_repository = operator.types(*mine, "--count-by=repoUrl").out.splitlines()
+    assert by_repository[1].split() == ["2", "https://github.com/acme/widgets"]
+    listed = operator.types(*mine, "--all", "--json").document
+    assert [each["id"] for each in listed["data"]] == [other, task]
+    rows = operator.types(*mine, "--all").out.splitlines()
+    assert rows[0].split() == ["id", "status", "age", "code", "repository", "title"]
+    assert [row.split()[0] for row in rows[1:]] == [other, task]
+    assert rows[2].split()[3:5] == ["model_auth", "acme/widgets"]
+
+
+def test_several_tasks_are_steered_and_a_refusal_stops_none(operator: Operator) -> None:
+    ended, one, two = (operator.creates() for _ in range(3))
+    operator.types("tasks", "cancel", ended)
+    typed = operator.types("tasks", "cancel", one, ended, two)
+    assert typed.code == 1
+    assert [line.split()[:2] for line in typed.out.splitlines()] == [
+        [one, "cancelled"],
+        [two, "cancelled"],
+    ]
+    assert f"{ended}: already_finished" in typed.err
+    assert f"1 of 3 were refused: {ended}" in typed.err
+    assert operator.types("tasks", "retry", one, two).code == 0
+
+
+def test_a_review_is_an_exit_code_of_its_own(operator: Operator) -> None:
+    task = operator.creates()
+    operator.says(task, type="task.needs_review", summary="Look.")
+    typed = operator.types("tasks", "watch", task)
+    assert typed.code == 3
+    assert "it pushed no branch" in typed.out
+    assert typed.out.startswith(f"{task}: needs review since")
+
+
+def test_a_log_is_followed_to_the_end_of_its_task(operator: Operator) -> None:
+    task = operator.creates()
+    operator.says(task, type="task.log", chunk="one\n", offset=0)
+    operator.says(task, type="task.log", chunk="two\n", offset=4)
+    operator.says(task, type="task.failed", error=FAILURE)
+    assert operator.types("tasks", "logs", task, "--follow").out == "one\ntwo\n"
+    lines = operator.types("tasks", "logs", task, "-f", "--json").out.splitlines()
+    assert ['"chunk":"' in line for line in lines] == [True, True]
+
+
+def test_heartbeats_are_shown_if_they_are_asked_for(operator: Operator) -> None:
+    task = operator.creates()
+    operator.says(task, type="task.heartbeat")
+    assert "heartbeat" not in operator.types("tasks", "events", task).out
+    assert "heartbeat" in operator.types("tasks", "events", task, "--heartbeats").out

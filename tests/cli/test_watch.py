@@ -30,7 +30,7 @@ def _watching(url: str, key: str, task: str) -> Iterator[subprocess.Popen[str]]:
     ) as process:
         assert process.stdout is not None
         try:
-            assert process.stdout.readline().startswith("queued since ")
+            assert process.stdout.readline().startswith(f"{task}: queued since ")
             assert "created" in process.stdout.readline()
             yield process
         finally:

@@ -1,5 +1,6 @@
 """The terminal of a person: lines, notes, tables and failures."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -33,10 +34,22 @@ def print_fields(fields: Mapping[str, str | None]) -> None:
 
 def print_table(names: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
     """Prints a table as wide as its longest cells."""
-    table = Table(*names, box=None, pad_edge=False)
+    print_wide(table_of(names, rows))
+
+
+def table_of(names: Sequence[str], rows: Iterable[Iterable[str]]) -> Table:
+    """A table without lines between its cells."""
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*map(one_line, row))
-    print_wide(table)
+    return table
+
+
+def width_of_terminal() -> int:
+    """Its columns; where stdout is none, enough for everything."""
+    return out.width if sys.stdout.isatty() else _WIDE
 
 
 def print_page(

@@ -39,7 +39,7 @@ class CallingCommand(TyperCommand):
 def let_call(group: typer.Typer) -> typer.Typer:
     """Gives the options to all commands of a group."""
     for info in group.registered_commands:
-        info.cls = CallingCommand
+        info.cls = info.cls if issubclass(info.cls or object, CallingCommand) else CallingCommand
     return group
 
 

@@ -1,7 +1,6 @@
 """Tasks, explanations and events, written for people."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from gateway.cli.console.output import one_line
 from gateway.cli.console.terminal import out, print_fields, print_table, print_wide
-from gateway.domain.explain.formatting import clock, duration, second
+from gateway.cli.console.times import local, local_time, now, until, zone, zoned
 from gateway.wire.deliveries import DeliveryView
 from gateway.wire.endpoints import EndpointStateView
 from gateway.wire.tasks import (
@@ -22,10 +21,7 @@ from gateway.wire.tasks import (
     TaskView,
     WholeTaskView,
 )
-from gateway.wire.times import milliseconds, parse_rfc3339
 
-TITLE: Final = 60
-"""Characters of a title in a list."""
 FREQUENT: Final = frozenset(
     {"task.heartbeat", "task.usage", "task.log", "task.patch", "task.trajectory"}
 )
@@ -65,13 +61,6 @@ class _EventData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     endpoint: object = None
 
 
-def task_row(task: TaskView) -> tuple[str, ...]:
-    """A task as a row of the list."""
-    flag = task.flag.code if task.flag else ""
-    title = one_line(task.title)[:TITLE]
-    return task.id, task.status, flag, _moment(task.created_at), title
-
-
 def print_task(task: TaskView, why: ExplanationView) -> None:
     """Prints how a task stands, in a sentence, and its fields."""
     out.print(one_line(why.summary))
@@ -91,9 +80,9 @@ def print_task(task: TaskView, why: ExplanationView) -> None:
             "error": f"{task.error.code}: {task.error.message}" if task.error else None,
             "sandbox": f"{sandbox.name} {sandbox.state} at {sandbox.provider}" if sandbox else None,
             "usage": f"{usage.turns} turns, {usage.cost_usd:.2f} USD" if usage.turns else None,
-            "created": _moment(task.created_at),
-            "started": _moment(task.started_at),
-            "finished": _moment(task.finished_at),
+            "created": zoned(task.created_at),
+            "started": zoned(task.started_at),
+            "finished": zoned(task.finished_at),
         }
     )
     for warning in task.warnings:
@@ -103,17 +92,17 @@ def print_task(task: TaskView, why: ExplanationView) -> None:
 def print_included(task: WholeTaskView) -> None:
     """Prints the attempts and deliveries of a task, if they were asked for."""
     if task.attempts is not msgspec.UNSET:
-        out.print("\nattempts (UTC)", style="bold")
+        out.print(f"\nattempts ({zone()})", style="bold")
         names = ("", "status", "provider", "opened", "started", "ended", "turns", "error")
         print_table(names, map(_attempt_row, task.attempts))
     if task.deliveries is not msgspec.UNSET:
-        out.print("\ndeliveries (UTC)", style="bold")
+        out.print(f"\ndeliveries ({zone()})", style="bold")
         print_table(DELIVERY_COLUMNS, map(delivery_row, task.deliveries))
 
 
 def _attempt_row(attempt: AttemptView) -> Iterable[str]:
     yield from (str(attempt.number), attempt.status, attempt.provider or "")
-    yield from map(_moment, (attempt.opened_at, attempt.started_at, attempt.ended_at))
+    yield from map(local, (attempt.opened_at, attempt.started_at, attempt.ended_at))
     yield str(attempt.usage.turns or "")
     yield f"{attempt.error.code}: {attempt.error.message}" if attempt.error else ""
 
@@ -124,7 +113,7 @@ DELIVERY_COLUMNS: Final = ("id", "event", "status", "next", "answers")
 def delivery_row(delivery: DeliveryView) -> tuple[str, ...]:
     """A delivery as a row of a table, with the answers to its attempts."""
     answers = ", ".join(str(one.status or one.reason or "none") for one in delivery.attempts)
-    next_attempt = _moment(delivery.next_attempt_at)
+    next_attempt = local(delivery.next_attempt_at)
     return delivery.id, delivery.type, delivery.status, next_attempt, answers
 
 
@@ -134,26 +123,17 @@ def print_explanation(why: ExplanationView) -> None:
     if why.waiting_for:
         out.print(f"waiting for {one_line(why.waiting_for)}")
     if why.next:
-        out.print("\nnext (UTC)", style="bold")
-        table, now = Table.grid(padding=(0, 2)), milliseconds(datetime.now(UTC))
+        out.print(f"\nnext ({zone()})", style="bold")
+        table, at = Table.grid(padding=(0, 2)), now()
         for step in why.next:
-            when, left = _due(step.at, now)
+            when, left = until(step.at, at)
             table.add_row(f"  {when}", left, one_line(step.what))
         print_wide(table)
     out.print("\nevidence", style="bold")
     for line in why.evidence:
         out.print(f"  {one_line(line)}")
-
-
-def _due(moment: str, now: int) -> tuple[str, str]:
-    """A moment, and the time left until it; to the second if it is today."""
-    parsed = parse_rfc3339(moment)
-    if parsed is None:
-        return moment, ""
-    at = milliseconds(parsed)
-    left = f"in {duration(at - now)}" if at > now else "now"
-    is_today = len(clock(at, now)) == len("02:11")
-    return second(at, now) if is_today else clock(at, now), left
+    if zone() != "UTC":
+        out.print("Times within the sentences are UTC.", style="dim")
 
 
 def print_receipts(receipts: ReceiptsView) -> None:
@@ -179,7 +159,7 @@ def _receipt_row(receipt: ReceiptView) -> Iterable[str]:
     yield from (receipt.command, receipt.reason or "")
 
 
-def event_line(event: EventView, *, with_subject: bool = False) -> Text:
+def event_line(event: EventView, *, with_subject: bool = False, with_date: bool = False) -> Text:
     """An event as one line: time, the task or endpoint if asked for, type and text."""
     data = _data(event)
     text = data.message or data.summary or data.pr_url or data.code or ""
@@ -195,7 +175,7 @@ def event_line(event: EventView, *, with_subject: bool = False) -> Text:
         text = f"refused ({event.reason}) {text}"
     name = event.type.removeprefix("task.").replace("_", " ")
     return Text.assemble(
-        (f"{event.at[11:23]}  ", "dim"),
+        (f"{local(event.at) if with_date else local_time(event.at)}  ", "dim"),
         f"{subject}  " if with_subject else "",
         (f"{name:<18}", _STYLES.get(event.type, "")),
         one_line(text)[:_MESSAGE],
@@ -213,8 +193,3 @@ def _data(event: EventView) -> _EventData:
 def _endpoint_text(endpoint: EndpointStateView) -> str:
     status = f" {endpoint.http_status}" if endpoint.http_status else ""
     return f"{endpoint.origin} {endpoint.reason or ''}{status}".rstrip()
-
-
-def _moment(text: str | None) -> str:
-    """`2026-01-05T09:30:00.000Z` as `2026-01-05 09:30:00`."""
-    return (text or "")[:19].replace("T", " ")

@@ -12,6 +12,7 @@ import msgspec
 from gateway.cli.console.output import CommandFailed
 from gateway.cli.http.client import Client, EventPage, decode_events, task_path
 from gateway.cli.http.errors import Rejected
+from gateway.cli.http.feed import FEED
 from gateway.cli.webhook.progress import Progress, WebhookMessage
 from gateway.domain.deliveries.endpoint import USUAL
 from gateway.loops.deliveries.post import WebhookMessage as Post
@@ -20,14 +21,11 @@ from gateway.loops.egress.address_guard import is_tls
 from gateway.wire.message import Reply
 from gateway.wire.tasks import EventView
 
-FEED: Final = "/v1/events"
 RETRY_SECONDS: Final = (1, 2, 5, 10, 30)
 """The pauses between attempts; the last one repeats, while a developer corrects the handler."""
 TIME_LIMIT: Final = 15.0
 """Seconds for an answer, as in the gateway."""
 _KEPT_ANSWER: Final = 300
-_RARE: Final = "sandbox.released"
-"""A type with few events: finding the end of the feed must not read all of it."""
 
 
 class _Data(msgspec.Struct, frozen=True):
@@ -176,16 +174,6 @@ def _reason(status: int) -> str | None:
     if 300 <= status < 400:
         return "redirect: none is ever followed"
     return "gone" if status == 410 else "status"
-
-
-def feed_end(client: Client) -> int:
-    """The cursor behind all events that the feed has now."""
-    after: str | None = None
-    while True:
-        page = client.read(EventPage, FEED, types=_RARE, limit=200, after=after)
-        if page.next_cursor in (None, after or "0"):
-            return int(after or 0)
-        after = page.next_cursor
 
 
 def is_same_feed(client: Client, last: tuple[int, str]) -> bool:

@@ -14,13 +14,13 @@ import typer
 from gateway.cli.console.output import CommandFailed, one_line
 from gateway.cli.console.terminal import err, note, out
 from gateway.cli.http.client import Client, open_client, open_http
+from gateway.cli.http.feed import feed_end
 from gateway.cli.local.state import State
 from gateway.cli.operations.minting import callback_secret_of
 from gateway.cli.webhook.forwarder import (
     TIME_LIMIT,
     ForwardAttempt,
     Forwarder,
-    feed_end,
     is_same_feed,
 )
 from gateway.cli.webhook.progress import Progress

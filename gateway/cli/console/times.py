@@ -1,0 +1,60 @@
+"""Times for people: in the zone of this machine, with its name."""
+
+from datetime import UTC, datetime
+
+from gateway.domain.explain.formatting import clock, duration
+from gateway.wire.times import milliseconds, parse_rfc3339
+
+_SHORT = ((86_400, "d"), (3_600, "h"), (60, "m"))
+
+
+def now() -> int:
+    """Milliseconds since the epoch."""
+    return milliseconds(datetime.now(UTC))
+
+
+def zone() -> str:
+    """The name of this machine's zone, such as `UTC` or `CET`."""
+    return datetime.now().astimezone().tzname() or "local"
+
+
+def local(text: str | None) -> str:
+    """`2026-01-05T09:30:00.000Z` as `2026-01-05 10:30:00`; as it is, if it is no time."""
+    parsed = parse_rfc3339(text or "")
+    return (text or "") if parsed is None else f"{parsed.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def zoned(text: str | None) -> str:
+    """`2026-01-05 10:30:00 CET`; empty without a time."""
+    return f"{local(text)} {zone()}" if text else ""
+
+
+def local_time(text: str) -> str:
+    """The time of the day, with milliseconds."""
+    parsed = parse_rfc3339(text)
+    return text[11:23] if parsed is None else f"{parsed.astimezone():%H:%M:%S.%f}"[:12]
+
+
+def age(text: str | None, at: int) -> str:
+    """The time since a moment in a few characters: `40s`, `6m`, `3h`, `5d`."""
+    parsed = parse_rfc3339(text or "")
+    if parsed is None:
+        return ""
+    seconds = max(0, at - milliseconds(parsed)) // 1_000
+    for unit, name in _SHORT:
+        if seconds >= unit:
+            return f"{seconds // unit}{name}"
+    return f"{seconds}s"
+
+
+def until(text: str, at: int) -> tuple[str, str]:
+    """A moment, with the date on another day, and the time that is left until it."""
+    parsed = parse_rfc3339(text)
+    if parsed is None:
+        return text, ""
+    due = milliseconds(parsed)
+    is_today = len(clock(due, at)) == len("02:11")
+    moment = local(text)
+    return (moment[11:] if is_today else moment[:16]), (
+        f"in {duration(due - at)}" if due > at else "now"
+    )

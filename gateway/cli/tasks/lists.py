@@ -1,0 +1,187 @@
+"""`slipgate tasks list` and `top`: tasks as a table, once or again and again, or counted."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final, Literal
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gateway.cli.console.live import redraw
+from gateway.cli.console.output import AsJson, one_line, print_document
+from gateway.cli.console.terminal import note, print_table, print_wide, table_of, width_of_terminal
+from gateway.cli.console.times import age, now, until
+from gateway.cli.http.client import Client, open_client
+from gateway.cli.tasks.options import Metadata, Moment, metadata_of
+from gateway.domain.tasks.task import TERMINAL, Status
+from gateway.wire.operations import StatusView
+from gateway.wire.tasks import Page, TaskView
+
+CountBy = Literal["status", "errorCode", "repoUrl"]
+TITLE: Final = 60
+"""Characters of a title in a list."""
+_MOST: Final = 200
+"""Tasks of a page."""
+_FIXED: Final = 31 + 2 + 12 + 2 + 4 + 2
+"""Columns of id, status and age, which are never cut."""
+LIVING: Final = ",".join(sorted(set(Status) - TERMINAL))
+
+
+def list_tasks(
+    status: Annotated[str | None, typer.Option(help="states, separated by commas")] = None,
+    flag: Annotated[str | None, typer.Option(help="code of a flag, or any")] = None,
+    error: Annotated[
+        str | None, typer.Option("--error-code", "--error", help="code of an error")
+    ] = None,
+    provider: Annotated[str | None, typer.Option(help="provider of the sandbox")] = None,
+    snapshot: Annotated[str | None, typer.Option(help="snapshot that they ask for")] = None,
+    launcher: Annotated[str | None, typer.Option(help="launcher that took them")] = None,
+    repo: Annotated[str | None, typer.Option(help="address of the repository")] = None,
+    metadata: Metadata = None,
+    created_after: Moment = None,
+    created_before: Moment = None,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="tasks to show")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
+    every: Annotated[bool, typer.Option("--all", help="all pages, not one")] = False,
+    count_by: Annotated[
+        CountBy | None, typer.Option(help="count all tasks instead of listing them")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="show it again every 2 s")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List tasks, newest first.
+
+    Example: slipgate tasks list --status=failed --limit=10
+
+    Example: slipgate tasks list --status=failed --count-by=errorCode
+    """
+    query = {
+        "status": status,
+        "flag": flag,
+        "errorCode": error,
+        "provider": provider,
+        "snapshot": snapshot,
+        "launcherId": launcher,
+        "repoUrl": repo,
+        "createdAfter": created_after,
+        "createdBefore": created_before,
+        "cursor": cursor,
+        **{f"metadata.{name}": value for name, value in map(metadata_of, metadata or [])},
+    }
+    with open_client() as client:
+        if count_by:
+            _print_counts(_counts(client, query, count_by), count_by, as_json)
+        elif watch:
+            redraw(lambda: client.retrying(lambda: _table(_page(client, query, limit))))
+        elif every:
+            _print_all(client, query, as_json)
+        elif as_json:
+            print_document(client.get("/v1/tasks", limit=limit, **query))
+        else:
+            _print_page(_page(client, query, limit))
+
+
+def top() -> None:
+    """Watch the tasks that are queued, launching or running, until Ctrl-C.
+
+    Example: slipgate top
+
+    Example: slipgate top --profile=production
+    """
+    with open_client() as client:
+        redraw(lambda: client.retrying(lambda: _overview(client)))
+
+
+def _overview(client: Client) -> RenderableType:
+    page = _page(client, {"status": LIVING}, _MOST)
+    strip = client.read(StatusView, "/v1/status").strip
+    counts = (
+        f"queued {strip.queued}  launching {strip.launching}  running {strip.running}  "
+        f"ended in an hour {strip.ended_last_hour}  launchers {strip.launchers_live}"
+    )
+    at = now()
+    cost = sum(task.usage.cost_usd for task in page.data)
+    names = ("id", "status", "age", "turn", "USD", "next", "does")
+    table = table_of(names, (_living_row(task, at) for task in page.data))
+    return Group(Text(f"{counts}  {cost:.2f} USD", style="bold"), table)
+
+
+def _living_row(task: TaskView, at: int) -> tuple[str, ...]:
+    due = until(task.next_deadline.at, at)[1] if task.next_deadline else ""
+    does = ": ".join(filter(None, (task.stage, task.message))) or task.title
+    turn, cost = str(task.usage.turns or ""), f"{task.usage.cost_usd:.2f}"
+    left = max(10, width_of_terminal() - _FIXED - 24)
+    age_of = age(task.created_at, at)
+    return task.id, task.status, age_of, turn, cost, due.removeprefix("in "), does[:left]
+
+
+def _page(client: Client, query: Mapping[str, str | None], limit: int) -> Page[TaskView]:
+    return client.read(Page[TaskView], "/v1/tasks", limit=limit, **query)
+
+
+def _pages(client: Client, query: Mapping[str, str | None]) -> Iterator[Page[TaskView]]:
+    cursor = query.get("cursor")
+    while True:
+        page = _page(client, {**query, "cursor": cursor}, _MOST)
+        yield page
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _counts(client: Client, query: Mapping[str, str | None], by: CountBy) -> Counter[str]:
+    return Counter(_counted(task, by) for page in _pages(client, query) for task in page.data)
+
+
+def _counted(task: TaskView, by: CountBy) -> str:
+    if by == "errorCode":
+        return task.error.code if task.error else ""
+    return task.status if by == "status" else task.repo_url
+
+
+def _print_counts(counts: Counter[str], by: CountBy, as_json: bool) -> None:
+    if as_json:
+        print_document({"countBy": by, "counts": dict(counts.most_common())})
+        return
+    print_table(("tasks", by), ((str(count), name or "-") for name, count in counts.most_common()))
+
+
+def _print_all(client: Client, query: Mapping[str, str | None], as_json: bool) -> None:
+    tasks = tuple(task for page in _pages(client, query) for task in page.data)
+    page = Page(data=tasks, next_cursor=None)
+    if as_json:
+        print_document(page)
+    else:
+        _print_page(page)
+
+
+def _print_page(page: Page[TaskView]) -> None:
+    if page.data:
+        print_wide(_table(page))
+    else:
+        note("none so far" if page.next_cursor else "no such tasks")
+    if page.next_cursor:
+        note(f"more: --cursor {page.next_cursor}, or --all")
+
+
+def _table(page: Page[TaskView]) -> Table:
+    at = now()
+    names = ("id", "status", "age", "code", "repository", "title")
+    return table_of(names, (task_row(task, at) for task in page.data))
+
+
+def task_row(task: TaskView, at: int) -> tuple[str, ...]:
+    """A task as a row of the list; on a terminal its last cells are cut to the columns left."""
+    code = task.error.code if task.error else task.flag.code if task.flag else ""
+    repository, title = short_repository(task.repo_url), one_line(task.title)
+    left = max(10, width_of_terminal() - _FIXED - len(code or "code") - 2)
+    repository = repository[: max(10, left // 2)]
+    title = title[: min(TITLE, max(0, left - len(repository) - 2))]
+    return task.id, task.status, age(task.created_at, at), code, repository, title
+
+
+def short_repository(url: str) -> str:
+    """`https://github.com/acme/widgets.git` as `acme/widgets`."""
+    return "/".join(url.removesuffix(".git").rstrip("/").split("/")[-2:])
