@@ -441,8 +441,7 @@ def test_ended_is_explained(
     [
         (
             {"commitSha": "a" * 40},
-            "there is no pull request, its branch is slipgate/health; "
-            "next: review its branch and open a pull request yourself; ",
+            "its branch is slipgate/health; next: review its branch and open a pull request",
         ),
         (
             {"patch": "diff --git a/a b/a\n"},
