@@ -84,6 +84,7 @@ GROUPS: Final = {
         _here("migrate", "operations.database", "Migrate the database to this version's schema."),
         _here("verify", "operations.database", "Check the database; a gateway may run."),
         _here("backup", "operations.database", "Copy the database and check the copy."),
+        _here("restore", "operations.restore", "Restore a backup, or try if it can be restored."),
     ),
 }
 COMMANDS: Final = tuple(listed for group in GROUPS.values() for listed in group)

@@ -36,12 +36,13 @@ class State:
         return self.kept(MASTER_KEYS, _new_master_key)
 
     @contextmanager
-    def connection(self, url: str, make_key: Callable[[], str]) -> Iterator[None]:
+    def connection(self, url: str, make_key: Callable[[], str]) -> Iterator[str]:
         """Keeps address and key for the commands of this folder, while the gateway runs."""
         file = self.folder / FOLDER.name
-        write_profiles(file, {"up": Profile(url, self.kept("operator-key", make_key))})
+        key = self.kept("operator-key", make_key)
+        write_profiles(file, {"up": Profile(url, key)})
         try:
-            yield
+            yield key
         finally:
             file.unlink(missing_ok=True)
 

@@ -11,6 +11,12 @@ import typer
 
 from gateway.cli.console.output import AsJson, TakeOver, print_document
 from gateway.cli.console.terminal import note, out
+from gateway.cli.http.connection import (
+    KEY_VARIABLE,
+    PROFILE_VARIABLE,
+    URL_VARIABLE,
+    Connection,
+)
 from gateway.cli.local.dashboard_link import dashboard_link
 from gateway.cli.local.processes import (
     GATEWAY,
@@ -22,8 +28,11 @@ from gateway.cli.local.processes import (
     wait_until_ready,
     without_slipgate,
 )
+from gateway.cli.local.shortcomings import shortcomings
 from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
+from gateway.cli.local.task_lines import TaskLines
 from gateway.cli.operations.minting import mint
+from gateway.cli.webhook.secret import VARIABLE as SECRET_VARIABLE
 from gateway.settings import SQLITE, read_settings
 from gateway.wire.environment import SettingsError
 from gateway.wire.keys import NewKeyView
@@ -73,6 +82,8 @@ OF_PROVIDERS: Final = (
 """Prefixes of the settings of the launcher's providers."""
 OPTIONS: Final = frozenset({"SLIPGATE_PORT", "SLIPGATE_PROVIDERS", "SLIPGATE_PUBLIC_URL"})
 """Settings that `up` reads itself, some as options."""
+OF_COMMANDS: Final = (URL_VARIABLE, KEY_VARIABLE, PROFILE_VARIABLE, SECRET_VARIABLE)
+"""Variables that other commands read."""
 OWN: Final = {
     "SLIPGATE_DATABASE_URL": "--state names its folder",
     "SLIPGATE_HOST": "`slipgate gateway` listens elsewhere",
@@ -118,9 +129,10 @@ def up(
     launcher_env = launcher_environ(kept, url, gateway_env, providers)
     check_launcher(launcher_env)
     first = _first_key(kept, gateway_env)
+    _note_shortcomings(providers)
     stop_on_sigterm()
     try:
-        with ExitStack() as stack:
+        with TaskLines() as lines, ExitStack() as stack:
             # Stopped in the opposite order: the launcher reports before the gateway goes.
             log = kept.folder / "gateway.log"
             program = (*GATEWAY, "--take-over") if take_over else GATEWAY
@@ -128,9 +140,11 @@ def up(
             wait_until_ready(url, gateway)
             log = kept.folder / "launcher.log"
             launcher = stack.enter_context(Child("launcher", LAUNCHER, launcher_env, log))
-            stack.enter_context(kept.connection(url, partial(_operator_key, gateway_env)))
+            key = stack.enter_context(kept.connection(url, partial(_operator_key, gateway_env)))
             _print_running(kept, url, first, dashboard_link(kept, gateway_env, url), as_json)
             kept.first_key_shown.touch()  # not before: a key that was not shown is replaced
+            if not as_json:
+                lines.follow(Connection(url=url, key=key))
             _watch(gateway, launcher)
     except KeyboardInterrupt:
         note("stopped; `slipgate up` goes on where it was")
@@ -213,6 +227,12 @@ def _first_key(kept: State, gateway_env: dict[str, str]) -> NewKeyView | None:
     if kept.first_key_shown.exists():
         return None
     return mint(gateway_env, "tasks", "default", "up", is_first=True)
+
+
+def _note_shortcomings(providers: str) -> None:
+    known = {*PASSED_ON, *OF_SOURCES, *OPTIONS, *OWN, *OF_COMMANDS, MASTER_KEYS_VARIABLE}
+    for sentence in shortcomings(os.environ, providers, known, OF_PROVIDERS):
+        note(sentence)
 
 
 def _operator_key(gateway_env: dict[str, str]) -> str:

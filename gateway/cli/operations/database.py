@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
+from gateway.cli.console.progress import in_progress
 from gateway.cli.console.terminal import out
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.settings import read_database
@@ -85,7 +86,9 @@ def verify(as_json: AsJson = False) -> None:
     Example: slipgate verify --json
     """
     keys = read_master_keys(os.environ) if has_master_keys(os.environ) else None
-    found = audit(_existing(read_database(os.environ)), key_ids=keys)
+    path = _existing(read_database(os.environ))
+    with in_progress("Checking the database"):
+        found = audit(path, key_ids=keys)
     ok = not found.total
     if as_json:
         print_document(
@@ -115,7 +118,9 @@ def backup(
 
     Example: slipgate backup /backups/slipgate.db
     """
-    contents = back_up(_existing(read_database(os.environ)), file, overwrite=force)
+    path = _existing(read_database(os.environ))
+    with in_progress("Copying and checking the database"):
+        contents = back_up(path, file, overwrite=force)
     if as_json:
         print_document(
             BackedUp(
@@ -130,8 +135,8 @@ def backup(
         return
     out.print(f"{contents.tasks} tasks, {contents.events} events: {file}")
     out.print(
-        "To restore: stop the gateway, put the file in place of the database (and remove its "
-        "-wal and -shm), start with --take-over.",
+        f"Try it: slipgate restore --check {file}. To restore: stop the gateway, move the "
+        "database away (with its -wal and -shm), run slipgate restore.",
         style="dim",
     )
 

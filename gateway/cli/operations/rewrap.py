@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Final
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
+from gateway.cli.console.progress import in_progress
 from gateway.cli.console.terminal import out
 from gateway.cli.local.state import read_master_keys
 from gateway.domain.kernel.keyring import (
@@ -49,7 +50,8 @@ def rewrap(as_json: AsJson = False) -> None:
     with closing(connected(path)) as database:
         with written(database):
             check_master_keys(database, ring)
-        counts = {kind.name: _rewrap(database, kind, ring, unreadable) for kind in KINDS}
+        with in_progress("Sealing all secrets again"):
+            counts = {kind.name: _rewrap(database, kind, ring, unreadable) for kind in KINDS}
         needed = keys_needed(database)
     old = {key_id: what for key_id, what in sorted(needed.items()) if key_id != ring.current}
     if as_json:
