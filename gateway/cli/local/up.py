@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -134,12 +135,10 @@ def up(
     try:
         with TaskLines() as lines, ExitStack() as stack:
             # Stopped in the opposite order: the launcher reports before the gateway goes.
-            log = kept.folder / "gateway.log"
             program = (*GATEWAY, "--take-over") if take_over else GATEWAY
-            gateway = stack.enter_context(Child("gateway", program, gateway_env, log))
+            gateway = stack.enter_context(_child("gateway", program, gateway_env, kept))
             wait_until_ready(url, gateway)
-            log = kept.folder / "launcher.log"
-            launcher = stack.enter_context(Child("launcher", LAUNCHER, launcher_env, log))
+            launcher = stack.enter_context(_child("launcher", LAUNCHER, launcher_env, kept))
             key = stack.enter_context(kept.connection(url, partial(_operator_key, gateway_env)))
             _print_running(kept, url, first, dashboard_link(kept, gateway_env, url), as_json)
             kept.first_key_shown.touch()  # not before: a key that was not shown is replaced
@@ -227,6 +226,11 @@ def _first_key(kept: State, gateway_env: dict[str, str]) -> NewKeyView | None:
     if kept.first_key_shown.exists():
         return None
     return mint(gateway_env, "tasks", "default", "up", is_first=True)
+
+
+def _child(name: str, program: Sequence[str], environ: dict[str, str], kept: State) -> Child:
+    """One of our programs, whose log is in the state folder."""
+    return Child(name, program, environ, kept.folder / f"{name}.log")
 
 
 def _note_shortcomings(providers: str) -> None:

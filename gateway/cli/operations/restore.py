@@ -52,7 +52,7 @@ def restore(
     if not file.exists():
         raise CommandFailed(f"There is no backup at {file}.", "Make one: `slipgate backup FILE`.")
     if check:
-        with tempfile.TemporaryDirectory(dir=_room(), prefix=".restore-") as folder:
+        with tempfile.TemporaryDirectory(dir=_folder(), prefix=".restore-") as folder:
             restored = _restored(file, Path(folder) / "slipgate.db", is_drill=True)
     else:
         restored = _restored(file, _new_database(), is_drill=False)
@@ -107,7 +107,7 @@ def _print(restored: Restored) -> None:
         out.print("Start it: slipgate gateway --take-over", style="dim")
 
 
-def _room() -> Path:
+def _folder() -> Path:
     """The folder of the database: it has the room, and its disk is the one to restore to."""
     folder = read_database(os.environ).parent
     return folder if folder.is_dir() else Path(tempfile.gettempdir())

@@ -1,6 +1,6 @@
 """Why a task ended, what it left behind, and what can still be done."""
 
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace
@@ -451,7 +451,7 @@ def test_ended_is_explained(
     ],
     ids=["a branch", "a patch", "nothing"],
 )
-def test_a_review_names_what_there_is_and_the_next_step(end: dict[str, str], told: str) -> None:
+def test_a_review_names_what_there_is_and_the_next_step(end: dict[str, Any], told: str) -> None:
     world = working()
     world.emit("task.needs_review", summary="Look at it.", **end)
     destroyed(world)
