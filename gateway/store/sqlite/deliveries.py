@@ -21,13 +21,16 @@ INSERT INTO deliveries (
     endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at, repeats)
 VALUES (:endpoint_id, :seq, :task_id, :task_seq, :status, 0, :next_attempt_at, :repeats)"""
 
-# What arrived has arrived, also if the delivery was held or ended while it was under way.
+# What arrived has arrived, also if the delivery was held or ended while it was under way. Its task
+# may have been purged meanwhile: then no text of it is stored any more.
 SETTLE_DELIVERIES: Final = """
 UPDATE deliveries SET
     status = iif(status = 'pending' OR :status = 'delivered', :status, status),
     next_attempt_at = iif(status = 'pending', :next_attempt_at, NULL),
     attempts = :attempts, failures = :failures, trigger = 'auto', repeats = :repeats,
-    body = coalesce(:body, body)
+    body = iif(
+        EXISTS (SELECT 1 FROM tasks WHERE id = deliveries.task_id AND purged_at IS NOT NULL),
+        NULL, coalesce(:body, body))
 WHERE endpoint_id = :endpoint_id AND seq = :seq"""
 
 INSERT_DELIVERY_ATTEMPTS: Final = """
@@ -35,7 +38,12 @@ INSERT INTO delivery_attempts (
     endpoint_id, seq, number, at, trigger, status, reason, duration_ms, key_id, response_body)
 VALUES (
     :endpoint_id, :seq, :attempts, :at, :trigger, :http_status, :reason, :duration_ms, :key_id,
-    :answer)"""
+    iif(
+        EXISTS (
+            SELECT 1 FROM deliveries AS delivery CROSS JOIN tasks AS task
+            WHERE delivery.endpoint_id = :endpoint_id AND delivery.seq = :seq
+              AND task.id = delivery.task_id AND task.purged_at IS NOT NULL),
+        NULL, :answer))"""
 
 # The index of a task's deliveries backwards: what one with many thousands owes is looked for
 # among the newest, not among all.
