@@ -97,7 +97,7 @@ def test_every_page_is_readable_by_everybody(
     person.chrome.set_window_size(*size)
     person.check_accessibility()
     person.log_in()
-    names = ("", "/tasks", "/launchers", "/endpoints", "/deliveries", "/health")
+    names = ("", "/tasks", "/bulk", "/launchers", "/endpoints", "/deliveries", "/health")
     paths = [f"/dashboard{name}" for name in names]
     tabs = ("timeline", "log", "diff", "receipts", "attempts", "deliveries", "request")
     paths += [f"/dashboard/tasks/{task['id']}?tab={tab}" for tab in tabs]
