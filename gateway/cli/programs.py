@@ -23,7 +23,7 @@ def gateway(take_over: TakeOver = False) -> None:
     """
     gc.disable()  # until the server configures it: collecting during the imports costs a tenth
     with ThreadPoolExecutor(1) as beside:
-        # To read a file of 144 private authorities takes 65 ms of the processor (without one 1 ms),
+        # To read a file of 144 private authorities takes 40 to 75 ms of the processor (none: 1 ms),
         # in which OpenSSL holds no lock of Python's: the main thread imports on a second core.
         settings = beside.submit(read_settings, os.environ)
         with _without("rich", "pygments"):
