@@ -5,10 +5,10 @@ from typing import Final
 from starlette.routing import Route
 
 from gateway.web.agents import agent, capability_url, github_token
+from gateway.web.dashboard import access, feed, login, now
 from gateway.web.dashboard import bulk as bulk_pages
 from gateway.web.dashboard import deliveries as delivery_pages
 from gateway.web.dashboard import endpoints as endpoint_pages
-from gateway.web.dashboard import feed, login, now
 from gateway.web.dashboard import health as health_page
 from gateway.web.dashboard import launchers as launcher_pages
 from gateway.web.dashboard import task as task_page
@@ -158,5 +158,8 @@ DASHBOARD: Final = [
     _shown("/deliveries", delivery_pages.index),
     _shown("/deliveries/{delivery_id}", delivery_pages.show),
     _shown("/deliveries/{delivery_id}/retry", delivery_pages.resend),
+    _shown("/access", access.show),
+    _shown("/access/keys", access.create),
+    _shown("/access/keys/{key_id}/revoke", access.revoke),
     _shown("/health", health_page.show),
 ]

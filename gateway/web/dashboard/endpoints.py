@@ -1,18 +1,16 @@
 """`/dashboard/endpoints`: receivers of webhooks, their health, and actions on them."""
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from starlette.responses import PlainTextResponse, Response
 
+from gateway.web.dashboard.fields import moment, number
 from gateway.web.dashboard.page import Page, Visit, action, html
 from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, replays
 
 RECENT: Final = "20"
-_LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?")
 
 
 @Page(template="endpoints.html")
@@ -68,7 +66,7 @@ async def create(visit: Visit) -> Response:
 @action
 async def rotate(visit: Visit) -> Response:
     name = visit.path["endpoint_id"]
-    overlap = {"overlapSeconds": _number(visit.form.get("overlapSeconds", ""))}
+    overlap = {"overlapSeconds": number(visit.form.get("overlapSeconds", ""))}
     made = await visit.api.change(
         endpoint_secrets.rotate, overlap, name=visit.form.get("once", ""), endpoint_id=name
     )
@@ -105,26 +103,10 @@ async def test(visit: Visit) -> Response:
 async def replay(visit: Visit) -> str:
     name, form = visit.path["endpoint_id"], visit.form
     body = {
-        "since": _moment(form.get("since", "")),
+        "since": moment(form.get("since", "")),
         "onlyFailed": form.get("onlyFailed") == "on",
         "dryRun": form.get("dryRun") == "on",
     }
-    body |= {"until": _moment(form["until"])} if form.get("until") else {}
+    body |= {"until": moment(form["until"])} if form.get("until") else {}
     begun = await visit.api.change(replays.start, body, name=form.get("once", ""), endpoint_id=name)
     return f"/dashboard/endpoints/{quote(name)}?replay={quote(begun['id'])}"
-
-
-def _moment(text: str) -> str:
-    """The value of a `datetime-local` field as RFC 3339: all times of the pages are UTC, and
-    browsers leave seconds out that are 0. Any other text is left for the API to refuse."""
-    if not _LOCAL.fullmatch(text):
-        return text
-    return f"{text}Z" if text.count(":") > 1 else f"{text}:00Z"
-
-
-def _number(text: str) -> object:
-    """The number as JSON; any other text unchanged, for the API to refuse."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

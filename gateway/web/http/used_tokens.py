@@ -22,3 +22,7 @@ class UsedTokens:
             self._ends = {known: end for known, end in self._ends.items() if end > now}
         self._ends[digest] = ends_at
         return True
+
+    def forget(self, token: str) -> None:
+        """The token may be used again: its use had no effect."""
+        self._ends.pop(hashlib.sha256(token.encode()).digest(), None)

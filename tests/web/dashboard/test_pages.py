@@ -51,7 +51,7 @@ async def test_no_text_of_an_agent_becomes_markup(
 
 async def test_every_page_is_shown_when_there_is_nothing_yet(browser: Browser) -> None:
     await browser.log_in()
-    for name in ("", "/tasks", "/bulk", "/launchers", "/endpoints", "/deliveries", "/health"):
+    for name in ("", "/tasks", "/bulk", "/launchers", "/endpoints", "/deliveries", "/access", "/health"):
         page = await browser.page(f"/dashboard{name}")
         assert page.count("<h1") == 1
         assert "slipgate" in page
@@ -78,7 +78,7 @@ async def test_every_link_of_every_page_leads_somewhere(
             seen |= new
             waiting += sorted(new)
     assert {path.split("/")[2] for path in seen if path.startswith("/dashboard/")} >= {
-        *("tasks", "bulk", "launchers", "endpoints", "deliveries", "health", "static"),
+        *("tasks", "bulk", "launchers", "endpoints", "deliveries", "access", "health", "static"),
     }
 
 
@@ -112,7 +112,7 @@ async def test_one_who_may_only_read_sees_no_action_and_can_do_none(
     assert token
     response = await browser.http.post(f"{path}/cancel", data={"csrf": token[1]})
     assert response.status_code == 403
-    for name in ("launchers", "endpoints", "deliveries"):
+    for name in ("launchers", "endpoints", "deliveries", "access"):
         assert (await browser.get(f"/dashboard/{name}")).status_code == 403
 
 

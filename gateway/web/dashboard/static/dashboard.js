@@ -45,7 +45,7 @@ function tick() {
 }
 if (document.querySelector("time[data-until]")) setInterval(tick, 1000);
 
-const PAGES = { n: "", t: "/tasks", b: "/bulk", l: "/launchers", e: "/endpoints", d: "/deliveries", h: "/health" };
+const PAGES = { n: "", t: "/tasks", b: "/bulk", l: "/launchers", e: "/endpoints", d: "/deliveries", a: "/access", h: "/health" };
 let isGoing = false;
 
 function move(step) {

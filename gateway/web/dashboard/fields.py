@@ -1,0 +1,23 @@
+"""Fields of forms as values of the API; any other text goes on unchanged, for the API to refuse."""
+
+import json
+import re
+from typing import Final
+
+_LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?")
+
+
+def moment(text: str) -> str:
+    """The value of a `datetime-local` field as RFC 3339: all times of the pages are UTC, and
+    browsers leave seconds out that are 0."""
+    if not _LOCAL.fullmatch(text):
+        return text
+    return f"{text}Z" if text.count(":") > 1 else f"{text}:00Z"
+
+
+def number(text: str) -> object:
+    """The number as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
