@@ -39,7 +39,7 @@ from gateway.domain.tasks.requests import (
 )
 from gateway.domain.tasks.retention import prune
 
-_RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
+RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     commands.CreateTask: create,
     commands.OpenWorkspace: open_workspace,
     commands.AnswerWorkspace: answer_workspace,
@@ -94,4 +94,4 @@ def decide(unit: UnitOfWork, command: Command, now: int) -> Answer:
             an agent is stored although it is refused.
     """
     unit.audit.begin(command.actor, now)
-    return _RULES[type(command)](unit, command, now)
+    return RULES[type(command)](unit, command, now)

@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from gateway.domain.kernel.commands import Prune
 from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.api_key import ApiKey, key_digest
 from gateway.domain.operations.audit_log import CLI
 from gateway.domain.operations.key_commands import CreateKey, RevokeKey
+from gateway.ledger import Ledger
 from gateway.store.sqlite.admin.operator import open_operator
 from gateway.store.sqlite.store import open_sqlite
 
@@ -86,3 +89,19 @@ async def test_the_first_key_of_a_project_brings_the_secret_of_its_callbacks(
         owner = ("acme", None)
         (live,) = (await store.reads.live_secrets([owner], 2))[owner]
     assert (live.is_of_project, live.sealed) == (True, SECRET)
+
+
+async def test_the_audit_log_is_pruned_with_the_tasks_it_is_about(tmp_path: Path) -> None:
+    path = tmp_path / "slipgate.db"
+    with open_operator(path) as operator:
+        operator.submit(CREATE, 1_000)
+        operator.submit(REVOKE, 2_000)
+    async with open_sqlite(path, new_instance_id=lambda: "i") as store:
+        ledger = Ledger(store, Policy(key_id="k1"))
+        async with ledger.running():
+            assert await store.reads.has_old_audit(1_000)
+            await ledger.submit(Prune(at=10_000, ended_before=1_000))
+            assert not await store.reads.has_old_audit(1_000)
+        (left,) = await store.reads.audit_before(2**62, 10, actor=CLI, after=None)
+        assert left.action == "key.revoked"
+        assert await store.reads.audit_before(2**62, 10, actor="gateway", after=None) == []

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Final
 
+import msgspec
+
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.operations.audit_log import AuditEntry
+from gateway.domain.operations.audit_log import AuditEntry, Detail
 from gateway.store.sqlite.connection import Queries
 from gateway.store.sqlite.rows import AUDIT_ENTRY, Params
+
+_ENCODE: Final = msgspec.json.Encoder().encode
 
 INSERT_AUDIT: Final = """
 INSERT INTO audit (at, actor, action, target, project, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"""
@@ -30,7 +34,18 @@ WHERE at <= :ended_before AND id IN (SELECT id FROM audit WHERE id > 0 ORDER BY 
 
 def write_audit(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
     """The entries of the batch; the store numbers them."""
-    yield INSERT_AUDIT, [AUDIT_ENTRY.values(entry)[:-1] for entry in unit.audit]
+    # Written out: every accepted task has an entry, and `Columns.values` would double its 2 µs.
+    yield (
+        INSERT_AUDIT,
+        [
+            (it.at, it.actor, it.action, it.target, it.project, _document(it.detail))
+            for it in unit.audit
+        ],
+    )
+
+
+def _document(detail: dict[str, Detail]) -> str:
+    return _ENCODE(detail).decode() if detail else "{}"
 
 
 class AuditQueries(Queries):

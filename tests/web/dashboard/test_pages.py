@@ -51,7 +51,16 @@ async def test_no_text_of_an_agent_becomes_markup(
 
 async def test_every_page_is_shown_when_there_is_nothing_yet(browser: Browser) -> None:
     await browser.log_in()
-    for name in ("", "/tasks", "/bulk", "/launchers", "/endpoints", "/deliveries", "/access", "/health"):
+    for name in (
+        "",
+        "/tasks",
+        "/bulk",
+        "/launchers",
+        "/endpoints",
+        "/deliveries",
+        "/access",
+        "/health",
+    ):
         page = await browser.page(f"/dashboard{name}")
         assert page.count("<h1") == 1
         assert "slipgate" in page
