@@ -23,7 +23,9 @@ from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.operations.gauges import Gauges
+from gateway.domain.operations.status import DiskState
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
+from gateway.loops.alerts import AlertWatch
 from gateway.loops.bulk import BulkRunner
 from gateway.loops.checkpoint import Checkpointer
 from gateway.loops.deliveries.admission import PARALLEL, Limits
@@ -164,7 +166,8 @@ async def _running(
 ) -> AsyncIterator[Gateway]:
     ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
     draining = asyncio.Event()
-    messages = MessageBuilder(reads, parts.keyring, rendering(reads), clock)
+    render = rendering(reads, parts.settings.public_url)
+    messages = MessageBuilder(reads, parts.keyring, render, clock)
     timing = Timing(
         clock=clock,
         random=random.SystemRandom().random,
@@ -248,6 +251,7 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
         KeyUseRecorder(lambda: parts.keys.uses, patiently),
         LagMeter(parts.metrics.count_lag),
         BulkRunner(reads, patiently),
+        AlertWatch(reads, patiently, clock, partial(_disk, parts)),
     )
 
 
@@ -316,6 +320,7 @@ def _context(
         admission=Admission(most=max_requests),
         waiting_tokens=WaitingTokens(parts.ledger.notifier, is_draining=is_draining),
         thread=thread,
+        disk=partial(_disk, parts),
         log_dropped=parts.log_dropped,
         commits=Cached(
             partial(_commit, parts.ledger, parts.metrics, parts.clock),
@@ -335,6 +340,10 @@ def _context(
         allow_private_endpoints=parts.settings.allow_private_endpoints,
         workspace_wait_seconds=parts.settings.workspace_wait_seconds,
     )
+
+
+def _disk(parts: _Parts) -> DiskState:
+    return DiskState(free=parts.store.disk.free, min_free=parts.settings.min_free_bytes)
 
 
 async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) -> None:

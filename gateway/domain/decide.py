@@ -24,6 +24,7 @@ from gateway.domain.launching.reports import (
 )
 from gateway.domain.launching.sweep_findings import sweep_now
 from gateway.domain.operations import bulk, bulk_steps, key_changes, key_commands
+from gateway.domain.operations.alert_changes import ChangeAlerts, change_alerts
 from gateway.domain.sources import message
 from gateway.domain.sources.follow_up import follow_up
 from gateway.domain.sources.receive import pull_request_closed, sandbox_changed
@@ -71,6 +72,7 @@ RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     bulk.StartBulk: bulk_steps.start,
     bulk.AdvanceBulk: bulk_steps.advance,
     bulk.AbortBulk: bulk_steps.abort,
+    ChangeAlerts: change_alerts,
     endpoint_commands.CreateEndpoint: endpoint_changes.create,
     endpoint_commands.UpdateEndpoint: endpoint_changes.update,
     endpoint_commands.DeleteEndpoint: endpoint_changes.delete,

@@ -33,6 +33,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
     workspaces: tuple[WorkspaceKey, ...]
     notices: tuple[SandboxNotice | AboutPullRequest, ...]
     api_keys: bool
+    alerts: bool
     pulse_at: int | None
 
     @classmethod
@@ -58,5 +59,6 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
             workspaces=tuple(key for need in needs for key in need.workspaces),
             notices=tuple(need.notice for need in needs if need.notice is not None),
             api_keys=any(need.api_keys for need in needs),
+            alerts=any(need.alerts for need in needs),
             pulse_at=max((need.pulse_at for need in needs if need.pulse_at), default=None),
         )

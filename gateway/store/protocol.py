@@ -15,6 +15,7 @@ from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep
+from gateway.domain.operations.alert import Alert
 from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.operations.audit_log import AuditEntry
 from gateway.domain.operations.bulk import BulkAction
@@ -339,6 +340,9 @@ class OperationReads(Protocol):
 
     async def history(self, project: str | None, now: int) -> History:
         """The last day of a project; None: of all. `now` in milliseconds."""
+
+    async def alerts(self) -> dict[str, Alert]:
+        """All alerts that there ever were, by id."""
 
     async def unit_of_work(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The unit of work of a batch of commands, for a dry run."""

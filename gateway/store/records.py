@@ -3,6 +3,7 @@
 from typing import Final, Literal
 
 from gateway.domain.deliveries.delivery import NO_REPEAT
+from gateway.domain.deliveries.endpoint import Format
 from gateway.domain.kernel.ids import first_task_id
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.event import Event
@@ -179,6 +180,7 @@ class Target(Frozen, frozen=True, kw_only=True):
     url: Sealed | None
     headers: Sealed | None
     """A sealed JSON object."""
+    format: Format = "standard"
 
 
 class LiveSecret(Frozen, frozen=True, kw_only=True):

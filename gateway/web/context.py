@@ -15,6 +15,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.bulk import MOST_TASKS
+from gateway.domain.operations.status import DiskState
 from gateway.metrics.registry import Metrics
 from gateway.metrics.stats import GatewayStats
 from gateway.notifier import Notifier
@@ -75,6 +76,7 @@ class Context:
     thread: Executor
     """One thread for work on long bodies: of several, each would have its turn of 5 ms before the
     event loop has one."""
+    disk: Callable[[], DiskState]
     log_dropped: Callable[[], int]
     """Log lines that could not be written since the start."""
     pages: Pages = field(default_factory=Pages)

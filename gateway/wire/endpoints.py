@@ -41,8 +41,11 @@ class NewEndpoint(Request, frozen=True, kw_only=True):
     url: Url
     project: Project = "default"
     event_types: EventTypes | None = None
-    """Default: all but `task.heartbeat`, `task.log`, `task.patch`, `task.trajectory` and
-    `endpoint.*`."""
+    """Default: all but `task.heartbeat`, `task.log`, `task.patch`, `task.trajectory`, `endpoint.*`
+    and `ops.*`; `*` contains no `ops.*`."""
+    format: Literal["standard", "slack"] = "standard"
+    """`slack`: the body of a Slack incoming webhook; it is fixed. Without `eventTypes` it gets the
+    ends of tasks."""
     description: Description | None = None
     headers: Headers = msgspec.field(default_factory=dict)
     """Sent with every request; the values are never shown."""
@@ -99,7 +102,9 @@ class EndpointView(Reply, frozen=True, kw_only=True):
     id: str
     project: str
     url: str
-    """The query is masked: it may hold a secret. Of an implicit endpoint, the origin."""
+    """The query is masked: it may hold a secret. Of an implicit endpoint, the origin; of one of
+    format `slack`, nothing behind it."""
+    format: Literal["standard", "slack"]
     implicit: bool
     """True for the `callbackUrl`s of one origin."""
     description: str | None
@@ -174,6 +179,30 @@ class EndpointNotice(Reply, frozen=True, kw_only=True):
     timestamp: Moment
     """Of the event."""
     data: EndpointNoticeData
+
+
+class AlertNoticeData(Reply, frozen=True, kw_only=True):
+    """The event, and its data once more."""
+
+    event: EventView
+    state: Literal["firing", "resolved"]
+    since: Moment
+    """Begin of the problem."""
+    summary: str
+    count: int
+    example: str | None
+    """A task, if the problem is one of tasks."""
+    do: str | None
+    """The command that shows more, or helps."""
+
+
+class AlertNotice(Reply, frozen=True, kw_only=True):
+    """The body of a webhook about the whole installation."""
+
+    type: str
+    timestamp: Moment
+    """Of the event."""
+    data: AlertNoticeData
 
 
 class ReplayView(Reply, frozen=True, kw_only=True):

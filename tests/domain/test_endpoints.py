@@ -23,7 +23,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command, Idempotency
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.tasks.event import FACTS, QUIET
+from gateway.domain.tasks.event import ABOUT_OPERATIONS, FACTS, QUIET
 
 NOW = 1_790_000_000_000
 SEALED = Sealed(key_id="k1", box=b"sealed")
@@ -50,12 +50,13 @@ def refusal(view: UnitOfWork, command: Command) -> str:
     ("patterns", "kinds"),
     [
         (None, set(FACTS) - QUIET),
-        (("*",), set(FACTS)),
+        (("*",), set(FACTS) - ABOUT_OPERATIONS),
+        (("*", "ops.disk_low"), set(FACTS)),
         (("task.log",), {"task.log"}),
         (("sandbox.*", "task.created"), {k for k in FACTS if "sandbox" in k} | {"task.created"}),
         ((), set()),
     ],
-    ids=["the usual", "all", "a quiet one", "a kind and one", "nothing more"],
+    ids=["the usual", "all of a project", "all", "a quiet one", "a kind and one", "nothing more"],
 )
 def test_patterns_mean_types(patterns: tuple[str, ...] | None, kinds: set[str]) -> None:
     assert wanted_types(patterns) == kinds

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import asdict, replace
 from standardwebhooks.webhooks import Webhook
 
-from gateway.domain.deliveries.endpoint import SigningSecret
+from gateway.domain.deliveries.endpoint import Format, SigningSecret
 from gateway.domain.deliveries.outbox import Address, DeliveryKey, Outbox
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.domain.kernel.policy import Policy
@@ -164,7 +164,7 @@ class Reads:
             yield LiveSecret(id=f"sec_{name}", is_of_project=False, sealed=sealed(name, context))
 
 
-async def _rendered(event: Event, asked: tuple[Task, Spec] | None) -> bytes:
+async def _rendered(event: Event, asked: tuple[Task, Spec] | None, form: Format) -> bytes:
     return b"{}"
 
 
@@ -206,7 +206,7 @@ async def test_a_message_about_an_endpoint_belongs_to_no_task() -> None:
     about = replace(EVENT, task_id="ep_2", type="endpoint.failing")
     asked: list[object] = []
 
-    async def rendered(_event: Event, task: object) -> bytes:
+    async def rendered(_event: Event, task: object, _form: object) -> bytes:
         asked.append(task)
         return b"{}"
 

@@ -118,3 +118,14 @@ async def test_a_key_sees_the_problems_of_its_project(
     if scope == "other":
         assert answer.json()["problems"] == []
     assert len(answer.json()["problems"]) == count
+
+
+async def test_a_full_disk_is_a_problem_of_the_installation_and_of_no_project(
+    tmp_path: Path,
+) -> None:
+    async with open_gateway(tmp_path, SLIPGATE_MIN_FREE_MIB="1048576") as gateway:
+        (problem,) = (await status(gateway))["problems"]
+        own = await status(gateway, "read")
+    assert problem["code"] == "disk_low"
+    assert "MiB left" in problem["summary"]
+    assert own["ok"]

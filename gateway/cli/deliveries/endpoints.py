@@ -33,6 +33,13 @@ Rate = Annotated[float | None, typer.Option(min=0.001, max=10_000, help="request
 Description = Annotated[str | None, typer.Option(help="a note, such as its owner")]
 
 
+class Format(StrEnum):
+    """The form of the webhooks."""
+
+    STANDARD = "standard"
+    SLACK = "slack"
+
+
 class Backlog(StrEnum):
     """The fate of the events that were held."""
 
@@ -48,6 +55,9 @@ def create(
     headers: Headers = None,
     description: Description = None,
     rate: Rate = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="slack: for a Slack incoming webhook")
+    ] = Format.STANDARD,
     as_json: AsJson = False,
 ) -> None:
     """Create an endpoint; its secret is shown this once.
@@ -56,7 +66,7 @@ def create(
     """
     wanted = _fields(url, types, headers, description, rate)
     with open_client() as client:
-        answer = client.post("/v1/endpoints", {"project": project, **wanted})
+        answer = client.post("/v1/endpoints", {"project": project, "format": form.value, **wanted})
     present(NewEndpointView, answer, _print_created, as_json=as_json)
 
 
@@ -263,6 +273,7 @@ def _print(endpoint: EndpointView) -> None:
             "endpoint": endpoint.id,
             "project": endpoint.project,
             "address": endpoint.url,
+            "format": endpoint.format,
             "state": _state(endpoint),
             "events": ", ".join(endpoint.event_types),
             "description": endpoint.description,

@@ -28,10 +28,8 @@ TIME_LIMIT: Final = 15.0
 _KEPT_ANSWER: Final = 300
 
 
-class _Data(msgspec.Struct, frozen=True):
-    """The data of an event about an endpoint."""
-
-    endpoint: msgspec.Raw
+_OF_NO_TASK: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+"""The data of an event about an endpoint or the installation."""
 
 
 class ForwardAttempt(Reply, frozen=True, kw_only=True):
@@ -108,7 +106,7 @@ class Forwarder:
     def _message(self, raw: msgspec.Raw, event: EventView) -> WebhookMessage:
         """The message of an event; its parts stay byte for byte as the gateway shows them."""
         if event.task_id is None:
-            data = {"event": raw, "endpoint": msgspec.json.decode(event.data, type=_Data).endpoint}
+            data = {"event": raw, **_OF_NO_TASK.decode(event.data)}
         else:
             read = partial(self._client.get, task_path(event.task_id))
             data = {"event": raw, "task": msgspec.Raw(self._client.retrying(read))}

@@ -3,18 +3,27 @@
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.tasks.event import FACTS, QUIET, types_of
+from gateway.domain.tasks.event import ABOUT_OPERATIONS, FACTS, QUIET, types_of
 from gateway.domain.tasks.task import Frozen
 from gateway.wire.problem import FieldError
 
 Patterns = tuple[str, ...]
 """Types of events: `task.started`, `task.*`, `*`."""
 
+Format = Literal["standard", "slack"]
+SLACK: Final = (
+    "task.completed",
+    "task.needs_review",
+    "task.failed",
+    "task.timed_out",
+    "task.expired",
+)
+"""The types for an endpoint of format `slack` that names none: what people wait for."""
 USUAL: Final = frozenset(FACTS) - QUIET
 """The types for an endpoint that names none."""
 
@@ -48,6 +57,8 @@ class Endpoint(Frozen, frozen=True, kw_only=True):
     """Time of the event that it fails or is disabled; None: no such event since it last worked."""
     seq: int = 0
     """The number of its newest event."""
+    format: Format = "standard"
+    """Fixed: a delivery keeps its body."""
 
     @property
     def holds(self) -> bool:
@@ -56,6 +67,11 @@ class Endpoint(Frozen, frozen=True, kw_only=True):
 
     def wants(self, kind: str) -> bool:
         return kind in wanted_types(self.event_types)
+
+
+def shown_url(url: str, origin: str, form: Format) -> str:
+    """The address as it is shown: the path of Slack's is the secret."""
+    return f"{origin}/***" if form == "slack" else url
 
 
 class Subscription(Frozen, frozen=True, kw_only=True):
@@ -74,7 +90,12 @@ def wanted_types(patterns: Patterns | None) -> frozenset[str]:
     Raises:
         ValueError: a pattern means no type.
     """
-    return USUAL if patterns is None else types_of(patterns)
+    if patterns is None:
+        return USUAL
+    types = types_of(patterns)
+    # `*` is all of a project: the whole installation concerns those alone that name it.
+    is_operator = any(pattern.startswith("ops.") for pattern in patterns)
+    return types if is_operator else types - ABOUT_OPERATIONS
 
 
 class Directory:
@@ -129,6 +150,19 @@ class Directory:
         """Endpoints for this endpoint's events: the others of its project."""
         explicit = self.explicit_of(endpoint.project).values()
         return tuple(other for other in explicit if other.id != endpoint.id)
+
+    def explicit(self) -> tuple[Endpoint, ...]:
+        """The explicit endpoints of all projects."""
+        return tuple(each for each in self._all().values() if not each.implicit)
+
+    def _all(self) -> dict[str, Endpoint]:
+        found = {} if self._below is None else self._below._all()  # noqa: SLF001 - the same class
+        for endpoint_id, endpoint in self._changed.items():
+            if endpoint is None:
+                found.pop(endpoint_id, None)
+            else:
+                found[endpoint_id] = endpoint
+        return found
 
     def explicit_of(self, project: str) -> Mapping[str, Endpoint]:
         """The explicit endpoints of a project by id."""

@@ -14,7 +14,7 @@ from gateway.domain.deliveries.commands import (
     RotateSecret,
     UpdateEndpoint,
 )
-from gateway.domain.deliveries.endpoint import MOST_LIVE, Endpoint
+from gateway.domain.deliveries.endpoint import MOST_LIVE, Endpoint, shown_url
 from gateway.domain.deliveries.endpoint_events import emit_endpoint_event
 from gateway.domain.deliveries.replay import NO_LIMIT, Replay, ReplayKind
 from gateway.domain.kernel.errors import ApiError
@@ -52,6 +52,9 @@ def update(unit: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply
         )
     given = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
     after = replace(before, **given, updated_at=now)
+    if command.changes.shown_url is not UNSET:
+        shown = shown_url(after.shown_url or "", after.origin, after.format)
+        after = replace(after, shown_url=shown)
     unit.outbox.put_endpoint(after)
     if after.event_types != before.event_types:
         unit.outbox.subscribe(after, unit.newest)

@@ -55,6 +55,8 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """A message of a service: earlier copies of it, and the tasks it is about."""
     api_keys: bool = False
     """True: all API keys, and the projects that have a callback secret."""
+    alerts: bool = False
+    """True for the alerts, which are few."""
     pulse_at: int | None = None
     """The previous pulse; after a gap also every lease, and the tasks with a clock due by then."""
 

@@ -20,6 +20,7 @@ from gateway.domain.kernel.read_set import WebhookKey
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, first_call
+from gateway.domain.operations.alert import Alert
 from gateway.domain.operations.api_key import ApiKeys
 from gateway.domain.operations.audit_log import AuditLog
 from gateway.domain.operations.bulk import BulkActions
@@ -308,6 +309,7 @@ class UnitOfWork:
     sweeps: Added[Sweep] = field(default_factory=Added)
     api_keys: ApiKeys = field(default_factory=ApiKeys)
     audit: AuditLog = field(default_factory=AuditLog)
+    alerts: Rows[str, Alert] = field(default_factory=lambda: Rows(lambda alert: alert.id))
     pulse: Pulse = field(default_factory=Pulse)
     bulk_actions: BulkActions = field(default_factory=BulkActions)
     purges: Purges = field(default_factory=Purges)

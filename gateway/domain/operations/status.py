@@ -57,6 +57,14 @@ class StatusFacts(Frozen, frozen=True, kw_only=True):
     """Live ones."""
 
 
+class DiskState(Frozen, frozen=True, kw_only=True):
+    """The disk of the database, in bytes."""
+
+    free: int
+    min_free: int
+    """Below it the disk is low."""
+
+
 class Problem(Frozen, frozen=True, kw_only=True):
     """One cause."""
 
@@ -69,15 +77,35 @@ class Problem(Frozen, frozen=True, kw_only=True):
     """The command that shows more, or helps."""
 
 
-def problems(facts: StatusFacts, now: int) -> tuple[Problem, ...]:
-    """The problems: launchers first, then flags, deliveries, and failures."""
+def problems(
+    facts: StatusFacts,
+    now: int,
+    disk: DiskState | None = None,
+    *,
+    disk_low_since: int | None = None,
+) -> tuple[Problem, ...]:
+    """The problems: the disk first, then launchers, flags, deliveries, and failures."""
     found = [
+        *_of_disk(disk, disk_low_since or now),
         *_of_launchers(facts, now),
         *map(_flagged, facts.flags),
         *_of_deliveries(facts, now),
         *map(_failed, facts.failures),
     ]
     return tuple(found)
+
+
+def _of_disk(disk: DiskState | None, since: int) -> Iterator[Problem]:
+    if disk is not None and disk.free < disk.min_free:
+        yield Problem(
+            code="disk_low",
+            count=1,
+            since=since,
+            summary=f"the disk of the database has only {disk.free >> 20} MiB left; "
+            "once it is full, every write is refused with 503",
+            example=None,
+            do="slipgate status",
+        )
 
 
 def _of_launchers(facts: StatusFacts, now: int) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
-"""Events: the ordered record of a task, from which its row is folded, or of an endpoint."""
+"""Events: the ordered record of a task, from which its row is folded, an endpoint or an alert."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -183,6 +183,20 @@ class EndpointEventData(Document, frozen=True, kw_only=True):
     endpoint: EndpointState
 
 
+class AlertEventData(Document, frozen=True, kw_only=True):
+    """A problem of the whole installation begins, or is over."""
+
+    state: Literal["firing", "resolved"]
+    since: str
+    """Begin of the problem."""
+    summary: str
+    count: int = 0
+    example: str | None = None
+    """A task, if the problem is one of tasks."""
+    do: str | None = None
+    """The command that shows more, or helps."""
+
+
 FACTS: Final[dict[str, type[Document]]] = {
     "task.created": Spec,
     "task.launching": Launching,
@@ -216,13 +230,19 @@ FACTS: Final[dict[str, type[Document]]] = {
     "endpoint.failing": EndpointEventData,
     "endpoint.disabled": EndpointEventData,
     "endpoint.recovered": EndpointEventData,
+    "ops.launcher_lost": AlertEventData,
+    "ops.queue_old": AlertEventData,
+    "ops.disk_low": AlertEventData,
 }
 """Every type of event, with the type of its data."""
 
 ABOUT_ENDPOINTS: Final = frozenset(name for name in FACTS if name.startswith("endpoint."))
-"""Types of events that belong to no task."""
+"""Types of events about an endpoint."""
+ABOUT_OPERATIONS: Final = frozenset(name for name in FACTS if name.startswith("ops."))
+"""Types of events about the whole installation."""
+OF_NO_TASK: Final = ABOUT_ENDPOINTS | ABOUT_OPERATIONS
 QUIET: Final = (
-    frozenset({"task.heartbeat", "task.log", "task.patch", "task.trajectory"}) | ABOUT_ENDPOINTS
+    frozenset({"task.heartbeat", "task.log", "task.patch", "task.trajectory"}) | OF_NO_TASK
 )
 """Types that an endpoint gets only on request."""
 
@@ -231,11 +251,11 @@ class Event(Frozen, frozen=True, kw_only=True):
     """One entry of the log; `data` is its JSON as stored, with unknown fields."""
 
     task_id: str
-    """The id of the task or endpoint."""
+    """The id of the task, the endpoint or the alert."""
     task_seq: int
-    """Its number within the task or endpoint."""
+    """Its number within them."""
     attempt: int
-    """0 for an endpoint."""
+    """0 for an event of no task."""
     type: str
     at: int
     source: str
@@ -250,6 +270,10 @@ class Event(Frozen, frozen=True, kw_only=True):
     @property
     def is_about_endpoint(self) -> bool:
         return self.type in ABOUT_ENDPOINTS
+
+    @property
+    def is_of_task(self) -> bool:
+        return self.type not in OF_NO_TASK
 
     @property
     def fact(self) -> Document:

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.deliveries.delivery import PARK_AFTER, SUPERSEDED
+from gateway.domain.deliveries.endpoint import Format
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel import ids
 from gateway.domain.kernel.errors import Unavailable
@@ -39,9 +40,9 @@ from gateway.store.records import (
     TaskWithSpec,
 )
 
-Render = Callable[[Event, TaskWithSpec | None], Awaitable[bytes | None]]
-"""The body of a webhook: the event, and the task it belongs to, if there is one. None: its receiver
-does not know such an event, and gets nothing."""
+Render = Callable[[Event, TaskWithSpec | None, Format], Awaitable[bytes | None]]
+"""The body of a webhook: the event, the task it belongs to, if there is one, and the endpoint's
+format. None: its receiver does not know such an event, and gets nothing."""
 
 Build = Callable[[Head], "Awaitable[WebhookMessage | None]"]
 """The message of a delivery, None if its receiver gets none; raises `CannotBuild`."""
@@ -94,11 +95,11 @@ class MessageBuilder:
             CannotBuild: its event, its address or its secret cannot be read.
         """
         found = self._known(head) or await self._contexts.load((head.endpoint_id, head.seq))
-        if found is None or (found.asked is None and not found.event.is_about_endpoint):
+        if found is None or (found.asked is None and found.event.is_of_task):
             raise CannotBuild("no_event", "The event is no longer kept.")
         if _is_superseded(head, found):
             return None
-        body = found.body or await self._render(found.event, found.asked)
+        body = found.body or await self._render(found.event, found.asked, found.target.format)
         if body is None:
             return None
         return WebhookMessage(

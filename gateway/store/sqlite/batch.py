@@ -16,6 +16,7 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.domain.tasks.task import Frozen
 from gateway.store.loading import BatchReadSet
+from gateway.store.sqlite.alerts import UPSERT_ALERTS, load_alerts
 from gateway.store.sqlite.api_keys import load_api_keys, write_api_keys
 from gateway.store.sqlite.audit_log import write_audit
 from gateway.store.sqlite.bulk import load_bulk_actions, write_bulk_actions
@@ -43,7 +44,7 @@ from gateway.store.sqlite.launching import (
 from gateway.store.sqlite.part import Load, Loading, Write, changes
 from gateway.store.sqlite.pruning import write_retention
 from gateway.store.sqlite.purging import load_purges, write_purges
-from gateway.store.sqlite.rows import ATTEMPT, HOLD, JOB, LAUNCHER, REALM, WORKSPACE, Row
+from gateway.store.sqlite.rows import ALERT, ATTEMPT, HOLD, JOB, LAUNCHER, REALM, WORKSPACE, Row
 from gateway.store.sqlite.sources import (
     UPSERT_WORKSPACES,
     load_messages,
@@ -71,6 +72,7 @@ SELECTIONS: Final[tuple[Loader, ...]] = (
     ("jobs", ("claims",), load_held_jobs),
     ("claims", ("claims",), load_claims),
     ("pulse", ("pulse_at",), load_pulse),
+    ("alerts", ("alerts",), load_alerts),
     ("realms", ("realms",), load_stranded),
     ("attempts", ("exits",), load_sandboxes),
     ("workspaces", ("workspaces",), load_workspaces),
@@ -110,6 +112,7 @@ WRITERS: Final[tuple[tuple[str, Write], ...]] = (
     changes("keys", UPSERT_HOLDS, HOLD),
     ("claims", write_claims),
     ("sweeps", write_sweeps),
+    changes("alerts", UPSERT_ALERTS, ALERT),
     ("outbox", write_outbox),
     ("pulse", write_pulse),
     ("api_keys", write_api_keys),

@@ -18,11 +18,11 @@ from gateway.store.sqlite.rows import EVENT, TASK, Row, sealed
 
 _TARGET: Final = """
     endpoint.project, endpoint.implicit, endpoint.url_key_id, endpoint.url,
-    endpoint.headers_key_id, endpoint.headers"""
+    endpoint.headers_key_id, endpoint.headers, endpoint.format"""
 _SPEC: Final = msgspec.json.Decoder(Spec)
 _TASK_AT: Final = len(EVENT.names)
 _TARGET_AT: Final = _TASK_AT + len(TASK.names)
-_SPEC_AT: Final = _TARGET_AT + 6
+_SPEC_AT: Final = _TARGET_AT + 7
 _SEQ_AT: Final = EVENT.names.index("seq")
 
 # Only the next ones of a lane are looked at: a long one must not cost more for each of its heads.
@@ -130,10 +130,11 @@ def _context(row: Row, target: Target, secrets: tuple[LiveSecret, ...]) -> Deliv
 
 
 def _target(row: Row) -> Target:
-    project, implicit, url_key_id, url, headers_key_id, headers = row
+    project, implicit, url_key_id, url, headers_key_id, headers, form = row
     return Target(
         project=project,
         is_implicit=bool(implicit),
         url=sealed(url_key_id, url),
         headers=sealed(headers_key_id, headers),
+        format=form,
     )

@@ -99,11 +99,12 @@ DELETE_EVENTS: Final = "DELETE FROM events WHERE task_id IN (SELECT value FROM j
 
 DELETE_TASKS: Final = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
 
-# Of each endpoint the oldest go, and nothing behind what is still owed: its numbers keep no gap.
+# Of each endpoint and each alert (`ops_`) the oldest go, and nothing behind what is still owed: its
+# numbers keep no gap.
 # What is chosen does not change while it is deleted, table by table.
 _OLD_ENDPOINT_EVENTS: Final = """
 SELECT event.seq FROM events AS event
-WHERE event.task_id >= 'ep_' AND event.task_id < 'ep`' AND event.at <= :ended_before
+WHERE event.task_id >= 'ep_' AND event.task_id < 'ops`' AND event.at <= :ended_before
   AND NOT EXISTS (
     SELECT 1 FROM deliveries AS owed
     WHERE owed.task_id = event.task_id AND owed.task_seq <= event.task_seq
@@ -112,10 +113,10 @@ ORDER BY event.task_id, event.task_seq LIMIT 100"""
 
 RAISE_PRUNED_BY_ENDPOINT_EVENTS: Final = f"""
 INSERT INTO pruned (project, seq)
-SELECT endpoint.project, max(event.seq)
-FROM events AS event CROSS JOIN endpoints AS endpoint ON endpoint.id = event.task_id
+SELECT coalesce(endpoint.project, ''), max(event.seq)
+FROM events AS event LEFT JOIN endpoints AS endpoint ON endpoint.id = event.task_id
 WHERE event.seq IN ({_OLD_ENDPOINT_EVENTS})
-GROUP BY endpoint.project
+GROUP BY 1
 ON CONFLICT (project) DO UPDATE SET seq = max(seq, excluded.seq)"""
 
 DELETE_ATTEMPTS_OF_ENDPOINT_EVENTS: Final = f"""

@@ -7,6 +7,7 @@ import aiosqlite
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.store.sqlite.alerts import AlertQueries
 from gateway.store.sqlite.api_keys import ApiKeyQueries
 from gateway.store.sqlite.audit_log import AuditQueries
 from gateway.store.sqlite.batch import Batch
@@ -41,6 +42,7 @@ class SQLiteReads(
     ApiKeyQueries,
     AuditQueries,
     BulkQueries,
+    AlertQueries,
 ):
     """`gateway.store.protocol.Reads` on one connection."""
 

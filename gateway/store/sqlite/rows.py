@@ -14,6 +14,7 @@ from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.realm import Realm
+from gateway.domain.operations.alert import Alert
 from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.operations.audit_log import AuditEntry, Detail
 from gateway.domain.operations.bulk import BulkAction, BulkFailure
@@ -153,7 +154,7 @@ ENDPOINT: Final = Columns(
     Endpoint,
     """id, project, origin, implicit, enabled, shown_url, header_names, description, event_types,
     rate_per_second, metadata, is_draining, disabled_reason, failing_since, created_at,
-    updated_at, told_at, seq""",
+    updated_at, told_at, seq, format""",
 )
 REPLAY: Final = Columns(
     Replay,
@@ -173,6 +174,7 @@ LAUNCHER: Final = Columns(
     LauncherCall, "id, providers, capacity, version, called_at, key_id, project"
 )
 REALM: Final = Columns(Realm, "provider, realm, project, called_at, due_at")
+ALERT: Final = Columns(Alert, "id, seq, since")
 HOLD: Final = Columns(ConcurrencyHold, "project, concurrency_key, taken_at, freed_at")
 WORKSPACE: Final = Columns(Workspace, "project, external_id, task_id, repo_url, branch")
 DELIVERY_STATE: Final = Columns(

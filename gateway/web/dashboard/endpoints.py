@@ -56,7 +56,8 @@ async def _replay(visit: Visit) -> Mapping[str, object] | None:
 async def create(visit: Visit) -> Response:
     """A new endpoint. The secret is shown this once, as plain text: no page ever holds a secret."""
     body: dict[str, object] = {"url": visit.form.get("url", "")}
-    body |= {name: visit.form[name] for name in ("project", "description") if visit.form.get(name)}
+    named = ("project", "format", "description")
+    body |= {name: visit.form[name] for name in named if visit.form.get(name)}
     types = visit.form.get("eventTypes", "").replace(",", " ").split()
     body |= {"eventTypes": types} if types else {}
     made = await visit.api.change(endpoints.create, body, name=visit.form.get("once", ""))

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gateway.domain.deliveries.commands import EndpointReply, RetryDelivery
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import delivery_id, event_id
-from gateway.domain.tasks.event import ABOUT_ENDPOINTS
+from gateway.domain.tasks.event import OF_NO_TASK
 from gateway.store.records import Delivery, DeliveryFilter
 from gateway.web.convert import convert
 from gateway.web.http.access import OPS
@@ -83,7 +83,7 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         delivery,
         id=delivery_id(delivery.endpoint_id, delivery.seq),
         event_id=event_id(delivery.event_at, delivery.seq),
-        task_id=None if delivery.type in ABOUT_ENDPOINTS else delivery.task_id,
+        task_id=None if delivery.type in OF_NO_TASK else delivery.task_id,
         attempts=tuple(convert(DeliveryAttemptView, each) for each in delivery.attempts),
     )
 

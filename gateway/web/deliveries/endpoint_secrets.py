@@ -12,6 +12,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed, signing_secret_context
 from gateway.web.context import Context
 from gateway.web.convert import convert
+from gateway.web.deliveries import slack
 from gateway.web.http.access import OPS
 from gateway.web.http.body import Nothing
 from gateway.web.http.call import Call
@@ -73,12 +74,17 @@ async def test(call: Call[Nothing]) -> Response:
             "The address of an implicit endpoint is the callbackUrl of each task.",
             hint="Create a task with a callbackUrl and look at its deliveries.",
         )
-    message = EndpointTest(
-        timestamp=rfc3339(context.clock()), data=EndpointTestData(endpoint_id=endpoint.id)
-    )
     webhook_id = context.new_id("evt")
-    attempt = await context.try_endpoint(endpoint, webhook_id, msgspec.json.encode(message))
+    body = _test_body(endpoint, rfc3339(context.clock()))
+    attempt = await context.try_endpoint(endpoint, webhook_id, body)
     return reply(convert(DeliveryAttemptView, attempt))
+
+
+def _test_body(endpoint: Endpoint, at: str) -> bytes:
+    if endpoint.format == "slack":
+        return slack.test_message(endpoint.id)
+    data = EndpointTestData(endpoint_id=endpoint.id)
+    return msgspec.json.encode(EndpointTest(timestamp=at, data=data))
 
 
 async def endpoint_of(call: Call[Any]) -> Endpoint:

@@ -17,7 +17,14 @@ from gateway.domain.deliveries.commands import (
     EndpointReply,
     UpdateEndpoint,
 )
-from gateway.domain.deliveries.endpoint import Endpoint, Patterns, check_headers, wanted_types
+from gateway.domain.deliveries.endpoint import (
+    SLACK,
+    Endpoint,
+    Patterns,
+    check_headers,
+    shown_url,
+    wanted_types,
+)
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.kernel.sealing import Sealed, endpoint_headers_context, endpoint_url_context
 from gateway.domain.tasks.event import FACTS
@@ -25,7 +32,7 @@ from gateway.web.context import Context
 from gateway.web.convert import convert
 from gateway.web.deliveries.addresses import masked_url, origin_of, outward_url
 from gateway.web.deliveries.endpoint_secrets import endpoint_of, new_secret, shown_secret
-from gateway.web.deliveries.messages import ENDPOINT_MESSAGE
+from gateway.web.deliveries.messages import ALERT_MESSAGE, ENDPOINT_MESSAGE
 from gateway.web.http.access import OPS
 from gateway.web.http.body import Nothing
 from gateway.web.http.call import Call
@@ -119,6 +126,7 @@ async def show(call: Call[None]) -> Response:
     id="updateEndpoint",
     summary="Change an endpoint",
     description="What is left out stays as it is; `headers` are replaced as a whole.",
+    callback=ALERT_MESSAGE,
     body=Body(kind=EndpointPatch),
     answers=(answer(EndpointView, "The endpoint as it now stands."),),
     errors=("not_found", "implicit_endpoint"),
@@ -202,12 +210,14 @@ def _endpoint(context: Context, wanted: NewEndpoint) -> Endpoint:
         project=wanted.project,
         origin=origin,
         implicit=False,
-        shown_url=masked_url(wanted.url),
+        shown_url=shown_url(masked_url(wanted.url), origin, wanted.format),
         header_names=tuple(sorted(wanted.headers)),
         description=wanted.description,
-        event_types=_checked_types(wanted.event_types),
+        event_types=_checked_types(wanted.event_types)
+        or (SLACK if wanted.format == "slack" else None),
         rate_per_second=wanted.rate_per_second,
         metadata=wanted.metadata,
+        format=wanted.format,
     )
 
 

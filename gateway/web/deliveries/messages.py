@@ -5,16 +5,24 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.tasks.event import EndpointEventData, Event
+from gateway.domain.deliveries.endpoint import Format
+from gateway.domain.tasks.event import AlertEventData, EndpointEventData, Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
 from gateway.store.protocol import Reads
 from gateway.web.convert import convert
+from gateway.web.deliveries import slack
 from gateway.web.http.headers import Parameter
 from gateway.web.http.operation import Callback
 from gateway.web.sources.flat_view import CANCEL_REQUESTED, flat_view
 from gateway.web.tasks.views import event_view, task_view
-from gateway.wire.endpoints import EndpointNotice, EndpointNoticeData, EndpointStateView
+from gateway.wire.endpoints import (
+    AlertNotice,
+    AlertNoticeData,
+    EndpointNotice,
+    EndpointNoticeData,
+    EndpointStateView,
+)
 from gateway.wire.tasks import Notice, NoticeData
 from gateway.wire.times import rfc3339
 
@@ -76,22 +84,45 @@ ENDPOINT_MESSAGE: Final = Callback(
     kind=EndpointNotice,
 )
 
-Render = Callable[[Event, tuple[Task, Spec] | None], Awaitable[bytes | None]]
-"""The body of an event with its task, if it has one; None for an event without a flat form."""
+ALERT_MESSAGE: Final = Callback(
+    id="receiveAlert",
+    to="{$request.body#/url}",
+    summary="An event about the whole installation",
+    description=(
+        "For those that name `ops.*` or one of its types; `*` does not. Each problem is told once "
+        "when it has lasted a minute (`state` is `firing`), and once when it has been over for a "
+        "minute (`resolved`), whatever is restarted in between."
+    ),
+    headers=_HEADERS,
+    kind=AlertNotice,
+)
+
+Render = Callable[[Event, tuple[Task, Spec] | None, Format], Awaitable[bytes | None]]
+"""The body of an event with its task, if it has one, in the format of its endpoint; None for an
+event without a flat form."""
 
 
-def rendering(reads: Reads) -> Render:
+def rendering(reads: Reads, public_url: str | None = None) -> Render:
     """The bodies of webhooks, as `interfaces.md` §4 has them."""
 
-    async def render(event: Event, of_task: tuple[Task, Spec] | None) -> bytes | None:
+    dashboard = public_url and f"{public_url.rstrip('/')}/dashboard"
+
+    async def render(event: Event, of_task: tuple[Task, Spec] | None, form: Format) -> bytes | None:
+        if form == "slack":
+            return slack_body(event, of_task)
         if of_task is None:
-            return _about_endpoint(event)
+            return _about_endpoint(event) if event.is_about_endpoint else _alert(event)
         task, spec = of_task
         if spec.flat is not None:
             return await _flat(reads, event, task, spec)
         data = NoticeData(event=event_view(event), task=task_view(task, spec))
         message = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
         return msgspec.json.encode(message)
+
+    def slack_body(event: Event, of_task: tuple[Task, Spec] | None) -> bytes:
+        if of_task is None:
+            return slack.alert_message(event)
+        return slack.task_message(event, *of_task, dashboard)
 
     return render
 
@@ -104,6 +135,15 @@ def _about_endpoint(event: Event) -> bytes:
         event=event_view(event), endpoint=convert(EndpointStateView, fact.endpoint)
     )
     message = EndpointNotice(type=event.type, timestamp=rfc3339(event.at), data=data)
+    return msgspec.json.encode(message)
+
+
+def _alert(event: Event) -> bytes:
+    fact = event.fact
+    if not isinstance(fact, AlertEventData):
+        raise TypeError(f"{event.type} belongs to a task")
+    data = convert(AlertNoticeData, fact, event=event_view(event))
+    message = AlertNotice(type=event.type, timestamp=rfc3339(event.at), data=data)
     return msgspec.json.encode(message)
 
 

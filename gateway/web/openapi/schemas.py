@@ -6,7 +6,7 @@ from typing import Final, cast, get_args
 import msgspec
 
 from gateway.domain.operations.bulk import BulkStatus, BulkVerb
-from gateway.domain.tasks.event import ABOUT_ENDPOINTS, FACTS
+from gateway.domain.tasks.event import ABOUT_ENDPOINTS, ABOUT_OPERATIONS, FACTS, OF_NO_TASK
 from gateway.domain.tasks.task import CLOCK_NAMES, FLAG_ORDER, PUBLIC_CLOCK, Status
 from gateway.web.http.headers import Schema
 from gateway.web.http.operation import Operation
@@ -32,8 +32,9 @@ ENUMS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         dict.fromkeys(PUBLIC_CLOCK.get(name, name) for name in CLOCK_NAMES)
     ),
     ("EventView", "type"): tuple(FACTS),
-    ("Notice", "type"): tuple(name for name in FACTS if name not in ABOUT_ENDPOINTS),
+    ("Notice", "type"): tuple(name for name in FACTS if name not in OF_NO_TASK),
     ("EndpointNotice", "type"): tuple(name for name in FACTS if name in ABOUT_ENDPOINTS),
+    ("AlertNotice", "type"): tuple(name for name in FACTS if name in ABOUT_OPERATIONS),
     ("EventView", "source"): ("api", "agent", "launcher", "gateway", "github"),
 }
 """Fields with a few values, by message and field: the rules own these, the messages carry text."""

@@ -5,6 +5,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.domain.launching.realm import LIVE_FOR
+from gateway.domain.operations.alert import alert_id
 from gateway.domain.operations.status import Problem, StatusFacts, problems
 from gateway.web.convert import convert
 from gateway.web.http.access import READ
@@ -26,7 +27,7 @@ from gateway.wire.times import maybe_rfc3339, rfc3339
 async def show(call: Call[None]) -> Response:
     context, now = call.context, call.context.clock()
     facts = await context.reads.status_facts(call.project, now=now, launchers_since=now - LIVE_FOR)
-    found = problems(facts, now)
+    found = await _problems(call, facts, now)
     view = StatusView(
         ok=not found,
         since=maybe_rfc3339(min((problem.since for problem in found), default=None)),
@@ -34,6 +35,15 @@ async def show(call: Call[None]) -> Response:
         strip=_strip(facts, now),
     )
     return reply(view)
+
+
+async def _problems(call: Call[None], facts: StatusFacts, now: int) -> tuple[Problem, ...]:
+    """The problems; the disk is none of a single project."""
+    if call.project is not None:
+        return problems(facts, now)
+    low = (await call.context.reads.alerts()).get(alert_id("ops.disk_low"))
+    since = None if low is None else low.since
+    return problems(facts, now, call.context.disk(), disk_low_since=since)
 
 
 def _problem(problem: Problem) -> ProblemView:

@@ -51,8 +51,8 @@ def task_view(task: Task, spec: Spec) -> wire.TaskView:
 
 
 def event_view(event: Event) -> wire.EventView:
-    """One entry of the history; about an endpoint, it names no task."""
-    is_of_task = not event.is_about_endpoint
+    """One entry of the history; of no task, it names none."""
+    is_of_task = event.is_of_task
     return wire.EventView(
         id=event_id(event.at, event.seq),
         seq=event.seq,

@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from gateway.domain.deliveries.endpoint import Endpoint, Subscription
+from gateway.domain.invariants.alert import AlertRows, check_alert
 from gateway.domain.invariants.endpoint import EndpointRows, check_endpoint
 from gateway.domain.invariants.task_rows import (
     DeliveryRow,
@@ -25,6 +26,7 @@ from gateway.domain.invariants.task_state import check_task
 from gateway.domain.tasks.task import Frozen, Task
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.admin.check_database import check_database, is_corrupt
+from gateway.store.sqlite.alerts import ALERTS
 from gateway.store.sqlite.migrations import require_newest
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
@@ -38,7 +40,8 @@ SELECT {rows.JOB} FROM jobs WHERE task_id IS NOT NULL ORDER BY task_id"""
 _DELIVERIES: Final = """
 SELECT endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at
 FROM deliveries ORDER BY task_id"""
-# Their ids come before those of tasks, so the rows of both are read along in the same order.
+# Their ids come before those of alerts, and these before those of tasks: the rows of all are read
+# along in one order.
 # Deleted ones too: their events stay.
 _ENDPOINTS: Final = f"SELECT {rows.ENDPOINT} FROM endpoints ORDER BY id"
 _SUBSCRIPTIONS: Final = """
@@ -188,6 +191,10 @@ class _Subscriptions:
         callback = self._of_callback.get(task.endpoint_id or "", ())
         return (*self._of_project.get(task.project, ()), *callback)
 
+    def explicit(self) -> tuple[Subscription, ...]:
+        """The subscriptions of the endpoints of all projects."""
+        return tuple(each for found in self._of_project.values() for each in found)
+
     def others(self, endpoint: Endpoint) -> tuple[Subscription, ...]:
         """The subscriptions of the endpoints that may get events of this one."""
         explicit = self._of_project.get(endpoint.project, ())
@@ -210,6 +217,9 @@ class _Auditor:
     def problems(self) -> Iterator[Problem]:
         for row in self._database.execute(_ENDPOINTS):
             yield from self._problems_of_endpoint(row)
+            yield from self._problems_of_rows()
+        for row in self._database.execute(ALERTS):
+            yield from self._problems_of_alert(row)
             yield from self._problems_of_rows()
         for *row, due_at in self._database.execute(_TASKS):
             self.tasks += 1
@@ -237,6 +247,15 @@ class _Auditor:
             yield from check_endpoint(task_rows, events)
         for _ in events:
             pass  # the events of an endpoint that cannot be read are none of the next
+
+    def _problems_of_alert(self, row: rows.Row) -> Iterator[Problem]:
+        alert = rows.ALERT.read(row)
+        alert_rows = AlertRows(
+            alert=alert,
+            deliveries=tuple(self._deliveries.of(alert.id)),
+            subscriptions=self._subscriptions.explicit(),
+        )
+        yield from check_alert(alert_rows, self._events.of(alert.id))
 
     def _problems_of(self, row: list[object], due_at: int | None) -> Iterator[Problem]:
         task_id = str(row[0])

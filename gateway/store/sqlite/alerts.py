@@ -1,0 +1,29 @@
+"""Alerts in the store."""
+
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
+from typing import Final
+
+from gateway.domain.operations.alert import Alert
+from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.part import Loading
+from gateway.store.sqlite.rows import ALERT
+
+ALERTS: Final = f"SELECT {ALERT} FROM alerts ORDER BY id"
+
+UPSERT_ALERTS: Final = ALERT.numbered(f"""
+INSERT INTO alerts ({ALERT}) VALUES ({ALERT.marks})
+ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, since = excluded.since""")
+
+
+async def load_alerts(loading: Loading) -> None:
+    """All of them."""
+    loading.unit.alerts.load(map(ALERT.read, await loading.all(ALERTS)))
+
+
+class AlertQueries(Queries):
+    """The reads of alerts."""
+
+    async def alerts(self) -> dict[str, Alert]:
+        found = map(ALERT.read, await self._all(ALERTS))
+        return {alert.id: alert for alert in found}
