@@ -49,7 +49,7 @@ class AlertWatch:
         self._clock = clock
         self._disk = disk
         self._seen: dict[AlertType, tuple[bool, int]] = {}
-        """Whether each is there, and since when."""
+        """True for each that is there, and since when (milliseconds)."""
 
     async def step(self) -> float:
         """Submits the alerts that change; returns the seconds to the next look."""

@@ -46,69 +46,60 @@ class CurrentStats(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Gauges of this moment; what could be there and is not, is 0."""
-        now, gauges = self._stats, self._stats.gauges
-        tasks = {status.value: gauges.tasks.get(status, 0) for status in Status}
-        flags = {code: gauges.flags.get(code, 0) for code in FLAG_ORDER}
-        yield _gauges("slipgate_tasks", "Tasks by state.", "status", tasks)
-        yield _gauges("slipgate_flags", "Tasks that have a flag.", "code", flags)
-        yield _gauges("slipgate_deliveries", "Deliveries not arrived.", "status", gauges.deliveries)
-        due = gauges.oldest_due_at
-        yield GaugeMetricFamily(
-            "slipgate_deliveries_oldest_due_seconds",
-            "How long one is due.",
-            value=_age(due, now.at),
-        )
-        yield GaugeMetricFamily(
-            "slipgate_queue_oldest_seconds",
-            "How long a task waits that could be launched.",
-            value=_age(gauges.oldest_claimable_at, now.at),
-        )
-        yield _gauges(
-            "slipgate_endpoints", "Endpoints that take nothing.", "state", gauges.endpoints
-        )
-        yield GaugeMetricFamily(
-            "slipgate_launchers_live", "Launchers that call.", value=gauges.launchers
-        )
-        yield GaugeMetricFamily(
-            "slipgate_launcher_places", "Sandboxes they would make.", value=gauges.places
-        )
-        yield GaugeMetricFamily("slipgate_ledger_queue", "Commands that wait.", value=now.queue)
-        yield GaugeMetricFamily(
-            "slipgate_wal_bytes", "Length of the database's log.", value=now.wal_bytes
-        )
-        yield GaugeMetricFamily(
-            "slipgate_disk_free_bytes", "Free space for the database.", value=now.disk.free
-        )
-        yield GaugeMetricFamily(
-            "slipgate_disk_min_free_bytes", "The disk is low below it.", value=now.min_free_bytes
-        )
-        age = math.inf if now.commit_age is None else now.commit_age
-        yield GaugeMetricFamily(
-            "slipgate_ledger_commit_age_seconds", "Time since a commit.", value=age
-        )
-        yield _gauges("slipgate_loop_idle_seconds", "Time since a step.", "loop", now.idle_seconds)
+        yield from self._labelled()
+        for name, what, value in self._plain():
+            yield GaugeMetricFamily(name, what, value=value)
         yield InfoMetricFamily(
             "slipgate_build",
             "Versions.",
             value={"version": version("slipgate"), "python": python_version()},
         )
+        dropped = self._stats.log_dropped
         yield CounterMetricFamily(
-            "slipgate_log_lines_dropped", "Log lines not written.", value=now.log_dropped
+            "slipgate_log_lines_dropped", "Log lines not written.", value=dropped
         )
         failed = CounterMetricFamily(
             "slipgate_loop_steps_failed", "Steps that failed.", labels=("loop",)
         )
-        for name, count in now.failed_steps.items():
+        for name, count in self._stats.failed_steps.items():
             failed.add_metric((name,), count)
         yield failed
+
+    def _labelled(self) -> Iterator[Metric]:
+        gauges = self._stats.gauges
+        tasks = {status.value: gauges.tasks.get(status, 0) for status in Status}
+        flags = {code: gauges.flags.get(code, 0) for code in FLAG_ORDER}
+        for name, what, label, values in (
+            ("slipgate_tasks", "Tasks by state.", "status", tasks),
+            ("slipgate_flags", "Tasks that have a flag.", "code", flags),
+            ("slipgate_deliveries", "Deliveries not arrived.", "status", gauges.deliveries),
+            ("slipgate_endpoints", "Endpoints that take nothing.", "state", gauges.endpoints),
+            (
+                "slipgate_loop_idle_seconds",
+                "Time since a step.",
+                "loop",
+                self._stats.idle_seconds,
+            ),
+        ):
+            family = GaugeMetricFamily(name, what, labels=(label,))
+            for value, count in values.items():
+                family.add_metric((value,), count)
+            yield family
+
+    def _plain(self) -> Iterator[tuple[str, str, float]]:
+        now, gauges = self._stats, self._stats.gauges
+        commit_age = math.inf if now.commit_age is None else now.commit_age
+        due, claimable = gauges.oldest_due_at, gauges.oldest_claimable_at
+        yield "slipgate_deliveries_oldest_due_seconds", "How long one is due.", _age(due, now.at)
+        yield "slipgate_queue_oldest_seconds", "How long a task waits.", _age(claimable, now.at)
+        yield "slipgate_launchers_live", "Launchers that call.", gauges.launchers
+        yield "slipgate_launcher_places", "Sandboxes they would make.", gauges.places
+        yield "slipgate_ledger_queue", "Commands that wait.", now.queue
+        yield "slipgate_ledger_commit_age_seconds", "Time since a commit.", commit_age
+        yield "slipgate_wal_bytes", "Length of the database's log.", now.wal_bytes
+        yield "slipgate_disk_free_bytes", "Free space for the database.", now.disk.free
+        yield "slipgate_disk_min_free_bytes", "The disk is low below it.", now.min_free_bytes
 
 
 def _age(since: int | None, now: int) -> float:
     return 0.0 if since is None else max(0, now - since) / 1000
-
-
-def _gauges(name: str, what: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, what, labels=(label,))
-    for value, count in values.items():
-        family.add_metric((value,), count)
-    return family
