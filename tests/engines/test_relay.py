@@ -125,6 +125,16 @@ def test_an_encoded_body_passes_as_it_is(provider: Provider) -> None:
     assert request.headers["content-encoding"] == "zstd"
 
 
+def test_a_provider_that_shows_what_it_got_does_not_show_the_key(provider: Provider) -> None:
+    shown = {"error": f"the key Bearer {KEY} is unknown"}
+    provider.response = Response(status=401, content=shown, headers={"x-debug": KEY})
+    with relay_to(provider.http.url) as access:
+        response = post(access, {"accept-encoding": "gzip"})
+    assert provider.requests[0].headers["accept-encoding"] == "identity"
+    assert response.json() == {"error": f"the key Bearer {'*' * len(KEY)} is unknown"}
+    assert response.headers["x-debug"] == "*" * len(KEY)
+
+
 @pytest.mark.parametrize("token", ["", "wrong", KEY, "Bearer", "\xe9"])
 def test_without_its_token_nothing_passes(provider: Provider, token: str) -> None:
     with relay_to(provider.http.url) as access:

@@ -16,7 +16,9 @@ _OF_ONE_CONNECTION: Final = frozenset(
         *("proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"),
     }
 )
-_NOT_SENT: Final = frozenset({*KEY_HEADERS, "host", "content-length", "expect", "cookie"})
+_NOT_SENT: Final = frozenset(
+    {*KEY_HEADERS, "host", "content-length", "expect", "cookie", "accept-encoding"}
+)
 _NOT_RETURNED: Final = frozenset({"set-cookie", "location", "alt-svc"})
 _SEGMENT: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _PATHS: Final = {
@@ -62,13 +64,16 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     def request_headers(self, received: Iterable[tuple[str, str]]) -> Headers:
         """The headers for the provider: with its key, and none of this connection's own."""
         kept = _end_to_end(list(received), _NOT_SENT)
-        # Otherwise the client offers encodings that the program may not know.
-        kept += [] if any(name == "accept-encoding" for name, _ in kept) else [_PLAIN]
         key = self.key.value
-        return [*kept, (self.header, f"Bearer {key}" if self.header == "authorization" else key)]
+        given = (self.header, f"Bearer {key}" if self.header == "authorization" else key)
+        # Only in a plain answer the key could be masked.
+        return [*kept, ("accept-encoding", "identity"), given]
 
-
-_PLAIN: Final = ("accept-encoding", "identity")
+    def masked(self, text: bytes) -> bytes:
+        """A piece of an answer without the key, as long as before: a server may show what it got
+        in its errors."""
+        key = self.key.value.encode()
+        return text.replace(key, b"*" * len(key)) if key else text
 
 
 def response_headers(received: Mapping[str, str]) -> Headers:
