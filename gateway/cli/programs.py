@@ -20,6 +20,8 @@ def gateway(take_over: TakeOver = False) -> None:
     """Run the gateway; its settings are SLIPGATE_* variables.
 
     Example: SLIPGATE_PORT=8700 slipgate gateway
+
+    Example: slipgate gateway --take-over
     """
     gc.disable()  # until the server configures it: collecting during the imports costs a tenth
     with ThreadPoolExecutor(1) as beside:
@@ -44,6 +46,8 @@ def launcher(
     """Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY.
 
     Example: SLIPGATE_PROVIDERS=daytona-api slipgate launcher
+
+    Example: slipgate launcher --check
     """
     arguments = ["--once"] if once else []
     arguments += ["--check"] if check else []

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 
 import pytest
@@ -11,6 +12,8 @@ from gateway.cli.listing import COMMANDS, GROUPS, Listed
 from gateway.cli.main import main, typed_command
 
 COLUMNS_OF_HELP = 62
+OF_OTHERS = {"doctor", "snapshot"}
+"""Programs that write their own help."""
 """Of 80, after the longest name of a command and two gaps."""
 
 
@@ -21,6 +24,27 @@ def test_a_listed_command_is_where_the_list_says(listed: Listed) -> None:
     assert len(listed.help) <= COLUMNS_OF_HELP
     assert listed.help[0].isupper()
     assert listed.help.endswith(".")
+
+
+def functions(listed: Listed) -> list[Callable[..., object]]:
+    """The function of a command, or those of a group."""
+    found = getattr(import_module(listed.module), listed.attribute)
+    if not listed.is_group:
+        return [found]
+    return [info.callback for info in found.registered_commands if info.callback is not None]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [listed for listed in COMMANDS if listed.name in {"tasks", "deliveries", "bundle"}]
+    + [each for each in COMMANDS if not each.is_group and each.name not in OF_OTHERS],
+    ids=lambda listed: listed.name,
+)
+def test_a_command_has_two_examples(listed: Listed) -> None:
+    for function in functions(listed):
+        text = function.__doc__ or ""
+        assert text.count("slipgate ") >= 2, function
+        assert "Example" in text, function
 
 
 def test_help_names_every_command_and_cuts_no_line(capsys: pytest.CaptureFixture[str]) -> None:

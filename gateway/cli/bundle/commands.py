@@ -34,6 +34,8 @@ def replay(
     The checks are the repository's own commands, confined as in a sandbox of this machine.
 
     Example: slipgate bundle replay task_01k….tar.gz --repo ~/src/widgets
+
+    Example: slipgate bundle replay run.tar.gz --json
     """
     replayed = replay_bundle(read(file), repo)
     if as_json:

@@ -43,6 +43,8 @@ def list_deliveries(
     """List deliveries, those of the newest events first.
 
     Example: slipgate deliveries list --task=task_01k…
+
+    Example: slipgate deliveries list --json
     """
     query = {"endpointId": endpoint, "taskId": task, "status": status, "cursor": cursor}
     with open_client() as client:
@@ -58,6 +60,8 @@ def show(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
     """Show a delivery with all its attempts.
 
     Example: slipgate deliveries show dlv_01k…
+
+    Example: slipgate deliveries show dlv_01k… --json
     """
     with open_client() as client:
         answer = client.get(f"/v1/deliveries/{path_part(delivery_id)}")
@@ -69,6 +73,8 @@ def retry(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
     """Send a delivery again now, whatever its state.
 
     Example: slipgate deliveries retry dlv_01k…
+
+    Example: slipgate deliveries retry dlv_01k… --json
     """
     with open_client() as client:
         answer = client.post(f"/v1/deliveries/{path_part(delivery_id)}/retry")

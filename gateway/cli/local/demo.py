@@ -41,6 +41,8 @@ def demo(
     The model, which follows a script, and GitHub are fakes; slipgate, git and the agent are real.
 
     Example: slipgate demo --repo=https://github.com/acme/widgets --keep
+
+    Example: slipgate demo
     """
     close_own_process()
     folder = Path(tempfile.mkdtemp(prefix="slipgate-demo-"))

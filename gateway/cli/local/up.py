@@ -114,6 +114,8 @@ def up(
     """Run a gateway and a launcher; Ctrl-C stops them in order.
 
     Example: slipgate up --providers=daytona-api --port=8700
+
+    Example: slipgate up --take-over
     """
     close_own_process()
     check_free(port)

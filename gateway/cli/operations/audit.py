@@ -27,6 +27,8 @@ def audit(
     """List changes with their actors, newest first; needs an ops key.
 
     Example: slipgate audit --actor=cli
+
+    Example: slipgate audit --json
     """
     with open_client() as client:
         answer = client.get("/v1/audit", actor=actor, after=after, limit=limit, cursor=cursor)

@@ -60,6 +60,8 @@ def migrate(
     """Migrate the database to this version's schema.
 
     Example: slipgate migrate --check
+
+    Example: slipgate migrate
     """
     path = read_database(os.environ)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,8 @@ def verify(as_json: AsJson = False) -> None:
     """Check the whole database against slipgate's invariants; a gateway may run.
 
     Example: slipgate verify --json
+
+    Example: slipgate verify
     """
     keys = read_master_keys(os.environ) if has_master_keys(os.environ) else None
     path = _existing(read_database(os.environ))
@@ -117,6 +121,8 @@ def backup(
     """Copy the database and check the copy; a gateway may run.
 
     Example: slipgate backup /backups/slipgate.db
+
+    Example: slipgate backup --force /backups/newest.db
     """
     path = _existing(read_database(os.environ))
     with in_progress("Copying and checking the database"):

@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
+from gateway.cli.console.times import zoned
 from gateway.cli.http.client import open_client, present
 from gateway.wire.operations import DryRunStepView, LauncherView, ReconcileView
 from gateway.wire.tasks import Page
@@ -15,7 +16,7 @@ launchers: Final = typer.Typer(
     no_args_is_help=True,
     help="List launchers.\n\nExample: slipgate launchers list",
 )
-_COLUMNS: Final = ("id", "live", "last call (UTC)", "free", "jobs", "version", "providers")
+_COLUMNS: Final = ("id", "live", "last call", "free", "jobs", "version", "providers")
 NO_LAUNCHER: Final = "No launcher has called. Start one: `slipgate launcher`."
 
 
@@ -28,6 +29,8 @@ def list_launchers(
     """List the launchers that called within the last day; needs an ops key.
 
     Example: slipgate launchers list --json
+
+    Example: slipgate launchers list --limit=10
     """
     with open_client() as client:
         answer = client.get("/v1/launchers", limit=limit, cursor=cursor)
@@ -39,7 +42,7 @@ def _row(launcher: LauncherView) -> tuple[str, ...]:
     return (
         launcher.id,
         "yes" if launcher.live else "no",
-        launcher.last_called_at[:19],
+        zoned(launcher.last_called_at),
         str(launcher.capacity),
         str(len(launcher.jobs)),
         launcher.version,
@@ -58,6 +61,8 @@ def reconcile(
     """Show what the reconciler would do now; needs an ops key.
 
     Example: slipgate reconcile --dry-run --within=3600
+
+    Example: slipgate reconcile --dry-run --json
     """
     if not dry_run:
         raise typer.BadParameter(

@@ -42,6 +42,8 @@ def rewrap(as_json: AsJson = False) -> None:
     """Seal all secrets again, with the current master key; a gateway may run.
 
     Example: slipgate keys rewrap
+
+    Example: slipgate keys rewrap --json
     """
     ring = Keyring(read_master_keys(os.environ))
     path = read_database(os.environ)

@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out
+from gateway.cli.console.times import zoned
 from gateway.cli.http.client import Client, decode, open_client, present
 from gateway.wire.operations import StatusView
 
@@ -20,6 +21,8 @@ def status(
     """Show what is wrong, grouped by cause; exit code 1 if anything is.
 
     Example: slipgate status --watch
+
+    Example: slipgate status --json
     """
     with open_client() as client:
         answer = client.get("/v1/status")
@@ -27,7 +30,7 @@ def status(
         while watch:
             time.sleep(WATCH_SECONDS)
             answer = client.retrying(lambda: _read(client))
-            out.rule(time.strftime("%H:%M:%S UTC", time.gmtime()))
+            out.rule(time.strftime("%H:%M:%S %Z"))
             present(StatusView, answer, print_status, as_json=as_json)
     if not decode(StatusView, answer).ok:
         raise typer.Exit(1)
@@ -43,7 +46,7 @@ def print_status(status: StatusView) -> None:
         out.print("Nothing is wrong.", style="green")
     for problem in status.problems:
         out.print(problem.code, style="bold red", end="")
-        out.print(one_line(f"  {problem.summary}, since {problem.since[:19]} UTC"))
+        out.print(one_line(f"  {problem.summary}, since {zoned(problem.since)}"))
         out.print(f"  {problem.do}", style="dim")
     strip = status.strip
     out.print(

@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, one_line
 from gateway.cli.console.terminal import out, print_table
+from gateway.cli.console.times import zoned
 from gateway.cli.http.client import Client, decode, open_client, present
 from gateway.cli.operations.launchers import NO_LAUNCHER
 from gateway.wire.operations import SweepsView, SweepView, UnwantedView
@@ -14,7 +15,7 @@ from gateway.wire.operations import SweepsView, SweepView, UnwantedView
 TIMEOUT: Final = 60.0
 """Seconds that launchers have for a sweep."""
 POLL: Final = 1.0
-_COLUMNS: Final = ("sandbox", "state", "made (UTC)", "task", "attempt", "", "why")
+_COLUMNS: Final = ("sandbox", "state", "made", "task", "attempt", "", "why")
 
 
 def sweep(
@@ -26,6 +27,8 @@ def sweep(
     """Remove orphan sandboxes: those that no task wants; needs an ops key.
 
     Example: slipgate sweep --dry-run
+
+    Example: slipgate sweep
     """
     with open_client() as client:
         answer = client.get("/v1/sweeps") if dry_run else _sweep(client)
@@ -68,7 +71,7 @@ def _print(found: SweepsView) -> None:
 
 
 def _print_sweep(sweep: SweepView) -> None:
-    when = f"swept at {sweep.swept_at[:19]} UTC" if sweep.swept_at else "not swept yet"
+    when = f"swept at {zoned(sweep.swept_at)}" if sweep.swept_at else "not swept yet"
     silent = "" if sweep.live else "; no launcher of it calls"
     counts = f"{sweep.seen} sandboxes of ours, {sweep.unwanted} unwanted"
     out.print(f"{one_line(_realm(sweep))}: {counts} ({when}{silent})")
@@ -83,7 +86,7 @@ def _row(sandbox: UnwantedView) -> tuple[str, ...]:
     return (
         sandbox.name,
         sandbox.state,
-        (sandbox.created_at or "-")[:19],
+        zoned(sandbox.created_at) or "-",
         sandbox.task_id or "-",
         str(sandbox.attempt or "-"),
         sandbox.outcome,

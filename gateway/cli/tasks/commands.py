@@ -49,6 +49,8 @@ def show(
     """Show a task: its state in a sentence, then its fields.
 
     Example: slipgate tasks show task_01k… --include=attempts,deliveries
+
+    Example: slipgate tasks show task_01k… --json
     """
     with open_client() as client:
         answer = client.get(task_path(task_id), include=include)
@@ -65,6 +67,8 @@ def explain(task_id: TaskId, as_json: AsJson = False) -> None:
     """Explain the state of a task: the reason, the next steps and the evidence.
 
     Example: slipgate tasks explain task_01k…
+
+    Example: slipgate tasks explain task_01k… --profile=production
     """
     with open_client() as client:
         answer = client.get(f"{task_path(task_id)}/explain")
@@ -108,6 +112,8 @@ def release(
     """Declare a sandbox gone that no launcher can confirm (needs an ops key).
 
     Example: slipgate tasks release task_01k… --attempt=1 --reason="the host is gone"
+
+    Example: slipgate tasks release task_01k… --attempt=2 --reason="deleted by hand" --json
     """
     _steer([task_id], f"attempts/{attempt}/release", as_json, {"reason": reason})
 
@@ -121,6 +127,8 @@ def purge(
     """Remove prompt, env, log, patch and bodies of an ended task for good (needs an ops key).
 
     Example: slipgate tasks purge task_01k… --reason="personal data"
+
+    Example: slipgate tasks purge task_01k… --reason="a leaked key" --json
     """
     with open_client() as client:
         answer = client.post(f"{task_path(task_id)}/purge", {"reason": reason})
@@ -140,6 +148,8 @@ def patch(
     """Print the agent's changes as a diff; those of the newest attempt that has any.
 
     Example: slipgate tasks patch task_01k… | git apply
+
+    Example: slipgate tasks patch task_01k… --attempt=1
     """
     with open_client() as client:
         answer = client.get(f"{task_path(task_id)}/patch", attempt=attempt)
@@ -160,6 +170,8 @@ def bundle(
     """Write the newest attempt of an ended task into one archive: prompt, patch, receipts, turns.
 
     Example: slipgate tasks bundle task_01k… && slipgate bundle replay task_01k….tar.gz
+
+    Example: slipgate tasks bundle task_01k… --output=run.tar.gz
     """
     path = output or Path(f"{task_id}.tar.gz")
     with open_client() as client:
@@ -181,6 +193,8 @@ def receipts(
     """List the checks of a task's changes; exit 1 if their signature does not hold.
 
     Example: slipgate tasks receipts task_01k…
+
+    Example: slipgate tasks receipts task_01k… --attempt=1
     """
     with open_client() as client:
         answer = client.get(f"{task_path(task_id)}/receipts", attempt=attempt)

@@ -26,6 +26,9 @@ _MOST: Final = 200
 """Tasks of a page."""
 _FIXED: Final = 31 + 2 + 12 + 2 + 4 + 2
 """Columns of id, status and age, which are never cut."""
+_LEAST: Final = 10
+"""Columns that a repository and a title have, however narrow the terminal is."""
+_GAP: Final = 2
 LIVING: Final = ",".join(sorted(set(Status) - TERMINAL))
 
 
@@ -167,18 +170,22 @@ def _print_page(page: Page[TaskView]) -> None:
 
 
 def _table(page: Page[TaskView]) -> Table:
+    """The tasks; on a terminal repository and title share the columns that the rest leaves."""
     at = now()
     names = ("id", "status", "age", "code", "repository", "title")
-    return table_of(names, (task_row(task, at) for task in page.data))
+    rows = [task_row(task, at) for task in page.data]
+    whole = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    left = max(2 * _LEAST, width_of_terminal() - sum(whole[:4]) - _GAP * (len(names) - 1))
+    repository = min(whole[4], max(_LEAST, left // 2))
+    cut = ((*row[:4], row[4][:repository], row[5][: left - repository]) for row in rows)
+    return table_of(names, cut)
 
 
 def task_row(task: TaskView, at: int) -> tuple[str, ...]:
-    """A task as a row of the list; on a terminal its last cells are cut to the columns left."""
+    """A task as a row of the list."""
     code = task.error.code if task.error else task.flag.code if task.flag else ""
-    repository, title = short_repository(task.repo_url), one_line(task.title)
-    left = max(10, width_of_terminal() - _FIXED - len(code or "code") - 2)
-    repository = repository[: max(10, left // 2)]
-    title = title[: min(TITLE, max(0, left - len(repository) - 2))]
+    title = one_line(task.title)[:TITLE]
+    repository = short_repository(task.repo_url)
     return task.id, task.status, age(task.created_at, at), code, repository, title
 
 
