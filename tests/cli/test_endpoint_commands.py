@@ -112,7 +112,7 @@ def test_the_feed_tells_what_befell_an_endpoint(ops: Operator) -> None:
     newest = ops.types(*feed, "--json").document["nextCursor"]
     ops.types("endpoints", "disable", name)
     (line,) = ops.types(*feed, f"--after={newest}").out.splitlines()
-    assert line.split()[1:] == [
+    assert line.split()[2:] == [
         name,
         "endpoint.disabled",
         "https://hooks.invalid",
