@@ -236,7 +236,7 @@ def _topics(unit: UnitOfWork, now: int) -> set[str]:
     topics = _event_topics(unit, tasks) | _delivery_topics(unit, now)
     jobs = unit.jobs.changes
     is_work = any(job.is_free and job.not_before < now + LONGEST_CLAIM for job in jobs)
-    if is_work or any(map(_frees, tasks)):
+    if is_work or unit.switches.is_changed or any(map(_frees, tasks)):
         topics.add("jobs")
     moments = [task.due_at for task in tasks]
     moments += [job.lease_expires_at for job in jobs]
@@ -260,6 +260,8 @@ def _event_topics(unit: UnitOfWork, tasks: Sequence[Task]) -> set[str]:
 def _delivery_topics(unit: UnitOfWork, now: int) -> set[str]:
     outbox = unit.outbox
     topics = set()
+    if unit.switches.is_changed:
+        topics |= {"deliveries", "endpoints"}
     if outbox.delivery_updates or outbox.callbacks:
         topics.add("deliveries")
     touched = any(_is_touched(each, now) for each in outbox.changed_endpoints.values())

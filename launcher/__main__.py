@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Final
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -120,6 +121,13 @@ def _exit_code(job: str | None, results: list[bool]) -> int:
     return DONE if all(results) else FAILED
 
 
+ADVICE: Final = {
+    "launcher_revoked": "Ops have revoked it: `slipgate launchers resume ID` lets it work again.",
+    "launcher_too_old": "Install the version of the gateway here, too.",
+}
+"""Remedies for errors that are not about the key."""
+
+
 def _stop_signal() -> asyncio.Event:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -128,6 +136,8 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _advice(error: GatewayRejected | GatewayUnreachable) -> str:
+    if isinstance(error, GatewayRejected) and error.code in ADVICE:
+        return f"{ADVICE[error.code]}\n"
     if isinstance(error, GatewayRejected) and error.status in KEY_REJECTED:
         make = "`slipgate keys create --scope launcher --name NAME`"
         return f"SLIPGATE_API_KEY has to be a launcher key of that gateway; {make} makes one.\n"

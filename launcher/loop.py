@@ -24,6 +24,7 @@ longer before the kill, as `up` does."""
 PAUSE_SECONDS = 5.0
 """After a claim that was rejected or not answered."""
 KEY_REJECTED = (401, 403)
+REJECTED_FOR_GOOD = (*KEY_REJECTED, 426)
 
 
 @dataclass(slots=True)
@@ -42,7 +43,8 @@ class Launcher:
     _freed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Works until `stopping` is set, then drains; raises `GatewayRejected` for a bad key."""
+        """Works until `stopping` is set, then drains; raises `GatewayRejected` for a bad key, and
+        for a launcher that is revoked or too old."""
         rejection: GatewayRejected | None = None
         exits = ExitWatcher(
             self.context,
@@ -80,14 +82,14 @@ class Launcher:
     async def _step(
         self, group: asyncio.TaskGroup, stopping: asyncio.Event
     ) -> GatewayRejected | None:
-        """One claim, repeated once there is capacity for a create; returns an error of the key."""
+        """One claim, repeated once there is capacity for a create; returns an error that stays."""
         self._freed.clear()
         claim = self._claim(wait=self.wait_seconds)
         interrupts = (stopping,) if claim.capacity else (stopping, self._freed)
         jobs = await _unless(self._send(claim), *interrupts)
         if isinstance(jobs, Exception):
             self.log.warning("claim", outcome="refused", reason=str(jobs))
-            if isinstance(jobs, GatewayRejected) and jobs.status in KEY_REJECTED:
+            if isinstance(jobs, GatewayRejected) and jobs.status in REJECTED_FOR_GOOD:
                 return jobs
             await _unless(self.context.sleep(PAUSE_SECONDS), stopping)
             return None

@@ -76,7 +76,8 @@ GROUPS: Final = {
     ),
     "Operate": (
         _calling("status", "operations.status", "Show what is wrong, since when, and what to do."),
-        _group("launchers", "operations.launchers", "List launchers."),
+        _group("switches", "operations.switches", "Pause intake, launching or delivering."),
+        _group("launchers", "operations.launchers", "List, drain, resume and revoke launchers."),
         _calling("audit", "operations.audit", "List changes with their actors, newest first."),
         _calling("reconcile", "operations.launchers", "Show what the reconciler would do now."),
         _calling("sweep", "operations.sweep", "Remove orphan sandboxes: those that no task wants."),

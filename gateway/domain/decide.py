@@ -12,6 +12,7 @@ from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.claim import claim
+from gateway.domain.launching.launcher_mode import SetLauncherMode, set_launcher_mode
 from gateway.domain.launching.realm_silence import realm_due
 from gateway.domain.launching.reports import (
     created,
@@ -25,6 +26,7 @@ from gateway.domain.launching.reports import (
 from gateway.domain.launching.sweep_findings import sweep_now
 from gateway.domain.operations import bulk, bulk_steps, key_changes, key_commands
 from gateway.domain.operations.alert_changes import ChangeAlerts, change_alerts
+from gateway.domain.operations.switch_changes import SetSwitches, set_switches
 from gateway.domain.sources import message
 from gateway.domain.sources.follow_up import follow_up
 from gateway.domain.sources.receive import pull_request_closed, sandbox_changed
@@ -73,6 +75,8 @@ RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     bulk.AdvanceBulk: bulk_steps.advance,
     bulk.AbortBulk: bulk_steps.abort,
     ChangeAlerts: change_alerts,
+    SetLauncherMode: set_launcher_mode,
+    SetSwitches: set_switches,
     endpoint_commands.CreateEndpoint: endpoint_changes.create,
     endpoint_commands.UpdateEndpoint: endpoint_changes.update,
     endpoint_commands.DeleteEndpoint: endpoint_changes.delete,

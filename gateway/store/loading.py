@@ -27,6 +27,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
     undelivered: tuple[str, ...]
     claims: tuple[Claim, ...]
     realms: frozenset[RealmKey]
+    held_by: tuple[str, ...]
     exits: tuple[ReportEnded, ...]
     bulk_actions: tuple[str, ...]
     purges: tuple[str, ...]
@@ -53,6 +54,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
             undelivered=tuple(key for need in needs for key in need.undelivered),
             claims=tuple(need.claim for need in needs if need.claim is not None),
             realms=frozenset(need.realm for need in needs if need.realm is not None),
+            held_by=tuple(key for need in needs for key in need.held_by),
             exits=tuple(need.exits for need in needs if need.exits is not None),
             bulk_actions=tuple(key for need in needs for key in need.bulk_actions),
             purges=tuple(key for need in needs for key in need.purges),

@@ -22,6 +22,7 @@ from gateway.domain.operations.bulk import BulkAction
 from gateway.domain.operations.gauges import Gauges
 from gateway.domain.operations.history import History
 from gateway.domain.operations.status import StatusFacts
+from gateway.domain.operations.switches import Pause
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
@@ -218,8 +219,15 @@ class EndpointReads(ReplayReads, Protocol):
         """The number of the last event that is older than this moment (milliseconds)."""
 
 
+class SwitchReads(Protocol):
+    """Switches."""
+
+    async def pauses(self, now: int) -> Sequence[Pause]:
+        """All pauses that last (milliseconds)."""
+
+
 class OutboxReads(Protocol):
-    """Reads of the deliverer."""
+    """Reads of pending deliveries."""
 
     async def due_deliveries(
         self, now: int, endpoint_ids: Sequence[str]
@@ -234,6 +242,10 @@ class OutboxReads(Protocol):
 
     async def changed_at(self, endpoint_ids: Sequence[str]) -> Mapping[str, int]:
         """The moment (milliseconds) of the last change of each of these endpoints."""
+
+
+class DelivererReads(OutboxReads, SwitchReads, Protocol):
+    """Reads of the deliverer."""
 
 
 class MessageReads(Protocol):
@@ -354,7 +366,7 @@ class Reads(
     PatchReads,
     LaunchingReads,
     DeliveryReads,
-    OutboxReads,
+    DelivererReads,
     MessageReads,
     BulkReads,
     DueReads,

@@ -20,7 +20,16 @@ from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, repl
 from gateway.web.http.handler import Handler
 from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, protocol, sweeps, token_requests
-from gateway.web.operations import audit, bulk, docs_pages, health, keys, reconcile, status
+from gateway.web.operations import (
+    audit,
+    bulk,
+    docs_pages,
+    health,
+    keys,
+    reconcile,
+    status,
+    switches,
+)
 from gateway.web.sources import daytona, github, workspace
 from gateway.web.tasks import events, explain, lists, receipts, results, tasks
 
@@ -106,6 +115,11 @@ ROUTES = [
     _route("DELETE", "/workspace/{workspace_id}", workspace.delete, "workspace.stop"),
     _route("POST", "/workspace/{workspace_id}/stop", workspace.stop, "workspace.stop"),
     _route("GET", "/v1/launchers", launchers.page, "launchers.page"),
+    _route("POST", "/v1/launchers/{launcher_id}/drain", launchers.drain, "launchers.drain"),
+    _route("POST", "/v1/launchers/{launcher_id}/resume", launchers.resume, "launchers.resume"),
+    _route("POST", "/v1/launchers/{launcher_id}/revoke", launchers.revoke, "launchers.revoke"),
+    _route("GET", "/v1/switches", switches.show, "switches.show"),
+    _route("PUT", "/v1/switches", switches.change, "switches.change"),
     _route("GET", "/v1/sweeps", sweeps.show, "sweeps.show"),
     _route("POST", "/v1/sweeps", sweeps.begin, "sweeps.begin"),
     _route("POST", "/v1/keys", keys.create, "keys.create"),
@@ -134,6 +148,7 @@ DASHBOARD: Final = [
     _shown("/feed", feed.of_project),
     _shown("/tasks/{task_id}/feed", feed.of_task),
     _shown("", now.show),
+    _shown("/switches", now.switch),
     _shown("/tasks", task_list.show),
     _shown("/tasks/{task_id}", task_page.show),
     _shown("/tasks/{task_id}/cancel", task_page.cancel),
@@ -146,6 +161,7 @@ DASHBOARD: Final = [
     _shown("/bulk/{bulk_id}", bulk_pages.show),
     _shown("/bulk/{bulk_id}/abort", bulk_pages.abort),
     _shown("/launchers", launcher_pages.show),
+    _shown("/launchers/{launcher_id}", launcher_pages.decide),
     _shown("/sweeps", launcher_pages.sweep),
     _shown("/endpoints", endpoint_pages.index),
     _shown("/endpoints", endpoint_pages.create),

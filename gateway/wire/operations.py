@@ -1,11 +1,15 @@
 """Views for operators: launchers, sweeps, and the dry run of the reconciler."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from gateway.wire.launcher import JobKind
-from gateway.wire.message import JSONObject, Reply
+from gateway.wire.message import JSONObject, Reply, Request, WithoutNul
 from gateway.wire.tasks import DeadlineView
 from gateway.wire.times import Moment
+
+Reason = Annotated[WithoutNul, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class HeldJobView(Reply, frozen=True, kw_only=True):
@@ -33,6 +37,20 @@ class LauncherView(Reply, frozen=True, kw_only=True):
     live: bool
     """True if it called within the last 60 s."""
     jobs: tuple[HeldJobView, ...]
+    mode: Literal["working", "drained", "revoked"]
+    """`drained`: it finishes what it holds and gets no new create jobs; `revoked`: its calls are
+    refused."""
+    mode_since: Moment | None
+    """Null: ops have never decided about it."""
+    mode_reason: str | None
+    mode_actor: str | None
+    """`key:<id>`."""
+
+
+class LauncherOrder(Request, frozen=True, kw_only=True):
+    """`POST /v1/launchers/{id}/drain`, `resume` or `revoke`."""
+
+    reason: Reason
 
 
 class DueView(Reply, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import httpx
 from gateway.domain.kernel.answers import Accepted, Answer
 from gateway.domain.kernel.commands import SettleDelivery
 from gateway.domain.kernel.read_set import Command
+from gateway.domain.operations.switches import Pause
 from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
@@ -60,6 +61,7 @@ class Outbox:
         self.settled: list[SettleDelivery] = []
         self.past: list[DeliveryFailure] = []
         self.changed = 0
+        self.paused: list[Pause] = []
 
     def pending(self) -> Sequence[Row]:
         return self.heads
@@ -81,6 +83,9 @@ class Outbox:
             for name in sorted(projects)
             if name > after
         ][:limit]
+
+    async def pauses(self, now: int) -> Sequence[Pause]:
+        return self.paused
 
     async def failures(self) -> Sequence[DeliveryFailure]:
         return self.past

@@ -109,6 +109,26 @@ def closed(url: str = PULL, **fields: object) -> bytes:
     )
 
 
+def failed_check(url: str = PULL) -> bytes:
+    """The body of `check_run`, failed now on the pull request's own branch."""
+    sides = {side: {"ref": "main", "repo": {"id": 1}} for side in ("base", "head")}
+    repository = url.rpartition("/pull/")[0]
+    run = {
+        "name": "ci",
+        "head_sha": "5f1c",
+        "conclusion": "failure",
+        "completed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "pull_requests": [{"number": int(url.rpartition("/")[2]), **sides}],
+    }
+    return msgspec.json.encode(
+        {
+            "action": "completed",
+            "check_run": run,
+            "repository": {"html_url": repository, "id": 1},
+        }
+    )
+
+
 @asynccontextmanager
 async def open_gateway_with_services(
     folder: Path,

@@ -34,8 +34,9 @@ NOT_AT_WILL: Final = {
     "database_replaced",
     "rate_limited",
     "too_many_open",
+    "launcher_too_old",
 }
-"""Errors of any route that only a bug, a broken store or a flood causes."""
+"""Errors that only a bug, a broken store, a flood or a gateway of a later version causes."""
 SIGNED_READS: Final = ("prompt", "patch", "github-token")
 STREAM: Final = "text/event-stream"
 """Has no end, so that a client that reads whole answers never gets one; see `test_events`."""
@@ -46,6 +47,7 @@ PIECE: Final[Json] = {
     "partial": True,
     "baseSha": "a" * 40,
 }
+ENDED: Final[Json] = {"instanceId": "?", "provider": "local", "realm": "here", "name": "x"}
 ERROR: Final[Json] = {"code": "busy", "message": "x", "retryable": True}
 NOBODY: Final = "task_0" + "0" * 25
 
@@ -68,6 +70,7 @@ async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
         await _offend_all(gateway)
     seen = gateway.contract.seen | await _seen_without_services(tmp_path / "without")
     seen |= await _seen_while_a_launch_fails(tmp_path / "waiting")
+    seen |= await _seen_while_intake_is_paused(tmp_path / "paused")
     missing = documented() - seen
     assert {
         (name, status, mark)
@@ -94,6 +97,22 @@ async def _seen_while_a_launch_fails(folder: Path) -> set[Seen]:
         (job,) = await gateway.claim(waitSeconds=20)
         await gateway.report(job, "failed", error=ERROR | {"retryable": False})
         await asking
+        return gateway.contract.seen
+
+
+async def _seen_while_intake_is_paused(folder: Path) -> set[Seen]:
+    """Of a gateway that takes no new work."""
+    folder.mkdir()
+    async with services.open_gateway_with_services(folder, follow_ups="check") as gateway:
+        job, agent = await gateway.launch()
+        await agent.emit("task.completed", "m1", summary="ok", prUrl=services.PULL)
+        paused = {"intake": "paused", "reason": "maintenance"}
+        await gateway.send("PUT", "/v1/switches", paused, "ops")
+        await gateway.post("/v1/tasks", TASK)
+        await gateway.post("/workspace", {**TASK, "env": {"AGENT_PROMPT": "x"}})
+        await gateway.post(f"/v1/tasks/{job['taskId']}/retry")
+        github = services.GitHub(http=gateway.http)
+        await github.send(services.failed_check(), event="check_run")
         return gateway.contract.seen
 
 
@@ -135,9 +154,11 @@ async def _succeed(gateway: GatewayHarness) -> None:
     await gateway.post("/v1/sweeps", scope="ops")
     claim = {"launcherId": "l1", "providers": [PROVIDER], "capacity": 0}
     await gateway.post("/v1/launcher/claim", claim, scope="second launcher")
-    for read in ("/v1/launchers", "/v1/reconcile", "/v1/sweeps"):
+    for read in ("/v1/launchers", "/v1/reconcile", "/v1/sweeps", "/v1/switches"):
         await gateway.get(read, "ops")
     await _keys_of(gateway)
+    await _decide_about_launchers(gateway)
+    await gateway.send("PUT", "/v1/switches", {"intake": "on", "reason": "over"}, "ops")
 
 
 async def _keys_of(gateway: GatewayHarness) -> None:
@@ -149,6 +170,19 @@ async def _keys_of(gateway: GatewayHarness) -> None:
             await gateway.get(f"/v1/{read}{query}", "ops")
     own = SCOPES.index("ops")
     await gateway.post(f"/v1/keys/key_{own}/revoke", scope="ops")
+
+
+async def _decide_about_launchers(gateway: GatewayHarness) -> None:
+    claim: Json = {"launcherId": "l9", "providers": [PROVIDER], "capacity": 0}
+    await gateway.post("/v1/launcher/claim", claim, scope="launcher")
+    for verb in ("drain", "resume", "revoke"):
+        for name in ("l9", "nobody"):
+            path = f"/v1/launchers/{name}/{verb}"
+            await gateway.post(path, {"reason": "maintenance"}, scope="ops")
+    await gateway.post("/v1/launcher/claim", claim, scope="launcher")
+    name = (await gateway.get("/v1/launcher", "launcher")).json()["instanceId"]
+    ended = {"launcherId": "l9", "sandboxes": [ENDED | {"instanceId": name}]}
+    await gateway.post("/v1/launcher/ended", ended, scope="launcher")
 
 
 async def _work_in_a_workspace(gateway: GatewayHarness) -> None:
@@ -461,7 +495,7 @@ async def _offend_all(gateway: GatewayHarness) -> None:
     job, agent = await _launched(gateway)
     token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
     named = {"taskId": job["taskId"], "jobId": job["id"], "token": token, "attempt": "1"}
-    named |= {"workspaceId": job["taskId"], "requestId": "tok_0"}
+    named |= {"workspaceId": job["taskId"], "requestId": "tok_0", "launcherId": "l1"}
     named |= {"keyId": "key_none"}
     named |= {"endpointId": "ep_0", "deliveryId": "dlv_0-1", "replayId": "rpl_0", "page": "none"}
     named |= {"bulkId": "bulk_0"}
@@ -473,7 +507,8 @@ async def _offend_all(gateway: GatewayHarness) -> None:
             refused = await gateway.http.request(method, url, headers=headers)
             wanted = 403 if scope in SCOPES else 401
             assert refused.status_code == wanted, f"{url} {scope}"
-        known = gateway.bearer("launcher" if "launcher" in path else "ops") | signed
+        is_launchers = f"{path}/".startswith("/v1/launcher/")
+        known = gateway.bearer("launcher" if is_launchers else "ops") | signed
         await gateway.http.request(method, f"{url}?limit=x&attempt=x", headers=known)
         for content, media_type in _bodies(operation):
             headers = known | {"content-type": media_type}

@@ -65,6 +65,7 @@ class Target:
             "key_id": "key_none",
             "replay_id": "rpl_0",
             "bulk_id": "bulk_0",
+            "launcher_id": "l9",
             "request_id": "tok_0",
             "page": "reference",
             "token": token,

@@ -187,14 +187,17 @@ def decode_events(page: EventPage) -> tuple[EventView, ...]:
     return tuple(decode(EventView, bytes(event)) for event in page.data)
 
 
-def path_part(text: str) -> str:
-    """An id as one segment of a path, so that it cannot be another path.
+def path_part(text: str, also: str = "", of: str = "tasks") -> str:
+    """An id as one segment of a path, so that it cannot be another path; `also` are characters that
+    ids of this kind have, too.
 
     Raises:
         CommandFailed: it holds a character that no id has.
     """
-    if not text or not all(char.isascii() and (char.isalnum() or char in "_-") for char in text):
-        raise CommandFailed(f"{text!r} is not an id.", "Take one from `slipgate tasks list`.")
+    known = f"_-{also}"
+    is_id = all(char.isascii() and (char.isalnum() or char in known) for char in text)
+    if not is_id or not text.strip("."):  # nor a way to another folder
+        raise CommandFailed(f"{text!r} is not an id.", f"Take one from `slipgate {of} list`.")
     return text
 
 

@@ -1,4 +1,4 @@
-"""`slipgate launchers list` and `slipgate reconcile --dry-run`."""
+"""`slipgate launchers` and `slipgate reconcile --dry-run`."""
 
 from functools import partial
 from typing import Annotated, Final
@@ -8,15 +8,15 @@ import typer
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
 from gateway.cli.console.times import zoned
-from gateway.cli.http.client import open_client, present
+from gateway.cli.http.client import open_client, path_part, present
 from gateway.wire.operations import DryRunStepView, LauncherView, ReconcileView
 from gateway.wire.tasks import Page
 
 launchers: Final = typer.Typer(
     no_args_is_help=True,
-    help="List launchers.\n\nExample: slipgate launchers list",
+    help="List, drain, resume and revoke launchers.\n\nExample: slipgate launchers list",
 )
-_COLUMNS: Final = ("id", "live", "last call", "free", "jobs", "version", "providers")
+_COLUMNS: Final = ("id", "live", "mode", "last call", "free", "jobs", "version", "providers")
 NO_LAUNCHER: Final = "No launcher has called. Start one: `slipgate launcher`."
 
 
@@ -38,10 +38,61 @@ def list_launchers(
     present(Page[LauncherView], answer, show_page, as_json=as_json)
 
 
+LauncherId = Annotated[str, typer.Argument(metavar="ID", help="as `slipgate launchers list` shows")]
+Why = Annotated[str, typer.Option("--reason", help="why; kept beside the launcher")]
+
+
+@launchers.command()
+def drain(launcher_id: LauncherId, reason: Why, as_json: AsJson = False) -> None:
+    """Let a launcher finish its jobs and get no new create jobs; needs an ops key.
+
+    Example: slipgate launchers drain launcher-7f3a --reason="new kernel"
+
+    Example: slipgate launchers drain launcher-7f3a --reason="moves away" --json
+    """
+    _decide(launcher_id, "drain", reason, as_json=as_json)
+
+
+@launchers.command()
+def resume(launcher_id: LauncherId, reason: Why = "resumed", as_json: AsJson = False) -> None:
+    """Let a drained or revoked launcher work again; needs an ops key.
+
+    Example: slipgate launchers resume launcher-7f3a
+
+    Example: slipgate launchers resume launcher-7f3a --reason="kernel is new"
+    """
+    _decide(launcher_id, "resume", reason, as_json=as_json)
+
+
+@launchers.command()
+def revoke(launcher_id: LauncherId, reason: Why, as_json: AsJson = False) -> None:
+    """Take a launcher's jobs away and refuse its calls; needs an ops key.
+
+    Example: slipgate launchers revoke launcher-7f3a --reason="host is compromised"
+
+    Example: slipgate launchers revoke launcher-7f3a --reason="hangs" --json
+    """
+    _decide(launcher_id, "revoke", reason, as_json=as_json)
+
+
+def _decide(launcher_id: str, verb: str, reason: str, *, as_json: bool) -> None:
+    path = f"/v1/launchers/{path_part(launcher_id, also='.:', of='launchers')}/{verb}"
+    with open_client() as client:
+        answer = client.call("POST", path, {"reason": reason})
+    present(LauncherView, answer, _print_decided, as_json=as_json)
+
+
+def _print_decided(launcher: LauncherView) -> None:
+    held = len(launcher.jobs)
+    jobs = "no jobs" if not held else "1 job" if held == 1 else f"{held} jobs"
+    out.print(one_line(f"{launcher.id} is {launcher.mode} and holds {jobs}."))
+
+
 def _row(launcher: LauncherView) -> tuple[str, ...]:
     return (
         launcher.id,
         "yes" if launcher.live else "no",
+        launcher.mode,
         zoned(launcher.last_called_at),
         str(launcher.capacity),
         str(len(launcher.jobs)),

@@ -8,6 +8,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, JobKind
 from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm
+from gateway.domain.operations.switches import Pause, Switch
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.queue_clock import fits
 from gateway.domain.tasks.spec import Spec
@@ -34,6 +35,8 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     """The newest ones, oldest first."""
     deliveries: tuple[DeliveryState, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    """Everything that ops have paused."""
     has_env: bool = False
     """True if there is an `env` that will be erased."""
     is_env_erased: bool = False
@@ -57,11 +60,25 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
     @property
     def able(self) -> tuple[LauncherCall, ...]:
         """Live launchers that may take its create job."""
+        return tuple(call for call in self._fitting if call.mode == "working")
+
+    @property
+    def drained(self) -> tuple[LauncherCall, ...]:
+        """Live launchers that could take it, if ops let them take new work."""
+        return tuple(call for call in self._fitting if call.mode != "working")
+
+    @property
+    def _fitting(self) -> tuple[LauncherCall, ...]:
         return tuple(
             call
             for call in self.live
             if any(fits(self.task, self.attempt, place) for place in call.providers)
         )
+
+    def pause(self, switch: Switch) -> Pause | None:
+        """The pause of this switch that concerns the task."""
+        mine = (each for each in self.pauses if each.switch == switch)
+        return next((each for each in mine if each.concerns(self.task.project)), None)
 
     def serving(self, attempt: Attempt) -> tuple[LauncherCall, ...]:
         """Live launchers of the realm of the attempt's sandbox."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
 from gateway.domain.launching.launch import RELAUNCH_BACKOFF
+from gateway.domain.operations.switches import ALL, Pause
 
 SHORT: Final = 160
 """Characters of a quotation; its event contains the whole text."""
@@ -46,6 +47,16 @@ def since(at: int, now: int) -> str:
 def past(at: int, now: int) -> str:
     """`at 02:11 (6 min ago)`."""
     return f"at {clock(at, now)} ({duration(now - at)} ago)"
+
+
+def paused(pause: Pause, now: int) -> str:
+    """`launching is paused for all projects since 02:11 (6 min) by key:1: maintenance`."""
+    scope = "for all projects" if pause.project == ALL else f"for project {pause.project}"
+    end = "" if pause.until is None else f" until {clock(pause.until, now)}"
+    beginning = since(pause.since, now)
+    return (
+        f"{pause.switch} is paused {scope} {beginning}{end} by {pause.actor}: {bare(pause.reason)}"
+    )
 
 
 def future(at: int, now: int) -> str:

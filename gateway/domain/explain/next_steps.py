@@ -26,6 +26,8 @@ def _clocks(s: ExplainInput) -> Iterator[Step]:
 
 
 def _queue(s: ExplainInput) -> str:
+    if s.pause("launching") is not None:
+        return "queue clock: moved on, for it stands still while launching is paused"
     key = s.task.concurrency_key
     if key is not None and len(s.key_holders) >= s.policy.concurrency_per_key:
         return "queue clock: moved on, for it stands still while the concurrency key is taken"

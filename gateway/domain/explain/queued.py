@@ -17,6 +17,7 @@ from gateway.domain.explain.formatting import (
     listed,
     no_launcher,
     past,
+    paused,
     since,
     state,
     wanted_place,
@@ -83,6 +84,25 @@ def _key_taken(s: ExplainInput) -> Reason | None:
     )
 
 
+def _paused(s: ExplainInput) -> Reason | None:
+    pause = s.pause("launching")
+    if pause is None:
+        return None
+    clauses = (_waiting_since(s), paused(pause, s.now), "its queue clock stands still until then")
+    until = "" if pause.until is None else f", or {clock(pause.until, s.now)}"
+    return Reason(clauses=clauses, waiting_for=f"ops to resume launching{until}")
+
+
+def _drained(s: ExplainInput) -> Reason | None:
+    if s.able or not s.drained:
+        return None
+    names = listed([call.launcher_id for call in s.drained])
+    text = f"{names} could take it, but ops let no new work go there"
+    return Reason(
+        clauses=(_waiting_since(s), text, *_expiry(s)), waiting_for=f"ops to resume {names}"
+    )
+
+
 def _nobody(s: ExplainInput) -> Reason | None:
     if s.able:
         return None
@@ -121,7 +141,9 @@ _REASONS: Final[tuple[Callable[[ExplainInput], Reason | None], ...]] = (
     _old_sandbox,
     _backoff,
     _not_before,
+    _paused,
     _key_taken,
+    _drained,
     _nobody,
     _all_full,
     _soon,

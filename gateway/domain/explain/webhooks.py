@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.explain.explanation import ExplainInput
-from gateway.domain.explain.formatting import bare, count, future, tries
+from gateway.domain.explain.formatting import bare, count, future, paused, tries
 
 
 def problems(s: ExplainInput) -> tuple[str, ...]:
@@ -13,7 +13,9 @@ def problems(s: ExplainInput) -> tuple[str, ...]:
     failing = [delivery for delivery in pending if delivery.failures]
     fresh = len(pending) - len(failing)
     way = (f"{count(fresh, 'webhook')} {_is(fresh)} on the way",)
+    pause = s.pause("delivering") if pending else None
     return (
+        *((paused(pause, s.now),) if pause else ()),
         *(_failing(s, failing) if failing else ()),
         *(way if fresh and s.task.status.is_terminal else ()),
         *_dead([delivery for delivery in s.deliveries if delivery.status == "dead"]),
@@ -24,6 +26,8 @@ def problems(s: ExplainInput) -> tuple[str, ...]:
 def waits_for_delivery(s: ExplainInput) -> str | None:
     """The receiver that an ended task waits for, if any."""
     number = sum(delivery.status == "pending" for delivery in s.deliveries)
+    if number and s.pause("delivering") is not None:
+        return f"ops to resume delivering; {count(number, 'webhook')} {_is(number)} held until then"
     if number:
         return f"its receiver to take {count(number, 'webhook')}"
     is_held = any(delivery.status == "held" for delivery in s.deliveries)

@@ -43,6 +43,8 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     claim: "Claim | None" = None
     realm: RealmKey | None = None
     """A realm that may be missing or is live again, with the tasks that it concerns."""
+    held_by: tuple[str, ...] = ()
+    """Launchers, with the jobs that they hold."""
     exits: "ReportEnded | None" = None
     """Sandboxes that may be alive, with their tasks and realms, and the launcher that reports."""
     bulk_actions: tuple[str, ...] = ()

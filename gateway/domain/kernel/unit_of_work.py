@@ -6,13 +6,16 @@ If the commit fails the whole unit is dropped.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from gateway.domain.agents.patch import PatchPiece
 from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.kernel.commands import Callback, SettleDelivery
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.idempotency import StoredResponses
 from gateway.domain.kernel.part import Added, Part, Rows
 from gateway.domain.kernel.policy import Policy
@@ -24,6 +27,7 @@ from gateway.domain.operations.alert import Alert
 from gateway.domain.operations.api_key import ApiKeys
 from gateway.domain.operations.audit_log import AuditLog
 from gateway.domain.operations.bulk import BulkActions
+from gateway.domain.operations.switches import Switches
 from gateway.domain.sources.message import Seen
 from gateway.domain.sources.workspace import Workspace, WorkspaceKey
 from gateway.domain.tasks.concurrency_keys import ConcurrencyKeys
@@ -55,6 +59,10 @@ class TaskSecrets(Frozen, frozen=True, kw_only=True):
     callback: Sealed | None = None
 
 
+LauncherMode = Literal["working", "drained", "revoked"]
+"""`drained`: it gets no new create jobs; `revoked`: nothing, and its calls are refused."""
+
+
 class LauncherCall(Frozen, frozen=True, kw_only=True):
     """The last call of a launcher: it is live."""
 
@@ -67,6 +75,34 @@ class LauncherCall(Frozen, frozen=True, kw_only=True):
     """The key it called with: its id belongs to that key while it lives."""
     project: str = ""
     """The one it serves; empty: all."""
+    mode: LauncherMode = "working"
+    mode_since: int | None = None
+    """None: ops have never decided about it."""
+    mode_reason: str | None = None
+    mode_actor: str | None = None
+
+    def decided(self, mode: LauncherMode, reason: str, actor: str, now: int) -> "LauncherCall":
+        """The launcher after a decision of ops."""
+        return replace(
+            self,
+            mode=mode,
+            mode_since=self.mode_since if mode == self.mode else now,
+            mode_reason=reason,
+            mode_actor=actor,
+        )
+
+    def check_mode(self) -> None:
+        """Refuses every call of a revoked launcher.
+
+        Raises:
+            ApiError: `launcher_revoked`.
+        """
+        if self.mode == "revoked":
+            raise ApiError(
+                "launcher_revoked",
+                f"Ops have revoked the launcher {self.launcher_id}: {self.mode_reason}",
+                hint="Stop it. `slipgate launchers resume` lets it work again.",
+            )
 
 
 class Pruning(Frozen, frozen=True, kw_only=True):
@@ -306,6 +342,7 @@ class UnitOfWork:
     realms: Realms = field(default_factory=Realms)
     keys: ConcurrencyKeys = field(init=False)
     claims: Claims = field(default_factory=Claims)
+    switches: Switches = field(default_factory=Switches)
     sweeps: Added[Sweep] = field(default_factory=Added)
     api_keys: ApiKeys = field(default_factory=ApiKeys)
     audit: AuditLog = field(default_factory=AuditLog)

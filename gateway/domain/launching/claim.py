@@ -30,32 +30,48 @@ def claim(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
     """Records that the launcher is live, takes lost jobs back, and leases it jobs.
 
     Raises:
-        ApiError: `launcher_id_taken`.
+        ApiError: `launcher_id_taken`, `launcher_revoked`.
     """
     known = unit.launchers.get(command.launcher_id)
     is_its_own = known is None or known.key_id in {"", command.key_id}
     if known is not None and not is_its_own and now - known.at < LIVE_FOR:
         raise _id_taken(command.launcher_id)
+    if known is not None:
+        known.check_mode()
+        if known.mode == "drained":
+            command = replace(command, capacity=0)
     for place in command.providers:
         if (*place, command.project) not in unit.realms:
             unit.jobs.put(sweep_job((*place, command.project), now))
-    unit.note_call(
-        LauncherCall(
-            launcher_id=command.launcher_id,
-            providers=command.providers,
-            capacity=command.capacity,
-            version=command.version,
-            at=now,
-            key_id=command.key_id,
-            project=command.project,
-        )
-    )
+    unit.note_call(_call_of(command, known, now))
     if is_its_own:
         _release_lost(unit, command, now)
     if command.job_id is not None:
         return _claim_one(unit, command, now)
     extra = _extra_jobs(unit, command, now)
     return ClaimReply(jobs=(*extra, *_create_jobs(unit, command, now)))
+
+
+def _call_of(command: Claim, known: LauncherCall | None, now: int) -> LauncherCall:
+    """The call, with what ops have decided about the launcher."""
+    call = LauncherCall(
+        launcher_id=command.launcher_id,
+        providers=command.providers,
+        capacity=command.capacity,
+        version=command.version,
+        at=now,
+        key_id=command.key_id,
+        project=command.project,
+    )
+    if known is None:
+        return call
+    return replace(
+        call,
+        mode=known.mode,
+        mode_since=known.mode_since,
+        mode_reason=known.mode_reason,
+        mode_actor=known.mode_actor,
+    )
 
 
 def _extra_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]:
@@ -102,7 +118,7 @@ def _claim_one(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
         return ClaimReply(jobs=())
     if job.is_delegated and _is_reachable(unit, task, command):
         return ClaimReply(jobs=(_lease(unit, job, command, now),))
-    if _may_create(unit, task, command, now):
+    if command.capacity and _may_create(unit, task, command, now):
         return ClaimReply(jobs=(_claim_create(unit, task, command, now),))
     return ClaimReply(jobs=())
 
@@ -114,6 +130,8 @@ def _is_for(job: Job, command: Claim, now: int) -> bool:
 
 def _may_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> bool:
     if task.claimable_at is None or task.claimable_at > now or task.status.is_terminal:
+        return False
+    if unit.switches.pause("launching", task.project, now) is not None:
         return False
     return _is_reachable(unit, task, command) and unit.keys.allows(task)
 

@@ -159,6 +159,9 @@ def delegate(unit: UnitOfWork, command: DelegateJob, now: int) -> Accepted:
 def processes_ended(unit: UnitOfWork, command: ReportEnded, now: int) -> Accepted:
     """Inspects the running attempts of these sandboxes at once: their agents have ended. Ignores
     sandboxes of realms that the launcher does not serve."""
+    launcher = unit.launchers.get(command.launcher_id)
+    if launcher is not None:
+        launcher.check_mode()
     ended = {key for key in command.sandboxes if _is_reachable(unit, command, key)}
     for task in [*unit.tasks.values()]:
         attempt = unit.attempts.get((task.id, task.attempt))

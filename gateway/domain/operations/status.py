@@ -1,9 +1,11 @@
 """The status of an installation: its problems, grouped by cause, with the command for each."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gateway.domain.explain.advice import ADVICE
+from gateway.domain.operations.switches import ALL, Pause, Switch
 from gateway.domain.tasks.task import Frozen
 
 HOUR: Final = 3_600_000
@@ -37,6 +39,9 @@ class FailingEndpoint(Frozen, frozen=True, kw_only=True):
 class StatusFacts(Frozen, frozen=True, kw_only=True):
     """The rows that the status is computed from."""
 
+    project: str | None = None
+    """The only project they are about; None: all."""
+
     tasks: Mapping[str, int]
     """Living tasks by state."""
     ended: int
@@ -54,7 +59,16 @@ class StatusFacts(Frozen, frozen=True, kw_only=True):
     """Pending deliveries whose time has come."""
     oldest_due_at: int | None
     launchers: int
-    """Live ones."""
+    """Live ones that take new work."""
+    pauses: tuple[Pause, ...] = ()
+    """Pauses that concern the project."""
+
+    def is_paused(self, switch: Switch) -> bool:
+        """True if the switch is off for everything that the facts are about."""
+        return any(pause.switch == switch and self.is_whole(pause) for pause in self.pauses)
+
+    def is_whole(self, pause: Pause) -> bool:
+        return pause.project in (ALL, self.project)
 
 
 class DiskState(Frozen, frozen=True, kw_only=True):
@@ -84,9 +98,10 @@ def problems(
     *,
     disk_low_since: int | None = None,
 ) -> tuple[Problem, ...]:
-    """The problems: the disk first, then launchers, flags, deliveries, and failures."""
+    """The problems: the disk first, then switches, launchers, flags, deliveries, and failures."""
     found = [
         *_of_disk(disk, disk_low_since or now),
+        *(_paused(pause, now) for pause in facts.pauses),
         *_of_launchers(facts, now),
         *map(_flagged, facts.flags),
         *_of_deliveries(facts, now),
@@ -108,8 +123,33 @@ def _of_disk(disk: DiskState | None, since: int) -> Iterator[Problem]:
         )
 
 
+EFFECTS: Final[Mapping[Switch, str]] = {
+    "intake": "new tasks are refused",
+    "launching": "tasks wait, and their queue clocks stand still",
+    "delivering": "webhooks wait, and none is lost",
+}
+"""The effect of each switch while it is paused."""
+
+
+def _paused(pause: Pause, now: int) -> Problem:
+    scope = "" if pause.project == ALL else f" of project {pause.project}"
+    option = "" if pause.project == ALL else f" --project={shlex.quote(pause.project)}"
+    end = "" if pause.until is None else f", for {(pause.until - now) // 60_000 + 1} more min"
+    return Problem(
+        code=f"{pause.switch}_paused",
+        count=1,
+        since=pause.since,
+        summary=f"{pause.switch}{scope} is paused by {pause.actor}{end} ({pause.reason}): "
+        f"{EFFECTS[pause.switch]}",
+        example=None,
+        do=f"slipgate switches resume {pause.switch}{option}",
+    )
+
+
 def _of_launchers(facts: StatusFacts, now: int) -> Iterator[Problem]:
     waiting = facts.oldest_claimable
+    if facts.is_paused("launching"):
+        return
     if waiting is None or any(group.code == "no_launcher" for group in facts.flags):
         return
     if facts.launchers == 0:
@@ -189,7 +229,8 @@ def _of_deliveries(facts: StatusFacts, now: int) -> Iterator[Problem]:
             example=facts.dead.example,
             do="slipgate deliveries list --status=dead",
         )
-    if facts.oldest_due_at is not None and now - facts.oldest_due_at > LATE:
+    is_held = facts.is_paused("delivering")
+    if facts.oldest_due_at is not None and not is_held and now - facts.oldest_due_at > LATE:
         yield Problem(
             code="deliveries_late",
             count=facts.due,

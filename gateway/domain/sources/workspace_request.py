@@ -45,6 +45,7 @@ def _opened(unit: UnitOfWork, command: OpenWorkspace, now: int) -> Task:
     known = unit.workspaces.get(wanted.key)
     task = unit.tasks.get(known.task_id) if known else None
     if known is None or task is None:
+        unit.switches.check_intake(wanted.project, now)
         unit.workspaces.put(wanted)
         return create(unit, command.creation, now).task
     if not known.is_same_request(wanted):
@@ -56,6 +57,7 @@ def _opened(unit: UnitOfWork, command: OpenWorkspace, now: int) -> Task:
     if command.renewal is None or not task.status.is_terminal or task.status is Status.COMPLETED:
         return task
     check_kept(task)
+    unit.switches.check_intake(task.project, now)
     unit.secrets.renewed.append(TaskSecrets(task_id=task.id, env=command.renewal))
     unit.secrets.erased.discard(task.id)
     _reschedule_callbacks(unit, task, None)

@@ -18,12 +18,19 @@ class ConcurrencyHold(Frozen, frozen=True, kw_only=True):
     """None: the period lasts."""
 
 
-def time_blocked(periods: Iterable[ConcurrencyHold], start: int, end: int) -> int:
-    """The part of the time from start to end within periods, which never overlap: queue clocks
-    stand still for it."""
-    return sum(
-        max(0, min(period.freed_at or end, end) - max(period.taken_at, start)) for period in periods
-    )
+Period = tuple[int, int | None]
+"""Beginning and end in milliseconds; None: it lasts."""
+
+
+def time_blocked(periods: Iterable[Period], start: int, end: int) -> int:
+    """The part of the time from start to end within any of the periods: queue clocks stand still
+    for it."""
+    blocked, counted_to = 0, start
+    for since, ended in sorted(periods, key=lambda period: period[0]):
+        until = end if ended is None else min(ended, end)
+        blocked += max(0, until - max(since, counted_to))
+        counted_to = max(counted_to, until)
+    return blocked
 
 
 @dataclass

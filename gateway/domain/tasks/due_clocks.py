@@ -14,7 +14,12 @@ from gateway.domain.launching.launch import launch_failed
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.tasks.event import Ended
 from gateway.domain.tasks.finish import UNCONFIRMED_AFTER, destroy, end
-from gateway.domain.tasks.queue_clock import RECHECK_EVERY, queue_left, watch_launchers
+from gateway.domain.tasks.queue_clock import (
+    RECHECK_EVERY,
+    is_blocked,
+    queue_left,
+    watch_launchers,
+)
 from gateway.domain.tasks.task import CLOCK_NAMES, Status, Task, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -51,8 +56,8 @@ def _queue(change: TaskChange) -> None:
     if change.task.status is not Status.QUEUED:
         return
     left = queue_left(change)
-    if left > 0 or not change.unit.keys.allows(change.task):
-        # A full concurrency key stops this clock: the task could not be claimed meanwhile.
+    if left > 0 or is_blocked(change):
+        # The task could not be claimed meanwhile.
         change.schedule(queue=change.now + (left if left > 0 else RECHECK_EVERY))
         return
     error = TaskError(
@@ -66,6 +71,10 @@ def _queue(change: TaskChange) -> None:
 def _launch_end(change: TaskChange) -> None:
     attempt = change.attempt
     if attempt is None or change.task.status is not Status.LAUNCHING:
+        return
+    if change.task.claimable_at is not None and is_blocked(change):
+        # Its launcher was lost, and no other may go on with the launch while launching is paused.
+        change.schedule(launch_end=change.now + change.policy.launch)
         return
     job = change.job("create", attempt.number)
     if job is not None:

@@ -1,16 +1,17 @@
 """A task in the queue: its matching launchers, its queue clock, and the flag `no_launcher`."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm, serves
-from gateway.domain.tasks.concurrency_keys import time_blocked
+from gateway.domain.tasks.concurrency_keys import Period, time_blocked
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.domain.tasks.task_change import TaskChange
 
 NO_LAUNCHER_AFTER: Final = 30_000
 """Time without a matching live launcher until a claimable task is flagged (milliseconds)."""
 RECHECK_EVERY: Final = 1_000
-"""Interval of an expired clock whose concurrency key is full (milliseconds)."""
+"""Interval of an expired clock that stands still (milliseconds)."""
 
 
 def fits(task: Task, attempt: Attempt | None, place: ProviderRealm) -> bool:
@@ -39,9 +40,16 @@ def watch_launchers(change: TaskChange) -> None:
         change.schedule(no_launcher=at)
 
 
+def is_blocked(change: TaskChange) -> bool:
+    """True while its queue clock stands still."""
+    unit, task = change.unit, change.task
+    is_paused = unit.switches.pause("launching", task.project, change.now) is not None
+    return is_paused or not unit.keys.allows(task)
+
+
 def queue_left(change: TaskChange) -> int:
     """Time left on its queue clock (milliseconds); a relaunch continues the clock, and time in
-    which its concurrency key was full does not count."""
+    which its concurrency key was full or launching paused does not count."""
     task, attempt = change.task, change.attempt
     whole = task.timeouts.queue * 1000
     if attempt is not None and attempt.launches and attempt.queue_left is not None:
@@ -61,7 +69,7 @@ def _can_be_taken(change: TaskChange) -> bool:
 
 def _no_launcher_at(change: TaskChange) -> int:
     at = change.now + NO_LAUNCHER_AFTER - _waited(change)
-    if at <= change.now and not change.unit.keys.allows(change.task):
+    if at <= change.now and is_blocked(change):
         at = change.now + NO_LAUNCHER_AFTER
     # Right after the start of the gateway no launcher can have called yet.
     return max(at, change.policy.started_at + LIVE_FOR)
@@ -71,7 +79,16 @@ def _waited(change: TaskChange) -> int:
     since = change.task.claimable_at
     if since is None:
         return 0
-    if change.task.concurrency_key is None or since >= change.now:
+    if since >= change.now:
         return change.now - since
-    periods = change.unit.keys.holds.get(change.task.scoped_key, ())
-    return change.now - since - time_blocked(periods, since, change.now)
+    return change.now - since - time_blocked(_periods(change), since, change.now)
+
+
+def _periods(change: TaskChange) -> Iterator[Period]:
+    """The periods in which nobody could claim it."""
+    unit, task = change.unit, change.task
+    if task.concurrency_key is not None:
+        for hold in unit.keys.holds.get(task.scoped_key, ()):
+            yield hold.taken_at, hold.freed_at
+    for pause in unit.switches.pauses("launching", task.project):
+        yield pause.since, pause.ends_at

@@ -33,6 +33,7 @@ def create(unit: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
         return first
     spec = command.spec
     check_ended(unit, spec)
+    unit.switches.check_intake(spec.project, now)
     claimable_at = max(now, spec.not_before or now)
     change = TaskChange.opened(unit, command.task_id, spec, now, claimable_at=claimable_at)
     watch_launchers(change)
@@ -79,6 +80,7 @@ def retry(unit: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
             "The task's env was erased 24 h after its end.",
             hint="Create a new task with the env it needs.",
         )
+    unit.switches.check_intake(task.project, now)
     change = TaskChange(unit, task, now)
     retried = replace(Retried(attempt=task.attempt + 1), **_cause_fields(command))
     change.emit("task.retried", retried, source="api")

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.domain.operations.switches import Switches
 from gateway.loops.deliveries.limiter import EndpointLimiter
 from gateway.loops.deliveries.wait_queue import WaitQueue
 from gateway.store.records import Head
@@ -54,6 +55,13 @@ class Limits:
         self._endpoints: dict[str, EndpointLimiter] = {}
         self._shares: Final[dict[str, _Share]] = {}
         self._in_flight = 0
+        self.switches: Switches | None = None
+        """None: not read yet."""
+
+    def is_paused(self, project: str, now: int) -> bool:
+        """True while ops hold the deliveries of the project."""
+        switches = self.switches
+        return switches is not None and switches.pause("delivering", project, now) is not None
 
     def endpoint(self, endpoint_id: str) -> EndpointLimiter:
         """The limiter of an endpoint."""
@@ -76,7 +84,7 @@ class Limits:
     def admit(self, head: Head, now: int) -> Slot | WaitQueue | None:
         """A slot; a place in the wait queue of a fast endpoint that has no slot left; or None."""
         limiter = self.endpoint(head.endpoint_id)
-        if not limiter.has_place(now):
+        if not limiter.has_place(now) or self.is_paused(head.project, now):
             return None
         if self.available(head, now) > len(limiter.queue):
             return self.start(head, now)
@@ -143,6 +151,8 @@ class Limits:
             self._endpoints = {name: each for name, each in kept if not each.is_idle(now)}
 
     def _available(self, project: str, limiter: EndpointLimiter, now: int) -> int:
+        if self.is_paused(project, now):
+            return 0
         left = self.left(project, is_proven=limiter.is_proven)
         return min(limiter.available(now), left, self._share_of_endpoint(project, limiter))
 

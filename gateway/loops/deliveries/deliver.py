@@ -10,6 +10,7 @@ import structlog
 
 from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.operations.switches import Switches
 from gateway.loops.deliveries.admission import Limits, Slot
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.discovery import Discovery
@@ -19,7 +20,7 @@ from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.deliveries.settlement import NOT_ITS_FAULT
 from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue
 from gateway.notifier import Notifier
-from gateway.store.protocol import OutboxReads
+from gateway.store.protocol import DelivererReads
 from gateway.store.records import DueDeliveries, Head, Lane
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ class Deliverer:
 
     def __init__(
         self,
-        reads: OutboxReads,
+        reads: DelivererReads,
         attempts: AttemptRunner,
         *,
         limits: Limits,
@@ -70,6 +71,8 @@ class Deliverer:
         if self._timing.is_stopping():
             return IDLE
         now = self._timing.clock()
+        if self._limits.switches is None:
+            await self._read_switches(now)
         self._has_more = await self._discovery.refresh(now)
         wanted = self._choose(now)
         self._released = set() if wanted else None
@@ -87,6 +90,8 @@ class Deliverer:
 
     def follow(self, unit: UnitOfWork) -> None:
         """Start the new deliveries of a commit that may go at once; the others are read."""
+        if unit.switches.is_changed:
+            self._limits.switches = unit.switches
         for update in unit.outbox.delivery_updates:
             self._discovery.mark(update.endpoint_id)
         for endpoint in unit.outbox.changed_endpoints.values():
@@ -118,7 +123,7 @@ class Deliverer:
         """The endpoints of this step, each with its project: one of each queue in turn, the longest
         due first."""
         chosen: dict[str, str] = {}
-        left = {queue: self._left(queue) for queue in self._due.queues()}
+        left = {queue: self._left(queue) for queue in self._queues(now)}
         turns = deque(queue for queue, slots in left.items() if slots > 0)
         self._is_blocked = len(turns) < len(left)
         while turns and len(chosen) < PER_STEP:
@@ -212,6 +217,18 @@ class Deliverer:
         if was_full or self._is_blocked:
             self._notifier.notify(self.topics[:1])
 
+    async def _read_switches(self, now: int) -> None:
+        """Read the pauses once; from then on, commits hand their changes over."""
+        found = Switches()
+        found.load(await self._reads.pauses(now))
+        if self._limits.switches is None:  # a commit during the read knows more
+            self._limits.switches = found
+
+    def _queues(self, now: int) -> list[Queue]:
+        """The queues that are not empty, of projects whose deliveries are not paused."""
+        limits = self._limits
+        return [queue for queue in self._due.queues() if not limits.is_paused(queue[0], now)]
+
     def _left(self, queue: Queue) -> int:
         return self._limits.left(queue[0], is_proven=queue[1])
 
@@ -230,8 +247,10 @@ class Deliverer:
         """Seconds until something comes due that may start, if no attempt ends before."""
         if self._has_more:
             return 0.0
-        queues = (queue for queue in self._due.queues() if self._left(queue) > 0)
+        queues = (queue for queue in self._queues(now) if self._left(queue) > 0)
+        ends = (pause.ends_at for pause in (self._limits.switches or {}).values())
         times = [at for at in map(self._due.next_at, queues) if at is not None]
+        times += [at for at in ends if at is not None and at > now]
         return max(SOONEST, (min(times) - now) / 1000) if times else IDLE
 
 

@@ -14,6 +14,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import Realm, RealmKey
+from gateway.domain.operations.switches import Pause, PauseKey
 from gateway.domain.tasks.task import Frozen
 from gateway.store.loading import BatchReadSet
 from gateway.store.sqlite.alerts import UPSERT_ALERTS, load_alerts
@@ -44,13 +45,24 @@ from gateway.store.sqlite.launching import (
 from gateway.store.sqlite.part import Load, Loading, Write, changes
 from gateway.store.sqlite.pruning import write_retention
 from gateway.store.sqlite.purging import load_purges, write_purges
-from gateway.store.sqlite.rows import ALERT, ATTEMPT, HOLD, JOB, LAUNCHER, REALM, WORKSPACE, Row
+from gateway.store.sqlite.rows import (
+    ALERT,
+    ATTEMPT,
+    HOLD,
+    JOB,
+    LAUNCHER,
+    PAUSE,
+    REALM,
+    WORKSPACE,
+    Row,
+)
 from gateway.store.sqlite.sources import (
     UPSERT_WORKSPACES,
     load_messages,
     load_workspaces,
     write_messages,
 )
+from gateway.store.sqlite.switches import UPSERT_PAUSES, read_pauses
 from gateway.store.sqlite.tasks import (
     UPSERT_ATTEMPTS,
     load_idempotency,
@@ -68,8 +80,8 @@ Loader = tuple[str, tuple[str, ...], Load]
 # In this order: a later one looks at the rows of an earlier one, and all of them name tasks.
 SELECTIONS: Final[tuple[Loader, ...]] = (
     ("jobs", ("jobs",), load_jobs),
-    ("launchers", ("claims", "reports", "exits"), load_launchers),
-    ("jobs", ("claims",), load_held_jobs),
+    ("launchers", ("claims", "reports", "exits", "held_by"), load_launchers),
+    ("jobs", ("claims", "held_by"), load_held_jobs),
     ("claims", ("claims",), load_claims),
     ("pulse", ("pulse_at",), load_pulse),
     ("alerts", ("alerts",), load_alerts),
@@ -111,6 +123,7 @@ WRITERS: Final[tuple[tuple[str, Write], ...]] = (
     changes("realms", UPSERT_REALMS, REALM),
     changes("keys", UPSERT_HOLDS, HOLD),
     ("claims", write_claims),
+    changes("switches", UPSERT_PAUSES, PAUSE),
     ("sweeps", write_sweeps),
     changes("alerts", UPSERT_ALERTS, ALERT),
     ("outbox", write_outbox),
@@ -134,6 +147,8 @@ class CachedRows(Frozen, frozen=True, kw_only=True):
     """It changes with every commit of another connection; None: nothing was read yet."""
     realms: Mapping[RealmKey, Realm] = {}
     """All that are not known to be missing."""
+    pauses: Mapping[PauseKey, Pause] = {}
+    """The pauses that rules look at."""
     directory: Directory = field(default_factory=Directory)
     """All endpoints."""
 
@@ -182,6 +197,7 @@ class Batch:
     async def _load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         unit = UnitOfWork(policy=policy, outbox=Outbox(directory=self.cached.directory))
         unit.realms.update(self.cached.realms)
+        unit.switches.update(self.cached.pauses)
         loading = Loading(self._connection, unit, BatchReadSet.of(needs), now)
         for load in _asked(SELECTIONS, loading):
             await load(loading)
@@ -212,6 +228,8 @@ class Batch:
         )
         if unit.outbox.is_changed:
             self.cached = replace(self.cached, directory=unit.outbox.directory)
+        if unit.switches.is_changed:
+            self.cached = replace(self.cached, pauses=dict(unit.switches))
         if unit.realms.is_changed:
             watched = {key: it for key, it in unit.realms.items() if it.due_at is not None}
             self.cached = replace(self.cached, realms=watched)
@@ -222,6 +240,7 @@ class Batch:
         self.cached = CachedRows(
             version=version,
             realms=await watched_realms(self._connection),
+            pauses=await read_pauses(self._connection),
             directory=await read_directory(self._connection),
         )
 

@@ -114,7 +114,10 @@ SELECT min(at) FROM (
         WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create'
           AND provider = offering.provider AND realm = offering.realm
           AND project = offering.project AND not_before > :now)
-    FROM offering)"""
+    FROM offering
+    UNION ALL
+    SELECT min(until) FROM pauses
+    WHERE switch = 'launching' AND ended_at IS NULL AND until > :now)"""
 
 UPSERT_TURNS: Final = "INSERT OR REPLACE INTO turns (project, served) VALUES (:project, :served)"
 
@@ -193,9 +196,12 @@ async def _load_claimable(
     loading: Loading, claims: Sequence[Claim], scope: dict[str, Any], capacity: int
 ) -> None:
     waiting = loading.unit.claims
+    switches = loading.unit.switches
     turns: dict[str, int] = {}
     for project, served, newest in await loading.all(WAITING_PROJECTS, scope):
-        turns[project], waiting.turn = served, newest or 0
+        waiting.turn = newest or 0
+        if switches.pause("launching", project, loading.now) is None:
+            turns[project] = served
     waiting.turns |= turns
     # Of each set of realms as much as would do for all: what one launcher alone may have must not
     # take the place of what another, which has room, could have.

@@ -122,10 +122,11 @@ async def load_jobs(loading: Loading) -> None:
 
 
 async def load_launchers(loading: Loading) -> None:
-    """The launchers that claim, report exits or hold the jobs that are reported on, with their
-    realms."""
+    """The launchers that claim, report exits, are decided about or hold the jobs that are reported
+    on, with their realms."""
     unit, claims, exits = loading.unit, loading.wanted.claims, loading.wanted.exits
     names = {claim.launcher_id for claim in claims} | {ended.launcher_id for ended in exits}
+    names |= set(loading.wanted.held_by)
     keys = {(*place, claim.project) for claim in claims for place in claim.providers}
     keys |= {(*key[:2], ended.project) for ended in exits for key in ended.sandboxes}
     holders: set[str] = set()
@@ -139,9 +140,9 @@ async def load_launchers(loading: Loading) -> None:
 
 
 async def load_held_jobs(loading: Loading) -> None:
-    """The jobs that claiming launchers hold."""
+    """The jobs that these launchers hold."""
     jobs = loading.unit.jobs
-    names = {claim.launcher_id for claim in loading.wanted.claims}
+    names = {claim.launcher_id for claim in loading.wanted.claims} | {*loading.wanted.held_by}
     for job in map(JOB.read, await loading.of(JOBS_HELD, names)):
         jobs.setdefault(job.id, job)
 

@@ -13,6 +13,7 @@ from gateway.store.sqlite.claims import DELETE_OLD_HOLDS
 from gateway.store.sqlite.connection import Queries, bound
 from gateway.store.sqlite.rows import Params
 from gateway.store.sqlite.sources import DELETE_OLD_MESSAGES
+from gateway.store.sqlite.switches import DELETE_OLD_PAUSES
 
 KEPT_ENV: Final = """
 SELECT secret.task_id, task.finished_at
@@ -45,7 +46,7 @@ DELETE FROM idempotency WHERE (project, operation, key) IN (
 
 DELETE_OLD_LAUNCHERS: Final = """
 DELETE FROM launchers WHERE id IN (
-    SELECT id FROM launchers WHERE called_at <= :before LIMIT 500)"""
+    SELECT id FROM launchers WHERE called_at <= :before AND mode = 'working' LIMIT 500)"""
 
 # Whoever started one may look for a month how it went.
 DELETE_OLD_REPLAYS: Final = """
@@ -145,6 +146,7 @@ EXPIRED: Final = (
 
 LONG_EXPIRED: Final = (
     DELETE_OLD_HOLDS,
+    DELETE_OLD_PAUSES,
     DELETE_OLD_REPLAYS,
     DELETE_OLD_BULK_PAGES,
     DELETE_OLD_BULK_ACTIONS,

@@ -19,6 +19,7 @@ from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.operations.audit_log import AuditEntry, Detail
 from gateway.domain.operations.bulk import BulkAction, BulkFailure
 from gateway.domain.operations.rate_limit import RateLimit
+from gateway.domain.operations.switches import Pause
 from gateway.domain.sources.workspace import Workspace
 from gateway.domain.tasks.concurrency_keys import ConcurrencyHold
 from gateway.domain.tasks.event import Event
@@ -171,10 +172,15 @@ BULK_ACTION: Final = Columns(
 SUBSCRIPTION: Final = Columns(Subscription, "endpoint_id, after_seq, event_types")
 SIGNING_SECRET: Final = Columns(SigningSecret, "id, project, endpoint_id, created_at, expires_at")
 LAUNCHER: Final = Columns(
-    LauncherCall, "id, providers, capacity, version, called_at, key_id, project"
+    LauncherCall,
+    """id, providers, capacity, version, called_at, key_id, project, mode, mode_since, mode_reason,
+    mode_actor""",
 )
 REALM: Final = Columns(Realm, "provider, realm, project, called_at, due_at")
 ALERT: Final = Columns(Alert, "id, seq, since")
+PAUSE: Final = Columns(
+    Pause, "switch, project, since, until, reason, actor, ended_at, ended_by, end_reason"
+)
 HOLD: Final = Columns(ConcurrencyHold, "project, concurrency_key, taken_at, freed_at")
 WORKSPACE: Final = Columns(Workspace, "project, external_id, task_id, repo_url, branch")
 DELIVERY_STATE: Final = Columns(

@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from gateway.domain.operations.status import HOUR, FailingEndpoint, Group, StatusFacts
-from gateway.store.sqlite.connection import Queries
 from gateway.store.sqlite.rows import Row
+from gateway.store.sqlite.switches import SwitchQueries
 
 MOST_ENDPOINTS: Final = 20
 """Failing endpoints that are named; with more, the receivers are not the cause."""
@@ -75,10 +75,11 @@ SELECT count(*), min(next_attempt_at) FROM (
 
 LIVE_LAUNCHERS: Final = """
 SELECT count(*) FROM launchers
-WHERE called_at >= :since AND (:project IS NULL OR project IN ('', :project))"""
+WHERE called_at >= :since AND mode = 'working'
+  AND (:project IS NULL OR project IN ('', :project))"""
 
 
-class StatusQueries(Queries):
+class StatusQueries(SwitchQueries):
     """The reads of the status."""
 
     async def status_facts(
@@ -91,7 +92,9 @@ class StatusQueries(Queries):
         ((due, oldest_due_at),) = await self._all(DUE_COUNT, wanted | {"now": now})
         ((launchers,),) = await self._all(LIVE_LAUNCHERS, wanted | {"since": launchers_since})
         endpoints = await self._all(FAILING_ENDPOINTS, wanted | {"limit": MOST_ENDPOINTS})
+        pauses = await self.pauses(now)
         return StatusFacts(
+            project=project,
             tasks=living,
             ended=ended_count,
             flags=tuple(map(_group, await self._all(FLAG_GROUPS, wanted))),
@@ -102,6 +105,7 @@ class StatusQueries(Queries):
             due=due,
             oldest_due_at=oldest_due_at,
             launchers=launchers,
+            pauses=tuple(pause for pause in pauses if project is None or pause.concerns(project)),
         )
 
     async def _claimable(self, wanted: dict[str, object]) -> Group | None:

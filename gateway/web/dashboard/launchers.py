@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.web.dashboard.page import Page, Visit, action
+from gateway.web.http.fields import wrong_field
 from gateway.web.launching import launchers, sweeps
 
 
@@ -14,6 +15,18 @@ async def show(visit: Visit) -> Mapping[str, object]:
         "sweeps": (await visit.api.read(sweeps.show))["data"],
         "feed": "",
     }
+
+
+@action
+async def decide(visit: Visit) -> str:
+    """Drains a launcher, or lets it work again."""
+    verb = visit.form.get("verb", "")
+    operation = {"drain": launchers.drain, "resume": launchers.resume}.get(verb)
+    if operation is None:
+        raise wrong_field("$.verb", "Expected drain or resume")
+    body = {"reason": visit.form.get("reason", "")}
+    await visit.api.change(operation, body, launcher_id=visit.path["launcher_id"])
+    return f"/dashboard/launchers?done={verb}"
 
 
 @action

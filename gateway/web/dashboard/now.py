@@ -5,13 +5,23 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from gateway.web.dashboard.charts import durations_rows, ends_chart
-from gateway.web.dashboard.page import Page, Visit
+from gateway.web.dashboard.fields import moment
+from gateway.web.dashboard.page import Page, Visit, action
 from gateway.web.dashboard.rendering import span
 from gateway.web.http.auth import project_of
-from gateway.web.operations import status
+from gateway.web.operations import status, switches
 from gateway.web.tasks import lists
 
 NEWEST: Final = "10"
+EFFECTS: Final = {
+    "intake": "New tasks, retries and follow-ups are answered 503 with Retry-After. Tasks that "
+    "were taken go on.",
+    "launching": "Tasks wait in the queue, and their queue clocks stand still. What runs goes on, "
+    "and sandboxes are inspected and destroyed as always.",
+    "delivering": "Webhooks are kept and not sent, and no attempt is counted. They go out in their "
+    "order afterwards.",
+}
+"""The effect of each switch while it is paused."""
 _LINKS: Final = {
     "task_": "/dashboard/tasks/",
     "ep_": "/dashboard/endpoints/",
@@ -31,7 +41,30 @@ async def show(visit: Visit) -> Mapping[str, object]:
         "chart": ends_chart(history.ends, visit.context.clock()),
         "durations": durations_rows(history.durations),
         "feed": await feed_of(visit),
+        "switches": await _switches(visit),
+        "effects": EFFECTS,
     }
+
+
+async def _switches(visit: Visit) -> list[Any]:
+    """The switches; none for a key that may not see them."""
+    if not visit.api.may(switches.show):
+        return []
+    return list((await visit.api.read(switches.show))["data"])
+
+
+@action
+async def switch(visit: Visit) -> str:
+    """Pauses or resumes one switch."""
+    form = visit.form
+    state = form.get("state", "")
+    body: dict[str, object] = {form.get("name", ""): state, "reason": form.get("reason", "")}
+    if form.get("project"):
+        body["project"] = form["project"]
+    if form.get("until"):
+        body["until"] = moment(form["until"])
+    await visit.api.change(switches.change, body)
+    return f"/dashboard?done={'paused' if state == 'paused' else 'resumed'}"
 
 
 def link_of(name: str | None) -> str:

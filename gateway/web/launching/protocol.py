@@ -13,6 +13,7 @@ from gateway.domain.kernel import commands
 from gateway.domain.kernel.answers import Accepted, ClaimedJob, ClaimReply, LeaseReply, TryReply
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.read_set import Command
+from gateway.domain.launching.version import check_version
 from gateway.domain.tasks.task import Sandbox
 from gateway.web.agents.patches import kept_piece, own_texts
 from gateway.web.context import Context
@@ -25,6 +26,7 @@ from gateway.web.http.fields import to_millis
 from gateway.web.http.operation import Answer, Body, Operation, answer
 from gateway.web.http.replies import reply
 from gateway.web.launching.jobs import readable_job
+from gateway.web.launching.launchers import VERSION
 from gateway.web.launching.spool import submit_spooled
 from gateway.wire import launcher as wire
 from gateway.wire.redaction import redact
@@ -49,10 +51,11 @@ def _acknowledged(meaning: str) -> tuple[Answer, ...]:
     "used it first, until it has not called for 60 s.",
     body=Body(kind=wire.Claim),
     answers=(answer(wire.Jobs, "Jobs under a lease; none when time is over."),),
-    errors=("launcher_id_taken",),
+    errors=("launcher_id_taken", "launcher_revoked", "launcher_too_old"),
 )
 async def claim(call: Call[wire.Claim]) -> Response:
     context, key, wanted = call.context, call.key, call.body
+    check_version(wanted.version, VERSION)
     command = convert(
         commands.Claim,
         wanted,
@@ -214,6 +217,7 @@ async def patch(call: Call[wire.RescuedPiece]) -> Response:
     ),
     body=Body(kind=wire.Ended),
     answers=_acknowledged("Heard."),
+    errors=("launcher_revoked",),
 )
 async def ended(call: Call[wire.Ended]) -> Response:
     sandboxes = tuple(

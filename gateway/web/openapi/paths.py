@@ -17,6 +17,7 @@ PATH_PARAMETERS: Final = {
     "workspace_id": _segment("workspaceId", "The id of its task."),
     "endpoint_id": _segment("endpointId", "The endpoint's id."),
     "delivery_id": _segment("deliveryId", "The delivery's id."),
+    "launcher_id": _segment("launcherId", "The id by which the launcher claims."),
     "replay_id": _segment("replayId", "The replay's id."),
     "bulk_id": _segment("bulkId", "The bulk action's id."),
     "request_id": _segment("requestId", "The request's id."),

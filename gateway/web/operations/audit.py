@@ -27,7 +27,8 @@ AFTER: Final = Timestamp(name="after", meaning="Only changes after this moment."
     tag="Access",
     summary="List changes with their actors, newest first",
     description=(
-        "Of keys, endpoints and deliveries, and every request about a task; kept as long as tasks."
+        "Of keys, endpoints, deliveries, switches and launchers, and every request about a task; "
+        "kept as long as tasks."
     ),
     access=OPS,
     query=(ACTOR, AFTER, LIMIT, CURSOR),

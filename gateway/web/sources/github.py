@@ -59,7 +59,7 @@ CLOSED: Final = "closed"
     ),
     body=Body(kind=JSONObject, example="receiveFromGitHub", is_raw=True),
     answers=ANSWERS,
-    errors=ERRORS,
+    errors=(*ERRORS, "intake_paused"),
 )
 async def receive(call: Call[bytes]) -> Response:
     """Checks in the order of `interfaces.md` §3."""

@@ -53,7 +53,10 @@ operation: Final = partial(Operation, tag="Workspaces (drop-in)", access=TASKS)
     ),
     body=Body(kind=NewWorkspace, limit=TASK_LIMIT),
     answers=(answer(WorkspaceMade, "The workspace, which is a task of that id."),),
-    errors=("idempotency_mismatch", "reserved_env", "repo_not_allowed", "launch_failed"),
+    errors=(
+        *("idempotency_mismatch", "reserved_env", "repo_not_allowed", "launch_failed"),
+        "intake_paused",
+    ),
 )
 async def create(call: Call[NewWorkspace]) -> Response:
     context, wanted = call.context, call.body

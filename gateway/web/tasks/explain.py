@@ -61,6 +61,7 @@ async def _read(context: Context, task: Task, spec: Spec) -> ExplainInput:
         key_holders=tuple(holders),
         events=tuple(events),
         deliveries=tuple(deliveries),
+        pauses=tuple(await reads.pauses(context.clock())),
         has_env=secrets is not None and secrets.env is not None,
         is_env_erased=secrets is not None and secrets.env_erased_at is not None,
     )

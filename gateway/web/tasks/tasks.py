@@ -54,7 +54,7 @@ def _accepted(meaning: str, example: str = "") -> tuple[Answer, ...]:
     answers=_accepted("The task, stored."),
     errors=(
         *("invalid_idempotency_key", "idempotency_mismatch", "reserved_env", "repo_not_allowed"),
-        *("not_finished", "task_purged"),
+        *("not_finished", "task_purged", "intake_paused"),
     ),
 )
 async def create(call: Call[NewTask]) -> Response:
@@ -122,7 +122,10 @@ async def cancel(call: Call[Nothing]) -> Response:
     headers=(IDEMPOTENCY_KEY,),
     body=NOTHING,
     answers=_accepted("The task, queued again."),
-    errors=("invalid_idempotency_key", "not_found", "not_finished", "env_expired", "task_purged"),
+    errors=(
+        *("invalid_idempotency_key", "not_found", "not_finished", "env_expired", "task_purged"),
+        "intake_paused",
+    ),
 )
 async def retry(call: Call[Nothing]) -> Response:
     return await _change(call, RetryTask)

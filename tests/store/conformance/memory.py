@@ -17,6 +17,7 @@ from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, RealmKey, serves
+from gateway.domain.operations.switches import Pause
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
 from tests.store.conformance.tables import Tables
@@ -36,6 +37,7 @@ class Load:
         outbox = Outbox(directory=tables.directory)
         self.view = UnitOfWork(policy=policy, seq=tables.seq, outbox=outbox)
         self.view.realms.update(watched)
+        self.view.switches.update(tables.pauses)
 
     def load(self, needs: Sequence[ReadSet]) -> UnitOfWork:
         """The union of what the commands need."""
@@ -156,8 +158,11 @@ class Load:
     def _load_claimable(self, claims: Sequence[Claim]) -> None:
         tables, view = self._tables, self.view
         waiting = (task for task in tables.tasks.values() if task.claimable_at is not None)
-        view.claims.turns = {task.project: tables.turns.get(task.project, 0) for task in waiting}
-        if view.claims.turns:
+        projects = {task.project: tables.turns.get(task.project, 0) for task in waiting}
+        view.claims.turns = {
+            name: turn for name, turn in projects.items() if not self._is_paused(name)
+        }
+        if projects:
             view.claims.turn = max(tables.turns.values(), default=0)
         limit = sum(claim.capacity for claim in claims)
         for places in {claim.providers for claim in claims if claim.capacity}:
@@ -172,7 +177,7 @@ class Load:
     def _is_claimable(self, task: Task, providers: set[tuple[str, str]]) -> bool:
         if task.claimable_at is None or task.claimable_at > self._now:
             return False
-        if task.id in self._tables.behind:
+        if task.id in self._tables.behind or self._is_paused(task.project):
             return False
         if task.provider is not None and task.provider not in {name for name, _ in providers}:
             return False
@@ -184,6 +189,9 @@ class Load:
             return True
         in_use = self._tables.keys_in_use()[task.scoped_key]
         return in_use < self.view.policy.concurrency_per_key
+
+    def _is_paused(self, project: str) -> bool:
+        return self.view.switches.pause("launching", project, self._now) is not None
 
     def _load_keys_in_use(self) -> None:
         tables, view = self._tables, self.view
@@ -265,7 +273,16 @@ class MemoryReads:
             and (job.provider, job.realm) in providers
             and is_needed(job)
         )
-        return min((at for at in chain(tasks, jobs) if at > now), default=None)
+        ends = (
+            pause.until or 0
+            for pause in self._tables.pauses.values()
+            if pause.switch == "launching" and pause.ended_at is None
+        )
+        return min((at for at in chain(tasks, jobs, ends) if at > now), default=None)
+
+    async def pauses(self, now: int) -> list[Pause]:
+        """All pauses that last."""
+        return [pause for pause in self._tables.pauses.values() if pause.is_on(now)]
 
     async def due_deliveries(
         self, now: int, endpoint_ids: Sequence[str]

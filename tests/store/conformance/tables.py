@@ -14,6 +14,7 @@ from gateway.domain.kernel.idempotency import IdempotencyRecord
 from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey
+from gateway.domain.operations.switches import Pause, PauseKey
 from gateway.domain.tasks.concurrency_keys import ConcurrencyHold
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
@@ -59,6 +60,7 @@ class Tables:
         self.pending: dict[tuple[str, int], None] = {}
         self.calls: dict[str, LauncherCall] = {}
         self.realms: dict[RealmKey, Realm] = {}
+        self.pauses: dict[PauseKey, Pause] = {}
         self.turns: dict[str, int] = {}
         """The time of the last claim for each project."""
         self.behind: set[str] = set()
@@ -102,6 +104,7 @@ class Tables:
         self.idempotency.update((kept.key, kept) for kept in view.idempotency.changes)
         self.calls.update((call.launcher_id, call) for call in view.launchers.changes)
         self.realms.update((key, view.realms[key]) for key in view.realms.changed)
+        self.pauses = _kept({**self.pauses, **{p.key: p for p in view.switches.changes}})
         self.turns.update((project, view.claims.turns[project]) for project in view.claims.changed)
         for period in view.keys.changes:
             self.taken[f"{period.project}/{period.concurrency_key}"][period.taken_at] = period
@@ -256,6 +259,15 @@ class Tables:
             self.failed[key].append((settled.at, settled.reason))
         if self.deliveries[key].status != "pending":
             self.pending.pop(key, None)
+
+
+def _kept(pauses: dict[PauseKey, Pause]) -> dict[PauseKey, Pause]:
+    """The pauses that rules look at: they may last, or queue clocks stood still in them."""
+    return {
+        key: pause
+        for key, pause in pauses.items()
+        if pause.switch == "launching" or pause.ended_at is None
+    }
 
 
 def _lane(task: Task) -> tuple[str, str | None, str | None]:

@@ -199,3 +199,40 @@ async def test_the_feed_goes_on_behind_the_last_event(
 async def test_no_other_file_is_served(browser: Browser, name: str) -> None:
     response = await browser.get(f"/dashboard/static/{name}")
     assert response.status_code == 404
+
+
+async def test_switches_are_paused_and_resumed_with_a_reason(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    await browser.log_in()
+    page = await browser.page("/dashboard")
+    assert "their queue clocks stand still" in page
+    paused = await browser.send(
+        page, "/dashboard/switches", name="launching", reason=EVIL, until="2099-01-01T00:00"
+    )
+    assert EVIL in unescape(paused.text)
+    assert "<img" not in paused.text
+    assert "slipgate switches resume launching" in paused.text
+    data = (await gateway.get("/v1/switches", scope="ops")).json()["data"]
+    assert [one["state"] for one in data] == ["on", "paused", "on"]
+    wrong = await browser.send(page, "/dashboard/switches", reason="x", until="soon")
+    assert wrong.status_code == 422
+    on = {"name": "launching", "state": "on", "reason": "over"}
+    resumed = await browser.send(paused.text, "/dashboard/switches", **on)
+    assert "The switch is on again." in resumed.text
+    await browser.log_in("read")
+    assert "/dashboard/switches" not in await browser.page("/dashboard")
+
+
+async def test_a_launcher_is_drained_and_resumed(gateway: GatewayHarness, browser: Browser) -> None:
+    await gateway.claim(capacity=0)
+    await browser.log_in()
+    page = await browser.page("/dashboard/launchers")
+    path = "/dashboard/launchers/l1"
+    drained = await browser.send(page, path, verb="drain", reason="new kernel")
+    assert "new kernel" in drained.text
+    (launcher,) = (await gateway.get("/v1/launchers", scope="ops")).json()["data"]
+    assert launcher["mode"] == "drained"
+    resumed = await browser.send(drained.text, path, verb="resume", reason="done")
+    assert "works again" in resumed.text
+    assert (await browser.send(page, path, verb="stop", reason="x")).status_code == 422

@@ -1,0 +1,119 @@
+"""`slipgate switches`: pauses and resumes intake, launching and delivering."""
+
+import re
+import time
+from typing import Annotated, Final
+
+import typer
+
+from gateway.cli.console.output import AsJson, one_line
+from gateway.cli.console.terminal import out
+from gateway.cli.console.times import zoned
+from gateway.cli.http.client import open_client, present
+from gateway.wire.switches import SwitchesView, SwitchView
+from gateway.wire.times import rfc3339
+
+switches: Final = typer.Typer(
+    no_args_is_help=True,
+    help="Pause and resume intake, launching or delivering.\n\nExample: slipgate switches show",
+)
+_PERIOD: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+Names = Annotated[
+    list[str], typer.Argument(metavar="SWITCH…", help="intake, launching or delivering; several")
+]
+Project = Annotated[str | None, typer.Option(help="only this project; without it, all")]
+
+
+@switches.command()
+def show(project: Project = None, as_json: AsJson = False) -> None:
+    """Show what is paused, since when, by whom and why; needs an ops key.
+
+    Example: slipgate switches show --json
+
+    Example: slipgate switches show --project=web
+    """
+    with open_client() as client:
+        answer = client.get("/v1/switches", project=project)
+    present(SwitchesView, answer, _print, as_json=as_json)
+
+
+@switches.command()
+def pause(
+    names: Names,
+    reason: Annotated[str, typer.Option(help="why; people who wait are told")],
+    project: Project = None,
+    until: Annotated[
+        str | None, typer.Option(help="go on by itself then: 2026-01-31T12:00:00Z")
+    ] = None,
+    period: Annotated[
+        str | None, typer.Option("--for", help="go on by itself after: 90s, 30m, 2h, 1d")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pause one or more switches; needs an ops key.
+
+    Example: slipgate switches pause launching --reason="provider is down" --for=30m
+
+    Example: slipgate switches pause intake launching --reason="upgrade" --project=web
+    """
+    if until and period:
+        raise typer.BadParameter("give --until or --for, not both", param_hint="--for")
+    end = _after(period) if period else until
+    _change(names, "paused", reason, project, {"until": end} if end else {}, as_json=as_json)
+
+
+@switches.command()
+def resume(
+    names: Names,
+    reason: Annotated[str, typer.Option(help="why")] = "resumed",
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Resume one or more switches; needs an ops key.
+
+    Example: slipgate switches resume launching
+
+    Example: slipgate switches resume intake launching --project=web
+    """
+    _change(names, "on", reason, project, {}, as_json=as_json)
+
+
+def _change(
+    names: list[str],
+    state: str,
+    reason: str,
+    project: str | None,
+    more: dict[str, str],
+    *,
+    as_json: bool,
+) -> None:
+    body = dict.fromkeys(names, state) | {"reason": reason} | more
+    body |= {"project": project} if project else {}
+    with open_client() as client:
+        answer = client.call("PUT", "/v1/switches", body)
+    present(SwitchesView, answer, _print, as_json=as_json)
+
+
+def _after(period: str) -> str:
+    found = _PERIOD.fullmatch(period)
+    if found is None:
+        raise typer.BadParameter("expected a number and s, m, h or d", param_hint="--for")
+    return rfc3339(time.time_ns() // 1_000_000 + int(found[1]) * _SECONDS[found[2]] * 1000)
+
+
+def _print(found: SwitchesView) -> None:
+    for switch in found.data:
+        _print_switch(switch)
+
+
+def _print_switch(switch: SwitchView) -> None:
+    scope = f" of project {switch.project}" if switch.project else ""
+    if switch.state == "on":
+        out.print(f"{switch.name}  on", style="green")
+        return
+    end = f"until {zoned(switch.until)}" if switch.until else "until somebody resumes it"
+    out.print(one_line(f"{switch.name}{scope}  paused"), style="bold red", end="")
+    since = zoned(switch.since)
+    out.print(one_line(f"  since {since} by {switch.actor}, {end}: {switch.reason}"))

@@ -1,0 +1,38 @@
+"""Switches in the store: the periods in which something was paused."""
+
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
+from typing import Final
+
+import aiosqlite
+
+from gateway.domain.operations.switches import Pause, PauseKey
+from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.rows import PAUSE
+
+# Those that may last, and the earlier ones of launching, in which queue clocks stood still.
+PAUSES: Final = f"SELECT {PAUSE} FROM pauses WHERE switch = 'launching' OR ended_at IS NULL"
+
+PAUSES_OPEN: Final = f"SELECT {PAUSE} FROM pauses WHERE ended_at IS NULL ORDER BY since, switch"
+
+UPSERT_PAUSES: Final = PAUSE.numbered(f"""
+INSERT OR REPLACE INTO pauses ({PAUSE}) VALUES ({PAUSE.marks})""")
+
+DELETE_OLD_PAUSES: Final = """
+DELETE FROM pauses WHERE (switch, project, since) IN (
+    SELECT switch, project, since FROM pauses
+    WHERE coalesce(ended_at, until) <= :before LIMIT 500)"""
+
+
+async def read_pauses(connection: aiosqlite.Connection) -> dict[PauseKey, Pause]:
+    """The pauses that rules look at."""
+    found = map(PAUSE.read, await connection.execute_fetchall(PAUSES))
+    return {pause.key: pause for pause in found}
+
+
+class SwitchQueries(Queries):
+    """The reads of switches."""
+
+    async def pauses(self, now: int) -> list[Pause]:
+        found = map(PAUSE.read, await self._all(PAUSES_OPEN))
+        return [pause for pause in found if pause.is_on(now)]
