@@ -1,6 +1,5 @@
 """The command line: only the command that is typed is imported."""
 
-import sqlite3
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,10 +13,8 @@ from gateway.cli.console.completion import VARIABLE, words_to_complete
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
 from gateway.cli.http.options import CallingCommand, Chosen, chosen, connection_options, let_call
 from gateway.cli.listing import COMMANDS, GROUPS, Listed
-from gateway.domain.kernel.errors import ApiError
-from gateway.wire.environment import SettingsError
 
-DONE, FAILED, USAGE = 0, 1, 2
+DONE, FAILED = 0, 1
 _VALUED: Final = frozenset({"--url", "--key", "--profile"})
 """Options before the command, each followed by its value."""
 
@@ -139,7 +136,20 @@ def _print_in_any_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _fail(error: CommandFailed, *, as_json: bool, code: int = FAILED) -> int:
+def _known_errors() -> tuple[type[BaseException], ...]:
+    """The errors of other floors, which a command that succeeds need not import (30 ms)."""
+    from gateway.cli.console.failures import KNOWN  # noqa: PLC0415 - see above
+
+    return KNOWN
+
+
+def _failure_of(error: BaseException) -> CommandFailed | None:
+    from gateway.cli.console.failures import failure_of  # noqa: PLC0415 - as above
+
+    return failure_of(error)
+
+
+def _fail(error: CommandFailed, *, as_json: bool) -> int:
     if as_json:
         from gateway.cli.console.output import print_problem  # noqa: PLC0415 - 20 ms
 
@@ -148,7 +158,7 @@ def _fail(error: CommandFailed, *, as_json: bool, code: int = FAILED) -> int:
         from gateway.cli.console.terminal import print_failure  # noqa: PLC0415 - 40 ms
 
         print_failure(error)
-    return code
+    return error.exit_code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -162,22 +172,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line = command_line(typed_command(words if to_complete is None else to_complete))
         line(args=words, prog_name="slipgate", complete_var=VARIABLE)
     except CommandFailed as error:
-        return _fail(error, as_json=as_json, code=error.exit_code)
-    except SettingsError as error:
-        failed = CommandFailed(str(error), "Set these variables and start again.")
-        return _fail(failed, as_json=as_json, code=USAGE)
-    except ApiError as error:
-        return _fail(CommandFailed(error.detail, error.hint or ""), as_json=as_json)
-    except sqlite3.DatabaseError as error:
-        next_step = "Check that SLIPGATE_DATABASE_URL names a slipgate database, and is writable."
-        failed = CommandFailed(f"The database cannot be used: {error}.", next_step)
-        return _fail(failed, as_json=as_json)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        next_step = "Check that its folder exists, and that you may write there."
-        failed = CommandFailed(f"{error.filename}: {error.strerror}.", next_step)
-        return _fail(failed, as_json=as_json)
+        return _fail(error, as_json=as_json)
     except SystemExit as exit_:  # typer ends a command so, a usage error with 2
         return exit_.code if isinstance(exit_.code, int) else FAILED
+    except _known_errors() as error:
+        failure = _failure_of(error)
+        if failure is None:
+            raise
+        return _fail(failure, as_json=as_json)
     return DONE

@@ -142,7 +142,8 @@ def backup(
     out.print(f"{contents.tasks} tasks, {contents.events} events: {file}")
     out.print(
         f"Try it: slipgate restore --check {file}. To restore: stop the gateway, move the "
-        "database away (with its -wal and -shm), run slipgate restore.",
+        "database away (with its -wal and -shm), restore without --check, start with "
+        "--take-over.",
         style="dim",
     )
 
