@@ -9,6 +9,7 @@ import pytest
 from gateway.domain import decide
 from gateway.domain.deliveries import commands as endpoint_commands
 from gateway.domain.kernel import commands
+from gateway.domain.operations.alert_changes import ChangeAlerts
 from gateway.domain.operations.audit_log import AuditLog
 from gateway.domain.operations.bulk import AdvanceBulk
 from gateway.domain.operations.key_commands import NoteKeyUses
@@ -35,6 +36,7 @@ NOT_AUDITED: Final = {
     commands.JobDue: "as above",
     commands.RealmDue: "as above",
     commands.SettleDelivery: "each attempt is a record; the rule that disables endpoints does it",
+    ChangeAlerts: "the gateway's own look at what is wrong, which events record",
     commands.Pulse: "nobody asks for it",
     commands.Prune: "as above",
     endpoint_commands.AdvanceReplay: "a step of what is audited at its start",
