@@ -19,6 +19,12 @@ def _problem(status: int, code: str, **more: object) -> httpx.Response:
     ("response", "message", "next_step", "is_unavailable"),
     [
         (
+            _problem(503, "intake_paused", hint="Send the same request again after Retry-After."),
+            "intake_paused: So it is.",
+            "slipgate switches show",
+            True,
+        ),
+        (
             _problem(503, "unavailable", hint="Send the same request again after Retry-After."),
             "unavailable: So it is.",
             "at its disk",
@@ -43,6 +49,7 @@ def _problem(status: int, code: str, **more: object) -> httpx.Response:
         (httpx.Response(401, json={"error": "no"}), "HTTP 401", "something else answers", False),
     ],
     ids=[
+        "paused",
         "cannot store",
         "a bug",
         "its own hint",

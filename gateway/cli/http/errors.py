@@ -19,6 +19,8 @@ _ADVICE: Final = {
     "no_patch": "Run `slipgate tasks explain`: an agent sends its patch when it ends.",
     "already_finished": "Nothing is left to stop; run `slipgate tasks retry` to try it again.",
     "invalid_request": "Correct the fields that are named and run the command again.",
+    "intake_paused": "Wait until the pause is over: `slipgate switches show` says when; ops end it "
+    "with `slipgate switches resume intake`.",
     "unavailable": "Try again in a moment; if that does not help, look at the gateway's log and "
     "at its disk.",
 }
@@ -102,7 +104,7 @@ def _advice(problem: Problem, connection: Connection) -> str:
             f"{connection.key_from} is no key of this gateway, or it was revoked: {CREATE_KEY} "
             "makes one beside its database."
         )
-    if problem.status >= 500 and problem.code != "unavailable":
+    if problem.status >= 500 and problem.code not in _ADVICE:
         return f"Report this bug in slipgate: its log has more under request {problem.request_id}."
     advice = _ADVICE.get(problem.code) or problem.hint
     return advice or "Run `slipgate tasks explain` to see the state of a task."
