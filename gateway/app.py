@@ -17,7 +17,6 @@ from starlette.types import ASGIApp
 
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.kernel.commands import Pulse
-from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.domain.kernel.policy import Policy
@@ -28,7 +27,7 @@ from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.loops.alerts import AlertWatch
 from gateway.loops.bulk import BulkRunner
 from gateway.loops.checkpoint import Checkpointer
-from gateway.loops.deliveries.admission import PARALLEL, Limits
+from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.message_builder import MessageBuilder
@@ -37,8 +36,7 @@ from gateway.loops.deliveries.replays import Replayer
 from gateway.loops.deliveries.schedule import SCHEDULE, Timing
 from gateway.loops.deliveries.test_sender import TestSender
 from gateway.loops.egress.address_guard import Guard, may_be_public
-from gateway.loops.egress.pinned import PinnedTransport
-from gateway.loops.egress.proxied import ProxiedTransport
+from gateway.loops.egress.outgoing import outgoing
 from gateway.loops.key_uses import KeyUseRecorder
 from gateway.loops.lag import LagMeter
 from gateway.loops.prune import Pruner
@@ -48,6 +46,7 @@ from gateway.metrics.registry import Metrics
 from gateway.metrics.stats import GatewayStats
 from gateway.notifier import Notifier
 from gateway.settings import Settings
+from gateway.store.master_keys import check_master_keys
 from gateway.store.sqlite.store import (
     BUSY_MS,
     Opening,
@@ -63,7 +62,6 @@ from gateway.web.http.single_flight import Cached
 from gateway.web.launching.waiting_tokens import WaitingTokens
 from gateway.web.operations.recent_history import RecentHistory
 from gateway.web.routes import DASHBOARD, ROUTES
-from gateway.wire.authorities import with_trust
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +123,7 @@ async def opened(
         busy_ms=busy_ms,
     ) as store:
         _log_opening(store.opening)
-        await _check_keys(store, keyring)
+        await check_master_keys(store.reads, keyring)
         metrics = Metrics()
         parts = _Parts(
             settings=settings,
@@ -268,28 +266,6 @@ def _log_opening(opening: Opening) -> None:
         log.warning("database.restored", instance=restored.after, before=restored.before)
 
 
-async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
-    if all(key_id in keyring for key_id in await store.reads.master_keys()):
-        return  # to count what needs each of them takes half a second with a million tasks
-    missing = {
-        key_id: counts
-        for key_id, counts in (await store.reads.keys_needed()).items()
-        if key_id not in keyring
-    }
-    if missing:
-        listed = "; ".join(
-            f"{key_id}: {', '.join(f'{count} {what}' for what, count in counts.items())}"
-            for key_id, counts in missing.items()
-        )
-        raise ApiError(
-            "missing_master_key",
-            f"These master keys are still needed ({listed}).",
-            hint="Give them in SLIPGATE_SECRET_KEYS, behind the current one. With both given, "
-            "`slipgate keys rewrap` seals everything with the current one; only an attempt needs "
-            "its own until it has ended.",
-        )
-
-
 def _context(
     parts: _Parts,
     *,
@@ -401,15 +377,11 @@ def _ledger(
 
 
 def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
-    guard = Guard(allow_private=settings.allow_private_endpoints)
-    if settings.egress_proxy is None:
-        return PinnedTransport(guard, trust=settings.authorities.context)
-    context = settings.authorities.context()
-    # Those that hang must not keep the others from a connection.
-    limits = httpx.Limits(max_connections=2 * PARALLEL, max_keepalive_connections=PARALLEL)
-    proxy = with_trust(settings.egress_proxy, context)
-    proxied = httpx.AsyncHTTPTransport(proxy=proxy, limits=limits, verify=context, trust_env=False)
-    return ProxiedTransport(guard, proxied)
+    return outgoing(
+        Guard(allow_private=settings.allow_private_endpoints),
+        settings.authorities.context,
+        proxy=settings.egress_proxy,
+    )
 
 
 def _new_instance_id() -> str:
