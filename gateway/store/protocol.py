@@ -29,6 +29,7 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.store.records import (
     NEWEST,
+    NO_NUMBER,
     Delivery,
     DeliveryContext,
     DeliveryFailure,
@@ -130,8 +131,15 @@ class EventReads(Protocol):
     async def last_event(self, task_id: str, kind: str, *, until: int) -> Event | None:
         """Its newest applied event of this type up to number `until`."""
 
-    async def newest_events(self, task_id: str, limit: int) -> list[Event]:
-        """Its newest events, oldest first."""
+    async def newest_events(
+        self,
+        task_id: str,
+        limit: int,
+        types: Sequence[str] | None = None,
+        *,
+        before: int = NO_NUMBER,
+    ) -> list[Event]:
+        """Its newest events of these types (None: of all) before a number, oldest first."""
 
 
 class PatchReads(Protocol):

@@ -18,6 +18,8 @@ message group). The head of a lane is the one that may be sent now."""
 SecretOwner = tuple[str, str | None]
 """A project, and one of its endpoints; None: its callbacks."""
 
+NO_NUMBER: Final = 2**62
+"""Behind the number of every event."""
 NEWEST: Final = "task_~"
 """Sorts behind every task id: the beginning of a list."""
 ANY_FLAG: Final = "any"

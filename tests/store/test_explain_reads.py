@@ -104,3 +104,11 @@ async def test_a_concurrency_key_is_held_by_what_launches_or_runs(
 async def test_launchers_are_remembered_the_latest_first(store: SQLiteStore) -> None:
     calls = await store.reads.recent_launchers("default", 2)
     assert [call.launcher_id for call in calls] == ["launcher-b", "launcher-c"]
+
+
+async def test_the_newest_events_of_some_types_are_read_backwards(store: SQLiteStore) -> None:
+    reads, kinds = store.reads, ["task.heartbeat"]
+    assert await reads.newest_events("task_1", 3, ["task.log"]) == []
+    newest = await reads.newest_events("task_1", 3, kinds)
+    earlier = await reads.newest_events("task_1", 3, kinds, before=newest[0].seq)
+    assert [event.task_seq for event in (*earlier, *newest)] == [25, 26, 27, 28, 29, 30]

@@ -7,6 +7,8 @@ from gateway.domain.tasks.task import Frozen
 
 DAY: Final = 86_400_000
 """Milliseconds."""
+HOURS: Final = 24
+"""Of a chart, the running one included."""
 SAMPLE: Final = 500
 """Ended tasks whose durations are read: the newest."""
 

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.domain.agents.patch import StoredPiece
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
-from gateway.store.records import FeedPage
+from gateway.store.records import NO_NUMBER, FeedPage
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.connection import Queries, Query
 from gateway.store.sqlite.part import Loading
@@ -75,7 +75,9 @@ ORDER BY task_seq DESC LIMIT 1"""
 
 NEWEST_EVENTS: Final = f"""
 SELECT {EVENT} FROM events
-WHERE task_id = :task_id ORDER BY task_seq DESC LIMIT :limit"""
+WHERE task_id = :task_id AND seq < :before
+  AND (:types IS NULL OR type IN (SELECT value FROM json_each(:types)))
+ORDER BY task_seq DESC LIMIT :limit"""
 
 PRUNED: Final = """
 SELECT max(seq) FROM pruned WHERE :project IS NULL OR project = :project"""
@@ -158,9 +160,21 @@ class EventQueries(Queries):
         row = await self._one(LAST_EVENT, params)
         return EVENT.read(row) if row else None
 
-    async def newest_events(self, task_id: str, limit: int) -> list[Event]:
-        found = await self._all(NEWEST_EVENTS, {"task_id": task_id, "limit": limit})
-        return [*map(EVENT.read, found)][::-1]
+    async def newest_events(
+        self,
+        task_id: str,
+        limit: int,
+        types: Sequence[str] | None = None,
+        *,
+        before: int = NO_NUMBER,
+    ) -> list[Event]:
+        params = {
+            "task_id": task_id,
+            "limit": limit,
+            "types": None if types is None else list(types),
+            "before": before,
+        }
+        return [*map(EVENT.read, await self._all(NEWEST_EVENTS, params))][::-1]
 
     async def patch_pieces(self, task_id: str, attempt: int | None = None) -> list[StoredPiece]:
         params = {"task_id": task_id, "attempt": attempt}

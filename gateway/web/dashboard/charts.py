@@ -5,20 +5,22 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from gateway.domain.operations.history import Durations, Ends
+from gateway.domain.operations.history import HOURS, Durations, Ends
+from gateway.domain.operations.status import HOUR
 from gateway.web.dashboard.rendering import span, tone
 
-HOURS: Final = 24
 WIDTH, HEIGHT, GAP = 720, 120, 4
 """Of the drawing; the page scales it."""
 ORDER: Final = ("good", "look", "idle", "bad")
 """Tones from the bottom of a bar to its top."""
+WORDS: Final = {"good": "completed", "look": "to review", "idle": "cancelled", "bad": "failed"}
+RECT: Final = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
 _SHARES: Final = ((0.5, "half"), (0.95, "19 of 20"))
 
 
 def ends_chart(ends: Iterable[Ends], now: int) -> Markup:
     """Bars: tasks that ended in each of the last 24 hours, by outcome; `now` in milliseconds."""
-    last = now // 3_600_000
+    last = now // HOUR
     hours: dict[int, dict[str, int]] = {hour: {} for hour in range(last - HOURS + 1, last + 1)}
     for end in ends:
         if end.hour in hours:
@@ -33,7 +35,7 @@ def ends_chart(ends: Iterable[Ends], now: int) -> Markup:
         for number, (hour, bar) in enumerate(hours.items())
     )
     total = sum(sum(bar.values()) for bar in hours.values())
-    name = f"{total} tasks ended in the last 24 hours, {most} in the busiest"
+    name = f"Tasks that ended in the last {HOURS} hours: {total}; in the busiest hour: {most}"
     return _drawing(bars, name)
 
 
@@ -47,10 +49,6 @@ def _bar(x: float, width: float, counts: Mapping[str, int], most: int, age: int)
     words = ", ".join(f"{counts[kind]} {WORDS[kind]}" for kind in ORDER if counts.get(kind))
     ago = "this hour" if age == 0 else f"{age} h ago"
     return Markup("<g>{}<title>{}: {}</title></g>").format(pieces, ago, words or "none")
-
-
-RECT: Final = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
-WORDS: Final = {"good": "completed", "look": "to review", "idle": "cancelled", "bad": "failed"}
 
 
 def durations_rows(durations: Sequence[Durations]) -> list[tuple[str, list[tuple[str, str]]]]:
