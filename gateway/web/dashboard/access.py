@@ -1,5 +1,6 @@
 """`/dashboard/access`: API keys, and who changed what."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Final, get_args
 from urllib.parse import urlencode
@@ -7,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.responses import PlainTextResponse, Response
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.web.dashboard.fields import moment, number
+from gateway.web.dashboard.fields import number, utc
 from gateway.web.dashboard.page import Page, Visit, action
 from gateway.web.operations import audit, keys
 from gateway.wire.decode import WrongShape
@@ -23,10 +24,10 @@ SUBMITTED_FOR: Final = 12 * 3_600_000
 async def show(visit: Visit) -> Mapping[str, object]:
     query = visit.query
     listed = await visit.api.read(keys.page, {"cursor": query.get("keys", "")})
-    actor, after = query.get("actor", "").strip(), moment(query.get("after", ""))
+    actor, after = query.get("actor", "").strip(), utc(query.get("after", ""))
     wanted = {name: text for name, text in (("actor", actor), ("after", after)) if text}
     log = await visit.api.read(audit.page, wanted | {"cursor": query.get("cursor", "")})
-    given = (f"--{name}={text}" for name, text in wanted.items())
+    given = (shlex.quote(f"--{name}={text}") for name, text in wanted.items())
     return {
         "keys": listed["data"],
         "next_keys": _following(wanted, "keys", listed["nextCursor"]),
@@ -46,7 +47,7 @@ async def create(visit: Visit) -> Response:
     now, once = context.clock(), f"key {visit.session.key.id} {visit.form.get('once', '')}"
     body: dict[str, object] = {"allProjects": form.get("allProjects") == "on"}
     body |= {name: form[name] for name in ("scope", "name", "project") if form.get(name)}
-    body |= {"expiresAt": moment(form["expiresAt"])} if form.get("expiresAt") else {}
+    body |= {"expiresAt": utc(form["expiresAt"])} if form.get("expiresAt") else {}
     body["rateLimit"] = {name: number(form[name]) for name in LIMITS if form.get(name)}
     if not context.used_tokens.use(once, now + SUBMITTED_FOR, now):
         raise ApiError(

@@ -8,8 +8,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 from starlette.responses import Response
 
+from gateway.web.dashboard.forms import Form
 from gateway.web.dashboard.now import feed_of
-from gateway.web.dashboard.page import Form, Page, Visit, action, html
+from gateway.web.dashboard.page import Page, Visit, action, html
 from gateway.web.operations import bulk
 
 ACTIONS: Final = ("cancel", "retry", "destroy")

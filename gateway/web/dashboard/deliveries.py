@@ -1,5 +1,6 @@
 """`/dashboard/deliveries`: events for endpoints, each attempt with the answer, and resending."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -18,7 +19,7 @@ async def index(visit: Visit) -> Mapping[str, object]:
     found = await visit.api.read(deliveries.page, query)
     following = found["nextCursor"]
     options = {"endpointId": "--endpoint", "taskId": "--task", "status": "--status"}
-    given = (f"{options[name]}={text}" for name, text in wanted.items())
+    given = (shlex.quote(f"{options[name]}={text}") for name, text in wanted.items())
     return {
         "deliveries": found["data"],
         "wanted": wanted,

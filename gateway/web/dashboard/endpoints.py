@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import PlainTextResponse, Response
 
-from gateway.web.dashboard.fields import moment, number
+from gateway.web.dashboard.fields import number, utc
 from gateway.web.dashboard.page import Page, Visit, action, html
 from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, replays
 
@@ -104,10 +104,10 @@ async def test(visit: Visit) -> Response:
 async def replay(visit: Visit) -> str:
     name, form = visit.path["endpoint_id"], visit.form
     body = {
-        "since": moment(form.get("since", "")),
+        "since": utc(form.get("since", "")),
         "onlyFailed": form.get("onlyFailed") == "on",
         "dryRun": form.get("dryRun") == "on",
     }
-    body |= {"until": moment(form["until"])} if form.get("until") else {}
+    body |= {"until": utc(form["until"])} if form.get("until") else {}
     begun = await visit.api.change(replays.start, body, name=form.get("once", ""), endpoint_id=name)
     return f"/dashboard/endpoints/{quote(name)}?replay={quote(begun['id'])}"

@@ -7,7 +7,7 @@ from typing import Final
 _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?")
 
 
-def moment(text: str) -> str:
+def utc(text: str) -> str:
     """The value of a `datetime-local` field as RFC 3339: all times of the pages are UTC, and
     browsers leave seconds out that are 0."""
     if not _LOCAL.fullmatch(text):

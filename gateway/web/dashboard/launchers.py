@@ -13,7 +13,6 @@ async def show(visit: Visit) -> Mapping[str, object]:
     return {
         "launchers": found["data"],
         "sweeps": (await visit.api.read(sweeps.show))["data"],
-        "feed": "",
     }
 
 

@@ -9,15 +9,8 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.context import Context, context_of
-from gateway.web.dashboard.page import (
-    HEADERS,
-    Visit,
-    action,
-    check_site,
-    local_path,
-    read_form,
-    see_other,
-)
+from gateway.web.dashboard.forms import check_site, read_form
+from gateway.web.dashboard.page import HEADERS, Visit, action, local_path, see_other
 from gateway.web.dashboard.rendering import render
 from gateway.web.dashboard.session import (
     COOKIE,

@@ -1,11 +1,11 @@
-"""`/dashboard`: what is wrong, the counts of this moment, and the newest tasks."""
+"""`/dashboard`: what is wrong, the counts of this utc, and the newest tasks."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from gateway.web.dashboard.charts import durations_rows, ends_chart
-from gateway.web.dashboard.fields import moment
+from gateway.web.dashboard.fields import utc
 from gateway.web.dashboard.page import Page, Visit, action
 from gateway.web.dashboard.rendering import span
 from gateway.web.http.auth import project_of
@@ -62,7 +62,7 @@ async def switch(visit: Visit) -> str:
     if form.get("project"):
         body["project"] = form["project"]
     if form.get("until"):
-        body["until"] = moment(form["until"])
+        body["until"] = utc(form["until"])
     await visit.api.change(switches.change, body)
     return f"/dashboard?done={'paused' if state == 'paused' else 'resumed'}"
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -13,18 +13,15 @@ from starlette.types import Receive, Scope, Send
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.context import Context, context_of
 from gateway.web.dashboard.api import Api
+from gateway.web.dashboard.forms import Form, check_form, read_form
 from gateway.web.dashboard.rendering import render
-from gateway.web.dashboard.session import Session, is_genuine, session_of
-from gateway.web.http.body import read_bytes
+from gateway.web.dashboard.session import Session, session_of
 from gateway.web.http.codes import STATUS, TITLES
+from gateway.web.http.headers import headers_of
 from gateway.web.http.masking import masked_text
 from gateway.web.http.problems import to_api_error
 from gateway.wire.decode import WrongShape
 
-FORM_LIMIT: Final = 256 * 1024
-"""Bytes of a form."""
-_FORM: Final = "application/x-www-form-urlencoded"
-_SAME_ORIGIN: Final = frozenset({"same-origin", "none"})
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -34,8 +31,6 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-
-Form = Mapping[str, str]
 
 
 class Visit:
@@ -49,12 +44,6 @@ class Visit:
         self.path: dict[str, str] = request.path_params
         self.query: Mapping[str, str] = request.query_params
         self.api = Api(request, context, session.key)
-
-    @property
-    def address(self) -> str:
-        """The path and query of this request."""
-        query = self.request.url.query
-        return self.request.url.path + (f"?{query}" if query else "")
 
 
 Show = Callable[[Visit], Awaitable[Mapping[str, object]]]
@@ -79,7 +68,7 @@ def action(act: Act) -> "Shown":
     """A decorator of the handler of a form."""
 
     async def answer(visit: Visit) -> Response:
-        _check_form(visit)
+        check_form(visit.request, visit.form, visit.session)
         following = await act(visit)
         return following if isinstance(following, Response) else see_other(following)
 
@@ -126,39 +115,6 @@ class Shown:
             return _failed(request, visit, to_api_error(exc))
 
 
-async def read_form(request: Request) -> Form:
-    """The fields of a form; of several with one name the last."""
-    raw = await read_bytes(request, limit=FORM_LIMIT)
-    return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
-
-
-def _check_form(visit: Visit) -> None:
-    """Refuses a form that was not made for this session, or comes from another site.
-
-    Source: the OWASP cheat sheet on cross-site request forgery (synchronizer token, Fetch
-    Metadata).
-    """
-    check_site(visit.request)
-    if not is_genuine(visit.session, visit.form.get("csrf", "")):
-        raise _foreign_form()
-
-
-def check_site(request: Request) -> None:
-    """Refuses a form that a page of another site has sent."""
-    headers = request.scope["state"]["headers"]
-    site, kind = headers.get("sec-fetch-site", "none"), headers.get("content-type", "")
-    if site not in _SAME_ORIGIN or kind.partition(";")[0].strip().lower() != _FORM:
-        raise _foreign_form()
-
-
-def _foreign_form() -> ApiError:
-    return ApiError(
-        "forbidden",
-        "The form was not made for this session.",
-        hint="Load the page again and send its form.",
-    )
-
-
 def html(
     visit: Visit, template: str, variables: Mapping[str, object], status: int = 200
 ) -> Response:
@@ -167,7 +123,6 @@ def html(
         "session": visit.session,
         "csrf": visit.session.csrf,
         "path": visit.request.url.path,
-        "address": visit.address,
         "notice": visit.query.get("done", ""),
         "once": secrets.token_urlsafe(16),
         "base": base_of(visit),
@@ -203,7 +158,7 @@ def _path_of(request: Request) -> str:
 def _unknown(request: Request) -> Response:
     """The login; or the page again, for one who came by a link of another site: browsers send a
     `SameSite=Strict` cookie only where the page before is ours."""
-    if request.scope["state"]["headers"].get("sec-fetch-site") == "cross-site":
+    if headers_of(request).get("sec-fetch-site") == "cross-site":
         return HTMLResponse(render("arrived.html", {"session": None}))
     return see_other(f"/dashboard/login?next={quote(_path_of(request), safe='')}")
 

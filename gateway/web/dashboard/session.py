@@ -27,7 +27,7 @@ LIFETIME: Final = 12 * 3_600_000
 LINK_LIFETIME: Final = 600_000
 """Of a link that logs in (milliseconds)."""
 
-Purpose = Literal["session", "login"]
+TicketKind = Literal["session", "login"]
 
 
 class Ticket(Frozen, frozen=True, array_like=True):
@@ -58,18 +58,18 @@ class Session(Frozen, frozen=True, kw_only=True):
         return self.key.scope == "ops"
 
 
-def seal_ticket(keyring: Keyring, purpose: Purpose, ticket: Ticket, nonce: bytes) -> str:
+def seal_ticket(keyring: Keyring, kind: TicketKind, ticket: Ticket, nonce: bytes) -> str:
     """A ticket as text; `nonce` are 12 random bytes."""
-    sealed = keyring.seal(msgspec.msgpack.encode(ticket), context=_context(purpose), nonce=nonce)
+    sealed = keyring.seal(msgspec.msgpack.encode(ticket), context=_context(kind), nonce=nonce)
     return f"{sealed.key_id}.{base64.urlsafe_b64encode(sealed.box).decode().rstrip('=')}"
 
 
-def open_ticket(keyring: Keyring, purpose: Purpose, text: str, now: int) -> Ticket | None:
+def open_ticket(keyring: Keyring, kind: TicketKind, text: str, now: int) -> Ticket | None:
     """The ticket, if it is genuine and has not expired."""
     key_id, _, box = text.rpartition(".")
     try:
         raw = base64.b64decode(box + "=" * (-len(box) % 4), altchars=b"-_", validate=True)
-        plain = keyring.open(Sealed(key_id=key_id, box=raw), context=_context(purpose))
+        plain = keyring.open(Sealed(key_id=key_id, box=raw), context=_context(kind))
     except (UnknownKey, Unreadable, binascii.Error, ValueError):
         return None
     ticket = msgspec.msgpack.decode(plain, type=Ticket)
@@ -118,8 +118,8 @@ def _csrf(keyring: Keyring, cookie: str) -> str:
     return hmac.new(keyring.purpose(key_id, "csrf"), cookie.encode(), hashlib.sha256).hexdigest()
 
 
-def _context(purpose: Purpose) -> str:
-    return f"dashboard|{purpose}|"
+def _context(kind: TicketKind) -> str:
+    return f"dashboard|{kind}|"
 
 
 def _logged_out() -> ApiError:

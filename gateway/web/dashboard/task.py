@@ -5,25 +5,30 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.event import FACTS, QUIET, Event
+from gateway.domain.tasks.task import Status
+from gateway.store.records import NO_NUMBER
 from gateway.web.dashboard.diff import files_of
 from gateway.web.dashboard.page import Page, Visit, action
 from gateway.web.tasks import explain, receipts, results, tasks
+from gateway.web.tasks.included import INCLUDE
 from gateway.web.tasks.views import event_view
 
 EVENTS: Final = 500
 """The newest that are shown."""
-LOG_BYTES: Final = 200_000
-"""The end of the log that is shown."""
-DIFF_BYTES: Final = 400_000
-TERMINAL: Final = frozenset(
-    {"completed", "needs_review", "failed", "timed_out", "cancelled", "expired"}
-)
-QUIET: Final = frozenset({"task.heartbeat", "task.log", "task.patch", "task.trajectory"})
-"""Events that no timeline shows: they have tabs of their own, or say nothing."""
+PIECES: Final = 50
+"""Pieces of the log that are read at a time; each has up to 64 KiB."""
+LOG_LENGTH: Final = 200_000
+"""Characters of the end of the log that are shown."""
+DIFF_LENGTH: Final = 400_000
+"""Characters of the beginning of the patch that are shown."""
+DIFF_LINES: Final = 5_000
+"""Each line is an element of the page."""
+SHOWN: Final = tuple(sorted(FACTS.keys() - QUIET))
+"""Events of the timeline; the others have tabs of their own, or say nothing."""
 GONE: Final = frozenset({"log", "diff", "receipts"})
 """Tabs that a purged task does not have."""
 Variables = Mapping[str, object]
@@ -32,7 +37,8 @@ Variables = Mapping[str, object]
 @Page(template="task.html")
 async def show(visit: Visit) -> Variables:
     name, tab = visit.path["task_id"], visit.query.get("tab", "timeline")
-    task = await visit.api.read(tasks.show, {"include": "attempts,deliveries"}, task_id=name)
+    include = tab if tab in INCLUDE.known else ""
+    task = await visit.api.read(tasks.show, {"include": include}, task_id=name)
     tabs = {name: read for name, read in TABS.items() if not (task["purgedAt"] and name in GONE)}
     read = tabs.get(tab, _timeline)
     return {
@@ -40,7 +46,7 @@ async def show(visit: Visit) -> Variables:
         "tab": tab if tab in tabs else "timeline",
         "tabs": tuple(tabs),
         "explanation": await visit.api.read(explain.show, task_id=name),
-        "has_ended": task["status"] in TERMINAL,
+        "has_ended": Status(task["status"]).is_terminal,
         "may_act": visit.api.may(tasks.cancel),
         "may_purge": visit.api.may(tasks.purge),
         "may_release": visit.api.may(tasks.release),
@@ -56,9 +62,8 @@ async def _feed_of(visit: Visit, name: str) -> str:
 
 
 async def _timeline(visit: Visit, name: str) -> Variables:
-    events = await visit.context.reads.newest_events(name, EVENTS)
-    shown = [_entry(event) for event in reversed(events) if event.type not in QUIET]
-    return {"entries": shown, "is_cut": len(events) == EVENTS}
+    events = await visit.context.reads.newest_events(name, EVENTS, SHOWN)
+    return {"entries": [*map(_entry, reversed(events))], "is_cut": len(events) == EVENTS}
 
 
 def _entry(event: Event) -> Variables:
@@ -89,20 +94,18 @@ def _text_of(value: object) -> str:
 
 
 async def _log(visit: Visit, name: str) -> Variables:
-    text, is_cut = await _tail(visit, name)
-    return {"log": text, "is_cut": is_cut}
-
-
-async def _tail(visit: Visit, name: str) -> tuple[str, bool]:
-    """The end of the log, page by page."""
-    kept, after, is_cut = "", 0, False
-    while True:
-        page = await visit.api.read(results.logs, {"after": str(after)}, task_id=name)
-        if not page["data"]:
-            return kept, is_cut
-        kept += "".join(piece["chunk"] for piece in page["data"])
-        is_cut = is_cut or len(kept) > LOG_BYTES
-        kept, after = kept[-LOG_BYTES:], int(page["nextCursor"])
+    """The end of the log, read backwards: a page costs the same however long the log is."""
+    events: list[Event] = []
+    length, before = 0, NO_NUMBER
+    while length <= LOG_LENGTH:
+        newest = await visit.context.reads.newest_events(name, PIECES, [results.LOG], before=before)
+        events = newest + events
+        length += sum(len(event.data) for event in newest)
+        if len(newest) < PIECES:
+            break
+        before = newest[0].seq
+    text = "".join(results.piece_of(event).chunk for event in events if event.applied)
+    return {"log": text[-LOG_LENGTH:], "is_cut": len(text) > LOG_LENGTH}
 
 
 async def _diff(visit: Visit, name: str) -> Variables:
@@ -110,16 +113,21 @@ async def _diff(visit: Visit, name: str) -> Variables:
         response = await visit.api.open(results.patch, task_id=name)
     except ApiError as exc:
         return {"files": (), "missing": exc.detail, "is_cut": False}
-    text = await _text(response) if isinstance(response, StreamingResponse) else ""
-    return {"files": files_of(text[:DIFF_BYTES]), "missing": "", "is_cut": len(text) > DIFF_BYTES}
+    text, is_cut = await _beginning(response)
+    return {"files": files_of(text), "missing": "", "is_cut": is_cut}
 
 
-async def _text(response: StreamingResponse) -> str:
-    pieces = [
-        piece if isinstance(piece, str) else bytes(piece).decode("utf-8", "replace")
-        async for piece in response.body_iterator
-    ]
-    return "".join(pieces)
+async def _beginning(response: Response) -> tuple[str, bool]:
+    """The first lines of a text that comes in pieces, and True if it goes on."""
+    text = ""
+    if isinstance(response, StreamingResponse):
+        async for piece in response.body_iterator:
+            text += piece if isinstance(piece, str) else bytes(piece).decode("utf-8", "replace")
+            if len(text) > DIFF_LENGTH:
+                break
+    lines = text[:DIFF_LENGTH].split("\n", DIFF_LINES)
+    is_cut = len(text) > DIFF_LENGTH or len(lines) > DIFF_LINES
+    return "\n".join(lines[:DIFF_LINES]), is_cut
 
 
 async def _receipts(visit: Visit, name: str) -> Variables:

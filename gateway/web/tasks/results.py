@@ -90,7 +90,7 @@ async def _log_events(context: Context, task_id: str, after: int) -> list[Event]
 async def _piece_before(context: Context, task_id: str, after: int) -> Piece | None:
     """The last piece up to `after`, which the reader has."""
     event = await context.reads.last_event(task_id, LOG, until=after) if after else None
-    return _piece(event) if event else None
+    return piece_of(event) if event else None
 
 
 async def _text(
@@ -99,7 +99,7 @@ async def _text(
     """The log until now, page by page."""
     transcript = Transcript(before)
     while events := await _log_events(context, task_id, after):
-        yield transcript.add(map(_piece, events))
+        yield transcript.add(map(piece_of, events))
         after = events[-1].seq
 
 
@@ -165,7 +165,7 @@ async def _turns(context: Context, task_id: str, wanted: int) -> list[Piece]:
     types, after = [TRAJECTORY], 0
     while page := await context.reads.events_of_types(task_id, types, after=after, limit=LOG_PAGE):
         after = page[-1].seq
-        sent = [piece for piece in map(_piece, page) if wanted in {0, piece.attempt}]
+        sent = [piece for piece in map(piece_of, page) if wanted in {0, piece.attempt}]
         attempt = max((piece.attempt for piece in (*pieces[:1], *sent)), default=0)
         pieces = [piece for piece in (*pieces, *sent) if piece.attempt == attempt]
         length = sum(len(piece.chunk) for piece in pieces)
@@ -185,7 +185,7 @@ def _patch_headers(found: WholePatch) -> dict[str, str]:
 
 def _chunks(events: list[Event], before: Piece | None) -> tuple[LogChunk, ...]:
     """The pieces of a page by offset."""
-    came_at = {_piece(event): event.at for event in events}
+    came_at = {piece_of(event): event.at for event in events}
     pieces = in_order(came_at)
     return tuple(
         LogChunk(
@@ -199,6 +199,6 @@ def _chunks(events: list[Event], before: Piece | None) -> tuple[LogChunk, ...]:
     )
 
 
-def _piece(event: Event) -> Piece:
+def piece_of(event: Event) -> Piece:
     data = msgspec.json.decode(event.data, type=_LogData)
     return Piece(attempt=event.attempt, offset=data.offset, chunk=data.chunk)

@@ -236,3 +236,26 @@ async def test_a_launcher_is_drained_and_resumed(gateway: GatewayHarness, browse
     resumed = await browser.send(drained.text, path, verb="resume", reason="done")
     assert "works again" in resumed.text
     assert (await browser.send(page, path, verb="stop", reason="x")).status_code == 422
+
+
+async def test_of_a_long_log_and_a_long_patch_a_bounded_part_is_shown(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    job, agent = await gateway.launch()
+    for number in range(5):
+        chunk = f"<{number}>" + "x" * 60_000
+        await agent.emit("task.log", f"m{number}", chunk=chunk, offset=number * 60_003)
+    lines = "".join(f"+{number}\n" for number in range(6_000))
+    diff = f"diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -0,0 +1,6000 @@\n{lines}"
+    await agent.emit(
+        "task.needs_review", "end", summary="x", branchName="b", validation=[], patch=diff
+    )
+    await browser.log_in()
+    log = unescape(await browser.page(f"/dashboard/tasks/{job['taskId']}?tab=log"))
+    assert "The end of the log" in log
+    assert "<4>" in log
+    assert "<0>" not in log
+    shown = await browser.page(f"/dashboard/tasks/{job['taskId']}?tab=diff")
+    assert "The beginning of the patch" in shown
+    assert "+4990<" in shown
+    assert "+5999<" not in shown

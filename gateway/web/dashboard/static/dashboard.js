@@ -1,6 +1,7 @@
 // Live updates and keys. Every page works without this module.
 
-const PAUSE = 400; // milliseconds between two refreshes
+const PAUSE = 400; // least milliseconds between two refreshes
+const REST = 10; // and at least this many times what the last one took: a busy feed is no load
 
 /** Replaces the parts of the page that have changed; the rest keeps its focus, scroll and forms. */
 async function refresh() {
@@ -22,10 +23,16 @@ function follow(address) {
   const mark = document.getElementById("live");
   const events = new EventSource(address); // it connects again by itself, behind the last event
   let isDue = false;
+  let pause = PAUSE;
   const schedule = () => {
     if (isDue) return;
     isDue = true;
-    setTimeout(async () => { isDue = false; await refresh().catch(() => {}); }, PAUSE);
+    setTimeout(async () => {
+      isDue = false;
+      const began = performance.now();
+      await refresh().catch(() => {});
+      pause = Math.max(PAUSE, REST * (performance.now() - began));
+    }, pause);
   };
   events.onopen = () => { mark.hidden = false; schedule(); };
   events.onerror = () => { mark.hidden = true; };
