@@ -2,11 +2,12 @@
 
 import os
 import socket
-import time
+import struct
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
+from typing import Final
 
+import msgspec
 import pytest
 
 from snapshot.runner.failure import RepositoryRejected
@@ -14,16 +15,24 @@ from snapshot.runner.repository import clean_checkout
 from snapshot.runner.repository.address import check_branch, parse
 from snapshot.runner.repository.git import Git
 from snapshot.runner.repository.remote import Remote
-from snapshot.runner.stop import Stop
+from snapshot.runner.repository.work_on_disk import AgentsWork
+from snapshot.runner.stop import Reason, Stop
 from tests.snapshot.agent import Agent
-from tests.snapshot.patience import until
 from tests.snapshot.repositories import WIDGETS, Bare, git
+
+ENTRY_BYTES: Final = 62
+"""Of an entry of git's index, before its name (gitformat-index(5), of SHA-1)."""
 
 
 @pytest.fixture
 def ours() -> Git:
     """Our git."""
-    return Git(stop=Stop(), environ={"PATH": os.environ["PATH"]}, protocol="file")
+    return our_git(Stop())
+
+
+def our_git(stop: Stop) -> Git:
+    """Our git with a stop."""
+    return Git(stop=stop, environ={"PATH": os.environ["PATH"]}, protocol="file")
 
 
 @pytest.fixture
@@ -80,26 +89,23 @@ def test_a_socket_is_named(agent: Agent) -> None:
 
 
 def test_a_change_in_the_second_of_the_checkout_goes_out_though_the_size_stays(
-    ours: Git, remote: Bare, tmp_path: Path
+    agent: Agent,
 ) -> None:
-    agents = (Agent(ours, remote, tmp_path / str(number)) for number in count())
-    agent = next(each for each in agents if is_changed_at_once(each))
-    changed_at = second_of(agent)
-    until(lambda: time.time() >= changed_at + 1, "the next second")
+    theirs = (agent.checkout / ".git" / "index").stat()
+    assert theirs.st_mtime_ns == agent.state.index.stat().st_mtime_ns, "the agent's git sees it too"
+    agent.does("echo '# Gadgets' > README.md; touch -d @1000000000 README.md")
+    take_for_unchanged(agent.state.index, agent.checkout, "README.md")
     assert "+# Gadgets" in agent.patch().text
-    agent.does("git commit -qam gadgets")
 
 
-def is_changed_at_once(agent: Agent) -> bool:
-    """True if it changed a file in the very second of its checkout."""
-    made_at = second_of(agent)
-    agent.does("echo '# Gadgets' > README.md")
-    return second_of(agent) == made_at
-
-
-def second_of(agent: Agent) -> int:
-    """The time of the file's last change, as git compares it."""
-    return int((agent.checkout / "README.md").stat().st_ctime)
+def take_for_unchanged(index: Path, checkout: Path, name: str) -> None:
+    """Give an entry, and the index with it, the times of the file as it is now."""
+    found = (checkout / name).stat()
+    times = (*divmod(found.st_ctime_ns, 10**9), *divmod(found.st_mtime_ns, 10**9))
+    content = bytearray(index.read_bytes())
+    struct.pack_into(">4I", content, content.index(name.encode() + b"\0") - ENTRY_BYTES, *times)
+    index.write_bytes(content)
+    os.utime(index, ns=(found.st_mtime_ns, found.st_mtime_ns))
 
 
 def test_a_pipe_in_place_of_the_rules_of_git_deletes_no_file(ours: Git, tmp_path: Path) -> None:
@@ -417,6 +423,40 @@ def test_work_on_many_branches_is_one_sentence(agent: Agent) -> None:
     (sentence,) = agent.patch().doubts
     places = "`branch b/1`, `branch b/10`, `branch b/11` and 38 more"
     assert sentence == f"Work of the agent on {places} is not in the patch: `new`."
+
+
+class EndsAt(Stop):
+    """The time is over as soon as a folder is there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def check(self) -> None:
+        if self._folder.exists():
+            self.request(Reason.TIME_OVER, "the time is over")
+        super().check()
+
+
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [
+        ("main/undone", "The work was not looked through to its end: the time is over."),
+        ("main/unpatched", "The work was not looked through to its end: the time is over."),
+        ("inner-0", "The submodule `lib` cannot be read: the time is over."),
+    ],
+)
+def test_the_time_to_look_for_more_may_end_and_the_patch_stays(
+    agent: Agent, tmp_path: Path, folder: str, sentence: str
+) -> None:
+    inner = msgspec.structs.replace(agent.state, path="lib")
+    work = AgentsWork(states=(agent.state, inner), is_finished=True)
+    agent.does("git branch side $(git commit-tree -m x HEAD^{tree}); echo x >> widgets.py")
+    git = our_git(EndsAt(tmp_path / "patch" / folder))
+    made = work.patch(git, tmp_path / "patch", is_secret=lambda _: False)
+    assert agent.paths(made.main) == {"widgets.py"}
+    assert sentence in made.warnings
+    assert not made.is_whole
 
 
 def test_a_file_of_lfs_never_goes_out_as_it_is(ours: Git, tmp_path: Path) -> None:

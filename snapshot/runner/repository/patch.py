@@ -14,6 +14,7 @@ from ..failure import Failure, RepositoryRejected
 from ..findings import find as findings
 from ..findings.file_change import FileChange
 from ..findings.find import Finding
+from ..stop import Stopped
 from . import agents_git, changed_files, changes, diff, left_files, undone_commits, unpatched
 from .agents_git import LARGEST_INDEX_BYTES, LOOK_SECONDS, AgentsGit
 from .changes import Changes
@@ -158,7 +159,7 @@ class _PatchBuilder:
             later=self._later(tree),
             excluded=tuple(self._excluded),
             notes=(*found.notes, *map(_sentence, findings.notes(files))),
-            doubts=(*self._doubts(found, changed, files), *self._elsewhere(written)),
+            doubts=tuple(self._doubts(found, changed, files, written)),
             refusal=refusal if is_empty else "",
         )
 
@@ -245,9 +246,24 @@ class _PatchBuilder:
         return dict(zip(blobs, blob_contents(self._git, blobs.values()), strict=False))
 
     def _doubts(
-        self, found: Changes, changed: Sequence[Change], files: Sequence[FileChange]
-    ) -> Iterable[str]:
-        added = {change.blob for change in changed if change.is_written}
+        self,
+        found: Changes,
+        changed: Sequence[Change],
+        files: Sequence[FileChange],
+        written: Mapping[bytes, bytes],
+    ) -> Iterator[str]:
+        yield from self._deletions(found, changed, written)
+        try:
+            yield from self._undone(changed, files)
+            yield from self._elsewhere(written)
+        except Stopped as stopped:
+            # The patch itself is made: it must not be lost with them.
+            yield cut(f"The work was not looked through to its end: {stopped.detail}.")
+
+    def _deletions(
+        self, found: Changes, changed: Sequence[Change], written: Mapping[bytes, bytes]
+    ) -> Iterator[str]:
+        added = {*written.values()}
         deleted = [c.path for c in changed if not c.is_written and c.old_blob not in added]
         share = len(deleted) / max(1, found.files)
         if len(deleted) >= DELETIONS or (
@@ -255,10 +271,12 @@ class _PatchBuilder:
         ):
             names = named([*map(os.fsdecode, deleted)])
             yield cut(f"It deletes {len(deleted)} of {found.files} files: {names}.")
+
+    def _undone(self, changed: Sequence[Change], files: Sequence[FileChange]) -> list[str]:
         workdir = self._workdir.with_name("undone")
         seen = changed if files else []
         back = undone_commits.find(self._plain, workdir, self._start, self._agents, seen)
-        yield from _findings(files, back)
+        return _findings(files, back)
 
     def _elsewhere(self, patched: Mapping[bytes, bytes]) -> list[str]:
         """A sentence about the work that is not in the agent's directory, nor in the patch."""

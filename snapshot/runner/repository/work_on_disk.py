@@ -14,6 +14,7 @@ import msgspec
 
 from .. import files
 from ..failure import Failure
+from ..stop import Stopped
 from . import patch
 from .exclusions import cut
 from .git import Git
@@ -93,8 +94,8 @@ class AgentsWork(msgspec.Struct, frozen=True, kw_only=True):
             name = f"The submodule `{start.path}`"
             try:
                 inner = patch.make(git, start, workdir / f"inner-{number}", is_secret=is_secret)
-            except Failure as failure:
-                doubts.append(cut(f"{name} cannot be read: {failure.message}."))
+            except (Failure, Stopped) as exc:
+                doubts.append(cut(f"{name} cannot be read: {exc}."))
                 continue
             submodules.append(inner)
             if inner.text:
