@@ -13,8 +13,8 @@ from anthropic.types import MessageParam, ToolParam
 from ..network.client import Network
 from . import answer, chat, provider_errors
 from .chat_client import ChatClient
+from .provider_urls import base_url
 
-BASE_URL: Final = "https://api.anthropic.com"
 EPHEMERAL: Final = {"type": "ephemeral"}
 CACHED_TURNS: Final = 2
 """Of the user: the point of the turn before is found again, and a new one is set."""
@@ -34,15 +34,15 @@ _UNADAPTIVE: Final = re.compile(r"claude-opus-4-5")
 
 class AnthropicChat(ChatClient[anthropic.Anthropic]):
     def _connect(self, network: Network) -> anthropic.Anthropic:
-        base_url = self._model.base_url or BASE_URL
+        url = base_url(self._model)
         return anthropic.Anthropic(
-            api_key=self._model.key.value if self._model.key else "",
-            base_url=base_url,
+            api_key=self._model.secret_key.value,
+            base_url=url,
             http_client=anthropic.DefaultHttpxClient(
                 follow_redirects=False,
                 trust_env=False,
                 verify=network.context,
-                proxy=network.proxies.of_url(base_url),
+                proxy=network.proxies.of_url(url),
             ),
             # Who waits for the next try must end with the attempt.
             max_retries=0,

@@ -51,7 +51,7 @@ class CommandEngine:
         given = {
             "MODEL_PROVIDER": self._model.provider,
             "MODEL": self._model.name,
-            f"{prefix}_API_KEY": self._model.key.value if self._model.key else "",
+            f"{prefix}_API_KEY": self._model.secret_key.value,
             f"{prefix}_BASE_URL": self._model.base_url or "",
         }
         return {name: value for name, value in given.items() if value}

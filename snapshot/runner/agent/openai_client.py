@@ -10,25 +10,24 @@ import openai
 from ..configuration import ModelAccess
 from ..network.client import Network
 from . import chat, provider_errors
+from .provider_urls import BASE_URLS, base_url
 
-BASE_URLS: Final = {
-    "openai": "https://api.openai.com/v1",
-    "google": "https://generativelanguage.googleapis.com/v1beta/openai",
-    "openrouter": "https://openrouter.ai/api/v1",
-}
+GOOGLE_URL: Final = f"{BASE_URLS['google']}/openai"
+"""Google's own server of OpenAI's protocol."""
 
 
 def client(model: ModelAccess, network: Network) -> openai.OpenAI:
     """A client that asks once: who waits for the next try must end with the attempt."""
-    base_url = model.base_url or BASE_URLS[model.provider]
+    is_googles = model.provider == "google" and not model.base_url
+    url = GOOGLE_URL if is_googles else base_url(model)
     return openai.OpenAI(
-        api_key=model.key.value if model.key else "",
-        base_url=base_url,
+        api_key=model.secret_key.value,
+        base_url=url,
         http_client=openai.DefaultHttpxClient(
             follow_redirects=False,
             trust_env=False,
             verify=network.context,
-            proxy=network.proxies.of_url(base_url),
+            proxy=network.proxies.of_url(url),
         ),
         max_retries=0,
         timeout=httpx2.Timeout(chat.TOKEN_SECONDS, connect=chat.CONNECT_SECONDS),

@@ -11,14 +11,11 @@ from ...configuration import AgentChoice, ModelAccess
 from ...failure import Failure
 from ..prices import Prices
 from ..provider_errors import refused
+from ..provider_urls import base_url
 from ..usage import Tokens
 from .program import NOTHING, ProgramEvent, shown_call, shown_output
 from .upstream import Access, Upstream
 
-BASE_URLS: Final = {
-    "anthropic": "https://api.anthropic.com",
-    "openrouter": "https://openrouter.ai/api",
-}
 LAST_TRY_OF_A_WRONG_KEY: Final = 3
 """It tries ten times, which takes minutes."""
 LARGEST_COUNT: Final = 10**12
@@ -211,7 +208,7 @@ class ClaudeCode:
 
 
 def _upstream(model: ModelAccess) -> Upstream:
-    url = model.base_url or BASE_URLS[model.provider]
+    url = base_url(model)
     if model.provider == "openrouter":
         return Upstream(url=url.removesuffix("/v1"), key=model.secret_key)
     return Upstream(url=url, key=model.secret_key, header="x-api-key")

@@ -12,14 +12,11 @@ from ...configuration import AgentChoice, ModelAccess
 from ...failure import Failure
 from ..prices import Prices
 from ..provider_errors import refused
+from ..provider_urls import base_url
 from .program import NOTHING, ProgramEvent, shown_call, shown_output
 from .rollout import Rollout
 from .upstream import Access, Upstream
 
-BASE_URLS: Final = {
-    "openai": "https://api.openai.com/v1",
-    "openrouter": "https://openrouter.ai/api/v1",
-}
 KEY: Final = "SLIPGATE_MODEL_KEY"
 _SESSION: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STATUS: Final = re.compile(r"status:? (\d{3})\b")
@@ -90,8 +87,7 @@ class Codex:
     advice = "npm install -g @openai/codex, or the full image of slipgate"
 
     def __init__(self, choice: AgentChoice, model: ModelAccess, prices: Prices, home: Path) -> None:
-        url = model.base_url or BASE_URLS[model.provider]
-        self.upstream = Upstream(url=url, key=model.secret_key)
+        self.upstream = Upstream(url=base_url(model), key=model.secret_key)
         self._home = home
         self._rollout = Rollout(prices)
         self._session: str | None = None

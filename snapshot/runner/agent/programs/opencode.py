@@ -13,18 +13,13 @@ from ...failure import Failure
 from ..engine import has_responses
 from ..prices import Prices
 from ..provider_errors import refused
+from ..provider_urls import base_url
 from .program import NOTHING, ProgramEvent, shown_call, shown_output
 from .upstream import Access, Upstream
 
 KEY: Final = "SLIPGATE_MODEL_KEY"
 COMPATIBLE: Final = "@ai-sdk/openai-compatible"
 """Its package for servers of OpenAI's chat completions, which its binary brings."""
-BASE_URLS: Final = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com",
-    "google": "https://generativelanguage.googleapis.com/v1beta",
-    "openrouter": "https://openrouter.ai/api/v1",
-}
 LAST_OVERFLOW: Final = 3
 """It shortens its history and asks again, for ever where that is not enough."""
 _SESSION: Final = re.compile(r"ses_[A-Za-z0-9]{1,64}")
@@ -169,7 +164,7 @@ def _provider(model: ModelAccess) -> str:
 
 
 def _upstream(model: ModelAccess) -> Upstream:
-    url, key = model.base_url or BASE_URLS[model.provider], model.secret_key
+    url, key = base_url(model), model.secret_key
     if model.provider == "anthropic":
         return Upstream(url=f"{url}/v1", key=key, header="x-api-key")
     is_googles = _provider(model) == "google"

@@ -54,10 +54,6 @@ class Relay:
         self._token = secrets.token_urlsafe(32)
         self._server = _listening(self)
 
-    @property
-    def access(self) -> Access:
-        return Access(url=f"http://127.0.0.1:{self._server.port}", token=self._token)
-
     def knows(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._token.encode())
 
@@ -67,7 +63,7 @@ class Relay:
             target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True, name="relay"
         )
         serve.start()
-        return self.access
+        return Access(url=f"http://127.0.0.1:{self._server.port}", token=self._token)
 
     def __exit__(
         self,
