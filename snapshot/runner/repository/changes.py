@@ -15,7 +15,7 @@ from .exclusions import BuildArtifacts, Exclusion, ExclusionReason, named
 from .git import Git
 from .left_files import LeftFiles
 from .plumbing import nul_list, parents, raw_changes, staged_files
-from .walk import Walk
+from .walk import Unlisted
 
 LARGEST_FILE_BYTES: Final = 100 * 1024**2
 LARGEST_CHANGE_BYTES: Final = 160 * 1024**2
@@ -44,7 +44,7 @@ def find(
     *,
     is_secret: Callable[[bytes], bool],
     left: LeftFiles,
-    walk: Walk,
+    unlisted: Unlisted,
 ) -> Changes:
     """Compare. `git` works on a copy of the starting index, without any conversion."""
     kept = _Kept.read(git)
@@ -56,12 +56,12 @@ def find(
     rules = _Rules(work_tree, kept, artifacts, is_secret)
     candidates = [*touched, *(path for path in new if not rules.is_artifact(path))]
     written = rules.within_limits(path for path in candidates if rules.is_allowed(path))
-    special = frozenset(walk.special)
+    special = frozenset(unlisted.special)
     deleted = [path for path in gone if path not in special and rules.is_gone(path)]
     stay = agents.skipped if not agents.is_sparse else frozenset(deleted)
     rules.exclude(_replaced_submodules(work_tree, kept.submodules), ExclusionReason.SUBMODULE)
     rules.exclude(special, ExclusionReason.SPECIAL)
-    rules.exclude(walk.closed, ExclusionReason.UNREADABLE)
+    rules.exclude(unlisted.closed, ExclusionReason.UNREADABLE)
     unexpected = (
         path for path in ignored if not (artifacts.is_cache(path) or artifacts.built(path))
     )

@@ -15,7 +15,7 @@ from ..findings import find as findings
 from ..findings.file_change import FileChange
 from ..findings.find import Finding
 from ..stop import Stopped
-from . import agents_git, changed_files, changes, diff, left_files, undone_commits, unpatched
+from . import agents_git, changed_files, changes, diff, left_files, undone_commits, unpatched, walk
 from .agents_git import LARGEST_INDEX_BYTES, LOOK_SECONDS, AgentsGit
 from .changes import Changes
 from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, sentences
@@ -23,7 +23,6 @@ from .git import Git, GitFailed, init_borrowing, write_attributes
 from .plumbing import Change, attributes_of, blob_contents, nul_joined, staged_files
 from .starting_state import RAW_ATTRIBUTES, StartingState
 from .unpatched import Unpatched
-from .walk import Walk
 from .worktrees import Worktree
 
 DELETIONS: Final = 100
@@ -96,7 +95,7 @@ def make(
     if not files.is_directory(start.work_tree):
         message = "the agent removed its whole checkout, or replaced it"
         raise RepositoryRejected("patch_refused", message)
-    walk = Walk(start.work_tree)
+    unlisted = walk.prepare(start.work_tree)
     agents = agents_git.read(git, workdir / "agents", start)
     comparing = workdir / "bytes"
     init_borrowing(comparing, start.base_sha, objects=[start.objects])
@@ -107,7 +106,9 @@ def make(
     if not files.copy(start.index, comparing / ".git" / "index", most=LARGEST_INDEX_BYTES):
         ours("read-tree", start.base_sha)
     left = left_files.read(start.clone)
-    found = changes.find(ours, start.work_tree, agents, is_secret=is_secret, left=left, walk=walk)
+    found = changes.find(
+        ours, start.work_tree, agents, is_secret=is_secret, left=left, unlisted=unlisted
+    )
     return _PatchBuilder(git, start, workdir / "tree", agents, is_secret).build(found, most)
 
 
@@ -310,8 +311,7 @@ class _PatchBuilder:
             return None
         base_sha = worktree.head or self._start.base_sha
         clone = workdir / "clone"
-        objects = [self._start.objects, self._start.work_tree / ".git" / "objects"]
-        init_borrowing(clone, base_sha, objects=objects)
+        init_borrowing(clone, base_sha, objects=self._start.all_objects)
         start = StartingState(clone=clone, base_sha=base_sha, work_tree=worktree.path)
         try:
             return make(git, start, workdir, is_secret=self._is_secret)

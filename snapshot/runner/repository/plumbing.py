@@ -51,6 +51,12 @@ def staged_files(git: Git) -> Iterator[StagedFile]:
         yield StagedFile(mode, blob, path)
 
 
+def changes_between(git: Git, before: str, after: str, *, seconds: float = 120) -> Iterator[Change]:
+    """The changes from one commit to the other; a renamed file is deleted and added."""
+    options = ("-r", "--raw", "--no-renames", "-z", "--full-index")
+    return raw_changes(git("diff-tree", *options, before, after, seconds=seconds))
+
+
 def raw_changes(output: bytes) -> Iterator[Change]:
     """The lines of `--raw -z`."""
     fields = output.split(b"\0")

@@ -11,11 +11,10 @@ from typing import Final
 
 import msgspec
 
-from . import left_files
+from . import left_files, walk
 from .git import Git, write_attributes
 from .plumbing import attributes_of, nul_joined, nul_list, staged_files
 from .remote import Clone
-from .walk import Walk
 
 RAW_ATTRIBUTES: Final = "* -text -ident !working-tree-encoding !diff !filter\n"
 """No conversion: the bytes of the directory are compared."""
@@ -39,6 +38,11 @@ class StartingState(msgspec.Struct, frozen=True, kw_only=True):
         return self.clone / ".git" / "objects"
 
     @property
+    def all_objects(self) -> tuple[Path, Path]:
+        """Ours, and those of the agent's own commits."""
+        return (self.objects, self.work_tree / ".git" / "objects")
+
+    @property
     def index(self) -> Path:
         return self.clone / ".git" / STARTING_INDEX
 
@@ -60,7 +64,7 @@ def settle(git: Git, state: StartingState) -> None:
 
     Only what differs from those is a change of the agent.
     """
-    Walk(state.work_tree)
+    walk.prepare(state.work_tree)
     ours = git.at(state.clone, work_tree=state.work_tree, index=STARTING_INDEX)
     write_attributes(state.clone, RAW_ATTRIBUTES)
     ours("update-index", "-q", "--refresh", allowed=(0, 1))

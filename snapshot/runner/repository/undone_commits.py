@@ -7,7 +7,7 @@ from typing import Final
 from ..failure import Failure
 from .agents_git import LOOK_SECONDS, AgentsGit
 from .git import Git, init_borrowing
-from .plumbing import NO_MODE, Change, raw_changes
+from .plumbing import NO_MODE, Change, changes_between, raw_changes
 from .starting_state import StartingState
 
 RECENT: Final = 20
@@ -40,15 +40,13 @@ def _reset(
     base_sha = start.base_sha
     if head is None or head == base_sha:
         return []
-    objects = [start.objects, start.work_tree / ".git" / "objects"]
-    init_borrowing(workdir, base_sha, objects=objects)
+    init_borrowing(workdir, base_sha, objects=start.all_objects)
     git = plain.at(workdir)
     merged = git("merge-base", base_sha, head, allowed=(0, 1), seconds=LOOK_SECONDS)
     before = merged.decode().strip()
     if before in {"", base_sha}:
         return []
-    diff = ("diff-tree", "-r", "--raw", "--no-renames", "-z", "--full-index")
-    changes = raw_changes(git(*diff, before, base_sha, seconds=LOOK_SECONDS))
+    changes = changes_between(git, before, base_sha, seconds=LOOK_SECONDS)
     if not any(blobs.get(change.path) == change.old_blob for change in changes):
         return []
     left = ("log", "-n", str(RECENT), "--format=%H %s", "--end-of-options", f"{before}..{base_sha}")

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from ..failure import Failure
 from .agents_git import AgentsGit
 from .git import Git, init_borrowing
-from .plumbing import raw_changes
+from .plumbing import changes_between
 from .references import Reference, ReferenceKind
 from .starting_state import StartingState
 
@@ -29,8 +29,7 @@ def find(
     known = {start.base_sha, agents.head}
     if not agents.skipped and known.issuperset(one.revision for one in agents.references):
         return []
-    objects = [start.objects, start.work_tree / ".git" / "objects"]
-    init_borrowing(workdir, start.base_sha, objects=objects)
+    init_borrowing(workdir, start.base_sha, objects=start.all_objects)
     try:
         return list(_Search(git.at(workdir), start, agents, patched).found())
     except Failure:
@@ -113,10 +112,8 @@ class _Search:
 
     def _missing(self, before: str, commit: str) -> list[bytes]:
         """Paths that a commit writes, and that the patch does not have with these contents."""
-        diff = ("diff-tree", "-r", "--raw", "--no-renames", "-z", "--full-index")
-        changes = raw_changes(self._git(*diff, before, commit))
         return [
             change.path
-            for change in changes
+            for change in changes_between(self._git, before, commit)
             if change.is_written and self._patched.get(change.path) != change.blob
         ]

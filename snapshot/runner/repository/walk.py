@@ -8,9 +8,10 @@ where a link or a `.git` file leads to them: then the link or that file is remov
 import os
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from .. import files
 
@@ -22,37 +23,43 @@ _POINTER_BYTES: Final = 5_000
 _OPEN: Final = 0o700
 
 
-class Walk:
-    """Of what it finds only the part that git never lists is kept."""
+class Unlisted(NamedTuple):
+    """The part of a directory that git never lists."""
 
-    def __init__(self, work_tree: Path) -> None:
-        self.special: list[bytes] = []
-        """Pipes, sockets and devices, and what leads git to a pipe."""
-        self.closed: list[bytes] = []
-        """Folders that cannot be read."""
-        ends_at = time.monotonic() + SECONDS
-        self._folders = [(os.fsencode(work_tree), b"")]
-        while self._folders and time.monotonic() < ends_at:
-            self._enter(*self._folders.pop())
+    special: list[bytes]
+    """Pipes, sockets and devices, and what leads git to a pipe."""
+    closed: list[bytes]
+    """Folders that cannot be read."""
 
-    def _enter(self, folder: bytes, name: bytes) -> None:
-        """`name` is the folder within the repository, with a slash at its end."""
-        is_gits = _GIT in name.split(b"/")
-        try:
-            files.reopen(Path(os.fsdecode(folder)), _OPEN)
-            entries = list(os.scandir(folder))
-        except OSError:
-            self.closed += [] if is_gits else [name]
-            return
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                self._folders.append((entry.path, name + entry.name + b"/"))
-                continue
-            is_file = entry.is_file(follow_symlinks=False)
-            is_special = not is_file and not entry.is_symlink()
-            if entry.name == _GIT or (not is_file and (is_gits or entry.name.startswith(_GIT))):
-                is_special |= _remove_pipe(entry)
-            self.special += [name + entry.name] if is_special and not is_gits else []
+
+def prepare(work_tree: Path) -> Unlisted:
+    """Walk through the directory, as far as the time goes."""
+    found = Unlisted([], [])
+    ends_at = time.monotonic() + SECONDS
+    folders = [(os.fsencode(work_tree), b"")]
+    while folders and time.monotonic() < ends_at:
+        folders += _enter(*folders.pop(), found)
+    return found
+
+
+def _enter(folder: bytes, name: bytes, found: Unlisted) -> Iterator[tuple[bytes, bytes]]:
+    """The folders in one; `name` is that within the repository, with a slash at its end."""
+    is_gits = _GIT in name.split(b"/")
+    try:
+        files.reopen(Path(os.fsdecode(folder)), _OPEN)
+        entries = list(os.scandir(folder))
+    except OSError:
+        found.closed.extend([] if is_gits else [name])
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield entry.path, name + entry.name + b"/"
+            continue
+        is_file = entry.is_file(follow_symlinks=False)
+        is_special = not is_file and not entry.is_symlink()
+        if entry.name == _GIT or (not is_file and (is_gits or entry.name.startswith(_GIT))):
+            is_special |= _remove_pipe(entry)
+        found.special.extend([name + entry.name] if is_special and not is_gits else [])
 
 
 def _remove_pipe(entry: os.DirEntry[bytes]) -> bool:
