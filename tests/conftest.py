@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
@@ -47,10 +47,19 @@ WORKERS_PER_CORE = 2
 
 
 def pytest_configure() -> None:
-    """One fork server for all that run side by side: they inherit its address. What is made while
-    tests are collected is no garbage."""
+    """One fork server for all that run side by side: they inherit its address."""
     server()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Imports and collected tests stay: no collection of garbage looks at them, now or later."""
     gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
@@ -73,12 +82,6 @@ def _kind(item: pytest.Item) -> str:
     if item.path.parent.name in LONG:
         return "long"
     return "client" if item.path.stem.removeprefix("test_") in CLIENTS else ""
-
-
-def pytest_collection_finish() -> None:
-    """Imports and collected tests stay: no collection of garbage looks at them again."""
-    gc.freeze()
-    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
