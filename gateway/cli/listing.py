@@ -56,8 +56,8 @@ GROUPS: Final = {
             is_forwarded=True,
         ),
         _here("completion", "console.completion", "Print the completion script of a shell."),
-        _here("help", "main", "Show the help of a command."),
-        _here("version", "main", "Print the version."),
+        _here("help", "command_line", "Show the help of a command."),
+        _here("version", "command_line", "Print the version."),
     ),
     "Tasks": (
         _group("tasks", "tasks.commands", "Create, watch and steer tasks."),

@@ -1,132 +1,16 @@
-"""The command line: only the command that is typed is imported."""
+"""The programs of the command line, and what an operator sees of their errors."""
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import typer
-from typer.core import TyperGroup
+if TYPE_CHECKING:
+    from gateway.cli.console.output import CommandFailed
 
-from gateway.cli.console.completion import VARIABLE, words_to_complete
-from gateway.cli.console.output import AsJson, CommandFailed, print_document
-from gateway.cli.http.options import CallingCommand, Chosen, chosen, connection_options, let_call
-from gateway.cli.listing import COMMANDS, GROUPS, Listed
-
-DONE, FAILED = 0, 1
-_VALUED: Final = frozenset({"--url", "--key", "--profile"})
-"""Options before the command, each followed by its value."""
-
-
-class CommandLine(TyperGroup):
-    """All commands, listed in groups; the options that choose a gateway may stand before one."""
-
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - typer's own
-        super().__init__(**settings)
-        self.params += connection_options()
-
-    def format_commands(self, _: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own
-        for title, group in GROUPS.items():
-            with formatter.section(title):
-                formatter.write_dl([(listed.name, listed.help) for listed in group], col_spacing=2)
-
-
-def _version() -> str:
-    from importlib.metadata import version as of  # noqa: PLC0415 - 40 ms, for this alone
-
-    return of("slipgate")
-
-
-def _print_version(is_wanted: bool) -> None:
-    if is_wanted:
-        typer.echo(f"slipgate {_version()}")
-        raise typer.Exit
-
-
-def version(as_json: AsJson = False) -> None:
-    """Print the version.
-
-    Example: slipgate version
-
-    Example: slipgate version --json
-    """
-    if as_json:
-        print_document({"version": _version()})
-    else:
-        _print_version(True)
-
-
-def help(
-    command: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND]…")] = None,
-) -> None:
-    """Show the help of a command.
-
-    Example: slipgate help
-
-    Example: slipgate help tasks create
-    """
-    raise typer.Exit(main([*(command or ()), "--help"]))
-
-
-def slipgate(
-    show_version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="print the version"),
-    ] = False,
-) -> None:
-    """Run the coding tasks of a serverless frontend in sandboxes."""
-
-
-def command_line(typed: str | None) -> typer.Typer:
-    """All commands with their help; the typed one can run.
-
-    Importing them all takes 0.5 s, and most imports serve one command only.
-    """
-    line = typer.Typer(
-        name="slipgate",
-        cls=CommandLine,
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode="rich" if typed else None,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    line.callback()(slipgate)
-    for listed in COMMANDS:
-        _add(line, listed, is_typed=listed.name == typed)
-    return line
-
-
-def _add(line: typer.Typer, listed: Listed, *, is_typed: bool) -> None:
-    command = getattr(import_module(listed.module), listed.attribute) if is_typed else None
-    if listed.is_group:
-        group = let_call(command) if command else typer.Typer(help=listed.help)
-        line.add_typer(group, name=listed.name)
-        return
-    options = {"allow_extra_args": True, "ignore_unknown_options": True}
-    line.command(
-        listed.name,
-        cls=CallingCommand if listed.is_calling else None,
-        help=None if is_typed else listed.help,
-        context_settings=options if listed.is_forwarded else None,
-        add_help_option=not listed.is_forwarded,
-    )(command or _not_imported)
-
-
-def _not_imported() -> None:
-    """The function of a command that was not typed."""
-
-
-def typed_command(words: Sequence[str]) -> str | None:
-    """The name of the command among the words, behind the options of all commands."""
-    rest = iter(words)
-    for word in rest:
-        if word in _VALUED:
-            next(rest, None)
-        elif not word.startswith("-"):
-            return word
-    return None
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+_SERVER: Final = ["gateway"]
+"""The words that start a gateway."""
 
 
 def _print_in_any_encoding() -> None:
@@ -137,19 +21,19 @@ def _print_in_any_encoding() -> None:
 
 
 def _known_errors() -> tuple[type[BaseException], ...]:
-    """The errors of other floors, which a command that succeeds need not import (30 ms)."""
+    """The errors that people can mend; a command that succeeds need not import them (30 ms)."""
     from gateway.cli.console.failures import KNOWN  # noqa: PLC0415 - see above
 
     return KNOWN
 
 
-def _failure_of(error: BaseException) -> CommandFailed | None:
+def _failure_of(error: BaseException) -> "CommandFailed | None":
     from gateway.cli.console.failures import failure_of  # noqa: PLC0415 - as above
 
     return failure_of(error)
 
 
-def _fail(error: CommandFailed, *, as_json: bool) -> int:
+def _fail(error: "CommandFailed", *, as_json: bool) -> int:
     if as_json:
         from gateway.cli.console.output import print_problem  # noqa: PLC0415 - 20 ms
 
@@ -165,19 +49,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     _print_in_any_encoding()
     words = sys.argv[1:] if arguments is None else list(arguments)
-    chosen.set(Chosen())
-    as_json = "--json" in words
-    to_complete = words_to_complete()
     try:
-        line = command_line(typed_command(words if to_complete is None else to_complete))
-        line(args=words, prog_name="slipgate", complete_var=VARIABLE)
-    except CommandFailed as error:
-        return _fail(error, as_json=as_json)
+        _run(words)
     except SystemExit as exit_:  # typer ends a command so, a usage error with 2
         return exit_.code if isinstance(exit_.code, int) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except _known_errors() as error:
         failure = _failure_of(error)
         if failure is None:
             raise
-        return _fail(failure, as_json=as_json)
+        return _fail(failure, as_json="--json" in words)
     return DONE
+
+
+def _run(words: list[str]) -> None:
+    if words == _SERVER:
+        # The parser and its list of commands are a tenth of a gateway's start.
+        from gateway.cli.server_process import run_server  # noqa: PLC0415 - for this alone
+
+        run_server()
+    else:
+        from gateway.cli.command_line import run  # noqa: PLC0415 - see above
+
+        run(words)

@@ -1,19 +1,14 @@
 """The commands that become another program of slipgate."""
 
-import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from types import ModuleType
-from typing import Annotated, cast
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from gateway.cli.console.output import TakeOver
-from gateway.settings import read_settings
-from gateway.wire.own_process import close_own_process
+from gateway.cli.server_process import run_server
 
 
 def gateway(take_over: TakeOver = False) -> None:
@@ -23,17 +18,7 @@ def gateway(take_over: TakeOver = False) -> None:
 
     Example: slipgate gateway --take-over
     """
-    gc.disable()  # until the server configures it: collecting during the imports costs a tenth
-    with ThreadPoolExecutor(1) as beside:
-        # To read a file of 144 private authorities takes 40 to 75 ms of the processor (none: 1 ms),
-        # in which OpenSSL holds no lock of Python's: the main thread imports on a second core.
-        settings = beside.submit(read_settings, os.environ)
-        with _without("rich", "pygments"):
-            # The server's imports would cost every other command half a second.
-            from gateway.server import serve  # noqa: PLC0415
-
-    close_own_process()
-    serve(settings.result(), take_over=take_over)
+    run_server(take_over=take_over)
 
 
 def launcher(
@@ -63,19 +48,6 @@ def doctor(context: typer.Context) -> None:
 def snapshot(context: typer.Context) -> None:
     """Build, push and check the snapshot of Daytona's sandboxes."""
     _exec("launcher.snapshots", context.args)
-
-
-@contextmanager
-def _without(*packages: str) -> Iterator[None]:
-    """Hides packages from the imports inside of it. structlog and httpx import rich for tracebacks
-    and a command that no gateway shows: a sixth of its start."""
-    hidden = {name: cast("ModuleType", None) for name in packages if name not in sys.modules}
-    sys.modules.update(hidden)
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
 
 
 def _exec(module: str, arguments: Sequence[str]) -> None:

@@ -8,8 +8,10 @@ from importlib import import_module
 import pytest
 import typer
 
+from gateway.cli.command_line import typed_command
 from gateway.cli.listing import COMMANDS, GROUPS, Listed
-from gateway.cli.main import main, typed_command
+from gateway.cli.local.processes import without_slipgate
+from gateway.cli.main import main
 
 COLUMNS_OF_HELP = 62
 OF_OTHERS = {"doctor", "snapshot"}
@@ -57,16 +59,27 @@ def test_help_names_every_command_and_cuts_no_line(capsys: pytest.CaptureFixture
     assert max(map(len, printed.splitlines())) <= 80
 
 
-def test_help_imports_neither_the_server_nor_a_client() -> None:
+@pytest.mark.parametrize(
+    ("word", "unneeded"),
+    [
+        ("--help", "httpx starlette aiosqlite cryptography gateway.domain.decide"),
+        ("gateway", "typer jinja2 markdown_it sse_starlette certifi gateway.cli.listing"),
+    ],
+)
+def test_a_start_imports_only_what_it_needs(word: str, unneeded: str) -> None:
     script = (
         "import sys\n"
         "from gateway.cli.main import main\n"
-        "main(['--help'])\n"
-        "heavy = {'httpx', 'starlette', 'aiosqlite', 'cryptography', 'gateway.domain.decide'}\n"
-        "sys.exit(repr(heavy & sys.modules.keys()) if heavy & sys.modules.keys() else 0)\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, of: seen.append(of[0]) if event == 'import' else None)\n"
+        f"main([{word!r}])\n"
+        "seen.append('gateway.cli.console.failures')\n"  # here a gateway has no settings
+        "started = seen[:seen.index('gateway.cli.console.failures')]\n"
+        f"print({set(unneeded.split())} & set(started) or 'none', 'asyncio' in started)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=without_slipgate(), capture_output=True, check=False)
+    assert done.stdout.split()[-2:] == [b"none", str(word == "gateway").encode()], done
 
 
 def test_a_command_that_is_not_there_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

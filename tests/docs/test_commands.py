@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 from typer.main import get_command
 
-from gateway.cli.main import command_line
+from gateway.cli.command_line import command_line
 from tests.docs.samples import FILES, ROOT, Sample, in_language, inline
 
 FROM_LAUNCHER: Final = {

@@ -1,4 +1,4 @@
-"""The errors of other floors as failures of a command; imported only when there is one."""
+"""Errors as failures of a command; imported only when there is one."""
 
 import sqlite3
 from typing import Final
@@ -8,12 +8,14 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.wire.environment import SettingsError
 
 USAGE: Final = 2
-KNOWN: Final = (SettingsError, ApiError, sqlite3.DatabaseError, OSError)
+KNOWN: Final = (CommandFailed, SettingsError, ApiError, sqlite3.DatabaseError, OSError)
 
 
 def failure_of(error: BaseException) -> CommandFailed | None:
     """The failure to show; None: it is a bug, and its traceback is what helps."""
     match error:
+        case CommandFailed():
+            return error
         case SettingsError():
             next_step = "Set these variables and start again."
             return CommandFailed(str(error), next_step, exit_code=USAGE)

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 
 from gateway.domain.kernel.errors import ApiError
@@ -171,6 +170,8 @@ async def _wait_for(
 def _streamed(call: Call[None], feed: Feed, first: Written) -> Response:
     if call.request.method == "HEAD":
         return Response(headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
+    from sse_starlette import EventSourceResponse  # noqa: PLC0415 - 5 ms, before the first stream
+
     return EventSourceResponse(
         _stream(call, feed, first), ping=PING_SECONDS, shutdown_grace_period=LAST_PAGE_SECONDS
     )
