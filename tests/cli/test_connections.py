@@ -1,12 +1,16 @@
 """The command line's connections: private authorities, and no foreign variable that ends it."""
 
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
+from gateway.cli.http.client import open_client
 from tests.forks.programs import slipgate
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Response
@@ -74,3 +78,30 @@ def test_no_foreign_variable_ends_it() -> None:
     done = listed(stub.url, **foreign)
     stub.stop()
     assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_ends_a_call_that_has_just_taken_the_lock_of_its_connections() -> None:
+    stub = HttpStub(lambda _: EMPTY)
+    taken: list[str] = []
+
+    def interrupt(frame: FrameType, event: str, function: object) -> None:
+        name = getattr(function, "__qualname__", "")
+        if not taken and event == "c_return" and name == "lock.acquire":
+            taken.append(frame.f_code.co_filename)
+            signal.raise_signal(signal.SIGINT)
+
+    environ = {"SLIPGATE_URL": stub.url, "SLIPGATE_API_KEY": KEY}
+
+    def get() -> None:
+        with open_client(environ) as client:
+            sys.setprofile(interrupt)
+            client.get("/v1/tasks")
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            get()
+    finally:
+        sys.setprofile(None)
+        stub.stop()
+    assert "httpcore" in taken[0]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -5,13 +5,14 @@ clients read only `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 """
 
 import os
+import signal
 import ssl
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import httpx
 import msgspec
@@ -35,6 +36,7 @@ LONG_POLL: Final = 20
 """Seconds that a feed waits for new events."""
 MAX_OUTAGE: Final = 300
 """Seconds that a gateway may be unavailable before a command that follows it gives up."""
+_REPEAT_SECONDS: Final = 1.0
 
 
 class Client:
@@ -140,12 +142,35 @@ def open_client(environ: Mapping[str, str] = os.environ) -> Iterator[Client]:
         CommandFailed: none is known, or its address or key is none.
     """
     connection = find_connection(chosen.get(), environ)
-    with open_http(
+    http = open_http(
         connection.url,
         headers={"authorization": f"Bearer {connection.key}"},
         timeout=httpx.Timeout(15, read=LONG_POLL + 15),
-    ) as http:
+    )
+    with _repeated_interrupts(), http:
         yield Client(http, connection)
+
+
+@contextmanager
+def _repeated_interrupts() -> Iterator[None]:
+    """Has Ctrl-C raise `KeyboardInterrupt` each second until the block is left.
+
+    Raised between httpcore's taking of a lock and its `with` block, it leaves the lock taken, and
+    the clean-up of the same request waits for it without end.
+    """
+
+    def interrupt(*_: object) -> NoReturn:
+        signal.setitimer(signal.ITIMER_REAL, _REPEAT_SECONDS)
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGALRM)
+    before = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def open_http(
