@@ -21,6 +21,7 @@ def run(server: str, entry: str, fixed: list[str]) -> None:
     """Does not return: ends as the child does."""
     link = _socket.socket(_socket.AF_UNIX)
     link.connect(server)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (*SIGNALS, KILL))
     for number in SIGNALS:
         _signal.signal(number, lambda number, _: link.send(bytes([number])) and None)
     _signal.signal(KILL, lambda *_: link.send(bytes([_signal.SIGKILL])) and None)
@@ -33,6 +34,7 @@ def run(server: str, entry: str, fixed: list[str]) -> None:
     rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)]
     link.sendmsg([len(data).to_bytes(4, "big")], rights)
     link.sendall(data)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (*SIGNALS, KILL))
     code = int.from_bytes(link.recv(4) or NOBODY_KNOWS, "big", signed=True)
     if -code in SIGNALS:
         _signal.signal(-code, _signal.SIG_DFL)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final, NoReturn, TextIO
 
 STDIO: Final = (0, 1, 2)
-LINK_SECONDS: Final = 60.0
 PIECE_BYTES: Final = 4_096
 """The size of an atomic write to a pipe (PIPE_BUF)."""
 PIPE_BYTES: Final = 65_536
@@ -44,42 +43,44 @@ class Run:
         return found
 
 
-def read_run(link: socket.socket) -> Run:
-    """The first message of an executable.
+class Opening:
+    """The first message of an executable, as far as it has come."""
 
-    Raises:
-        OSError: it ended before it had said it.
-    """
-    link.settimeout(LINK_SECONDS)
-    head, stdio, _, _ = socket.recv_fds(link, 4, len(STDIO))
-    if len(stdio) != len(STDIO):
-        raise ConnectionResetError("ended early")
-    try:
-        data = _exactly(link, int.from_bytes(head, "big"))
-    except OSError:
-        _close_all(stdio)
-        raise
-    folder, words, argv, *texts = data.split(b"\0")
-    entry, *fixed = (os.fsdecode(text) for text in texts[: int(words)])
-    rest = texts[int(words) :]
-    return Run(
-        entry=entry,
-        fixed=fixed,
-        argv=[os.fsdecode(text) for text in rest[: int(argv)]],
-        folder=folder,
-        environ=dict(text.split(b"=", 1) for text in rest[int(argv) :]),
-        stdio=list(stdio),
-    )
+    def __init__(self) -> None:
+        self.stdio: list[int] = []
+        self._length = 0
+        self._data = bytearray()
 
+    def read(self, link: socket.socket) -> Run | None:
+        """Reads what there is; the run, once the message is whole.
 
-def _exactly(link: socket.socket, count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        piece = link.recv(count - len(data))
-        if not piece:
-            raise ConnectionResetError("ended early")
-        data += piece
-    return bytes(data)
+        Raises:
+            OSError: it ended before that.
+        """
+        if self.stdio:
+            piece = link.recv(self._length - len(self._data))
+            if not piece:
+                raise ConnectionResetError("ended early")
+            self._data += piece
+        else:
+            head, self.stdio, _, _ = socket.recv_fds(link, 4, len(STDIO))
+            if len(self.stdio) != len(STDIO):
+                raise ConnectionResetError("ended early")
+            self._length = int.from_bytes(head, "big")
+        return self._run() if len(self._data) == self._length else None
+
+    def _run(self) -> Run:
+        folder, words, argv, *texts = bytes(self._data).split(b"\0")
+        entry, *fixed = (os.fsdecode(text) for text in texts[: int(words)])
+        rest = texts[int(words) :]
+        return Run(
+            entry=entry,
+            fixed=fixed,
+            argv=[os.fsdecode(text) for text in rest[: int(argv)]],
+            folder=folder,
+            environ=dict(text.split(b"=", 1) for text in rest[int(argv) :]),
+            stdio=self.stdio,
+        )
 
 
 def _close_all(descriptors: Iterable[int]) -> None:
@@ -92,6 +93,7 @@ class Server:
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
+        self._openings: dict[socket.socket, Opening] = {}
         self._links: dict[socket.socket, int] = {}
         self._woken, self._wakes = os.pipe()
         self._learnt, self._learns = os.pipe()
@@ -116,15 +118,27 @@ class Server:
                     self._reap()
                 elif key.fileobj == self._learnt:
                     _import_all(os.read(self._learnt, PIPE_BYTES).decode().split())
-                elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._links:
-                    self._receive(key.fileobj)
+                elif isinstance(key.fileobj, socket.socket):
+                    if key.fileobj in self._openings:
+                        self._open(key.fileobj)
+                    elif key.fileobj in self._links:
+                        self._receive(key.fileobj)
 
     def _begin(self) -> None:
         link, _ = self._listener.accept()
+        link.setblocking(False)
+        self._openings[link] = Opening()
+        self._selector.register(link, selectors.EVENT_READ)
+
+    def _open(self, link: socket.socket) -> None:
+        """Reads on; nobody waits for an executable that was stopped before it had said it all."""
+        opening = self._openings[link]
         try:
-            run = read_run(link)
+            run = opening.read(link)
         except OSError:
-            link.close()
+            self._close_opening(link)
+            return
+        if run is None:
             return
         with suppress(Exception):  # the child will fail again, where it is seen
             run.prepare()
@@ -132,31 +146,39 @@ class Server:
         try:
             self._fork(link, run)
         except OSError:  # a hostile test has taken all processes there may be
-            link.close()
-        finally:
+            self._close_opening(link)
+        else:
+            del self._openings[link]
             _close_all(run.stdio)
+
+    def _close_opening(self, link: socket.socket) -> None:
+        _close_all(self._openings.pop(link).stdio)
+        self._selector.unregister(link)
+        link.close()
 
     def _fork(self, link: socket.socket, run: Run) -> None:
         child = os.fork()
         if child == 0:
             try:
-                self._leave(link)
+                self._leave(run)
                 do(run, self._learns)
             finally:
                 os._exit(1)  # whatever was raised: there must be no second server
         with suppress(OSError):
             os.setpgid(child, child)
         self._links[link] = child
-        self._selector.register(link, selectors.EVENT_READ)
 
-    def _leave(self, link: socket.socket) -> None:
+    def _leave(self, run: Run) -> None:
         """Closes the server's descriptors, which a child must not hold."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()
-        for each in (self._listener, link, *self._links):
+        for each in (self._listener, *self._openings, *self._links):
             each.close()
         _close_all((self._woken, self._wakes, self._learnt))
+        for opening in self._openings.values():
+            if opening.stdio is not run.stdio:
+                _close_all(opening.stdio)
 
     def _receive(self, link: socket.socket) -> None:
         data = b""

@@ -83,3 +83,15 @@ def test_a_caller_that_ends_before_it_has_spoken_ends_nothing_else(tmp_path: Pat
             link.sendall(data)
     path = program(tmp_path / "tells", f"{__name__}:tells")
     assert subprocess.run([path], stdin=subprocess.DEVNULL, check=False).returncode == 7
+
+
+def test_a_caller_that_stops_in_the_middle_of_its_words_keeps_nobody_waiting(
+    tmp_path: Path,
+) -> None:
+    path = program(tmp_path / "tells", f"{__name__}:tells")
+    with socket.socket(socket.AF_UNIX) as mute, socket.socket(socket.AF_UNIX) as stopped:
+        mute.connect(server())
+        stopped.connect(server())
+        socket.send_fds(stopped, [(9).to_bytes(4, "big")], [0, 1, 2])
+        stopped.sendall(b"part")
+        assert subprocess.run([path], stdin=subprocess.DEVNULL, check=False).returncode == 7
