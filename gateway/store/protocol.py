@@ -170,6 +170,9 @@ class LaunchingReads(Protocol):
         """Launchers behind this position (last call in milliseconds, id), the latest call first,
         with the jobs they hold."""
 
+    async def launcher(self, launcher_id: str) -> LauncherCall | None:
+        """A launcher that has ever claimed."""
+
     async def recent_launchers(self, project: str, limit: int) -> list[LauncherCall]:
         """Launchers of a project, or of all, that have ever called, the latest first."""
 

@@ -368,13 +368,17 @@ async def _renew_token(gateway: GatewayHarness, agent: Agent) -> None:
     headers, path = agent.headers(b"", "t1"), "/v1/launcher/token-requests"
     url = f"/v1/agent/github-token?taskId={agent.env['SLIPGATE_TASK_ID']}"
     await gateway.http.get(url, headers=headers)
-    wanted = {"launcherId": "l1", "waitSeconds": 0}
+    await gateway.claim(launcherId="l8", capacity=0)
+    wanted = {"launcherId": "l8", "waitSeconds": 0}
     await gateway.post(path, wanted, scope="launcher")
     asking = asyncio.create_task(gateway.http.get(url, headers=headers))
     claimed = await gateway.post(path, wanted | {"waitSeconds": 30}, scope="launcher")
     (request,) = claimed.json()["requests"]
     answer = {"token": "ghs_new", "expiresAt": "2030-01-01T00:00:00Z"}
-    await gateway.post(f"{path}/{request['id']}", answer, scope="launcher")
+    for verb in ("revoke", "resume"):
+        await gateway.post(f"/v1/launchers/l8/{verb}", {"reason": "x"}, scope="ops")
+        await gateway.post(path, wanted, scope="launcher")
+        await gateway.post(f"{path}/{request['id']}", answer, scope="launcher")
     assert (await asking).json()["token"] == "ghs_new"
     await gateway.post(f"{path}/{request['id']}", answer, scope="launcher")
 

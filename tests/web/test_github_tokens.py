@@ -86,6 +86,22 @@ async def test_a_launcher_that_makes_none_says_why(
     assert TOKEN not in response.text
 
 
+async def test_a_revoked_launcher_gets_no_request_and_answers_none(
+    gateway: GatewayHarness,
+) -> None:
+    await gateway.claim(launcherId="of-launcher")
+    _, agent = await gateway.launch()
+    async with asking(gateway, agent) as asked:
+        (request,) = await wanted(gateway, seconds=30)
+        order = {"reason": "stolen"}
+        await gateway.post("/v1/launchers/of-launcher/revoke", order, scope="ops")
+        answer = await gateway.post(f"{PATH}/{request['id']}", MADE, scope="launcher")
+        assert (answer.status_code, answer.json()["code"]) == (403, "launcher_revoked")
+        again = await gateway.post(PATH, {"launcherId": "of-launcher"}, scope="launcher")
+        assert (again.status_code, again.json()["code"]) == (403, "launcher_revoked")
+        assert not asked.done()
+
+
 async def test_without_a_launcher_that_has_an_app_the_answer_comes_at_once(
     gateway: GatewayHarness,
 ) -> None:

@@ -226,6 +226,10 @@ class LaunchingQueries(Queries):
             held.setdefault(job.leased_by, []).append(job)
         return [(call, held.get(call.launcher_id, [])) for call in calls]
 
+    async def launcher(self, launcher_id: str) -> LauncherCall | None:
+        row = await self._one(LAUNCHERS_NAMED, {"ids": [launcher_id]})
+        return LAUNCHER.read(row) if row else None
+
     async def recent_launchers(self, project: str, limit: int) -> list[LauncherCall]:
         params = {"project": project, "limit": limit}
         return [*map(LAUNCHER.read, await self._all(RECENT_LAUNCHERS, params))]

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.domain.kernel.errors import ApiError
+from gateway.web.context import Context
 from gateway.web.http.access import LAUNCHER
 from gateway.web.http.auth import served_by
 from gateway.web.http.call import Call
@@ -25,13 +26,18 @@ operation: Final = partial(Operation, tag="Launchers", access=LAUNCHER)
     "launcher refuses, to the others.",
     body=Body(kind=WantedTokens),
     answers=(answer(TokenRequests, "Requests to answer; none when time is over."),),
+    errors=("launcher_revoked",),
 )
 async def claim(call: Call[WantedTokens]) -> Response:
+    async def is_gone() -> bool:
+        await _check_mode(call.context, call.body.launcher_id)
+        return await call.request.is_disconnected()
+
     found = await call.context.waiting_tokens.take(
         served_by(call.key),
         call.body.launcher_id,
         seconds=call.body.wait_seconds,
-        is_gone=call.request.is_disconnected,
+        is_gone=is_gone,
     )
     return reply(TokenRequests(requests=found))
 
@@ -42,10 +48,18 @@ async def claim(call: Call[WantedTokens]) -> Response:
     description="The token goes to the agent that asked and is kept nowhere.",
     body=Body(kind=TokenAnswer),
     answers=(answer(Acknowledged, "The agent has it."),),
-    errors=("not_found",),
+    errors=("launcher_revoked", "not_found"),
 )
 async def settle(call: Call[TokenAnswer]) -> Response:
-    request_id = call.path["request_id"]
-    if not call.context.waiting_tokens.settle(request_id, served_by(call.key), call.body):
+    waiting, asked = call.context.waiting_tokens, (call.path["request_id"], served_by(call.key))
+    await _check_mode(call.context, waiting.holder(*asked))
+    if not waiting.settle(*asked, call.body):
         raise ApiError("not_found", "Nobody waits for this answer.")
     return reply(Acknowledged())
+
+
+async def _check_mode(context: Context, launcher_id: str) -> None:
+    """Raises `launcher_revoked`."""
+    launcher = await context.reads.launcher(launcher_id)
+    if launcher is not None:
+        launcher.check_mode()

@@ -136,19 +136,28 @@ class WaitingTokens:
             entry.offered_at, entry.offered_to = now, launcher_id
             yield entry.request
 
+    def holder(self, request_id: str, served: str) -> str:
+        """The launcher that the request was last offered to; empty if nobody waits."""
+        entry = self._find(request_id, served)
+        return entry.offered_to if entry is not None else ""
+
     def settle(self, request_id: str, served: str, answer: TokenAnswer) -> bool:
         """True if somebody waits for it; the first answer counts, and a refusal only if there is
         no other launcher to ask."""
-        for entry in self._waiting.values():
-            if entry.request.id == request_id and served in {"", entry.project}:
-                if self._is_left_to_others(entry, answer):
-                    entry.offered_at = None
-                    self._notifier.notify((TOPIC,))
-                else:
-                    entry.answer = entry.answer or answer
-                    self._notifier.notify((entry.topic,))
-                return True
-        return False
+        entry = self._find(request_id, served)
+        if entry is None:
+            return False
+        if self._is_left_to_others(entry, answer):
+            entry.offered_at = None
+            self._notifier.notify((TOPIC,))
+        else:
+            entry.answer = entry.answer or answer
+            self._notifier.notify((entry.topic,))
+        return True
+
+    def _find(self, request_id: str, served: str) -> Waiting | None:
+        found = (entry for entry in self._waiting.values() if entry.request.id == request_id)
+        return next((entry for entry in found if served in {"", entry.project}), None)
 
     def _is_left_to_others(self, entry: Waiting, answer: TokenAnswer) -> bool:
         if answer.error is None or answer.error.retryable:
