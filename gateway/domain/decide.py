@@ -99,5 +99,5 @@ def decide(unit: UnitOfWork, command: Command, now: int) -> Answer:
         ApiError: the command is refused. The unit of work may still have changed: a late event of
             an agent is stored although it is refused.
     """
-    unit.audit.begin(command.actor, now)
+    unit.audit.begin(command.actor, now, command.stated_reason)
     return RULES[type(command)](unit, command, now)

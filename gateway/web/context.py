@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from starlette.types import Scope
 
+from gateway.domain.decide import decide
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.ids import typeid
@@ -107,10 +108,19 @@ class Context:
 
     async def ask(self, command: Command, kind: type[A]) -> A:
         """Submits a command whose answer is known to be of this kind."""
-        answer = await self.submit(command)
-        if not isinstance(answer, kind):
-            raise TypeError(f"{type(command).__name__} was answered by {type(answer).__name__}")
-        return answer
+        return _of_kind(kind, command, await self.submit(command))
+
+    async def dry_run(self, command: Command, kind: type[A]) -> A:
+        """The answer that the command would get: its rule decides on a copy that is thrown away."""
+        now = self.clock()
+        unit = await self.reads.unit_of_work([command.needs], self.policy, now)
+        return _of_kind(kind, command, decide(unit, command, now))
+
+
+def _of_kind(kind: type[A], command: Command, answer: Answer) -> A:
+    if not isinstance(answer, kind):
+        raise TypeError(f"{type(command).__name__} was answered by {type(answer).__name__}")
+    return answer
 
 
 def context_of(scope: Scope) -> Context:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.wire.message import JSONObject, Reply, Request, WithoutNul
+from gateway.wire.message import JSONObject, Reason, Reply, Request
 from gateway.wire.tasks import Line, Metadata, Name, Url
 from gateway.wire.times import Moment
 
@@ -32,7 +32,6 @@ FlagCode = Literal[
     "launch_slow",
     "no_launcher",
 ]
-Reason = Annotated[WithoutNul, msgspec.Meta(min_length=1, max_length=2_000)]
 
 
 class BulkFilter(Request, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.wire.message import Reply, Request, WithoutNul
+from gateway.wire.message import Change, Reason, Reply, Request, WithoutNul
 from gateway.wire.tasks import EventView, Metadata, Url
 from gateway.wire.times import Moment
 
@@ -35,7 +35,7 @@ Description = Annotated[WithoutNul, msgspec.Meta(max_length=1_000)]
 Rate = Annotated[float, msgspec.Meta(gt=0, le=10_000)]
 
 
-class NewEndpoint(Request, frozen=True, kw_only=True):
+class NewEndpoint(Change, frozen=True, kw_only=True):
     """`POST /v1/endpoints`."""
 
     url: Url
@@ -53,7 +53,7 @@ class NewEndpoint(Request, frozen=True, kw_only=True):
     metadata: Metadata = msgspec.field(default_factory=dict)
 
 
-class EndpointPatch(Request, frozen=True, kw_only=True):
+class EndpointPatch(Change, frozen=True, kw_only=True):
     """`PATCH /v1/endpoints/{id}`: absent fields stay unchanged."""
 
     url: Url | UnsetType = UNSET
@@ -65,14 +65,14 @@ class EndpointPatch(Request, frozen=True, kw_only=True):
     metadata: Metadata | UnsetType = UNSET
 
 
-class Rotation(Request, frozen=True, kw_only=True):
+class Rotation(Change, frozen=True, kw_only=True):
     """`POST …/rotate-secret`."""
 
     overlap_seconds: Annotated[int, msgspec.Meta(ge=0, le=604_800)] = 86_400
     """The time for which older secrets sign too; 0 retires them at once."""
 
 
-class Enabling(Request, frozen=True, kw_only=True):
+class Enabling(Change, frozen=True, kw_only=True):
     """`POST …/enable`."""
 
     backlog: Literal["deliver", "dead"] = "deliver"
@@ -86,6 +86,8 @@ class NewReplay(Request, frozen=True, kw_only=True):
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     """The end of the period; null: now."""
     only_failed: bool = False
+    reason: Reason | None = None
+    """Kept in the audit log."""
     dry_run: bool = False
 
 
@@ -133,7 +135,7 @@ class SecretView(Reply, frozen=True, kw_only=True):
     key_id: str
     """Recorded by the attempts that it signs."""
     secret: str | None
-    """Shown this once; null in a repeated answer if it was retired since."""
+    """Shown this once; null in a dry run, and in a repeated answer if it was retired since."""
 
 
 class EndpointTestData(Reply, frozen=True, kw_only=True):

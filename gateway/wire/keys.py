@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from gateway.wire.endpoints import Project
-from gateway.wire.message import Reply, Request
+from gateway.wire.message import Change, Reply, Request
 from gateway.wire.times import Moment
 
 MIN_RATE: Final = 0.001
@@ -27,7 +27,7 @@ class WantedRateLimit(Request, frozen=True, kw_only=True):
     """Open requests, polls and streams."""
 
 
-class NewKey(Request, frozen=True, kw_only=True):
+class NewKey(Change, frozen=True, kw_only=True):
     """`POST /v1/keys`."""
 
     scope: Scope
@@ -40,7 +40,7 @@ class NewKey(Request, frozen=True, kw_only=True):
     rate_limit: WantedRateLimit = msgspec.field(default_factory=WantedRateLimit)
 
 
-class Revocation(Request, frozen=True, kw_only=True):
+class Revocation(Change, frozen=True, kw_only=True):
     """`POST /v1/keys/{id}/revoke`."""
 
     force: bool = False

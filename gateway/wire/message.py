@@ -10,6 +10,7 @@ Python and JavaScript."""
 WithoutNul = Annotated[
     str, msgspec.Meta(pattern=r"^[^\u0000]*$", description="text without the character U+0000")
 ]
+Reason = Annotated[WithoutNul, msgspec.Meta(min_length=1, max_length=2_000)]
 JSONObject = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 """An object that is passed on byte for byte."""
 
@@ -18,6 +19,15 @@ class Request(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
     """A message that we receive: an unknown field is an error, so that a typo is not ignored."""
+
+
+class Change(Request, frozen=True, kw_only=True):
+    """A change that can be tried dry; an empty body changes without a reason."""
+
+    reason: Reason | None = None
+    """Kept in the audit log."""
+    dry_run: bool = False
+    """True: the answer or the refusal of the change, and nothing else."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -1,15 +1,11 @@
 """Views for operators: launchers, sweeps, and the dry run of the reconciler."""
 
-from typing import Annotated, Literal
-
-import msgspec
+from typing import Literal
 
 from gateway.wire.launcher import JobKind
-from gateway.wire.message import JSONObject, Reply, Request, WithoutNul
+from gateway.wire.message import Change, JSONObject, Reason, Reply
 from gateway.wire.tasks import DeadlineView
 from gateway.wire.times import Moment
-
-Reason = Annotated[WithoutNul, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class HeldJobView(Reply, frozen=True, kw_only=True):
@@ -47,7 +43,7 @@ class LauncherView(Reply, frozen=True, kw_only=True):
     """`key:<id>`."""
 
 
-class LauncherOrder(Request, frozen=True, kw_only=True):
+class LauncherOrder(Change, frozen=True, kw_only=True):
     """`POST /v1/launchers/{id}/drain`, `resume` or `revoke`."""
 
     reason: Reason

@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.wire.endpoints import Project
-from gateway.wire.message import Reply, Request
-from gateway.wire.operations import Reason
+from gateway.wire.message import Change, Reason, Reply
 from gateway.wire.times import Moment
 
 SwitchName = Literal["intake", "launching", "delivering"]
 SwitchState = Literal["on", "paused"]
 
 
-class SwitchChange(Request, frozen=True, kw_only=True):
+class SwitchChange(Change, frozen=True, kw_only=True):
     """`PUT /v1/switches`: switches that are left out stay as they are."""
 
     intake: SwitchState | None = None

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 import msgspec
 
 from gateway.wire.deliveries import DeliveryView
-from gateway.wire.message import BLANK, JSONObject, Reply, Request, WithoutNul
+from gateway.wire.message import BLANK, Change, JSONObject, Reason, Reply, Request, WithoutNul
 from gateway.wire.times import Moment
 
 T = TypeVar("T")
@@ -63,17 +63,17 @@ PROVIDERS_OF_ENGINE: Final[Mapping[Engine, tuple[ModelProvider, ...]]] = {
 """Engines that do not speak to every provider, the default first."""
 
 
-class Release(Request, frozen=True, kw_only=True):
+class Release(Change, frozen=True, kw_only=True):
     """`POST …/attempts/{n}/release`: declares a sandbox gone that no launcher can confirm."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+    reason: Reason
     """The evidence; stored in the event."""
 
 
-class Purge(Request, frozen=True, kw_only=True):
+class Purge(Change, frozen=True, kw_only=True):
     """`POST …/purge`: removes the contents of an ended task."""
 
-    reason: Annotated[WithoutNul, msgspec.Meta(min_length=1, max_length=2_000)]
+    reason: Reason
     """Stored in the event."""
 
 

@@ -49,6 +49,7 @@ PIECE: Final[Json] = {
 }
 ENDED: Final[Json] = {"instanceId": "?", "provider": "local", "realm": "here", "name": "x"}
 ERROR: Final[Json] = {"code": "busy", "message": "x", "retryable": True}
+DRY: Final[Json] = {"dryRun": True}
 NOBODY: Final = "task_0" + "0" * 25
 
 
@@ -128,9 +129,11 @@ async def _succeed(gateway: GatewayHarness) -> None:
         f"/v1/agent/prompt?taskId={job['taskId']}", headers=agent.headers(b"", "p1")
     )
     await gateway.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.heartbeat"})
+    await gateway.post(f"{path}/cancel", DRY)
     await gateway.post(f"{path}/cancel")
     await agent.emit("task.completed", "m3", summary="ok", patch="+a\n")
     await gateway.post(f"{path}/attempts/1/release", {"reason": "gone"}, scope="ops")
+    await gateway.post(f"{path}/retry", DRY)
     await gateway.post(f"{path}/retry")
     for read in ("", "/events", "/logs", "/patch", "/receipts", "/trajectory", "/explain"):
         await gateway.get(path + read)
@@ -163,6 +166,7 @@ async def _succeed(gateway: GatewayHarness) -> None:
 
 async def _keys_of(gateway: GatewayHarness) -> None:
     """A key from its creation to its end, and the changes that were noted."""
+    await gateway.post("/v1/keys", {"scope": "read", "name": "x"} | DRY, "ops")
     made = (await gateway.post("/v1/keys", {"scope": "read", "name": "x"}, "ops")).json()
     await gateway.post(f"/v1/keys/{made['id']}/revoke", scope="ops")
     for read in ("keys", "audit"):
@@ -211,6 +215,7 @@ async def _work_in_a_workspace(gateway: GatewayHarness) -> None:
 async def _endpoint_of(gateway: GatewayHarness) -> None:
     """An endpoint from its creation to its end, and what it was owed."""
     wanted: Json = {"url": "https://app.example/hook", "eventTypes": ["task.created"]}
+    await gateway.post("/v1/endpoints", wanted | DRY, "ops")
     for key in ("e1", "e1", "k" * 256):
         await gateway.post("/v1/endpoints", wanted, "ops", idempotency_key=key)
     await gateway.post("/v1/endpoints", wanted | {"description": "x"}, "ops", idempotency_key="e1")
@@ -225,6 +230,7 @@ async def _endpoint_of(gateway: GatewayHarness) -> None:
     await gateway.post(f"{path}/replay", since, "ops", idempotency_key="k" * 256)
     await gateway.get(f"/v1/replays/{replay['id']}", "ops")
     await gateway.get(f"/v1/deliveries/{pending['id']}", "ops")
+    await gateway.post(f"/v1/deliveries/{pending['id']}/retry", DRY, "ops")
     await gateway.post(f"/v1/deliveries/{pending['id']}/retry", scope="ops")
     for key in ("s", "s", "k" * 256, *map(str, range(10))):
         await gateway.post(f"{path}/rotate-secret", {}, "ops", idempotency_key=key)

@@ -8,7 +8,8 @@ import typer
 
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
-from gateway.cli.http.client import open_client, path_part, present
+from gateway.cli.http.client import change_of, open_client, path_part, present
+from gateway.cli.http.options import DryRun, Reason
 from gateway.cli.tasks.printing import DELIVERY_COLUMNS, delivery_row
 from gateway.wire.deliveries import DeliveryView
 from gateway.wire.tasks import Page
@@ -69,16 +70,19 @@ def show(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
 
 
 @deliveries.command()
-def retry(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
+def retry(
+    delivery_id: DeliveryId, reason: Reason = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Send a delivery again now, whatever its state.
 
     Example: slipgate deliveries retry dlv_01k…
 
-    Example: slipgate deliveries retry dlv_01k… --json
+    Example: slipgate deliveries retry dlv_01k… --dry-run
     """
     with open_client() as client:
-        answer = client.post(f"/v1/deliveries/{path_part(delivery_id)}/retry")
-    present(DeliveryView, answer, _print, as_json=as_json)
+        body = change_of(reason, is_dry_run=dry_run)
+        answer = client.post(f"/v1/deliveries/{path_part(delivery_id)}/retry", body)
+    present(DeliveryView, answer, _print, as_json=as_json, is_dry_run=dry_run)
 
 
 def _print(delivery: DeliveryView) -> None:

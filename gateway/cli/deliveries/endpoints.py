@@ -10,9 +10,16 @@ import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document
 from gateway.cli.console.terminal import out, print_fields, print_page
-from gateway.cli.http.client import decode, open_client, path_part, present
+from gateway.cli.http.client import change_of, decode, open_client, path_part, present
+from gateway.cli.http.options import DryRun, Reason
 from gateway.wire.deliveries import DeliveryAttemptView
-from gateway.wire.endpoints import EndpointView, NewEndpointView, ReplayView, SecretView
+from gateway.wire.endpoints import (
+    DeletedEndpoint,
+    EndpointView,
+    NewEndpointView,
+    ReplayView,
+    SecretView,
+)
 from gateway.wire.tasks import Page
 
 endpoints: Final = typer.Typer(
@@ -58,16 +65,22 @@ def create(
     form: Annotated[
         Format, typer.Option("--format", help="slack: for a Slack incoming webhook")
     ] = Format.STANDARD,
+    reason: Reason = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Create an endpoint; its secret is shown this once.
 
     Example: slipgate endpoints create --url=https://app.example/hook --type=task.*
     """
-    wanted = _fields(url, types, headers, description, rate)
+    wanted = change_of(reason, is_dry_run=dry_run, project=project, format=form.value)
+    wanted |= _fields(url, types, headers, description, rate)
     with open_client() as client:
-        answer = client.post("/v1/endpoints", {"project": project, "format": form.value, **wanted})
-    present(NewEndpointView, answer, _print_created, as_json=as_json)
+        answer = client.post("/v1/endpoints", wanted)
+    if dry_run:
+        present(EndpointView, answer, _print, as_json=as_json, is_dry_run=True)
+    else:
+        present(NewEndpointView, answer, _print_created, as_json=as_json)
 
 
 def _print_created(endpoint: NewEndpointView) -> None:
@@ -109,7 +122,9 @@ def show(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
 
     Example: slipgate endpoints show ep_01k…
     """
-    _change("GET", endpoint_id, as_json=as_json)
+    with open_client() as client:
+        answer = client.get(_path(endpoint_id))
+    present(EndpointView, answer, _print, as_json=as_json)
 
 
 @endpoints.command()
@@ -120,28 +135,35 @@ def update(
     headers: Headers = None,
     description: Description = None,
     rate: Rate = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Change the named fields of an endpoint; the others stay.
 
     Example: slipgate endpoints update ep_01k… --rate=5
     """
-    changes = _fields(url, types, headers, description, rate)
+    changes = change_of(reason, is_dry_run=dry_run)
+    changes |= _fields(url, types, headers, description, rate)
     _change("PATCH", endpoint_id, changes, as_json=as_json)
 
 
 @endpoints.command()
-def delete(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
+def delete(
+    endpoint_id: EndpointId, reason: Reason = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Delete an endpoint; its pending deliveries are dead.
 
     Example: slipgate endpoints delete ep_01k…
     """
     with open_client() as client:
-        answer = client.call("DELETE", _path(endpoint_id))
-    if as_json:
-        print_document(answer)
-    else:
-        out.print(f"deleted {endpoint_id}")
+        query = {"reason": reason, "dryRun": "true" if dry_run else None}
+        answer = client.call("DELETE", _path(endpoint_id), query=query)
+    present(DeletedEndpoint, answer, _print_deleted, as_json=as_json, is_dry_run=dry_run)
+
+
+def _print_deleted(endpoint: DeletedEndpoint) -> None:
+    out.print(f"{'deleted' if endpoint.deleted else 'would delete'} {endpoint.id}")
 
 
 @endpoints.command()
@@ -150,31 +172,37 @@ def enable(
     backlog: Annotated[
         Backlog, typer.Option(help="send the events that were held, or drop them")
     ] = Backlog.DELIVER,
+    reason: Reason = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Send an endpoint its events again.
 
     Example: slipgate endpoints enable ep_01k… --backlog=dead
     """
-    _change("POST", endpoint_id, {"backlog": backlog.value}, verb="/enable", as_json=as_json)
+    body = change_of(reason, is_dry_run=dry_run, backlog=backlog.value)
+    _change("POST", endpoint_id, body, verb="/enable", as_json=as_json)
 
 
 @endpoints.command()
-def disable(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
+def disable(
+    endpoint_id: EndpointId, reason: Reason = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Hold an endpoint's events until it is enabled.
 
-    Example: slipgate endpoints disable ep_01k…
+    Example: slipgate endpoints disable ep_01k… --reason="its receiver moves"
     """
-    _change("POST", endpoint_id, verb="/disable", as_json=as_json)
+    body = change_of(reason, is_dry_run=dry_run)
+    _change("POST", endpoint_id, body, verb="/disable", as_json=as_json)
 
 
 def _change(
-    method: str, endpoint_id: str, body: object = None, *, verb: str = "", as_json: bool
+    method: str, endpoint_id: str, body: dict[str, object], *, verb: str = "", as_json: bool
 ) -> None:
     path = f"{_path(endpoint_id)}{verb}"
     with open_client() as client:
         answer = client.post(path, body) if method == "POST" else client.call(method, path, body)
-    present(EndpointView, answer, _print, as_json=as_json)
+    present(EndpointView, answer, _print, as_json=as_json, is_dry_run="dryRun" in body)
 
 
 @endpoints.command()
@@ -183,15 +211,18 @@ def rotate(
     overlap: Annotated[
         int, typer.Option(min=0, max=604_800, help="seconds the old secrets sign too; 0: none")
     ] = 86_400,
+    reason: Reason = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Give an endpoint a new secret, shown this once.
 
     Example: slipgate endpoints rotate ep_01k… --overlap=3600
     """
+    body = change_of(reason, is_dry_run=dry_run, overlapSeconds=overlap)
     with open_client() as client:
-        answer = client.post(f"{_path(endpoint_id)}/rotate-secret", {"overlapSeconds": overlap})
-    present(SecretView, answer, _print_secret, as_json=as_json)
+        answer = client.post(f"{_path(endpoint_id)}/rotate-secret", body)
+    present(SecretView, answer, _print_secret, as_json=as_json, is_dry_run=dry_run)
 
 
 def _print_secret(made: SecretView) -> None:
@@ -228,6 +259,7 @@ def replay(
     only_failed: Annotated[
         bool, typer.Option("--only-failed", help="only what did not arrive")
     ] = False,
+    reason: Reason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only count them")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -235,7 +267,7 @@ def replay(
 
     Example: slipgate endpoints replay ep_01k… --since=2026-01-31T12:00:00Z --only-failed
     """
-    wanted = {"since": since, "until": until, "onlyFailed": only_failed, "dryRun": dry_run}
+    wanted = change_of(reason, is_dry_run=dry_run, since=since, until=until, onlyFailed=only_failed)
     with open_client() as client:
         answer = client.post(f"{_path(endpoint_id)}/replay", wanted)
     present(ReplayView, answer, _print_replay, as_json=as_json)

@@ -230,9 +230,24 @@ def task_path(task_id: str) -> str:
     return f"/v1/tasks/{path_part(task_id)}"
 
 
-def present(kind: type[T], body: bytes, show: Callable[[T], None], *, as_json: bool) -> None:
+def present(
+    kind: type[T],
+    body: bytes,
+    show: Callable[[T], None],
+    *,
+    as_json: bool,
+    is_dry_run: bool = False,
+) -> None:
     """Prints an answer: as the JSON it is, or decoded, for a person."""
     if as_json:
         print_document(body)
     else:
         show(decode(kind, body))
+    if is_dry_run:
+        note("dry run: nothing was changed; leave --dry-run out to do it")
+
+
+def change_of(reason: str | None, *, is_dry_run: bool, **fields: object) -> dict[str, object]:
+    """The body of a change; fields that are None are left out."""
+    given = {"reason": reason, "dryRun": is_dry_run or None, **fields}
+    return {name: value for name, value in given.items() if value is not None}

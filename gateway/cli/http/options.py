@@ -1,11 +1,15 @@
-"""The options `--url`, `--key` and `--profile`, which choose the gateway that a command calls."""
+"""Options that many commands share: `--url`, `--key` and `--profile`, which choose the gateway that
+a command calls, and `--dry-run` and `--reason` of changes."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperOption
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show the outcome; change nothing")]
+Reason = Annotated[str | None, typer.Option(help="why; kept in the audit log")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

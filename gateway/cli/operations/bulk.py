@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from gateway.cli.console.output import AsJson, CommandFailed
 from gateway.cli.console.terminal import err, note, out, print_fields, print_page, print_table
-from gateway.cli.http.client import Client, decode, open_client, path_part, present
+from gateway.cli.http.client import Client, change_of, decode, open_client, path_part, present
+from gateway.cli.http.options import DryRun, Reason
 from gateway.cli.tasks.options import Metadata, Moment, metadata_of
 from gateway.wire.bulk import BulkPreview, BulkView, WholeBulkView
 from gateway.wire.tasks import Page
@@ -106,14 +107,17 @@ def show(bulk_id: BulkId, as_json: AsJson = False) -> None:
 
 
 @bulk.command()
-def abort(bulk_id: BulkId, as_json: AsJson = False) -> None:
+def abort(
+    bulk_id: BulkId, reason: Reason = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Stop a bulk action where it stands.
 
     Example: slipgate bulk abort bulk_01k…
     """
     with open_client() as client:
-        answer = client.post(f"{_path(bulk_id)}/abort")
-    present(WholeBulkView, answer, _print, as_json=as_json)
+        body = change_of(reason, is_dry_run=dry_run)
+        answer = client.post(f"{_path(bulk_id)}/abort", body)
+    present(WholeBulkView, answer, _print, as_json=as_json, is_dry_run=dry_run)
 
 
 def _start(client: Client, body: dict[str, object], *, is_followed: bool, as_json: bool) -> None:

@@ -11,11 +11,12 @@ import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
 from gateway.cli.console.terminal import note, out, print_table
+from gateway.cli.http.options import DryRun, Reason
 from gateway.cli.operations.minting import mint_key, new_id, now
 from gateway.cli.operations.rewrap import rewrap
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.operations.api_key import ApiKey
-from gateway.domain.operations.key_commands import RevokeKey
+from gateway.domain.operations.key_commands import CreateKey, RevokeKey
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.settings import read_database
 from gateway.store.sqlite.admin.operator import open_operator
@@ -84,6 +85,8 @@ def create(
         int | None,
         typer.Option(min=1, max=MAX_CONCURRENT, help="open requests, polls and streams"),
     ] = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a key; it is shown this once.
@@ -100,7 +103,10 @@ def create(
         expires_at=None if expires_in is None else now() + _milliseconds(expires_in),
     )
     with _usage_errors():
-        key = mint_key(os.environ, wanted)
+        if dry_run:
+            _present_dry(CreateKey(key=wanted, digest=b""), as_json=as_json)
+            return
+        key = mint_key(os.environ, wanted, reason=reason)
     if as_json:
         print_document(key)
         return
@@ -148,14 +154,21 @@ def _limits(key: KeyView) -> str:
 
 @keys.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], as_json: AsJson = False
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")],
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a key: the gateway refuses it from now on.
 
-    Example: slipgate keys revoke key_01k…
+    Example: slipgate keys revoke key_01k… --reason="it leaked"
     """
+    command = RevokeKey(key_id=key_id, stated_reason=reason)
+    if dry_run:
+        _present_dry(command, as_json=as_json)
+        return
     with open_operator(read_database(os.environ)) as operator:
-        revoked = operator.submit(RevokeKey(key_id=key_id), now())
+        revoked = operator.submit(command, now())
     if not revoked.is_changed:
         at = rfc3339(revoked.key.revoked_at or 0)
         raise CommandFailed(f"The key was revoked at {at} already.", "See `slipgate keys list`.")
@@ -163,6 +176,17 @@ def revoke(
         print_document({"id": key_id, "revoked": True})
     else:
         out.print(f"revoked {key_id}")
+
+
+def _present_dry(command: CreateKey | RevokeKey, *, as_json: bool) -> None:
+    """Prints the key as it would be."""
+    with open_operator(read_database(os.environ)) as operator:
+        key = key_view(operator.dry_run(command, now()).key)
+    if as_json:
+        print_document(key)
+    else:
+        print_table(_COLUMNS, [_row(key)])
+    note("dry run: nothing was changed; leave --dry-run out to do it")
 
 
 def _milliseconds(text: str) -> int:

@@ -8,7 +8,8 @@ import typer
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
 from gateway.cli.console.times import zoned
-from gateway.cli.http.client import open_client, path_part, present
+from gateway.cli.http.client import change_of, open_client, path_part, present
+from gateway.cli.http.options import DryRun
 from gateway.wire.operations import DryRunStepView, LauncherView, ReconcileView
 from gateway.wire.tasks import Page
 
@@ -43,43 +44,53 @@ Why = Annotated[str, typer.Option("--reason", help="why; kept beside the launche
 
 
 @launchers.command()
-def drain(launcher_id: LauncherId, reason: Why, as_json: AsJson = False) -> None:
+def drain(
+    launcher_id: LauncherId, reason: Why, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Let a launcher finish its jobs and get no new create jobs; needs an ops key.
 
     Example: slipgate launchers drain launcher-7f3a --reason="new kernel"
 
     Example: slipgate launchers drain launcher-7f3a --reason="moves away" --json
     """
-    _decide(launcher_id, "drain", reason, as_json=as_json)
+    _decide(launcher_id, "drain", change_of(reason, is_dry_run=dry_run), as_json=as_json)
 
 
 @launchers.command()
-def resume(launcher_id: LauncherId, reason: Why = "resumed", as_json: AsJson = False) -> None:
+def resume(
+    launcher_id: LauncherId,
+    reason: Why = "resumed",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Let a drained or revoked launcher work again; needs an ops key.
 
     Example: slipgate launchers resume launcher-7f3a
 
     Example: slipgate launchers resume launcher-7f3a --reason="kernel is new"
     """
-    _decide(launcher_id, "resume", reason, as_json=as_json)
+    _decide(launcher_id, "resume", change_of(reason, is_dry_run=dry_run), as_json=as_json)
 
 
 @launchers.command()
-def revoke(launcher_id: LauncherId, reason: Why, as_json: AsJson = False) -> None:
+def revoke(
+    launcher_id: LauncherId, reason: Why, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Take a launcher's jobs away and refuse its calls; needs an ops key.
 
     Example: slipgate launchers revoke launcher-7f3a --reason="host is compromised"
 
-    Example: slipgate launchers revoke launcher-7f3a --reason="hangs" --json
+    Example: slipgate launchers revoke launcher-7f3a --reason="hangs" --dry-run
     """
-    _decide(launcher_id, "revoke", reason, as_json=as_json)
+    _decide(launcher_id, "revoke", change_of(reason, is_dry_run=dry_run), as_json=as_json)
 
 
-def _decide(launcher_id: str, verb: str, reason: str, *, as_json: bool) -> None:
+def _decide(launcher_id: str, verb: str, body: dict[str, object], *, as_json: bool) -> None:
     path = f"/v1/launchers/{path_part(launcher_id, also='.:', of='launchers')}/{verb}"
     with open_client() as client:
-        answer = client.call("POST", path, {"reason": reason})
-    present(LauncherView, answer, _print_decided, as_json=as_json)
+        answer = client.call("POST", path, body)
+    is_dry_run = "dryRun" in body
+    present(LauncherView, answer, _print_decided, as_json=as_json, is_dry_run=is_dry_run)
 
 
 def _print_decided(launcher: LauncherView) -> None:

@@ -35,7 +35,13 @@ def mint(
     return mint_key(environ, key, is_first=is_first)
 
 
-def mint_key(environ: Mapping[str, str], key: ApiKey, *, is_first: bool = False) -> NewKeyView:
+def mint_key(
+    environ: Mapping[str, str],
+    key: ApiKey,
+    *,
+    is_first: bool = False,
+    reason: str | None = None,
+) -> NewKeyView:
     """A new key in the database that the environment names. It comes with the project's callback
     secret if it creates the project, or if `is_first` and the secret can be opened.
 
@@ -44,7 +50,7 @@ def mint_key(environ: Mapping[str, str], key: ApiKey, *, is_first: bool = False)
         ApiError: the rules refuse it, naming each wrong field.
     """
     text = key_text(key.scope, secrets.token_bytes(SECRET_BYTES))
-    command = CreateKey(key=key, digest=key_digest(text))
+    command = CreateKey(key=key, digest=key_digest(text), stated_reason=reason)
     if key.scope not in OPENS_PROJECT:
         with open_operator(read_database(environ)) as operator:
             return new_key_view(operator.submit(command, now()).key, text, None)

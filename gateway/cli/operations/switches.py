@@ -9,7 +9,8 @@ import typer
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out
 from gateway.cli.console.times import zoned
-from gateway.cli.http.client import open_client, present
+from gateway.cli.http.client import change_of, open_client, present
+from gateway.cli.http.options import DryRun
 from gateway.wire.switches import SwitchesView, SwitchView
 from gateway.wire.times import rfc3339
 
@@ -50,18 +51,20 @@ def pause(
     period: Annotated[
         str | None, typer.Option("--for", help="go on by itself after: 90s, 30m, 2h, 1d")
     ] = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Pause one or more switches; needs an ops key.
 
     Example: slipgate switches pause launching --reason="provider is down" --for=30m
 
-    Example: slipgate switches pause intake launching --reason="upgrade" --project=web
+    Example: slipgate switches pause intake launching --reason="upgrade" --project=web --dry-run
     """
     if until and period:
         raise typer.BadParameter("give --until or --for, not both", param_hint="--for")
     end = _after(period) if period else until
-    _change(names, "paused", reason, project, {"until": end} if end else {}, as_json=as_json)
+    body = change_of(reason, is_dry_run=dry_run, project=project, until=end)
+    _change(dict.fromkeys(names, "paused") | body, as_json=as_json)
 
 
 @switches.command()
@@ -69,6 +72,7 @@ def resume(
     names: Names,
     reason: Annotated[str, typer.Option(help="why")] = "resumed",
     project: Project = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Resume one or more switches; needs an ops key.
@@ -77,23 +81,14 @@ def resume(
 
     Example: slipgate switches resume intake launching --project=web
     """
-    _change(names, "on", reason, project, {}, as_json=as_json)
+    body = change_of(reason, is_dry_run=dry_run, project=project)
+    _change(dict.fromkeys(names, "on") | body, as_json=as_json)
 
 
-def _change(
-    names: list[str],
-    state: str,
-    reason: str,
-    project: str | None,
-    more: dict[str, str],
-    *,
-    as_json: bool,
-) -> None:
-    body = dict.fromkeys(names, state) | {"reason": reason} | more
-    body |= {"project": project} if project else {}
+def _change(body: dict[str, object], *, as_json: bool) -> None:
     with open_client() as client:
         answer = client.call("PUT", "/v1/switches", body)
-    present(SwitchesView, answer, _print, as_json=as_json)
+    present(SwitchesView, answer, _print, as_json=as_json, is_dry_run="dryRun" in body)
 
 
 def _after(period: str) -> str:

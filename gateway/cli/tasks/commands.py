@@ -11,8 +11,9 @@ from gateway.cli.bundle.archive import write
 from gateway.cli.bundle.collect import collect
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document, printable
 from gateway.cli.console.terminal import note, out
-from gateway.cli.http.client import Client, decode, open_client, present, task_path
+from gateway.cli.http.client import Client, change_of, decode, open_client, present, task_path
 from gateway.cli.http.errors import Rejected
+from gateway.cli.http.options import DryRun, Reason
 from gateway.cli.tasks.create import create
 from gateway.cli.tasks.events import events
 from gateway.cli.tasks.fields import CreateCommand
@@ -81,25 +82,29 @@ tasks.command()(logs)
 
 
 @tasks.command()
-def cancel(task_ids: TaskIds, as_json: AsJson = False) -> None:
+def cancel(
+    task_ids: TaskIds, reason: Reason = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Stop tasks and destroy their sandboxes.
 
     Example: slipgate tasks cancel task_01k…
 
-    Example: slipgate tasks cancel task_01k… task_01m…
+    Example: slipgate tasks cancel task_01k… task_01m… --reason="wrong branch"
     """
-    _steer(task_ids, "cancel", as_json)
+    _steer(task_ids, "cancel", as_json, change_of(reason, is_dry_run=dry_run))
 
 
 @tasks.command()
-def retry(task_ids: TaskIds, as_json: AsJson = False) -> None:
+def retry(
+    task_ids: TaskIds, reason: Reason = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Start another attempt of tasks that have ended.
 
     Example: slipgate tasks retry task_01k…
 
-    Example: slipgate tasks retry task_01k… task_01m…
+    Example: slipgate tasks retry task_01k… task_01m… --dry-run
     """
-    _steer(task_ids, "retry", as_json)
+    _steer(task_ids, "retry", as_json, change_of(reason, is_dry_run=dry_run))
 
 
 @tasks.command()
@@ -107,6 +112,7 @@ def release(
     task_id: TaskId,
     attempt: Annotated[int, typer.Option(min=1, help="the attempt whose sandbox is gone")],
     reason: Annotated[str, typer.Option(help="how you know it; kept in the history")],
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Declare a sandbox gone that no launcher can confirm (needs an ops key).
@@ -115,24 +121,27 @@ def release(
 
     Example: slipgate tasks release task_01k… --attempt=2 --reason="deleted by hand" --json
     """
-    _steer([task_id], f"attempts/{attempt}/release", as_json, {"reason": reason})
+    body = change_of(reason, is_dry_run=dry_run)
+    _steer([task_id], f"attempts/{attempt}/release", as_json, body)
 
 
 @tasks.command()
 def purge(
     task_id: TaskId,
     reason: Annotated[str, typer.Option(help="kept in the history")],
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove prompt, env, log, patch and bodies of an ended task for good (needs an ops key).
 
     Example: slipgate tasks purge task_01k… --reason="personal data"
 
-    Example: slipgate tasks purge task_01k… --reason="a leaked key" --json
+    Example: slipgate tasks purge task_01k… --reason="a leaked key" --dry-run
     """
     with open_client() as client:
-        answer = client.post(f"{task_path(task_id)}/purge", {"reason": reason})
-    present(TaskView, answer, _print_purged, as_json=as_json)
+        body = change_of(reason, is_dry_run=dry_run)
+        answer = client.post(f"{task_path(task_id)}/purge", body)
+    present(TaskView, answer, _print_purged, as_json=as_json, is_dry_run=dry_run)
 
 
 def _print_purged(task: TaskView) -> None:
@@ -207,16 +216,14 @@ def receipts(
         )
 
 
-def _steer(
-    task_ids: list[str], verb: str, as_json: bool, body: dict[str, str] | None = None
-) -> None:
+def _steer(task_ids: list[str], verb: str, as_json: bool, body: dict[str, object]) -> None:
     """Steers one task after the other; a refusal does not stop the rest."""
     with open_client() as client:
         if len(task_ids) == 1:
             answer = client.post(f"{task_path(task_ids[0])}/{verb}", body)
-            _print_steered(client, task_ids[0], answer, as_json)
+            _print_steered(client, answer, as_json, body)
             return
-        refused = [each for each in task_ids if not _is_steered(client, each, verb, as_json)]
+        refused = [each for each in task_ids if not _is_steered(client, each, verb, as_json, body)]
     if refused:
         raise CommandFailed(
             f"{len(refused)} of {len(task_ids)} were refused: {' '.join(refused)}.",
@@ -224,20 +231,26 @@ def _steer(
         )
 
 
-def _is_steered(client: Client, task_id: str, verb: str, as_json: bool) -> bool:
+def _is_steered(
+    client: Client, task_id: str, verb: str, as_json: bool, body: dict[str, object]
+) -> bool:
     try:
-        answer = client.post(f"{task_path(task_id)}/{verb}")
+        answer = client.post(f"{task_path(task_id)}/{verb}", body)
     except Rejected as error:
         note(f"{task_id}: {error.message}")
         return False
     if not as_json:
         out.print(f"{task_id} ", end="")
-    _print_steered(client, task_id, answer, as_json)
+    _print_steered(client, answer, as_json, body)
     return True
 
 
-def _print_steered(client: Client, task_id: str, answer: bytes, as_json: bool) -> None:
-    if as_json:
-        print_document(answer)
-    else:
-        out.print(one_line(explanation(client, task_id).summary))
+def _print_steered(client: Client, answer: bytes, as_json: bool, body: dict[str, object]) -> None:
+    """A dry run has nothing to explain: the task would have the status of the answer."""
+    is_dry_run = "dryRun" in body
+
+    def show(task: TaskView) -> None:
+        status = f"it would be {task.status}"
+        out.print(one_line(status if is_dry_run else explanation(client, task.id).summary))
+
+    present(TaskView, answer, show, as_json=as_json, is_dry_run=is_dry_run)

@@ -68,6 +68,8 @@ class Command(Frozen, frozen=True, kw_only=True):
 
     actor: str = GATEWAY
     """The one who asks, as the audit log names it."""
+    stated_reason: str | None = None
+    """The reason that the one who asks has given; the audit log keeps it."""
 
     @property
     def needs(self) -> ReadSet:

@@ -36,13 +36,17 @@ class AuditLog(Added[AuditEntry]):
     def __init__(self) -> None:
         super().__init__()
         self._actor, self._at = GATEWAY, 0
+        self._reason: str | None = None
 
-    def begin(self, actor: str, at: int) -> None:
+    def begin(self, actor: str, at: int, reason: str | None = None) -> None:
         """A command of this actor is decided next; `at` in milliseconds."""
-        self._actor, self._at = actor, at
+        self._actor, self._at, self._reason = actor, at, reason
 
     def emit(self, action: str, target: str, project: str | None, **detail: Detail) -> None:
-        """Records a change that the current command makes; details of None are left out."""
+        """Records a change that the current command makes; details of None are left out. The
+        reason that the actor has stated takes the place of the rule's own."""
+        if self._reason is not None:
+            detail["reason"] = self._reason
         entry = AuditEntry(
             at=self._at,
             actor=self._actor,

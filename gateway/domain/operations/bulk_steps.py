@@ -64,7 +64,7 @@ def advance(unit: UnitOfWork, command: AdvanceBulk, now: int) -> BulkReply:
     page = unit.bulk_actions.pages.pop(bulk.id, ())
     if bulk.status != "running" or not page:
         return BulkReply(bulk=bulk)
-    unit.audit.begin(bulk.actor, now)
+    unit.audit.begin(bulk.actor, now, bulk.reason)
     refused = [
         BulkFailure(task_id=task_id, code=code)
         for task_id in page

@@ -84,7 +84,8 @@ def _check_over(change: TaskChange) -> None:
         )
 
 
-def _created(fact: Spec) -> Spec:
+def purged(fact: Spec) -> Spec:
+    """The specification of a purged task."""
     earlier = fact.continues and replace(fact.continues, context="")
     agent = replace(fact.agent, command=None)
     return replace(fact, prompt="", title=PURGED, agent=agent, continues=earlier)
@@ -107,7 +108,7 @@ def _retried(fact: Retried) -> Retried:
 
 
 _RULES: Final[dict[type, Callable[[Any], Document]]] = {
-    Spec: _created,
+    Spec: purged,
     Started: lambda fact: replace(fact, warnings=()),
     AgentActivity: lambda _: AgentActivity(),
     Progress: lambda fact: Progress(stage=fact.stage),

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import EndpointReply, RetryDelivery
@@ -14,13 +15,13 @@ from gateway.domain.tasks.event import OF_NO_TASK
 from gateway.store.records import Delivery, DeliveryFilter
 from gateway.web.convert import convert
 from gateway.web.http.access import OPS
-from gateway.web.http.body import Nothing
 from gateway.web.http.call import Call
 from gateway.web.http.cursors import CURSOR, LIMIT, keyset_page
-from gateway.web.http.operation import NOTHING, Operation, answer
+from gateway.web.http.operation import CHANGE, DRY_RUN, Operation, answer
 from gateway.web.http.query import Text
 from gateway.web.http.replies import reply
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
+from gateway.wire.message import Change
 from gateway.wire.tasks import Page
 
 ENDPOINT: Final = Text(name="endpointId", meaning="Only deliveries to this endpoint.")
@@ -67,14 +68,20 @@ async def show(call: Call[None]) -> Response:
     id="retryDelivery",
     summary="Send a delivery now, whatever became of it",
     description="It replaces the next automatic attempt; if it fails, the schedule goes on.",
-    body=NOTHING,
-    answers=(answer(DeliveryView, "The delivery, due now.", status=202),),
+    body=CHANGE,
+    answers=(
+        answer(DeliveryView, "The delivery, due now.", status=202),
+        answer(DeliveryView, DRY_RUN),
+    ),
     errors=("not_found", "endpoint_disabled"),
 )
-async def retry(call: Call[Nothing]) -> Response:
+async def retry(call: Call[Change]) -> Response:
     endpoint_id, seq = _id_of(call)
     await call.ask(RetryDelivery(endpoint_id=endpoint_id, seq=seq), EndpointReply)
-    return reply(delivery_view(await _delivery(call)), 202)
+    delivery = await _delivery(call)
+    if call.is_dry_run:
+        delivery = replace(delivery, status="pending", next_attempt_at=call.context.clock())
+    return reply(delivery_view(delivery), call.status(202))
 
 
 def delivery_view(delivery: Delivery) -> DeliveryView:

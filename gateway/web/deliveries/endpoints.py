@@ -35,11 +35,12 @@ from gateway.web.deliveries.endpoint_secrets import endpoint_of, new_secret, sho
 from gateway.web.deliveries.messages import ALERT_MESSAGE, ENDPOINT_MESSAGE
 from gateway.web.http.access import OPS
 from gateway.web.http.body import Nothing
-from gateway.web.http.call import Call
+from gateway.web.http.call import DRY_RUN as DRY_RUN_QUERY
+from gateway.web.http.call import REASON, Call
 from gateway.web.http.cursors import CURSOR, LIMIT, keyset_page
 from gateway.web.http.fields import wrong_field
 from gateway.web.http.headers import IDEMPOTENCY_KEY, REPLAYABLE
-from gateway.web.http.operation import NOTHING, Body, Operation, answer
+from gateway.web.http.operation import CHANGE, DRY_RUN, NOTHING, Body, Operation, answer
 from gateway.web.http.query import Text
 from gateway.web.http.replies import reply
 from gateway.wire.endpoints import (
@@ -50,6 +51,7 @@ from gateway.wire.endpoints import (
     NewEndpoint,
     NewEndpointView,
 )
+from gateway.wire.message import Change
 from gateway.wire.tasks import Page
 
 PROJECT: Final = Text(name="project", meaning="Only endpoints of this project.")
@@ -69,6 +71,7 @@ operation: Final = partial(Operation, tag="Webhooks", access=OPS)
     body=Body(kind=NewEndpoint),
     answers=(
         answer(NewEndpointView, "The endpoint, with its secret.", status=201, headers=REPLAYABLE),
+        answer(EndpointView, DRY_RUN),
     ),
     errors=("invalid_idempotency_key", "idempotency_mismatch"),
 )
@@ -84,6 +87,8 @@ async def create(call: Call[NewEndpoint]) -> Response:
         idempotency=call.idempotency(),
     )
     answer = await call.ask(command, EndpointReply)
+    if call.is_dry_run:
+        return reply(endpoint_view(answer.endpoint))
     shown = NewEndpointView(
         **asdict(endpoint_view(answer.endpoint)),
         secret=await shown_secret(context, answer.secret_id),
@@ -145,6 +150,7 @@ async def update(call: Call[EndpointPatch]) -> Response:
     id="deleteEndpoint",
     summary="Delete an endpoint",
     description="It gets nothing more: what it was still owed is dead.",
+    query=(DRY_RUN_QUERY, REASON),
     body=NOTHING,
     answers=(answer(DeletedEndpoint, "It is no more."),),
     errors=("not_found", "implicit_endpoint"),
@@ -152,7 +158,7 @@ async def update(call: Call[EndpointPatch]) -> Response:
 async def delete(call: Call[Nothing]) -> Response:
     command = DeleteEndpoint(endpoint_id=call.path["endpoint_id"])
     answer = await call.ask(command, EndpointReply)
-    return reply(DeletedEndpoint(id=answer.endpoint.id, deleted=True))
+    return reply(DeletedEndpoint(id=answer.endpoint.id, deleted=not call.is_dry_run))
 
 
 @operation(
@@ -174,11 +180,11 @@ async def enable(call: Call[Enabling]) -> Response:
     id="disableEndpoint",
     summary="Disable an endpoint",
     description="Its events are held until it is enabled. Idempotent.",
-    body=NOTHING,
+    body=CHANGE,
     answers=(answer(EndpointView, "The endpoint, disabled.", example="EndpointView:disabled"),),
     errors=("not_found",),
 )
-async def disable(call: Call[Nothing]) -> Response:
+async def disable(call: Call[Change]) -> Response:
     command = DisableEndpoint(endpoint_id=call.path["endpoint_id"], reason=BY_HAND)
     return await _change(call, command)
 

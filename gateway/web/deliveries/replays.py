@@ -55,7 +55,9 @@ async def start(call: Call[NewReplay]) -> Response:
         created_at=now,
         updated_at=now,
     )
-    command = StartReplay(replay=replay, idempotency=call.idempotency())
+    command = StartReplay(
+        replay=replay, idempotency=call.idempotency(), stated_reason=wanted.reason
+    )
     answer = await call.ask(command, ReplayReply)
     location = f"/v1/replays/{answer.replay.id}"
     view = convert(ReplayView, answer.replay)

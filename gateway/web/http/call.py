@@ -16,12 +16,22 @@ from gateway.web.http.access import Access, Caller, StreamReader
 from gateway.web.http.auth import project_of
 from gateway.web.http.body import Nothing
 from gateway.web.http.headers import PRINTABLE, headers_of
-from gateway.web.http.query import Query
+from gateway.web.http.query import Query, Text
+from gateway.wire.message import Change
 
 A = TypeVar("A")
 B = TypeVar("B")
 V = TypeVar("V")
 
+DRY_RUN: Final = Text(
+    name="dryRun",
+    known=("true", "false"),
+    meaning="`true`: the answer or the refusal of the change, and nothing else.",
+)
+REASON: Final = Text(name="reason", meaning="Kept in the audit log.")
+"""Of a DELETE, whose body a proxy may drop."""
+_EMPTY: Final = (Nothing(), Change())
+"""Bodies that say nothing."""
 _canonical: Final = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -76,22 +86,47 @@ class Call(Generic[B]):
         return True
 
     async def ask(self, command: Command, kind: type[A]) -> A:
-        """Submits a command in the name of the caller's key, if there is one."""
+        """Submits a command in the name of the caller's key, if there is one, with its reason; or
+        tries it dry."""
         if isinstance(self.caller, ApiKey):
             command = replace(command, actor=self.caller.actor)
+        if self.reason is not None:
+            command = replace(command, stated_reason=self.reason)
+        if self.is_dry_run:
+            return await self.context.dry_run(command, kind)
         return await self.context.ask(command, kind)
 
+    @property
+    def reason(self) -> str | None:
+        """The caller's reason for a change."""
+        if isinstance(self.body, Change):
+            return self.body.reason
+        return self._query.get(REASON.name)
+
+    @property
+    def is_dry_run(self) -> bool:
+        """True if the change is only tried."""
+        if isinstance(self.body, Change):
+            return self.body.dry_run
+        return self._query.get(DRY_RUN.name) == "true"
+
+    def status(self, done: int) -> int:
+        """The status of the answer to a change; 200 for a dry run of one that makes or begins
+        something."""
+        return 200 if self.is_dry_run else done
+
     def idempotency(self) -> Idempotency | None:
-        """The Idempotency-Key of the request, with keyed hashes of its body."""
+        """The Idempotency-Key of the request, with keyed hashes of its body; a dry run keeps
+        nothing."""
         key = self.headers.get("idempotency-key")
-        if key is None:
+        if key is None or self.is_dry_run:
             return None
         if not PRINTABLE.fullmatch(key):
             raise ApiError(
                 "invalid_idempotency_key",
                 "An Idempotency-Key has 1 to 255 printable ASCII characters.",
             )
-        content = _canonical(None if isinstance(self.body, Nothing) else self.body)
+        content = _canonical(None if self.body in _EMPTY else self.body)
         keyring = self.context.keyring
         return Idempotency(
             key=(self.key.project, f"{self.request.method} {self.request.url.path}", key),

@@ -14,6 +14,7 @@ from gateway.web.http.body import LIMIT, Nothing
 from gateway.web.http.call import Call
 from gateway.web.http.headers import Parameter
 from gateway.web.http.query import Query
+from gateway.wire.message import Change
 
 Handle = Callable[[Call[Any]], Awaitable[Response]]
 
@@ -35,6 +36,9 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NOTHING: Final = Body(kind=Nothing, is_required=False)
+
+
+CHANGE: Final = Body(kind=Change, is_required=False)
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +102,9 @@ class Handled(msgspec.Struct, frozen=True, kw_only=True):
 
     operation: Operation
     handle: Handle
+
+
+DRY_RUN: Final = "`dryRun`: the answer of the change, which was not made."
 
 
 def answer(

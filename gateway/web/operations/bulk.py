@@ -19,12 +19,11 @@ from gateway.domain.tasks.task import TERMINAL, Status
 from gateway.store.records import TaskFilter
 from gateway.web.convert import convert
 from gateway.web.http.access import READ, TASKS
-from gateway.web.http.body import Nothing
 from gateway.web.http.call import Call
 from gateway.web.http.cursors import CURSOR, LIMIT, Position, keyset_page
 from gateway.web.http.fields import to_millis, wrong_field
 from gateway.web.http.headers import IDEMPOTENCY_KEY, REPLAYABLE
-from gateway.web.http.operation import NOTHING, Body, Operation, answer
+from gateway.web.http.operation import CHANGE, Body, Operation, answer
 from gateway.web.http.replies import reply
 from gateway.wire.bulk import (
     BulkFailureView,
@@ -34,6 +33,7 @@ from gateway.wire.bulk import (
     NewBulk,
     WholeBulkView,
 )
+from gateway.wire.message import Change
 from gateway.wire.tasks import Page
 
 SAMPLE: Final = 20
@@ -130,11 +130,11 @@ async def show(call: Call[None]) -> Response:
     summary="Stop a bulk action where it stands",
     description="Idempotent. What it has done stays.",
     access=TASKS,
-    body=NOTHING,
+    body=CHANGE,
     answers=(answer(WholeBulkView, "The bulk action, aborted."),),
     errors=("not_found", "already_finished"),
 )
-async def abort(call: Call[Nothing]) -> Response:
+async def abort(call: Call[Change]) -> Response:
     command = AbortBulk(bulk_id=call.path["bulk_id"], project=call.project)
     return reply(_whole_view((await call.ask(command, BulkReply)).bulk))
 

@@ -16,7 +16,7 @@ from gateway.web.http.access import OPS
 from gateway.web.http.call import Call
 from gateway.web.http.cursors import CURSOR, LIMIT, keyset_page
 from gateway.web.http.fields import to_millis
-from gateway.web.http.operation import Body, Operation, answer
+from gateway.web.http.operation import DRY_RUN, Body, Operation, answer
 from gateway.web.http.replies import reply
 from gateway.web.operations.key_view import key_view, new_key_view
 from gateway.wire.keys import KeyView, NewKey, NewKeyView, Revocation
@@ -34,7 +34,7 @@ operation: Final = partial(Operation, tag="Access", access=OPS)
         "a project that can create tasks."
     ),
     body=Body(kind=NewKey),
-    answers=(answer(NewKeyView, "The key.", status=201),),
+    answers=(answer(NewKeyView, "The key.", status=201), answer(KeyView, DRY_RUN)),
 )
 async def create(call: Call[NewKey]) -> Response:
     context, wanted = call.context, call.body
@@ -45,6 +45,8 @@ async def create(call: Call[NewKey]) -> Response:
         callback_secret=_sealed(context, wanted, secret),
     )
     made = await call.ask(command, KeyReply)
+    if call.is_dry_run:
+        return reply(key_view(made.key))
     shown = new_key_view(made.key, text, secret_text(secret) if made.opens_project else None)
     return reply(shown, 201, headers={"Cache-Control": "no-store"})
 

@@ -15,6 +15,7 @@ from gateway.domain.kernel.commands import (
     RetryTask,
 )
 from gateway.domain.kernel.errors import ApiError
+from gateway.domain.tasks.purge import purged
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.stream_token import LIFETIME, REFRESH, stream_token
 from gateway.store.records import TaskWithSpec
@@ -25,12 +26,13 @@ from gateway.web.http.body import TASK_LIMIT, Nothing
 from gateway.web.http.call import Call
 from gateway.web.http.fields import wrong_field
 from gateway.web.http.headers import IDEMPOTENCY_KEY, REPLAYABLE, TRACEPARENT
-from gateway.web.http.operation import NOTHING, Answer, Body, Operation, answer
+from gateway.web.http.operation import CHANGE, DRY_RUN, NOTHING, Answer, Body, Operation, answer
 from gateway.web.http.replies import reply
 from gateway.web.tasks.creation import creation
 from gateway.web.tasks.included import INCLUDE, whole_task_view
 from gateway.web.tasks.task_access import task_of
 from gateway.web.tasks.views import task_view
+from gateway.wire.message import Change
 from gateway.wire.tasks import NewTask, Purge, Release, StreamToken, TaskView, WholeTaskView
 from gateway.wire.times import rfc3339
 
@@ -39,8 +41,8 @@ _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16
 operation: Final = partial(Operation, tag="Tasks")
 
 
-def _accepted(meaning: str, example: str = "") -> tuple[Answer, ...]:
-    return (answer(TaskView, meaning, status=202, example=example, headers=REPLAYABLE),)
+def _accepted(meaning: str, example: str = "") -> Answer:
+    return answer(TaskView, meaning, status=202, example=example, headers=REPLAYABLE)
 
 
 @operation(
@@ -51,7 +53,7 @@ def _accepted(meaning: str, example: str = "") -> tuple[Answer, ...]:
     headers=(IDEMPOTENCY_KEY, TRACEPARENT),
     body=Body(kind=NewTask, limit=TASK_LIMIT),
     callback=EVENT_MESSAGE,
-    answers=_accepted("The task, stored."),
+    answers=(_accepted("The task, stored."),),
     errors=(
         *("invalid_idempotency_key", "idempotency_mismatch", "reserved_env", "repo_not_allowed"),
         *("not_finished", "task_purged", "intake_paused"),
@@ -106,11 +108,14 @@ async def show(call: Call[None]) -> Response:
     description="Idempotent. Work that is done by then is done, and is what the task reports.",
     access=TASKS,
     headers=(IDEMPOTENCY_KEY,),
-    body=NOTHING,
-    answers=_accepted("The task, with `cancelRequestedAt`.", "TaskView:cancelling"),
+    body=CHANGE,
+    answers=(
+        _accepted("The task, with `cancelRequestedAt`.", "TaskView:cancelling"),
+        answer(TaskView, DRY_RUN, example="TaskView:cancelling"),
+    ),
     errors=("invalid_idempotency_key", "not_found", "already_finished"),
 )
-async def cancel(call: Call[Nothing]) -> Response:
+async def cancel(call: Call[Change]) -> Response:
     return await _change(call, CancelTask)
 
 
@@ -120,14 +125,14 @@ async def cancel(call: Call[Nothing]) -> Response:
     description="Also past `maxAttempts`, which binds automatic retries alone.",
     access=TASKS,
     headers=(IDEMPOTENCY_KEY,),
-    body=NOTHING,
-    answers=_accepted("The task, queued again."),
+    body=CHANGE,
+    answers=(_accepted("The task, queued again."), answer(TaskView, DRY_RUN)),
     errors=(
         *("invalid_idempotency_key", "not_found", "not_finished", "env_expired", "task_purged"),
         "intake_paused",
     ),
 )
-async def retry(call: Call[Nothing]) -> Response:
+async def retry(call: Call[Change]) -> Response:
     return await _change(call, RetryTask)
 
 
@@ -169,8 +174,9 @@ async def release(call: Call[Release]) -> Response:
 async def purge(call: Call[Purge]) -> Response:
     cause = Cause(reason=call.body.reason)
     answer = await call.ask(PurgeTask(task_id=call.path["task_id"], cause=cause), TaskReply)
+    spec = await _spec_of(call.context, answer.task.id)
     call.context.pages.forget()
-    return reply(task_view(answer.task, await _spec_of(call.context, answer.task.id)))
+    return reply(task_view(answer.task, purged(spec) if call.is_dry_run else spec))
 
 
 @operation(
@@ -200,12 +206,15 @@ async def issue_stream_token(call: Call[Nothing]) -> Response:
     return reply(granted, headers={"Cache-Control": "no-store"})
 
 
-async def _change(call: Call[Nothing], kind: type[CancelTask]) -> Response:
+async def _change(call: Call[Change], kind: type[CancelTask]) -> Response:
     command = kind(
-        task_id=call.path["task_id"], project=call.project, idempotency=call.idempotency()
+        task_id=call.path["task_id"],
+        project=call.project,
+        idempotency=call.idempotency(),
+        cause=Cause(reason=call.reason) if call.reason is not None else None,
     )
     answer = await call.ask(command, TaskReply)
-    return _reply(answer, await _spec_of(call.context, answer.task.id))
+    return _reply(answer, await _spec_of(call.context, answer.task.id), call.status(202))
 
 
 async def _spec_of(context: Context, task_id: str) -> Spec:
@@ -215,6 +224,7 @@ async def _spec_of(context: Context, task_id: str) -> Spec:
     return spec
 
 
-def _reply(answer: TaskReply, spec: Spec) -> Response:
-    view, location = task_view(answer.task, spec), f"/v1/tasks/{answer.task.id}"
-    return reply(view, 202, location=location, is_replayed=answer.replayed)
+def _reply(answer: TaskReply, spec: Spec, status: int = 202) -> Response:
+    view = task_view(answer.task, spec)
+    location = f"/v1/tasks/{answer.task.id}" if status == 202 else ""
+    return reply(view, status, location=location, is_replayed=answer.replayed)

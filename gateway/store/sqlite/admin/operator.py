@@ -100,15 +100,23 @@ class Operator:
         Raises:
             ApiError: as the rules.
         """
+        unit, answer = self._decide(command, now)
+        for write in (write_api_keys, write_audit):
+            for statement, rows in write(unit, 0):
+                self._database.executemany(statement, rows)
+        return answer
+
+    def dry_run(self, command: CreateKey | RevokeKey, now: int) -> KeyReply:
+        """As `submit`, but nothing is written."""
+        return self._decide(command, now)[1]
+
+    def _decide(self, command: CreateKey | RevokeKey, now: int) -> tuple[UnitOfWork, KeyReply]:
         unit = UnitOfWork(policy=Policy(key_id=""))
         fill(unit.api_keys, self._database.execute(API_KEYS), self._database.execute(PROJECTS))
         answer = decide(unit, replace(command, actor=CLI), now)
         if not isinstance(answer, KeyReply):
             raise TypeError(f"{type(command).__name__} was answered by {type(answer).__name__}")
-        for write in (write_api_keys, write_audit):
-            for statement, rows in write(unit, 0):
-                self._database.executemany(statement, rows)
-        return answer
+        return unit, answer
 
     def all_keys(self) -> list[ApiKey]:
         """All keys, revoked ones too, the oldest first."""
