@@ -12,6 +12,8 @@ import pytest
 HERE: Final = Path(__file__).resolve().parent
 MODULES: Final = Path(sys.prefix) / "node" / "node_modules"
 """The packages of package.json, installed by the Makefile."""
+PACKAGES: Final = ("standardwebhooks", "amaro", "gpt-tokenizer")
+"""Those that the programs beside this file import."""
 NODE: Final = shutil.which("node")
 
 
@@ -21,14 +23,15 @@ def needs_node() -> pytest.MarkDecorator:
         reason = "node is not on this machine: the npm library and the handler are not tried"
         return pytest.mark.skipif(True, reason=reason)
     reason = "the packages of npm are not here: `make test` fetches them where npm is"
-    return pytest.mark.skipif(not (MODULES / "standardwebhooks").is_dir(), reason=reason)
+    is_here = all((MODULES / name).is_dir() for name in PACKAGES)
+    return pytest.mark.skipif(not is_here, reason=reason)
 
 
 def project(folder: Path) -> Path:
     """A folder in which the programs beside this file find their packages."""
     modules = folder / "node_modules"
     (modules / "next").mkdir(parents=True)
-    for name in ("standardwebhooks", "amaro"):
+    for name in PACKAGES:
         (modules / name).symlink_to(MODULES / name)
     for program in HERE.glob("*.mjs"):
         shutil.copy(program, folder)
