@@ -138,6 +138,17 @@ STEPS = {
         _workflow(STEP.replace("pytest -q", "tox") + "        env: {TOXENV: docs}\n"),
         [],
     ),
+    "factors of tox": (
+        _workflow("      - run: tox run -f lint\n      - run: tox run -f py312\n"),
+        ["tox run -f py312"],
+    ),
+    "single tests": (
+        _workflow(
+            "      - run: cargo test fail\n      - run: cargo test --lib\n"
+            "      - run: go test -run=^$ ./...\n"
+        ),
+        ["cargo test --lib"],
+    ),
     "a build whose beginning is left out": (
         _workflow(
             "      - run: cmake -S . ${{ matrix.args }}\n      - run: cmake --build .\n"

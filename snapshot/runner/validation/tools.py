@@ -24,10 +24,12 @@ _END: Final = r"(?!\w|[:-](?:lint|types?|typecheck|format|fmt|style|docs?|build)
 """The end of a name that is not for style, types or pages alone."""
 _SCRIPT: Final = rf"tests?{_END}"
 _OTHER_ENVIRONMENT: Final = r"(?!['\"]?(?:py\d|py\b|pypy|\d|tests?(?!-?lint)|unit))"
+_CHOICE: Final = r"(?:(?! -- ).)* "
+"""The words before an option of tox or nox itself."""
 _WRAPPED: Final = (
     rf"(?:(?:npm|pnpm|yarn|bun)(?: --?[\w=/.-]+)* (?:run )?(?:t\b|{_SCRIPT})"
-    r"|(?:tox|nox)\b(?!(?:(?! -- ).)* (?:-[estm][= ]?+|--(?:env|session|tag|label)s?[= ])"
-    rf"{_OTHER_ENVIRONMENT})"
+    rf"|tox\b(?!{_CHOICE}(?:-[efm][= ]?+|--(?:env|label)s?[= ]){_OTHER_ENVIRONMENT})"
+    rf"|nox\b(?!{_CHOICE}(?:-[estm][= ]?+|--(?:session|tag)s?[= ]){_OTHER_ENVIRONMENT})"
     rf"|hatch test\b|hatch run (?:[\w.-]+:)?{_SCRIPT}(?!:)"
     r"|(?:\./mvnw|mvn)\b.* (?:test|verify|package|install)\b"
     r"|(?:\./gradlew|gradle)\b.* (?:test|check|build)\b"
@@ -38,8 +40,10 @@ _SKIPPING: Final = re.compile(
     r"-D(?:skipTests|maven\.test\.skip)(?:=true)?(?![\w=.])"
     r"|(?:-x|--exclude-task)[ =]?:?(?:\w+:)*(?:test|check)\b"
     r"|(?:mvnw?|gradlew?)\b.* (?:site|deploy|publish)\b"
+    r"|cargo (?:\+\S+ )?(?:test|nextest run) (?!-)|\bgo test\b.* -run\b"
 )
-"""Options with which maven and gradle run no tests, and goals that are for more than tests."""
+"""Options with which maven and gradle run no tests, goals that are for more than tests, and names
+of single tests."""
 _ELSEWHERE: Final = re.compile(rf"\b(?:TOXENV|NOXSESSION)={_OTHER_ENVIRONMENT}")
 """The choice of an environment of tox or nox that is none for tests."""
 _TEST: Final = re.compile(rf"{_RUNNER}(?:{_DIRECT}|{_WRAPPED})")
