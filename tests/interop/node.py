@@ -13,7 +13,7 @@ HERE: Final = Path(__file__).resolve().parent
 MODULES: Final = Path(sys.prefix) / "node" / "node_modules"
 """The packages of package.json, installed by the Makefile."""
 PACKAGES: Final = ("standardwebhooks", "amaro", "gpt-tokenizer")
-"""Those that the programs beside this file import."""
+"""The packages that the programs beside this file import."""
 NODE: Final = shutil.which("node")
 
 

@@ -149,6 +149,10 @@ STEPS = {
         ),
         ["cargo test --lib"],
     ),
+    "a folder written twice": (
+        _workflow("      - run: pytest tests/\n      - run: pytest tests\n"),
+        ["pytest tests/"],
+    ),
     "a build whose beginning is left out": (
         _workflow(
             "      - run: cmake -S . ${{ matrix.args }}\n      - run: cmake --build .\n"

@@ -47,7 +47,7 @@ PYTHON: dict[str, tuple[Mapping[str, str], list[str], list[str]]] = {
     ),
     "pdm": (
         {**TEST, "pyproject.toml": PROJECT + "# pytest", "pdm.lock": ""},
-        [VENV, *_tool("pdm"), "pdm install --frozen-lockfile --dev"],
+        [VENV, *_tool("'pdm[locked]'"), "pdm install --frozen-lockfile --dev"],
         [PYTEST],
     ),
     "pipenv": (

@@ -17,6 +17,8 @@ _SESSION: Final = re.compile(
 )
 LARGEST_NOXFILE: Final = 20_000
 _IMPORTS_PYTEST: Final = re.compile(r"^(?:import|from) pytest\b", re.MULTILINE)
+_PACKAGES: Final = {"pdm": "pdm[locked]"}
+"""Of a tool that its newest dependencies may break: the extra pins those it was tested with."""
 _GROUPS_SINCE: Final = "pip>=25.1"
 """The first pip that installs dependency groups (PEP 735)."""
 
@@ -214,12 +216,13 @@ def tool_steps(host: Host, tool: str) -> Iterator[Argv]:
     """Installs a tool of Python's registry, apart from the project's own packages."""
     if host.has(tool):
         return
+    package = _PACKAGES.get(tool, tool)
     if host.has("uv"):
-        yield ("uv", "tool", "install", "--quiet", tool)
+        yield ("uv", "tool", "install", "--quiet", package)
         return
     folder = host.home / "tools"
     yield ("python3", "-m", "venv", str(folder))
-    yield (str(folder / "bin" / "pip"), "install", "--quiet", tool)
+    yield (str(folder / "bin" / "pip"), "install", "--quiet", package)
 
 
 def _pip_steps(folder: Folder, host: Host, programs: set[str]) -> Iterator[Argv]:

@@ -33,6 +33,8 @@ _BUILD: Final = re.compile(
     r"|go build[\w ./-]*\Z|cmake [^;&|\n]*\Z|(?:\./)?configure\Z|(?:\./)?autogen\.sh\Z"
 )
 """Steps that build; others before the tests install what the set-up installs."""
+_SLASH: Final = re.compile(r"/(?=\s|\Z)")
+"""The end of a folder's name that may be left out: `pytest tests/` is `pytest tests`."""
 _CONFIGURE: Final = re.compile(r"(?m)^\s*(?:cmake|meson|(?:\./)?(?:configure|autogen\.sh))\b")
 """Lines that make a folder of a build: where such a step is left out, what follows cannot run."""
 
@@ -54,7 +56,8 @@ def read(texts: Mapping[str, str]) -> Steps:
         if job.tests
     ]
     builds = dict.fromkeys(step for job in jobs for step in job.builds)
-    tests = {step.line: step for job in reversed(jobs) for step in reversed(job.tests)}
+    listed = [step for job in reversed(jobs) for step in reversed(job.tests)]
+    tests = {_SLASH.sub("", step.line): step for step in listed}
     return Steps(builds=tuple(builds), tests=tuple(reversed(tests.values()))[:LARGEST_STEPS])
 
 
