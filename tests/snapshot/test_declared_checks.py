@@ -9,7 +9,7 @@ import pytest
 from snapshot.runner.validation import instructions, workflows
 from snapshot.runner.validation.declared import declaring_texts, make_plan
 from snapshot.runner.validation.settings import Mistake, read
-from tests.snapshot.folders import check_lines, host, planned, written
+from tests.snapshot.folders import check_lines, host, planned, setup_lines, written
 
 GO = {"go.mod": "module a\n"}
 SETTINGS = {".slipgate.yml": "checks: [make verify]\n"}
@@ -107,6 +107,10 @@ def _workflow(steps: str, *, on: str = "[pull_request]", job: str = "runs-on: ub
     return f"on: {on}\njobs:\n  test:\n    {job}\n    steps:\n{steps}"
 
 
+def _matrix(systems: str) -> str:
+    return f"runs-on: ${{{{ matrix.os }}}}\n    strategy: {{matrix: {{os: [{systems}]}}}}"
+
+
 STEP = "      - run: pytest -q\n"
 STEPS = {
     "a plain step": (_workflow(STEP), ["pytest -q"]),
@@ -160,6 +164,11 @@ STEPS = {
         ),
         [],
     ),
+    "a build that an action makes": (_workflow("      - run: meson test -C build\n"), []),
+    "a command that has to fail": (_workflow('      - run: "! bats test/failing.bats"\n'), []),
+    "a benchmark": (_workflow("      - run: yarn test:perf\n"), []),
+    "a matrix of other systems": (_workflow(STEP, job=_matrix("windows-2025")), []),
+    "a matrix with Linux": (_workflow(STEP, job=_matrix("macos-15, ubuntu-24.04")), ["pytest -q"]),
     "a build from its beginning": (
         _workflow("      - run: cmake .\n      - run: cmake --build .\n      - run: ctest\n"),
         ["ctest"],
@@ -189,6 +198,17 @@ def test_steps_that_build_come_before_the_tests_of_their_job() -> None:
     )
     found = workflows.read({".github/workflows/ci.yml": _workflow(steps)})
     assert [command.line for command in found.builds] == ["npm run build --if-present"]
+
+
+def test_a_build_in_c_of_its_own_replaces_that_of_the_table(tmp_path: Path) -> None:
+    steps = (
+        "      - run: mkdir build\n      - run: cd build; cmake ..; make -j$(nproc)\n"
+        "      - run: cd build; ctest\n"
+    )
+    files = {"CMakeLists.txt": "enable_testing()", ".github/workflows/ci.yml": _workflow(steps)}
+    plan = planned(tmp_path, files, "cmake", "make")
+    assert setup_lines(plan, tmp_path) == ["mkdir build", "cd build; cmake ..; make -j$(nproc)"]
+    assert check_lines(plan) == ["cd build; ctest"]
 
 
 def _doubling(value: str) -> str:

@@ -267,6 +267,12 @@ OTHERS: dict[str, tuple[Mapping[str, str], str, list[str]]] = {
         ["make check"],
     ),
     "Meson": ({"meson.build": ""}, "meson", ["meson test -C build"]),
+    "Swift": ({"Package.swift": ".testTarget("}, "swift", ["swift test"]),
+    "C++ that is packaged for Swift": (
+        {"Package.swift": "", "CMakeLists.txt": "enable_testing()"},
+        "cmake",
+        [CTEST],
+    ),
     "Perl": ({"cpanfile": ""}, "perl", ["prove -lr t"]),
     "Perl with a build": ({"Makefile.PL": ""}, "perl", ["make test"]),
     "Perl's Module::Build": ({"Build.PL": ""}, "perl", ["./Build test"]),

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from .. import files
-from . import instructions, settings, targets, workflows
+from . import instructions, native, settings, targets, workflows
 from .plan import Argv, Command, Host, Plan
 from .python import tool_steps
 from .tools import is_named_test, programs
@@ -45,7 +45,11 @@ def make_plan(
     if not declared:
         return plan
     plan = _with_checks(plan, host, declared, is_complete=False)
-    return msgspec.structs.replace(plan, more_setup=(*plan.more_setup, *steps.builds))
+    return msgspec.structs.replace(
+        plan,
+        more_setup=(*plan.more_setup, *steps.builds),
+        replaced=native.PROGRAMS if workflows.configures(steps.builds) else frozenset(),
+    )
 
 
 def planned_checks(

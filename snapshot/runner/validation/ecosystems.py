@@ -212,6 +212,12 @@ def _perl_checks(folder: Folder) -> Iterator[Command]:
     yield Command(argv=argv, directory=folder.path)
 
 
+def _swift_checks(folder: Folder, _: Host) -> Iterator[Command]:
+    """None for a library of another language that is only packaged for Swift."""
+    if ".testTarget" in folder.text("Package.swift"):
+        yield Command(argv=("swift", "test"), directory=folder.path)
+
+
 def _bats_checks(folder: Folder, _: Host) -> Iterator[Command]:
     tests = next(name for name in _BATS if folder.has(f"{name}/*.bats"))
     yield Command(argv=("bats", "--recursive", tests), directory=folder.path)
@@ -320,7 +326,7 @@ TABLE: Final = (
         name="swift",
         tools=("swift",),
         markers=("Package.swift",),
-        plan=_row("swift", setup=_nothing, checks=_always(("swift", "test"))),
+        plan=_row("swift", setup=_nothing, checks=_swift_checks),
     ),
     Ecosystem(
         name="dart",

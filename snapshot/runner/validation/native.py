@@ -7,6 +7,8 @@ from .folder import Folder
 from .plan import Argv, Command, Host, Part
 
 MARKERS: Final = ("CMakeLists.txt", "meson.build", "configure.ac", "configure.in", "configure")
+PROGRAMS: Final = frozenset({"cmake", "meson", "make"})
+"""Names of the ecosystem, by the program that builds."""
 BUILD: Final = "build"
 JOBS: Final = "2"
 """Compilers at once: one of C++ may take 2 GB."""

@@ -96,7 +96,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     setup: tuple[Command, ...] | None = None
     """The repository's own set-up; None: that of its parts."""
     more_setup: tuple[Command, ...] = ()
-    """Steps for programs that `checks` call."""
+    """Steps for programs that `checks` call, and steps that build."""
+    replaced: frozenset[str] = frozenset()
+    """Ecosystems whose set-up `more_setup` replaces."""
     checks: tuple[Command, ...] | None = None
     """Checks of the whole; None: those of the targets."""
     is_complete: bool = False
@@ -112,7 +114,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The whole set-up: the repository's own, or that of all parts that have checks."""
         if self.setup is not None:
             return self.setup
-        steps = [each for part in usable(self.parts) for each in part.setup]
+        parts = [part for part in usable(self.parts) if part.ecosystem not in self.replaced]
+        steps = [each for part in parts for each in part.setup]
         return tuple(dict.fromkeys([*steps, *self.more_setup]))
 
     @property

@@ -20,7 +20,7 @@ _DIRECT: Final = (
     r"|bats|busted|meson test"
     r"|(?:python3? )?(?:\S*/)?manage\.py test)\b"
 )
-_END: Final = r"(?!\w|[:-](?:lint|types?|typecheck|format|fmt|style|docs?|build)\b)"
+_END: Final = r"(?!\w|[:-](?:lint|types?|typecheck|format|fmt|style|docs?|build|perf|bench\w*)\b)"
 """The end of a name that is not for style, types or pages alone."""
 _SCRIPT: Final = rf"tests?{_END}"
 _OTHER_ENVIRONMENT: Final = r"(?!['\"]?(?:py\d|py\b|pypy|\d|tests?(?!-?lint)|unit))"
@@ -46,6 +46,8 @@ _SKIPPING: Final = re.compile(
 of single tests."""
 _ELSEWHERE: Final = re.compile(rf"\b(?:TOXENV|NOXSESSION)={_OTHER_ENVIRONMENT}")
 """The choice of an environment of tox or nox that is none for tests."""
+_NEGATED: Final = re.compile(r"(?:^|[;&|\n])\s*!\s")
+"""A command that has to fail."""
 _TEST: Final = re.compile(rf"{_RUNNER}(?:{_DIRECT}|{_WRAPPED})")
 _DIRECT_TEST: Final = re.compile(rf"{_RUNNER}{_DIRECT}")
 _BUILDER: Final = re.compile(r"(?:(?:\./|sh )?(?:mvnw|gradlew)|mvn|gradle)\b")
@@ -91,6 +93,8 @@ def is_test(line: str, environ: Iterable[tuple[str, str]] = ()) -> bool:
     """True if a simple command of the line runs a known test tool, perhaps by a wrapper."""
     commands = simple_commands(line)
     chosen = (line, *(f"{name}={value}" for name, value in environ))
+    if _NEGATED.search(line):
+        return False
     return not any(map(_ELSEWHERE.search, chosen)) and any(
         _TEST.match(each) and not _SKIPPING.search(each) for each in commands
     )

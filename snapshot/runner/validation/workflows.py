@@ -2,7 +2,7 @@
 can do."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -29,14 +29,17 @@ _HARMLESS: Final = re.compile(r"PYTHON(?!HOME|STARTUP)\w*|NODE_OPTIONS|LANG|TERM
 _UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 """Characters that no argument or variable of a program can hold."""
 _BUILD: Final = re.compile(
-    r"(?:npm|pnpm|yarn|bun)(?: run)? build[\w: -]*\Z|make(?: build| all)?\Z|cargo build[\w -]*\Z"
-    r"|go build[\w ./-]*\Z|cmake [^;&|\n]*\Z|(?:\./)?configure\Z|(?:\./)?autogen\.sh\Z"
+    r"(?:npm|pnpm|yarn|bun)(?: run)? build[\w: -]*\Z|make(?: -j ?\S*)?(?: build| all)?\Z"
+    r"|cargo build[\w -]*\Z|go build[\w ./-]*\Z|cmake \S|meson (?:setup|compile)\b|ninja\b"
+    r"|(?:\./)?configure\Z|(?:\./)?autogen\.sh\Z|(?:mkdir|cd) \S"
 )
-"""Steps that build; others before the tests install what the set-up installs."""
+"""Commands that build; other steps before the tests install what the set-up installs."""
 _SLASH: Final = re.compile(r"/(?=\s|\Z)")
 """The end of a folder's name that may be left out: `pytest tests/` is `pytest tests`."""
-_CONFIGURE: Final = re.compile(r"(?m)^\s*(?:cmake|meson|(?:\./)?(?:configure|autogen\.sh))\b")
-"""Lines that make a folder of a build: where such a step is left out, what follows cannot run."""
+_CONFIGURE: Final = re.compile(r"(?:cmake|meson (?!test)|(?:\./)?(?:configure|autogen\.sh)\b)")
+"""Commands that make a folder of a build: where one is left out, what follows cannot run."""
+_NEEDS_BUILD: Final = re.compile(r"ctest\b|meson test\b")
+_MATRIX: Final = re.compile(r"\bmatrix\.([\w-]+)")
 
 
 class Steps(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,12 +76,30 @@ def _jobs(text: str) -> Iterator[Steps]:
     for job in jobs.values() if isinstance(jobs, dict) else ():
         if isinstance(job, dict) and _is_possible(job):
             steps = list(_commands(job, _variables(workflow), _folder(workflow)))
-            if any(_CONFIGURE.search(run) for run in _left_out(job, steps)):
-                continue
             tests = [step for step in steps if is_test(step.plain_line, step.environ)]
             first = steps.index(tests[0]) if tests else 0
-            builds = [each for each in steps[:first] if _BUILD.match(each.plain_line)]
-            yield Steps(builds=tuple(builds), tests=tuple(tests))
+            builds = [each for each in steps[:first] if _all(_BUILD, each.plain_line)]
+            lost = [
+                *_left_out(job, steps),
+                *(x.plain_line for x in steps[:first] if x not in builds),
+            ]
+            is_lost = any(_any(_CONFIGURE, run) for run in lost)
+            needs_build = any(_any(_NEEDS_BUILD, test.plain_line) for test in tests)
+            if not is_lost and (not needs_build or configures(builds)):
+                yield Steps(builds=tuple(builds), tests=tuple(tests))
+
+
+def configures(builds: Sequence[Command]) -> bool:
+    """True if they make the folder of a build in C or C++ by themselves."""
+    return any(_any(_CONFIGURE, build.plain_line) for build in builds)
+
+
+def _any(pattern: re.Pattern[str], line: str) -> bool:
+    return any(map(pattern.match, simple_commands(line)))
+
+
+def _all(pattern: re.Pattern[str], line: str) -> bool:
+    return all(map(pattern.match, simple_commands(line)))
 
 
 def _parsed(text: str) -> dict[object, object]:
@@ -105,9 +126,25 @@ def _is_possible(job: Mapping[object, object]) -> bool:
     if any(job.get(key) for key in ("services", "container", "if", "uses", "environment")):
         return False
     where = job.get("runs-on", "linux")
-    labels = where if isinstance(where, list) else [where]
-    names = " ".join(label.lower() for label in labels if isinstance(label, str))
+    names = _joined(where if isinstance(where, list) else [where])
+    if found := _MATRIX.search(names):
+        names = _joined(_of_matrix(job.get("strategy"), found[1])) or names
     return any(each in names for each in ("ubuntu", "linux", "matrix"))
+
+
+def _joined(labels: Iterable[object]) -> str:
+    return " ".join(label.lower() for label in labels if isinstance(label, str))
+
+
+def _of_matrix(strategy: object, name: str) -> Iterator[object]:
+    """The values of one name in a job's matrix; none if an expression makes it."""
+    matrix = strategy.get("matrix") if isinstance(strategy, dict) else None
+    if not isinstance(matrix, dict):
+        return
+    values, more = matrix.get(name), matrix.get("include")
+    yield from values if isinstance(values, list) else ()
+    for each in more if isinstance(more, list) else ():
+        yield each.get(name) if isinstance(each, dict) else None
 
 
 def _commands(
