@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from gateway.domain.operations.bulk import AdvanceBulk, BulkReply
+from gateway.domain.operations.bulk import AdvanceBulk, BrokenTask, BulkReply
 from gateway.store.protocol import BulkReads
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ class BulkRunner:
         """Does the next page of each; returns the seconds until the next step."""
         running = await self._reads.running_bulk_actions()
         for bulk in running:
-            answer = await self._submit(AdvanceBulk(bulk_id=bulk.id))
+            answer = await self._advance(bulk.id)
             if isinstance(answer, BulkReply) and answer.bulk.status != "running":
                 after = answer.bulk
                 log.info(
@@ -45,3 +45,14 @@ class BulkRunner:
                     failed=after.failed,
                 )
         return SOON if running else IDLE
+
+    async def _advance(self, bulk_id: str) -> object:
+        """Does a page; a task on which a rule breaks must not hold up the others."""
+        broken: frozenset[str] = frozenset()
+        while True:
+            try:
+                return await self._submit(AdvanceBulk(bulk_id=bulk_id, broken=broken))
+            except BrokenTask as exc:
+                # The ledger has logged the traceback.
+                log.warning("bulk.broken_task", bulk=bulk_id, task=exc.task_id)
+                broken |= {exc.task_id}

@@ -1,11 +1,13 @@
 """Each action of a bulk action, in each state of a task: its effect, or the code of its refusal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.operations.bulk import AdvanceBulk, BulkReply, BulkVerb
+from gateway.domain.operations.bulk import AdvanceBulk, BrokenTask, BulkReply, BulkVerb
+from gateway.domain.operations.switches import Switches
 from tests.domain.world import TASK, World
 from tests.store.test_bulk import BULK
 
@@ -38,12 +40,18 @@ def kept(*, keep: bool = True) -> World:
     return world
 
 
-def acts(world: World, verb: BulkVerb, project: str | None = "default") -> str:
+def acts(
+    world: World,
+    verb: BulkVerb,
+    project: str | None = "default",
+    *,
+    broken: Collection[str] = (),
+) -> str:
     """The code of the refusal; empty for success."""
     bulk = replace(BULK, action=verb, matched=1, project=project, actor="key:key_1")
     world.view.bulk_actions.start(bulk, (TASK,))
     world.view.bulk_actions.pages[bulk.id] = (TASK,)
-    answer = world.do(AdvanceBulk(bulk_id=bulk.id))
+    answer = world.do(AdvanceBulk(bulk_id=bulk.id, broken=frozenset(broken)))
     assert isinstance(answer, BulkReply)
     assert (answer.bulk.status, answer.bulk.taken) == ("done", 1)
     return "".join(failure.code for failure in answer.bulk.failed_tasks)
@@ -71,6 +79,16 @@ def test_a_task_has_its_turn(
     assert acts(world, verb) == code
     new = world.types[before:]
     assert (event in new) if event else new == []
+
+
+def test_a_task_on_which_a_rule_breaks_is_named_and_then_refused() -> None:
+    world = failed()
+    switches, world.view.switches = world.view.switches, cast("Switches", None)
+    with pytest.raises(BrokenTask) as broken:
+        acts(world, "retry")
+    assert broken.value.task_id == TASK
+    world.view.switches = switches
+    assert acts(world, "retry", broken={TASK}) == "internal"
 
 
 def test_a_task_of_another_project_is_left_alone() -> None:

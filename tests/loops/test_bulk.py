@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from gateway.domain.operations.bulk import AdvanceBulk, BulkAction, BulkReply
+from gateway.domain.operations.bulk import AdvanceBulk, BrokenTask, BulkAction, BulkReply
 from gateway.loops.bulk import IDLE, SOON, BulkRunner
 from tests.store.test_bulk import BULK
 
@@ -15,6 +15,8 @@ class Work:
     def __init__(self, *names: str) -> None:
         self.running: Sequence[BulkAction] = [replace(BULK, id=name) for name in names]
         self.steps: list[str] = []
+        self.broken: frozenset[str] = frozenset()
+        """Tasks on which a rule breaks."""
 
     async def running_bulk_actions(self) -> Sequence[BulkAction]:
         return self.running
@@ -28,6 +30,8 @@ class Work:
         return list(self.running)
 
     async def submit(self, step: AdvanceBulk) -> BulkReply:
+        for task_id in self.broken - step.broken:
+            raise BrokenTask(task_id)
         self.steps.append(step.bulk_id)
         self.running = [bulk for bulk in self.running if bulk.id != step.bulk_id]
         done = replace(BULK, id=step.bulk_id, done=BULK.matched, status="done", finished_at=1)
@@ -40,3 +44,10 @@ async def test_every_action_gets_a_page_and_an_idle_loop_waits() -> None:
     assert await runner.step() == SOON
     assert work.steps == ["bulk_1", "bulk_2"]
     assert await runner.step() == IDLE
+
+
+async def test_a_page_goes_on_without_the_tasks_on_which_a_rule_breaks() -> None:
+    work = Work("bulk_1", "bulk_2")
+    work.broken = frozenset({"task_1", "task_2"})
+    assert await BulkRunner(work, work.submit).step() == SOON
+    assert work.steps == ["bulk_1", "bulk_2"]

@@ -93,10 +93,20 @@ class StartBulk(Command, frozen=True, kw_only=True):
         return ReadSet(idempotency=self.idempotency)
 
 
+class BrokenTask(Exception):
+    """A rule broke on one task: nothing of the page is stored."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(task_id)
+        self.task_id = task_id
+
+
 class AdvanceBulk(Command, frozen=True, kw_only=True):
     """The next page of a bulk action."""
 
     bulk_id: str
+    broken: frozenset[str] = frozenset()
+    """Tasks of the page on which a rule broke: they are refused unseen."""
 
     @property
     def needs(self) -> ReadSet:

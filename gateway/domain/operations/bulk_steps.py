@@ -16,6 +16,7 @@ from gateway.domain.operations.bulk import (
     MOST_FAILURES,
     AbortBulk,
     AdvanceBulk,
+    BrokenTask,
     BulkAction,
     BulkFailure,
     BulkReply,
@@ -57,7 +58,11 @@ def start(unit: UnitOfWork, command: StartBulk, now: int) -> BulkReply:
 
 
 def advance(unit: UnitOfWork, command: AdvanceBulk, now: int) -> BulkReply:
-    """Acts on the next page of a running action."""
+    """Acts on the next page of a running action.
+
+    Raises:
+        BrokenTask: the page has to be tried again without this task.
+    """
     bulk = unit.bulk_actions.get(command.bulk_id)
     if bulk is None:
         raise _unknown()
@@ -68,7 +73,7 @@ def advance(unit: UnitOfWork, command: AdvanceBulk, now: int) -> BulkReply:
     refused = [
         BulkFailure(task_id=task_id, code=code)
         for task_id in page
-        if (code := _refusal(unit, bulk, task_id, now))
+        if (code := _refusal(unit, bulk, task_id, now, command.broken))
     ]
     moved = replace(
         bulk,
@@ -100,8 +105,12 @@ def _put(unit: UnitOfWork, bulk: BulkAction) -> BulkReply:
     return BulkReply(bulk=bulk)
 
 
-def _refusal(unit: UnitOfWork, bulk: BulkAction, task_id: str, now: int) -> str | None:
+def _refusal(
+    unit: UnitOfWork, bulk: BulkAction, task_id: str, now: int, broken: frozenset[str]
+) -> str | None:
     """Acts on one task; the code of the refusal, None for success."""
+    if task_id in broken:
+        return "internal"
     kind, act = _ACTS[bulk.action]
     cause = Cause(reason=bulk.reason, bulk_id=bulk.id)
     command = kind(task_id=task_id, project=bulk.project, cause=cause, actor=bulk.actor)
@@ -109,6 +118,9 @@ def _refusal(unit: UnitOfWork, bulk: BulkAction, task_id: str, now: int) -> str 
         act(unit, command, now)
     except ApiError as exc:
         return exc.code
+    except Exception as exc:
+        # The unit may be half changed: the ledger drops it.
+        raise BrokenTask(task_id) from exc
     return None
 
 
