@@ -38,7 +38,8 @@ def check_rows(rows: TaskRows, history: History) -> Iterator[Problem]:
 def _differences(stored: Task, folded: Task | None) -> Iterator[Finding]:
     if folded is None:
         return
-    stored, folded = _folded_part(stored), _folded_part(folded)
+    key = folded.concurrency_key or stored.concurrency_key
+    stored, folded = _folded_part(stored), replace(_folded_part(folded), concurrency_key=key)
     for name in Task.__struct_fields__ if stored != folded else ():
         if getattr(stored, name) != getattr(folded, name):
             yield "row_differs", f"{name} of its row is not what its events tell"

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.purge import check_kept
@@ -53,6 +55,14 @@ def check_ended(unit: UnitOfWork, spec: Spec) -> None:
             hint="Wait for its end, or cancel it first.",
         )
     check_kept(task)
+
+
+def share_key(unit: UnitOfWork, spec: Spec) -> None:
+    """Gives the continued task, if it has no concurrency key, that of its continuation: a retry of
+    it waits for the branch, too."""
+    task = unit.tasks.get(spec.continues.task_id) if spec.continues else None
+    if task is not None and task.status.is_terminal and task.concurrency_key is None:
+        unit.tasks.put(replace(task, concurrency_key=spec.concurrency_key))
 
 
 def _part(text: str) -> str:

@@ -1,6 +1,7 @@
 """The fold: a task row is computed from its applied events alone.
 
-Clocks and `claimable_at` are not folded: they lie in the future, and outages move them.
+Clocks and `claimable_at` are not folded: they lie in the future, and outages move them. Neither is
+a concurrency key that the task has from its continuation.
 """
 
 from collections.abc import Callable

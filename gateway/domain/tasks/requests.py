@@ -14,7 +14,7 @@ from gateway.domain.kernel.commands import (
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.unit_of_work import TaskSecrets, UnitOfWork
-from gateway.domain.tasks.continuation import check_ended
+from gateway.domain.tasks.continuation import check_ended, share_key
 from gateway.domain.tasks.event import CancelRequested, Ended, Retried
 from gateway.domain.tasks.finish import confirm_gone, destroy, end, open_next
 from gateway.domain.tasks.purge import check_kept
@@ -34,6 +34,7 @@ def create(unit: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
     spec = command.spec
     check_ended(unit, spec)
     unit.switches.check_intake(spec.project, now)
+    share_key(unit, spec)
     claimable_at = max(now, spec.not_before or now)
     change = TaskChange.opened(unit, command.task_id, spec, now, claimable_at=claimable_at)
     watch_launchers(change)

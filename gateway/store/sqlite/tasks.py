@@ -94,7 +94,8 @@ UPDATE_TASKS: Final = TASK.numbered(f"UPDATE tasks SET {_CHANGING} WHERE id = :i
 UPDATE_MOVED_TASKS: Final = TASK.numbered(
     f"""
 UPDATE tasks SET
-    status = :status, claimable_at = :claimable_at, is_behind = {_IS_BEHIND}, {_CHANGING}
+    status = :status, claimable_at = :claimable_at, concurrency_key = :concurrency_key,
+    is_behind = {_IS_BEHIND}, {_CHANGING}
 WHERE id = :id""",
     "due_at",
 )
@@ -282,9 +283,9 @@ def _task_values(task: Task) -> Params:
     return [*TASK.values(task), task.due_at]
 
 
-def _position(task: Task) -> tuple[Status, int | None, bool]:
+def _position(task: Task) -> tuple[Status, int | None, str | None, bool]:
     """The place of a task among those that wait."""
-    return task.status, task.claimable_at, task.sandbox is None
+    return task.status, task.claimable_at, task.concurrency_key, task.sandbox is None
 
 
 def _answer_decoder(operation: str) -> msgspec.json.Decoder[StoredResponse]:

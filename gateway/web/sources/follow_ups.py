@@ -18,7 +18,7 @@ from gateway.domain.tasks.spec import FollowUpKind, Spec
 from gateway.domain.tasks.task import Task
 from gateway.web.context import Context
 from gateway.web.deliveries.addresses import origin_of
-from gateway.web.tasks.creation import branch_key, title_of
+from gateway.web.tasks.creation import key_of, title_of
 from gateway.wire.decode import decode
 from gateway.wire.sources import (
     CheckRunEvent,
@@ -103,7 +103,7 @@ async def _creation(context: Context, task: Task, spec: Spec, asked: FollowUp) -
             prompt=asked.prompt,
             title=title_of(asked.prompt),
             continues=continues,
-            concurrency_key=spec.concurrency_key or branch_key(spec.branch_name, spec.repo_url),
+            concurrency_key=key_of(task, spec),
             callback_url=spec.callback_url if callback else None,
             endpoint_id=endpoint_id,
             not_before=None,

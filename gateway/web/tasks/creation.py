@@ -14,6 +14,7 @@ from gateway.domain.repositories.branch_names import check_branch
 from gateway.domain.tasks.continuation import continuation_of
 from gateway.domain.tasks.reserved_env import check_env
 from gateway.domain.tasks.spec import DEFAULT_COST_USD, AgentSpec, Continuation, Spec, TimeoutSpec
+from gateway.domain.tasks.task import Task
 from gateway.store.records import TaskWithSpec
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.deliveries.addresses import masked_url, origin_of, outward_url
@@ -44,7 +45,7 @@ def creation(
     branch_name = wanted.branch_name or f"slipgate/{task_id}"
     if context.follow_ups and wanted.concurrency_key is None:
         # A follow-up may come while this task runs, or before it is retried.
-        key = branch_key(branch_name, repo_url)
+        key = _branch_key(branch_name, repo_url)
         wanted = msgspec.structs.replace(wanted, concurrency_key=key)
     collector = ErrorCollector()
     callback = None
@@ -81,7 +82,7 @@ def _completed(wanted: NewTask, earlier: TaskWithSpec | None) -> tuple[NewTask, 
             message = "Expected the address of the repository, or `continueOf` with an ended task"
             raise wrong_field("$.repoUrl", message)
         return wanted, wanted.repo_url
-    _, spec = earlier
+    task, spec = earlier
     if wanted.repo_url is not None and not is_same_repository(wanted.repo_url, spec.repo_url):
         raise wrong_field("$.repoUrl", "Expected the repository of `continueOf`, or none")
     for path, given, kept in (
@@ -90,7 +91,7 @@ def _completed(wanted: NewTask, earlier: TaskWithSpec | None) -> tuple[NewTask, 
     ):
         if given not in {None, kept}:
             raise wrong_field(path, "Expected the branch of `continueOf`, or none")
-    key = wanted.concurrency_key or branch_key(spec.branch_name, spec.repo_url)
+    key = wanted.concurrency_key or key_of(task, spec)
     completed = msgspec.structs.replace(
         wanted, branch_name=spec.branch_name, base_branch=spec.base_branch, concurrency_key=key
     )
@@ -164,8 +165,12 @@ def _spec(
     )
 
 
-def branch_key(branch_name: str, repo_url: str) -> str:
-    """The concurrency key of tasks that work on one branch."""
+def key_of(task: Task, spec: Spec) -> str:
+    """The concurrency key of tasks that continue this one."""
+    return task.concurrency_key or _branch_key(spec.branch_name, spec.repo_url)
+
+
+def _branch_key(branch_name: str, repo_url: str) -> str:
     return f"{branch_name} of {repo_url}"[:KEY_LENGTH]
 
 
