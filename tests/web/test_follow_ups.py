@@ -263,6 +263,8 @@ async def test_another_project_that_names_the_pull_request_later_gets_nothing(
     foreign = await gateway.create("other")
     named = f"UPDATE tasks SET pr_url = '{PULL}' WHERE id = '{foreign['id']}'"  # noqa: S608
     await beside(tmp_path, named)
-    assert (await send(github, "issue_comment", comment())).json()["applied"]
+    assert (await send(github, "check_run", check())).json()["applied"], (
+        "its work holds up no other"
+    )
     assert (await newest(gateway))["continueOf"] == first
     assert len((await gateway.get("/v1/tasks", "other")).json()["data"]) == 1

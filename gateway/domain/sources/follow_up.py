@@ -17,7 +17,9 @@ def follow_up(unit: UnitOfWork, command: FollowUpNotice, now: int) -> NoticeRepl
     if is_duplicate(unit, command.message):
         return NoticeReply(applied=True, duplicate=True)
     found = unit.messages.pull_requests.get(command.url, ())
-    reason = _refusal([unit.tasks[task_id] for task_id in found], command)
+    project = command.creation.spec.project
+    tasks = [task for task_id in found if (task := unit.tasks[task_id]).project == project]
+    reason = _refusal(tasks, command)
     if reason is None:
         create(unit, command.creation, now)
         # Checks fail at once: the next one of the batch has to find this task.

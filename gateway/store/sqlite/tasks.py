@@ -39,13 +39,12 @@ SPEC: Final = "SELECT data FROM events WHERE task_id = :id AND task_seq = 1"
 # A pull request belongs to the project whose task has named it first: a task of another project
 # that names it later does not get what it is told.
 NEWEST_OF_PULL_REQUEST: Final = """
-SELECT max(id) FROM (
+WITH named AS (
     SELECT id, project FROM tasks WHERE pr_url COLLATE NOCASE = :url AND pr_url IS NOT NULL
     UNION ALL
     SELECT id, project FROM tasks
     WHERE follow_up_of COLLATE NOCASE = :url AND follow_up_of IS NOT NULL)
-WHERE project = (SELECT project FROM tasks WHERE id = (
-    SELECT min(id) FROM tasks WHERE pr_url COLLATE NOCASE = :url AND pr_url IS NOT NULL))"""
+SELECT max(id) FROM named WHERE project = (SELECT project FROM named ORDER BY id LIMIT 1)"""
 
 SECRETS: Final = """
 SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets
