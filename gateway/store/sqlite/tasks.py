@@ -44,7 +44,8 @@ WITH named AS (
     UNION ALL
     SELECT id, project FROM tasks
     WHERE follow_up_of COLLATE NOCASE = :url AND follow_up_of IS NOT NULL)
-SELECT max(id) FROM named WHERE project = (SELECT project FROM named ORDER BY id LIMIT 1)"""
+SELECT max(id) FROM named
+WHERE project = (SELECT project FROM named WHERE id = (SELECT min(id) FROM named))"""
 
 SECRETS: Final = """
 SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets
