@@ -128,6 +128,20 @@ def test_a_quiet_build_that_counts_no_tests_did_not_pass(script: str) -> None:
         "Tests run: 4, Failures: 1, Errors: 0, Skipped: 0",
         "Tests: 3, Assertions: 3, Failures: 1.",
         "# pass 2\n# fail 1",
+        "--- FAIL: TestA (0.00s)\nFAIL\nFAIL\ta\t0.1s\nok  \tb\t0.1s",
+        "test result: FAILED. 1 passed; 2 failed;\ntest result: ok. 3 passed; 0 failed;",
+        "Tests run: 4, Failures: 1, Errors: 0, Skipped: 0\n" * 2 + "Tests run: 1, Failures: 0, "
+        "Errors: 0, Skipped: 0",
+        "> Task :test FAILED\n5 tests completed, 1 failed",
+        "Ran 3 tests in 0.001s\n\nFAILED (errors=1)",
+        "not ok 1 - adds\nok 2 - divides\n1..2",
+        "Files=3, Tests=12,  1 wallclock secs\nResult: FAIL",
+        "90% tests passed, 1 tests failed out of 10",
+        "Ok:                 4   \nExpected Fail:      0   \nFail:               1   ",
+        "# PASS:  4\n# SKIP:  0\n# XFAIL: 0\n# FAIL:  1\n# ERROR: 0",
+        "Failed!  - Failed:     1, Passed:     5, Skipped:     0, Total:     6",
+        "  4 tests passed\n  1 test failed",
+        "PASSED: 16\nFAILED: 1",
     ],
 )
 def test_an_exit_code_of_0_hides_no_failure(output: str) -> None:
@@ -143,6 +157,11 @@ def test_an_exit_code_of_0_hides_no_failure(output: str) -> None:
         "test result: ok. 3 passed; 0 failed; 0 ignored;",
         "3 examples, 0 failures",
         "Tests run: 4, Failures: 0, Errors: 0, Skipped: 0",
+        "not ok 1 - later # TODO\nok 2 - divides\n1..2",
+        "Ok:                 4   \nExpected Fail:      2   \nFail:               0   ",
+        "# PASS:  4\n# XFAIL: 2\n# FAIL:  0",
+        "ok  \ta/fail\t0.1s",
+        "PASSED: 17\nFAILED: 0",
     ],
 )
 def test_a_check_whose_last_run_has_no_failure_passes(output: str) -> None:

@@ -14,7 +14,7 @@ _PREFIX: Final = re.compile(
     r"\[(?:INFO|WARNING|ERROR)\][ \t]+|[\w@./-]{1,200}(?::|[ \t])test[\w:-]{0,40}:[ \t]?"
 )
 """Of a line that maven, or a tool for many packages, passes on."""
-_INTERESTING: Final = re.compile(r"\d|test|example|passed|spec|skipped", re.IGNORECASE)
+_INTERESTING: Final = re.compile(r"\d|test|example|passed|spec|skipped|fail", re.IGNORECASE)
 
 
 class Closing(NamedTuple):
@@ -43,6 +43,8 @@ CLOSINGS: Final = (
     ),
     _closing("unittest", r"Ran (?P<ran>\d+) tests? in "),
     _closing("unittest", r"(?:OK|FAILED) \(.*\bskipped=(?P<not_run>\d+)"),
+    _closing("unittest", r"FAILED \("),
+    _closing("go", r"FAIL[ \t]+\S+[ \t]+(?:\d|\[)"),
     _closing("go", r"ok[ \t]+\S+[ \t]+(?:\d[\d.]*s|\(cached\))(?!.*\[no tests to run\])", each=1),
     _closing("go", r"--- (?:PASS|FAIL): \S", each=1),
     _closing("gotestsum", r"DONE (?P<ran>\d+) tests?\b"),
@@ -77,6 +79,7 @@ CLOSINGS: Final = (
         "maven",
         r"Tests run: (?P<ran>\d+), Failures: \d+, Errors: \d+, Skipped: (?P<not_run>\d+)",
     ),
+    _closing("gradle", r"(?P<ran>\d+) tests? completed, \d+ failed"),
     _closing("sbt", r"(?:Passed|Failed): Total (?P<ran>\d+)"),
     _closing("dotnet", r"[ \t]*(?:Passed|Failed)![ \t]+-", counts=r"(?:Passed|Failed):[ \t]+(\d+)"),
     _closing(
@@ -90,14 +93,15 @@ CLOSINGS: Final = (
     ),
     _closing("ctest", r"\d+% tests passed, \d+ tests? failed out of (?P<ran>\d+)"),
     _closing("ctest", r"[ \t]*\d+/\d+ Test +#\d+: .*\*\*\*Skipped\b", each=-1),
+    _closing("prove", r"Result: FAIL"),
     _closing("prove", r"Files=\d+, Tests=(?P<ran>\d+),"),
     _closing("GoogleTest", r"\[ +(?:PASSED|FAILED) +\] (?P<ran>\d+) tests?[.,]"),
     _closing("Catch2", r"All tests passed \(\d+ assertions? in (?P<ran>\d+) test cases?\)"),
     _closing("doctest", r"(?:\[doctest\] )?test cases: +(?P<ran>\d+) +\|"),
     _closing("Unity", r"(?P<ran>\d+) Tests \d+ Failures (?P<not_run>\d+) Ignored"),
     _closing("tasty, EUnit or zig", r"[ \t]*All (?P<ran>\d+) tests passed\b"),
-    _closing("meson", r"Ok:[ \t]+(?P<ran>\d+)"),
-    _closing("automake", r"# (?:PASS|FAIL):[ \t]+(?P<ran>\d+)"),
+    _closing("meson", r"(?:Ok|Fail):[ \t]+(?P<ran>\d+)"),
+    _closing("automake", r"# (?:PASS|FAIL|ERROR):[ \t]+(?P<ran>\d+)"),
     _closing("swift", r".*\bExecuted (?P<ran>\d+) tests?, with "),
     _closing("swift", r".*\bTest run with (?P<ran>\d+) tests?\b"),
     _closing("dart", r".*\+(?P<ran>\d+)(?: ~\d+)?: All tests passed!"),
@@ -110,7 +114,7 @@ CLOSINGS: Final = (
         counts=r"(\d+) (?:success|failure)",
     ),
     _closing("plain", r"(?P<ran>\d+) tests?, \d+ passed, \d+ failed$"),
-    _closing("plain", r"PASSED: (?P<ran>\d+)$"),
+    _closing("plain", r"(?:PASSED|FAILED): (?P<ran>\d+)$"),
     _closing("pre-commit", r"\S.*\.{3,}(?:Passed|Failed)$", each=1),
 )
 _GRADLE: Final = re.compile(
@@ -127,17 +131,29 @@ _NONE: Final = re.compile(
 )
 
 
+_PARTS: Final = re.compile(
+    "unittest|go|cargo|TAP|ava|maven|gradle|sbt|dotnet|ctest|prove|GoogleTest|meson|automake|plain"
+)
+"""Tools with many closing lines, or whose last one names no failures: a failure in any counts. Of
+the others the last run counts: some repositories run what failed again."""
 _FAILURES: Final = re.compile(
-    r"\b[1-9]\d* (?:failed|failing|failures?|errors?|fail)\b"
-    r"|\[ +FAILED +\] [1-9]|\b(?:failures|errors)[:=] ?[1-9]|(?:#|\u2139) fail[ \t]+[1-9]",
+    r"\b[1-9]\d* (?:tests? )?(?:failed|failing|failures?|errors?|fail)\b"
+    r"|\[ +FAILED +\] [1-9]|\b(?:fail(?:ures?|ed)?|errors?)[:=][ \t]*[1-9]"
+    r"|(?:#|\u2139) fail[ \t]+[1-9]",
     re.IGNORECASE,
 )
+_FAILED: Final = re.compile(
+    r"FAIL[ \t]|--- FAIL|Result: FAIL|FAILED \(|test \S.* FAILED|not ok\b(?!.*# (?:TODO|SKIP|skip))"
+)
+"""The beginning of a closing line that tells of a failure without a number."""
 
 
 def counts_failures(output: str) -> bool:
-    """True if the last closing line counts tests that failed, whatever the exit code says."""
-    closings = (line for line in reversed(list(_lines(output))) if any(_counts(line)))
-    return _FAILURES.search(next(closings, "")) is not None
+    """True if the closing lines of the last tool tell of failures, whatever the exit code says."""
+    found = [(closing.tool, line) for line in _lines(output) if (closing := _closing_of(line))]
+    tool = found[-1][0] if found else ""
+    lines = [line for name, line in found if name == tool][0 if _PARTS.fullmatch(tool) else -1 :]
+    return any(_FAILURES.search(line) or _FAILED.match(line) for line in lines)
 
 
 def number_ran(output: str) -> int | None:
@@ -171,12 +187,15 @@ def _lines(output: str) -> Iterator[str]:
 
 
 def _counts(line: str) -> Iterator[int]:
-    """The count of the first kind of closing line that matches."""
-    for closing in CLOSINGS:
-        found = closing.line.match(line)
-        if found is not None:
-            yield _count(closing, found)
-            return
+    closing = _closing_of(line)
+    found = closing.line.match(line) if closing else None
+    if closing and found:
+        yield _count(closing, found)
+
+
+def _closing_of(line: str) -> Closing | None:
+    """The first kind of closing line that matches."""
+    return next((closing for closing in CLOSINGS if closing.line.match(line)), None)
 
 
 def _count(closing: Closing, found: re.Match[str]) -> int:

@@ -55,7 +55,7 @@ def judge(command: Command, result: CommandResult, evidence: Evidence) -> Verdic
     if script is not None and tools.is_trivial(script):
         return "not_run", f"{NO_TEST}: it runs nothing but {_first_line(script)}"
     if evidence.ran and counts_failures(printable(result.output)):
-        return "failed", "exit code 0, but its last line counts tests that failed"
+        return "failed", "exit code 0, but its output counts tests that failed"
     if evidence.ran:
         return "passed", ""
     if evidence.ran == 0:
