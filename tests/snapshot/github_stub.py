@@ -16,6 +16,8 @@ class GitHubStub:
     """Path within the repository → what is read there."""
     comments: list[tuple[str, str]] = field(default_factory=list)
     """Path of the thread → text."""
+    lost_answers: int = 0
+    """Comments that are taken and whose answers get lost."""
     offers_drafts: bool = True
     token: str = "ghp_sandbox_token"
 
@@ -37,6 +39,8 @@ class GitHubStub:
     def _other(self, request: Request, path: str) -> Response:
         if request.method == "POST" and path.endswith("/comments"):
             self.comments.append((path, str(request.json()["body"])))
+            if len(self.comments) <= self.lost_answers:
+                return Response(status=502)
             return Response(status=201, content={"id": len(self.comments)})
         if request.method == "GET" and path.endswith("/comments") and path.startswith("issues/"):
             return Response(content=[{"body": text} for at, text in self.comments if at == path])

@@ -2,9 +2,11 @@
 
 from typing import cast
 
+from snapshot.runner.github_token import GitHubToken
 from snapshot.runner.publication.github import GitHub
 from snapshot.runner.publication.thread import Thread
 from snapshot.runner.stop import Reason, Stopped
+from tests.snapshot.github_stub import GitHubStub
 
 
 class Host:
@@ -37,6 +39,17 @@ def test_nothing_is_said_twice_for_a_thread_that_cannot_be_read() -> None:
     readable = Host()
     thread(readable).end("done")
     assert len(readable.comments) == 1
+
+
+def test_a_comment_whose_answer_was_lost_is_not_repeated() -> None:
+    stub = GitHubStub(lost_answers=1)
+    token = GitHubToken(stub.token)
+    github = GitHub(
+        api_url=stub.http.url, slug=("acme", "widgets"), token=token, sleep=lambda _: None
+    )
+    Thread(github=github, number="7", task_id="t", attempt=1, redact=str).end("done")
+    stub.http.stop()
+    assert len(stub.comments) == 1
 
 
 def test_a_stop_while_the_end_is_told_loses_no_result() -> None:

@@ -147,9 +147,10 @@ class GitHub:
         return self._renamed(found[0]) if found else None
 
     def comment(self, number: str, text: str) -> None:
-        """Say something in the thread of a pull request; raises as `open` does."""
+        """Say something in the thread of a pull request, which it may have even where this raises
+        as `open` does."""
         url = f"{self._root}/issues/{number}/comments"
-        decoded(self._api.request("POST", url, json={"body": text}), dict)
+        decoded(self._api.request("POST", url, json={"body": text}, most=1), dict)
 
     def get(self, path: str, shape: type[T], **params: str) -> T | None:
         """A document of the repository; None if GitHub does not show it now."""

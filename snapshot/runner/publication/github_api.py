@@ -78,8 +78,9 @@ class GitHubApi:
         *,
         params: Mapping[str, str] | None = None,
         json: Body | None = None,
+        most: int = TRIES,
     ) -> httpx.Response:
-        """Send it, as often as it takes; a repeated POST may find its first one done.
+        """Send it, at `most` so often; a repeated POST may find its first one done.
 
         Raises `github_unreachable`, `github_rate_limited`.
         """
@@ -99,9 +100,9 @@ class GitHubApi:
                 if (pause := self._asked_pause(answer)) is not None:
                     self._wait(pause, answer)
                     continue
-                if answer.status_code < 500 or tries >= TRIES - 1:
+                if answer.status_code < 500 or tries >= most - 1:
                     return answer
-            elif tries >= TRIES - 1:
+            elif tries >= most - 1:
                 message = f"GitHub cannot be reached: {str(answer) or type(answer).__name__}"
                 raise Failure("github_unreachable", message, retryable=True) from answer
             self._sleep(2.0**tries)

@@ -24,7 +24,7 @@ from ..truncation import first_of
 from ..variables import Secret
 from . import conventions
 from .commit_message import commit_message
-from .github import GitHub, Proposal, PullRequest
+from .github import GitHub, Proposal
 from .masking import masked
 from .pull_request import Facts, FileStat, body
 from .push_request import fitting
@@ -121,8 +121,10 @@ class Publisher:
         is_draft = not (self.is_ready and pushed.is_complete)
         kind = "a draft pull request" if is_draft else "a pull request"
         self.reporter.ask(Progress(stage="pr", message=f"Opening {kind} for {self.branch}"))
+        proposal = self._proposal(pushed, is_draft=is_draft)
         try:
-            opened = self._proposed(self.github, self._proposal(pushed, is_draft=is_draft))
+            found = self.github.find(self.branch) if self.continues else None
+            opened = found or self.github.open(proposal)
         except Failure as failure:
             note = f"The branch is pushed, but there is no pull request: {failure.message}."
             return review.with_note(note, is_complete=False), None
@@ -134,6 +136,9 @@ class Publisher:
                 draft=opened.draft,
             )
         )
+        if found is not None:
+            # Not before it is reported: GitHub may let the comment wait.
+            self.thread(self.github, found.number).end(proposal.body)
         if self.github.moved_to is not None:
             note = f"The repository is now {self.github.moved_to}: name it so in the next task."
             review = review.with_note(note)
@@ -155,14 +160,6 @@ class Publisher:
             return clone.base_sha
         found = self._find_ours(workdir)
         return found.sha if found else None
-
-    def _proposed(self, github: GitHub, proposal: Proposal) -> PullRequest:
-        """A new pull request, or the open one that is gone on with, which is told in its thread."""
-        opened = github.find(self.branch) if self.continues else None
-        if opened is None:
-            return github.open(proposal)
-        self.thread(github, opened.number).end(proposal.body)
-        return opened
 
     def thread(self, github: GitHub, number: str) -> Thread:
         return Thread(

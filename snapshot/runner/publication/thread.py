@@ -10,6 +10,7 @@ import msgspec
 from ..failure import Failure
 from ..stop import Stopped
 from .github import GitHub
+from .github_api import TRIES
 from .masking import markdown
 
 PAGE: Final = 100
@@ -45,15 +46,25 @@ class Thread:
         self.end(f"slipgate pushed nothing here ({origin}): `{code}`\n\n{markdown(reason)}")
 
     def _post(self, kind: str, text: str) -> None:
-        """The marker is looked for first: a runner that began again would repeat itself."""
         marker = f"<!-- slipgate {self.task_id} {self.attempt} {kind} -->"
         try:
-            if not any(marker in body for body in self._bodies()):
-                self.github.comment(self.number, f"{self.redact(text)}\n\n{marker}")
+            self._write(marker, f"{self.redact(text)}\n\n{marker}", tries=TRIES)
         except Stopped:
             raise
         except Exception as exc:  # noqa: BLE001 - a comment is never worth the attempt's work
             print(f"slipgate: the pull request has no comment: {exc}", flush=True)
+
+    def _write(self, marker: str, text: str, *, tries: int) -> None:
+        """The marker is looked for before each try: an earlier start of the runner may have written
+        the comment, or a try whose answer was lost."""
+        if any(marker in body for body in self._bodies()):
+            return
+        try:
+            self.github.comment(self.number, text)
+        except Failure as failure:
+            if not failure.retryable or tries == 1:
+                raise
+            self._write(marker, text, tries=tries - 1)
 
     def _bodies(self) -> Iterator[str]:
         path = f"issues/{self.number}/comments"
