@@ -12,6 +12,11 @@ from snapshot.runner.validation.results import number_ran
 from tests.repositories.validation import validate
 
 TAIL_LINES: Final = 15
+_STEPS: Final = (
+    *("install", "venv", " sync", " ci", "deps.get", "pub get"),
+    *("cmake", "mkdir", "make -j", "run build", "pnpm build"),
+)
+"""Words of commands that set up."""
 
 
 def main() -> int:
@@ -23,8 +28,8 @@ def main() -> int:
     parser.add_argument("--tails", action="store_true", help="print the output of what failed")
     wanted = parser.parse_args()
     print(
-        "| repository | ecosystem | set-up | checks | status | tests | reason |\n"
-        "|---|---|---|---|---|---|---|"
+        "| repository | ecosystem | set-up | checks | status | tests | seconds | reason |\n"
+        "|---|---|---|---|---|---|---|---|"
     )
     is_whole = True
     for checkout in sorted(each for each in wanted.folder.iterdir() if each.is_dir()):
@@ -49,14 +54,14 @@ def row(checkout: Path, receipts: list[Receipt]) -> str:
         "; ".join(each.command for each in checks),
         "; ".join(each.status for each in checks) or "no check",
         "; ".join(_counted(each) for each in checks),
+        f"{sum(each.seconds for each in receipts):.0f}",
         "; ".join(each.reason for each in checks if each.reason),
     )
 
 
 def is_check(receipt: Receipt, receipts: list[Receipt]) -> bool:
-    """True for the last receipt, and for those without an installation's name."""
-    words = ("install", "venv", " sync", " ci", "deps.get", "pub get", "-B build", "--build")
-    return receipt is receipts[-1] or not any(word in receipt.command for word in words)
+    """True for the last receipt, and for those that do not set up."""
+    return receipt is receipts[-1] or not any(word in receipt.command for word in _STEPS)
 
 
 def _counted(receipt: Receipt) -> str:
