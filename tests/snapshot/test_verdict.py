@@ -157,7 +157,7 @@ def test_an_exit_code_of_0_hides_no_failure(output: str) -> None:
         "test result: ok. 3 passed; 0 failed; 0 ignored;",
         "3 examples, 0 failures",
         "Tests run: 4, Failures: 0, Errors: 0, Skipped: 0",
-        "not ok 1 - later # TODO\nok 2 - divides\n1..2",
+        "not ok 1 - later # TODO\nok 2 fail without a file\n1..2",
         "Ok:                 4   \nExpected Fail:      2   \nFail:               0   ",
         "# PASS:  4\n# XFAIL: 2\n# FAIL:  0",
         "ok  \ta/fail\t0.1s",

@@ -150,10 +150,16 @@ _FAILED: Final = re.compile(
 
 def counts_failures(output: str) -> bool:
     """True if the closing lines of the last tool tell of failures, whatever the exit code says."""
-    found = [(closing.tool, line) for line in _lines(output) if (closing := _closing_of(line))]
-    tool = found[-1][0] if found else ""
-    lines = [line for name, line in found if name == tool][0 if _PARTS.fullmatch(tool) else -1 :]
-    return any(_FAILURES.search(line) or _FAILED.match(line) for line in lines)
+    found = [(closing, line) for line in _lines(output) if (closing := _closing_of(line))]
+    tool = found[-1][0].tool if found else ""
+    last = [each for each in found if each[0].tool == tool][0 if _PARTS.fullmatch(tool) else -1 :]
+    return any(_tells_failure(closing, line) for closing, line in last)
+
+
+def _tells_failure(closing: Closing, line: str) -> bool:
+    """Numbers count in a sum alone: the name of a test may be `42 errors`."""
+    is_sum = not closing.each and _FAILURES.search(line)
+    return bool(is_sum or _FAILED.match(line))
 
 
 def number_ran(output: str) -> int | None:
