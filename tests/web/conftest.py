@@ -10,6 +10,6 @@ from tests.web.callers import GatewayHarness, open_gateway
 
 @pytest_asyncio.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
-    """A gateway on a new database."""
-    async with open_gateway(tmp_path) as opened:
+    """A gateway on a new database; nobody waits for a workspace's sandbox."""
+    async with open_gateway(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="0") as opened:
         yield opened

@@ -3,11 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from gateway.cli.operations.minting import mint
 from gateway.demo.receiver import Receiver
@@ -35,12 +33,6 @@ NEW: Json = {
         "FEATURE": "1",
     },
 }
-
-
-@pytest_asyncio.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
-    async with open_gateway(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="0") as opened:
-        yield opened
 
 
 def asked(**env: str) -> Json:
