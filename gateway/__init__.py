@@ -1,1 +1,7 @@
 """The gateway: it owns the truth about tasks, events, deliveries and launch jobs."""
+
+import sys
+
+# httpx's own command line, with click and rich, would be half of its import. None in this table
+# means that a module is absent, and httpx does without it, as where only httpx is installed.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
