@@ -80,7 +80,7 @@ bench: install ## measure this machine
 lock: install ## choose the newest versions the ranges of pyproject.toml allow
 	@test -x $(UV) || $(PYTHON) -m venv $(VENV)/uv
 	@$(VENV)/uv/bin/python -m pip --quiet --disable-pip-version-check install uv==$(UV_VERSION)
-	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --all-extras --output-file requirements.lock pyproject.toml
+	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --all-extras --overrides tests/overrides.txt --output-file requirements.lock pyproject.toml
 	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --constraints requirements.lock --overrides snapshot/overrides.txt --output-file snapshot/requirements.lock snapshot/requirements.in
 
 format: install ## rewrite the code in the house's format

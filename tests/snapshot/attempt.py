@@ -18,6 +18,7 @@ from snapshot.runner.supervisor import SIGNALS, supervise
 
 LATE: Final = (
     "genai_prices.data_snapshot",
+    "httpcore",
     "snapshot.runner.agent.command_engine",
     "snapshot.runner.agent.mini",
     "snapshot.runner.agent.mini_model",
