@@ -207,3 +207,14 @@ def test_a_check_that_passes_on_the_base_commit_is_the_agents(tmp_path: Path) ->
     changed = written(tmp_path / "changed", {"tests/test_a.py": failing})
     receipt = validate(changed, seconds=SECONDS, base=base)[-1]
     assert (receipt.status, receipt.baseline, receipt.reason) == ("failed", "passed", "")
+
+
+@pytest.mark.skipif(shutil.which("prove") is None, reason="prove is not installed")
+def test_a_library_that_the_change_took_away_is_a_failure(tmp_path: Path) -> None:
+    test = {"cpanfile": "", "t/a.t": 'use lib "lib"; use Own::One;\nprint "1..1\\nok 1\\n";\n'}
+    whole = written(tmp_path / "whole", {**test, "lib/Own/One.pm": "package Own::One; 1;\n"})
+    taken = written(tmp_path / "taken", test)
+    reason = "Own::One is not installed"
+    assert _ran(validate(taken, seconds=SECONDS)) == ("prove -lr t", "not_run", reason)
+    receipt = validate(taken, seconds=SECONDS, base=whole)[-1]
+    assert (receipt.status, receipt.baseline, receipt.reason) == ("failed", "passed", reason)

@@ -84,6 +84,22 @@ NOT_RUN = {
         _verdict("error: rustup could not choose a version of cargo to run, because\n" * 9, 1),
         "cargo is not installed",
     ),
+    "a module of Perl": (
+        _verdict(
+            "Can't locate File/Next.pm in @INC (you may need to install the File::Next module)\n"
+            "Files=1, Tests=0,  0 wallclock secs\nResult: FAIL",
+            1,
+        ),
+        "File::Next is not installed",
+    ),
+    "a gem": (
+        _verdict("rake aborted!\nLoadError: cannot load such file -- hoe/rake\n/a/Rakefile:3", 1),
+        "hoe is not installed",
+    ),
+    "a browser": (
+        _verdict("Error: Could not find Chrome (ver. 131.0.6778.204).\nnpm ERR! a", 1),
+        "Chrome is not installed",
+    ),
     "a shell without it": (
         _verdict("bash: line 1: tox: command not found", 127),
         "tox is not installed",
@@ -100,6 +116,12 @@ FAILED = {
     "a test failed": _verdict("1 failed, 3 passed in 0.1s", 1),
     "a test that misses a program": _verdict(
         "sh: 1: frobnicate: not found\n1 failed in 0.1s\nmake: *** [test] Error 1", 2
+    ),
+    "a file of the repository's own in Ruby": _verdict(
+        "rake aborted!\nLoadError: cannot load such file -- /a/lib/b", 1
+    ),
+    "one of many in Perl": _verdict(
+        "Can't locate A.pm (you may need to install the A module)\nFiles=2, Tests=4, 0 seconds", 2
     ),
     "jest cannot load a file": _verdict("FAIL ./a.test.js\nTests:       0 total", 1),
     "go does not build": _verdict("?   a\t[no test files]\nFAIL\tb [build failed]\nFAIL", 1),

@@ -17,6 +17,7 @@ from .declared import declaring_texts, make_plan
 from .execution import Execution
 from .plan import Argv, Host
 from .session import Session
+from .verdict import NOT_INSTALLED
 
 
 @dataclass(kw_only=True, slots=True)
@@ -66,11 +67,23 @@ class Validation:
 
 
 def compared(receipt: Receipt, baseline: Baseline) -> Receipt:
-    """The receipt, which says of a failure if the base commit has it too."""
-    if receipt.status not in {"failed", "timed_out"}:
+    """The receipt, which says of a failure if the base commit has it too.
+
+    A check that lacks something and passes on the base commit failed: the change took it away.
+    """
+    if receipt.status not in {"failed", "timed_out"} and not _lacks(receipt):
         return receipt
     status = baseline.status(receipt.command)
+    if _lacks(receipt):
+        failed = msgspec.structs.replace(receipt, status="failed", baseline=status)
+        return failed if status == "passed" else receipt
     if status != "failed":
         return msgspec.structs.replace(receipt, baseline=status)
     reason = f"{receipt.reason}; {NOTE}" if receipt.reason else NOTE
     return msgspec.structs.replace(receipt, baseline=status, reason=reason)
+
+
+def _lacks(receipt: Receipt) -> bool:
+    """True if a check that was started misses a program or a library."""
+    is_started = receipt.status == "not_run" and receipt.exit_code is not None
+    return is_started and receipt.reason.endswith(NOT_INSTALLED)

@@ -16,6 +16,7 @@ from .results import counts_failures
 from .scripts import UNKNOWN
 
 NO_TEST: Final = "no test ran"
+NOT_INSTALLED: Final = "is not installed"
 UNCOUNTED: Final = "exit code 0; its output counts no tests"
 _BROKEN: Final = re.compile(r"(?m)^[ \t]*(?:FAIL|FAILED|--- FAIL|ERROR|error|Error)\b(?! code)")
 """A line of a tool that found more to say than that there is no test."""
@@ -27,6 +28,9 @@ _NOT_FOUND: Final = (
     re.compile(r"(?m)env: [\u2018'\"]?([\w./+-]+)[\u2019'\"]?: No such file or directory$"),
     re.compile(r"could not choose a version of ([\w-]+) to run"),
     re.compile(r"No version is set for (?:command|shim):? ([\w.-]+)"),
+    re.compile(r"you may need to install the ([\w:]+) module"),
+    re.compile(r"cannot load such file -- ([a-z][\w-]*)"),
+    re.compile(r"(?:[Cc]annot find|[Cc]ould not find|[Nn]o binary for) (Chrom(?:e|ium))"),
     re.compile(r"(?m)\bNo module named ['\"]?(pytest|tox|nox|unittest|django)['\"]?$"),
 )
 
@@ -66,7 +70,7 @@ def judge(command: Command, result: CommandResult, evidence: Evidence) -> Verdic
 def _without_count(command: Command, script: str | None, missing: Sequence[str]) -> Verdict:
     """The verdict on an exit code of 0 where nothing counts tests."""
     if script is not None and missing:
-        return "not_run", f"{missing[0]} is not installed"
+        return "not_run", f"{missing[0]} {NOT_INSTALLED}"
     if not command.must_count:
         return "passed", ""
     if script is None or script == UNKNOWN or tools.is_counted(script):
@@ -79,14 +83,14 @@ def _without_count(command: Command, script: str | None, missing: Sequence[str])
 def _of_failure(code: int, output: str, ran: int | None) -> Verdict:
     program = missing_program(output)
     if program and (code in {CANNOT_RUN, NOT_FOUND} or _is_reason(program, output, ran)):
-        return "not_run", f"{program} is not installed"
+        return "not_run", f"{program} {NOT_INSTALLED}"
     if ran == 0 and not _BROKEN.search(output):
         return "not_run", NO_TEST
     return "failed", "a program it needs is not installed" if code == NOT_FOUND else ""
 
 
 def missing_program(output: str) -> str:
-    """The program that a shell, make, env or a version manager could not find; empty if none."""
+    """The program or library that the output says is not there; empty if none."""
     for pattern in _NOT_FOUND:
         if found := pattern.search(output):
             return found[1].rpartition("/")[2] if found[1].startswith("/") else found[1]
