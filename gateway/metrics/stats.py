@@ -73,6 +73,7 @@ class CurrentStats(Collector):
             ("slipgate_tasks", "Tasks by state.", "status", tasks),
             ("slipgate_flags", "Tasks that have a flag.", "code", flags),
             ("slipgate_deliveries", "Deliveries not arrived.", "status", gauges.deliveries),
+            ("slipgate_providers_paused", "Pauses of launching.", "provider", gauges.providers),
             ("slipgate_endpoints", "Endpoints that take nothing.", "state", gauges.endpoints),
             (
                 "slipgate_loop_idle_seconds",

@@ -30,6 +30,7 @@ FlagCode = Literal[
     "silent",
     "no_progress",
     "launch_slow",
+    "provider_down",
     "no_launcher",
 ]
 

@@ -9,6 +9,11 @@ from gateway.wire.endpoints import Project
 from gateway.wire.message import Change, Reason, Reply
 from gateway.wire.times import Moment
 
+Provider = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=400, pattern=r"^[^\s\u0000-\u001f\u007f]+$(?!\n)"),
+    msgspec.Meta(description="`name` or `name@realm`, as launchers claim"),
+]
 SwitchName = Literal["intake", "launching", "delivering"]
 SwitchState = Literal["on", "paused"]
 
@@ -21,6 +26,8 @@ class SwitchChange(Change, frozen=True, kw_only=True):
     delivering: SwitchState | None = None
     project: Project | None = None
     """Default: all projects."""
+    provider: Provider | None = None
+    """For `launching` alone: at this provider, `name` or `name@realm`; default: all."""
     reason: Reason
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     """The end of the pause; default: none, somebody has to resume."""
@@ -39,7 +46,11 @@ class SwitchView(Reply, frozen=True, kw_only=True):
     """Null: until somebody resumes it."""
     reason: str | None
     actor: str | None
-    """`key:<id>`."""
+    """`key:<id>`, or `gateway` for a provider that fails."""
+    provider: str | None
+    """`name` or `name@realm`; null: all."""
+    probe_at: Moment | None
+    """The time from which one launch is tried at the provider; null: none is."""
 
 
 class SwitchesView(Reply, frozen=True, kw_only=True):

@@ -95,12 +95,15 @@ READ_WHOLE: Final = {
     "KEYS_NEEDED": "once at each start: no secret may be left that nobody can open",
     "PENDING_DELIVERIES": "those that wait, in an index that holds no others",
     "TASKS_STRANDED": "as above, up to a few hundred that were not told yet",
+    "TASKS_HELD_UP": "as above",
+    "TASKS_NOTIFIED": "those that have a flag, in an index that holds no others",
 }
 """Why a statement may read a whole table or index."""
 SORTED: Final = {
     "RAISE_PRUNED": "the projects of a few tasks",
     "RAISE_PRUNED_BY_ENDPOINT_EVENTS": "the projects of a hundred events",
     "LIVE_SECRETS": "ten at most",
+    "PROVIDERS_PAUSED": "the pauses of providers that last: a few",
     "FAILURES": "a few deliveries of each endpoint that fails, once at each start",
     "API_KEYS_BEFORE": "keys are few",
     "RECENT_LAUNCHERS": "launchers are few",

@@ -24,6 +24,9 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 Names = Annotated[
     list[str], typer.Argument(metavar="SWITCH…", help="intake, launching or delivering; several")
 ]
+Provider = Annotated[
+    str | None, typer.Option(help="launching at this provider alone: name, or name@realm")
+]
 Project = Annotated[str | None, typer.Option(help="only this project; without it, all")]
 
 
@@ -45,6 +48,7 @@ def pause(
     names: Names,
     reason: Annotated[str, typer.Option(help="why; people who wait are told")],
     project: Project = None,
+    provider: Provider = None,
     until: Annotated[
         str | None, typer.Option(help="go on by itself then: 2026-01-31T12:00:00Z")
     ] = None,
@@ -63,7 +67,7 @@ def pause(
     if until and period:
         raise typer.BadParameter("give --until or --for, not both", param_hint="--for")
     end = _after(period) if period else until
-    body = change_of(reason, is_dry_run=dry_run, project=project, until=end)
+    body = change_of(reason, is_dry_run=dry_run, project=project, provider=provider, until=end)
     _change(dict.fromkeys(names, "paused") | body, as_json=as_json)
 
 
@@ -72,6 +76,7 @@ def resume(
     names: Names,
     reason: Annotated[str, typer.Option(help="why")] = "resumed",
     project: Project = None,
+    provider: Provider = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -79,9 +84,9 @@ def resume(
 
     Example: slipgate switches resume launching
 
-    Example: slipgate switches resume intake launching --project=web
+    Example: slipgate switches resume launching --provider=daytona-api
     """
-    body = change_of(reason, is_dry_run=dry_run, project=project)
+    body = change_of(reason, is_dry_run=dry_run, project=project, provider=provider)
     _change(dict.fromkeys(names, "on") | body, as_json=as_json)
 
 
@@ -105,10 +110,13 @@ def _print(found: SwitchesView) -> None:
 
 def _print_switch(switch: SwitchView) -> None:
     scope = f" of project {switch.project}" if switch.project else ""
+    scope += f" at {switch.provider}" if switch.provider else ""
     if switch.state == "on":
         out.print(f"{switch.name}  on", style="green")
         return
     end = f"until {zoned(switch.until)}" if switch.until else "until somebody resumes it"
+    if switch.probe_at:
+        end = f"until a launch succeeds, the next at {zoned(switch.probe_at)}"
     out.print(one_line(f"{switch.name}{scope}  paused"), style="bold red", end="")
     since = zoned(switch.since)
     out.print(one_line(f"  since {since} by {switch.actor}, {end}: {switch.reason}"))

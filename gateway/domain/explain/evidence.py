@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.domain.deliveries.delivery import DeliveryState
-from gateway.domain.explain.explanation import ExplainInput, realm_text, sandbox_realm
+from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
 from gateway.domain.explain.formatting import SHORT, bare, count, second, short, tries
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.realm import realm_text
 from gateway.domain.tasks.event import (
     QUIET,
     Ended,

@@ -7,7 +7,7 @@ from gateway.domain.kernel.ids import job_id
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, JobKind
-from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm
+from gateway.domain.launching.realm import LIVE_FOR, realm_text
 from gateway.domain.operations.switches import Pause, Switch
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.queue_clock import fits
@@ -77,8 +77,25 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
 
     def pause(self, switch: Switch) -> Pause | None:
         """The pause of this switch that concerns the task."""
-        mine = (each for each in self.pauses if each.switch == switch)
+        mine = (each for each in self.pauses if each.switch == switch and not each.provider)
         return next((each for each in mine if each.concerns(self.task.project)), None)
+
+    @property
+    def provider_pauses(self) -> tuple[Pause, ...]:
+        """The pauses of providers without which a live launcher could take it; none if another
+        place is open."""
+        places = {
+            (*place, call.project)
+            for call in self.able
+            for place in call.providers
+            if fits(self.task, self.attempt, place)
+        }
+        held = [
+            next((each for each in self.pauses if each.provider and each.covers(place)), None)
+            for place in sorted(places)
+        ]
+        found = [pause for pause in held if pause is not None]
+        return tuple(dict.fromkeys(found)) if len(found) == len(held) else ()
 
     def serving(self, attempt: Attempt) -> tuple[LauncherCall, ...]:
         """Live launchers of the realm of the attempt's sandbox."""
@@ -134,12 +151,6 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
 def sandbox_realm(attempt: Attempt) -> str:
     """The realm of an attempt's sandbox as `provider@realm`."""
     return realm_text(attempt.provider_realm or ("", ""))
-
-
-def realm_text(place: ProviderRealm) -> str:
-    """`provider@realm`, as a launcher claims with it; the empty realm is left out."""
-    provider, realm = place
-    return f"{provider}@{realm}" if realm else provider
 
 
 def jobs_of(task: Task, attempts: tuple[Attempt, ...]) -> tuple[str, ...]:

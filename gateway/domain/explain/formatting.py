@@ -52,6 +52,7 @@ def past(at: int, now: int) -> str:
 def paused(pause: Pause, now: int) -> str:
     """`launching is paused for all projects since 02:11 (6 min) by key:1: maintenance`."""
     scope = "for all projects" if pause.project == ALL else f"for project {pause.project}"
+    scope = f"at {pause.provider}" if pause.provider else scope
     end = "" if pause.until is None else f" until {clock(pause.until, now)}"
     beginning = since(pause.since, now)
     return (

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.domain.explain.advice import advice
 from gateway.domain.explain.cleanup import cleanup, waits_for
-from gateway.domain.explain.explanation import ExplainInput, Reason, realm_text
+from gateway.domain.explain.explanation import ExplainInput, Reason
 from gateway.domain.explain.formatting import (
     LAUNCHES,
     bare,
@@ -22,6 +22,7 @@ from gateway.domain.explain.formatting import (
     state,
     wanted_place,
 )
+from gateway.domain.launching.realm import realm_text
 from gateway.domain.tasks.event import Retried
 from gateway.domain.tasks.task import TaskError
 
@@ -45,6 +46,8 @@ def _old_sandbox(s: ExplainInput) -> Reason | None:
 def _backoff(s: ExplainInput) -> Reason | None:
     at = s.task.claimable_at
     failed = _failed_launch(s)
+    if s.provider_pauses:
+        return None
     if at is None or at <= s.now or failed is None:
         return None
     launch, error = failed
@@ -91,6 +94,24 @@ def _paused(s: ExplainInput) -> Reason | None:
     clauses = (_waiting_since(s), paused(pause, s.now), "its queue clock stands still until then")
     until = "" if pause.until is None else f", or {clock(pause.until, s.now)}"
     return Reason(clauses=clauses, waiting_for=f"ops to resume launching{until}")
+
+
+def _provider_paused(s: ExplainInput) -> Reason | None:
+    pauses = s.provider_pauses
+    if not pauses:
+        return None
+    names = listed([pause.provider for pause in pauses])
+    probes = [at for at in (pause.probe_at for pause in pauses) if at is not None]
+    probe = (f"one launch is tried there {future(min(probes), s.now)}",) if probes else ()
+    return Reason(
+        clauses=(
+            _waiting_since(s),
+            *(paused(pause, s.now) for pause in pauses[:2]),
+            *probe,
+            "its queue clock stands still until then",
+        ),
+        waiting_for=f"launching at {names} to be resumed",
+    )
 
 
 def _drained(s: ExplainInput) -> Reason | None:
@@ -143,6 +164,7 @@ _REASONS: Final[tuple[Callable[[ExplainInput], Reason | None], ...]] = (
     _not_before,
     _paused,
     _key_taken,
+    _provider_paused,
     _drained,
     _nobody,
     _all_full,

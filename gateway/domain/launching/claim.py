@@ -12,7 +12,8 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import job_id
 from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import LIVE_FOR, serves
+from gateway.domain.launching.provider_health import admitted, take_probe
+from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm, serves
 from gateway.domain.launching.sweep_findings import sweep_job
 from gateway.domain.tasks.event import Ended, Launching
 from gateway.domain.tasks.finish import end, opened
@@ -90,7 +91,8 @@ def _create_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]
         task = queues[project].pop()
         if not queues[project]:
             del queues[project]
-        if unit.keys.allows(task):  # the task before may have taken the last slot of the key
+        # The task before may have taken the last slot of the key, or the probe of a provider.
+        if _may_create(unit, task, command, now):
             claimed.append(_claim_create(unit, task, command, now))
     return claimed
 
@@ -133,7 +135,16 @@ def _may_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> bool:
         return False
     if unit.switches.pause("launching", task.project, now) is not None:
         return False
-    return _is_reachable(unit, task, command) and unit.keys.allows(task)
+    if _place_for(unit, task, command, now) is None:
+        return False
+    return serves(command.project, task.project) and unit.keys.allows(task)
+
+
+def _place_for(unit: UnitOfWork, task: Task, command: Claim, now: int) -> ProviderRealm | None:
+    """The first of the launcher's places that fits the task and where launches are allowed."""
+    attempt = unit.attempts.get((task.id, task.attempt))
+    places = admitted(unit, command.providers, command.project, now)
+    return next((place for place in places if fits(task, attempt, place)), None)
 
 
 def _is_reachable(unit: UnitOfWork, task: Task, command: Claim) -> bool:
@@ -158,7 +169,7 @@ def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> Cla
         launch = unit.policy.launch
         change.schedule(queue=None, launch_slow=now + launch, launch_end=now + 2 * launch)
     change.schedule(claimable_at=None, no_launcher=None)
-    change.lower_flag("no_launcher")
+    change.lower_flag("no_launcher", "provider_down")
     change.put_attempt(attempt)
     change.save()
     unit.claims.take_turn(task.project)
@@ -166,9 +177,13 @@ def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> Cla
     job = unit.jobs.get(name) or Job(
         id=name, kind="create", task_id=task.id, attempt=task.attempt, project=task.project
     )
-    # The realm at the task's provider, if ops have named one.
-    wanted = (place for place in command.providers if place[0] == task.provider)
-    provider, realm = next(wanted, (None, None))
+    # The realm at the task's provider, if ops have named one; else the first that is not paused.
+    provider, realm = None, None
+    place = _place_for(unit, task, command, now)
+    if place is not None and (task.provider or place != command.providers[0]):
+        provider, realm = place
+    if place is not None:
+        take_probe(unit, (*place, command.project), now)
     return _lease(unit, replace(job, provider=provider, realm=realm), command, now)
 
 

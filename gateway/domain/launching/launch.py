@@ -9,6 +9,7 @@ from gateway.domain.kernel.commands import FinishJob
 from gateway.domain.launching.claim import revoked
 from gateway.domain.launching.inspection import compare_snapshot
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.provider_health import note_success
 from gateway.domain.tasks.event import Ended, Launched, LaunchReport, Retried, SandboxReported
 from gateway.domain.tasks.finish import block_claim, destroy, end
 from gateway.domain.tasks.queue_clock import offer
@@ -30,6 +31,7 @@ def launched(change: TaskChange, job: Job, attempt: Attempt, report: FinishJob) 
     """The sandbox has started: the attempt runs, or is stopped if it is no longer wanted."""
     if report.sandbox is not None:
         attempt = record_sandbox(change, attempt, report.sandbox)
+        note_success(change.unit, job, report.sandbox.provider, change.now)
     if attempt.number == change.task.attempt and change.task.status.is_waiting:
         change.emit("task.launched", Launched(sandbox=attempt.sandbox), source="launcher")
         start_clocks(change)
@@ -67,10 +69,16 @@ def record_sandbox(change: TaskChange, attempt: Attempt, sandbox: Sandbox) -> At
 
 
 def launch_failed(
-    change: TaskChange, attempt: Attempt, error: TaskError, report: Report = msgspec.UNSET
+    change: TaskChange,
+    attempt: Attempt,
+    error: TaskError,
+    report: Report = msgspec.UNSET,
+    *,
+    is_provider_paused: bool = False,
 ) -> None:
     """Queues the attempt again with backoff, at most twice; a permanent or third error ends it.
-    After an event of the agent, the sandbox is inspected instead: it may run or be gone."""
+    After an event of the agent, the sandbox is inspected instead: it may run or be gone. While its
+    provider is paused for that error the launch is not counted: the task waits."""
     task = change.task
     if attempt.number != task.attempt or task.status.is_terminal:
         _destroy_left_over(change, attempt)
@@ -79,8 +87,13 @@ def launch_failed(
     elif not task.status.is_waiting:
         if not attempt.is_gone:
             change.open_job("inspect", attempt, not_before=change.now)
+    elif is_provider_paused:
+        attempt = replace(attempt, launches=attempt.launches - 1)
+        change.put_attempt(attempt)
+        _launch_again(change, attempt, error, report, at=change.now)
     elif error.retryable and attempt.launches <= len(RELAUNCH_BACKOFF):
-        _launch_again(change, attempt, error, report)
+        at = change.now + RELAUNCH_BACKOFF[attempt.launches - 1]
+        _launch_again(change, attempt, error, report, at=at)
     else:
         end(change, Status.FAILED, Ended(error=error, report=report))
 
@@ -120,11 +133,12 @@ def _revoke_destroy(change: TaskChange, attempt: Attempt) -> None:
         change.put_job(revoked(job))
 
 
-def _launch_again(change: TaskChange, attempt: Attempt, error: TaskError, report: Report) -> None:
+def _launch_again(
+    change: TaskChange, attempt: Attempt, error: TaskError, report: Report, *, at: int
+) -> None:
     launch = attempt.launches + 1
     again = Retried(attempt=attempt.number, launch=launch, error=error, report=report)
     change.emit("task.retried", again)
-    at = change.now + RELAUNCH_BACKOFF[attempt.launches - 1]
     change.schedule(launch_slow=None, launch_end=None)
     offer(change, at, queue=attempt.queue_left or 0)
     change.lower_flag("launch_slow")

@@ -25,6 +25,11 @@ class Realm(Frozen, frozen=True, kw_only=True):
     called_at: int
     due_at: int | None
     """The next check that it is live. None: it is missing, and its tasks were flagged."""
+    failing_code: str | None = None
+    """The provider's own error with which the last launches there have failed."""
+    failing_since: int | None = None
+    failures: int = 0
+    """Their number, without one that succeeded in between."""
 
     @property
     def provider_realm(self) -> ProviderRealm:
@@ -47,6 +52,12 @@ def first_call(key: RealmKey, now: int) -> Realm:
     """A realm after its first call; it is due at once, because its tasks may be flagged."""
     provider, realm, project = key
     return Realm(provider=provider, realm=realm, project=project, called_at=now, due_at=now)
+
+
+def realm_text(place: ProviderRealm) -> str:
+    """`provider@realm`, as a launcher claims with it; the empty realm is left out."""
+    provider, realm = place
+    return f"{provider}@{realm}" if realm else provider
 
 
 def serves(project: str, of: str) -> bool:

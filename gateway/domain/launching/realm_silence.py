@@ -21,7 +21,8 @@ def realm_due(unit: UnitOfWork, command: RealmDue, now: int) -> Accepted:
     if realm.is_live(now):
         for change in _changed(unit, now, realm):
             change.save()
-        unit.realms.put(replace(realm, due_at=realm.called_at + LIVE_FOR))
+        following = now if unit.realms.has_more_stranded else realm.called_at + LIVE_FOR
+        unit.realms.put(replace(realm, due_at=following))
     elif now < unit.policy.started_at + LIVE_FOR:
         unit.realms.put(replace(realm, due_at=unit.policy.started_at + LIVE_FOR))
     else:
@@ -41,9 +42,11 @@ def _changed(unit: UnitOfWork, now: int, realm: Realm) -> Iterator[TaskChange]:
         is_served = _is_served(unit, task, place, now)
         if is_there and is_served:
             change.lower_flag("realm_missing")
-        if not realm.is_live(now) and not task.status.is_terminal:
-            if is_there and not is_served:
-                change.raise_flag("realm_missing", f"no launcher of {'@'.join(place)} calls")
+        is_lost = is_there and not is_served and not realm.is_live(now)
+        if is_lost and not task.status.is_terminal:
+            change.raise_flag("realm_missing", f"no launcher of {'@'.join(place)} calls")
+        is_held_up = task.claimable_at is not None and unit.switches.has_providers
+        if not task.status.is_terminal and (is_held_up or not realm.is_live(now)):
             watch_launchers(change)
         if change.task is not task:
             yield change

@@ -26,6 +26,7 @@ from gateway.domain.launching.launch import (
     launched,
     record_sandbox,
 )
+from gateway.domain.launching.provider_health import note_failure
 from gateway.domain.launching.realm import serves
 from gateway.domain.launching.sandbox_identity import check_sandbox, own_sandbox
 from gateway.domain.launching.sweep_findings import answered_by, orphan_finished
@@ -142,7 +143,8 @@ def failed(unit: UnitOfWork, command: FailJob, now: int) -> Accepted:
         change.put_job(replace(answered, closed_at=now))
         if job.kind == "create":
             report = launch_report(command.error)
-            launch_failed(change, attempt, error, report)
+            is_paused = note_failure(unit, job, command.error.provider, error, now)
+            launch_failed(change, attempt, error, report, is_provider_paused=is_paused)
     change.save()
     return Accepted()
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from gateway.domain.tasks.task import Frozen
 
-AlertType = Literal["ops.launcher_lost", "ops.queue_old", "ops.disk_low"]
+AlertType = Literal["ops.launcher_lost", "ops.queue_old", "ops.disk_low", "ops.provider_down"]
 
 
 class Alert(Frozen, frozen=True, kw_only=True):

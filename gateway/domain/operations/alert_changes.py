@@ -18,6 +18,7 @@ OF_PROBLEM: Final[Mapping[str, AlertType]] = {
     "no_launcher": "ops.launcher_lost",
     "realm_missing": "ops.launcher_lost",
     "queue_old": "ops.queue_old",
+    "provider_down": "ops.provider_down",
 }
 """The alert of each problem that is one."""
 SETTLED_AFTER: Final = 60_000

@@ -42,14 +42,23 @@ class AuditLog(Added[AuditEntry]):
         """A command of this actor is decided next; `at` in milliseconds."""
         self._actor, self._at, self._reason = actor, at, reason
 
-    def emit(self, action: str, target: str, project: str | None, **detail: Detail) -> None:
-        """Records a change that the current command makes; details of None are left out. The
-        reason that the actor has stated takes the place of the rule's own."""
-        if self._reason is not None:
+    def emit(
+        self,
+        action: str,
+        target: str,
+        project: str | None,
+        *,
+        by: str | None = None,
+        **detail: Detail,
+    ) -> None:
+        """Records a change that the current command makes, or that `by` makes because of it;
+        details of None are left out. The reason that the actor has stated takes the place of the
+        rule's own."""
+        if self._reason is not None and by is None:
             detail["reason"] = self._reason
         entry = AuditEntry(
             at=self._at,
-            actor=self._actor,
+            actor=by or self._actor,
             action=action,
             target=target,
             project=project,

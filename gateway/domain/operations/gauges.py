@@ -28,6 +28,8 @@ class Gauges(Frozen, frozen=True, kw_only=True):
     """Time from which the longest waiting task could have been launched (milliseconds)."""
     endpoints: Mapping[str, int]
     """Endpoints that are `failing` or were `disabled` for it."""
+    providers: Mapping[str, int] = {}
+    """Pauses of launching at each provider."""
     launchers: int
     """Live launchers."""
     places: int

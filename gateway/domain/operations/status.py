@@ -65,7 +65,8 @@ class StatusFacts(Frozen, frozen=True, kw_only=True):
 
     def is_paused(self, switch: Switch) -> bool:
         """True if the switch is off for everything that the facts are about."""
-        return any(pause.switch == switch and self.is_whole(pause) for pause in self.pauses)
+        whole = (pause for pause in self.pauses if not pause.provider and self.is_whole(pause))
+        return any(pause.switch == switch for pause in whole)
 
     def is_whole(self, pause: Pause) -> bool:
         return pause.project in (ALL, self.project)
@@ -101,9 +102,10 @@ def problems(
     """The problems: the disk first, then switches, launchers, flags, deliveries, and failures."""
     found = [
         *_of_disk(disk, disk_low_since or now),
-        *(_paused(pause, now) for pause in facts.pauses),
+        *(_paused(pause, now) for pause in facts.pauses if not pause.provider),
+        *(_provider_paused(pause, facts, now) for pause in facts.pauses if pause.provider),
         *_of_launchers(facts, now),
-        *map(_flagged, facts.flags),
+        *(_flagged(group) for group in facts.flags if group.code != "provider_down"),
         *_of_deliveries(facts, now),
         *map(_failed, facts.failures),
     ]
@@ -146,11 +148,31 @@ def _paused(pause: Pause, now: int) -> Problem:
     )
 
 
+def _provider_paused(pause: Pause, facts: StatusFacts, now: int) -> Problem:
+    """A provider of which the gateway itself has found that it is down, or that ops have paused."""
+    waiting = next((group for group in facts.flags if group.code == "provider_down"), None)
+    tasks = f"; {_tasks(waiting.count)} can go nowhere else" if waiting else ""
+    probe = ""
+    if pause.probe_at is not None:
+        probe = f"; a launch is tried in {max(0, pause.probe_at - now) // 1000} s"
+    option = "" if pause.project == ALL else f" --project={shlex.quote(pause.project)}"
+    return Problem(
+        code="provider_paused" if pause.code is None else "provider_down",
+        count=max(1, waiting.count if waiting else 1),
+        since=pause.since,
+        summary=f"launching at {pause.provider} is paused by {pause.actor} "
+        f"({pause.reason}){tasks}{probe}",
+        example=waiting.example if waiting else None,
+        do=f"slipgate switches resume launching --provider={shlex.quote(pause.provider)}{option}",
+    )
+
+
 def _of_launchers(facts: StatusFacts, now: int) -> Iterator[Problem]:
     waiting = facts.oldest_claimable
     if facts.is_paused("launching"):
         return
-    if waiting is None or any(group.code == "no_launcher" for group in facts.flags):
+    told = {"no_launcher", "provider_down"}
+    if waiting is None or any(group.code in told for group in facts.flags):
         return
     if facts.launchers == 0:
         yield Problem(

@@ -33,6 +33,18 @@ def time_blocked(periods: Iterable[Period], start: int, end: int) -> int:
     return blocked
 
 
+def common_periods(some: Iterable[Period], others: Iterable[Period]) -> list[Period]:
+    """The periods that are within one of both."""
+    others = list(others)
+    pairs = ((mine, theirs) for mine in some for theirs in others)
+    ends = (
+        (max(mine[0], theirs[0]), [at for at in (mine[1], theirs[1]) if at is not None])
+        for mine, theirs in pairs
+    )
+    found = ((since, min(ended, default=None)) for since, ended in ends)
+    return [(since, end) for since, end in found if end is None or since < end]
+
+
 @dataclass
 class ConcurrencyKeys:
     """Concurrency keys in use."""

@@ -233,6 +233,7 @@ FACTS: Final[dict[str, type[Document]]] = {
     "ops.launcher_lost": AlertEventData,
     "ops.queue_old": AlertEventData,
     "ops.disk_low": AlertEventData,
+    "ops.provider_down": AlertEventData,
 }
 """Every type of event, with the type of its data."""
 

@@ -63,7 +63,7 @@ def block_claim(change: TaskChange) -> None:
     older = [attempt for attempt in change.living() if attempt.number < change.task.attempt]
     if older and change.task.status is Status.QUEUED:
         change.schedule(claimable_at=None, queue=None, no_launcher=None)
-        change.lower_flag("no_launcher")
+        change.lower_flag("no_launcher", "provider_down")
         number = older[0].number
         change.raise_flag("cleanup_pending", f"the sandbox of attempt {number} is being destroyed")
 

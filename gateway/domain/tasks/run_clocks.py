@@ -23,7 +23,7 @@ def start_clocks(change: TaskChange) -> None:
         run=now + task.timeouts.run * 1000,
         drain=now + change.policy.drain_every if change.policy.spool_only else None,
     )
-    change.lower_flag("launch_slow", "no_launcher")
+    change.lower_flag("launch_slow", "no_launcher", "provider_down")
 
 
 def record_activity(change: TaskChange, kind: str, *, spooled: bool) -> None:

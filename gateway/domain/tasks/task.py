@@ -53,6 +53,7 @@ FLAG_ORDER: Final = (
     "silent",
     "no_progress",
     "launch_slow",
+    "provider_down",
     "no_launcher",
 )
 """The API shows the first of these flags that is set."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from gateway.domain.kernel.commands import Claim
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.launching.provider_health import admitted
 from gateway.domain.launching.realm import ProviderRealm
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.sqlite.part import Loading
@@ -117,7 +118,10 @@ SELECT min(at) FROM (
     FROM offering
     UNION ALL
     SELECT min(until) FROM pauses
-    WHERE switch = 'launching' AND ended_at IS NULL AND until > :now)"""
+    WHERE switch = 'launching' AND ended_at IS NULL AND until > :now
+    UNION ALL
+    SELECT min(probe_at) FROM pauses
+    WHERE switch = 'launching' AND ended_at IS NULL AND probe_at > :now)"""
 
 UPSERT_TURNS: Final = "INSERT OR REPLACE INTO turns (project, served) VALUES (:project, :served)"
 
@@ -205,7 +209,12 @@ async def _load_claimable(
     waiting.turns |= turns
     # Of each set of realms as much as would do for all: what one launcher alone may have must not
     # take the place of what another, which has room, could have.
-    for places in dict.fromkeys(claim.providers for claim in claims if claim.capacity):
+    sets = (
+        tuple(admitted(loading.unit, claim.providers, claim.project, loading.now))
+        for claim in claims
+        if claim.capacity
+    )
+    for places in dict.fromkeys(places for places in sets if places):
         wanted = {**scope, "places": list(places), "providers": providers_wanted(places)}
         found = _in_turn(await _found(loading, turns, wanted, capacity), turns)
         waiting.claimable |= dict.fromkeys(found[:capacity])

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import aiosqlite
@@ -94,6 +94,24 @@ TASKS_STRANDED_BY_PROVIDER: Final = f"""
 SELECT id FROM tasks INDEXED BY tasks_for_provider {_UNTOLD} AND provider = :provider
 LIMIT :limit"""
 
+# Those that could go to a paused realm and to no other, and were not told yet.
+TASKS_HELD_UP: Final = """
+SELECT id FROM tasks INDEXED BY tasks_claimable
+WHERE claimable_at IS NOT NULL AND :project IN ('', project)
+  AND (provider IS NULL OR provider = :provider) AND instr(flags, '"provider_down"') = 0
+  AND NOT EXISTS (
+      SELECT 1 FROM json_each(:open) AS served
+      WHERE json_extract(served.value, '$[1]') IN ('', tasks.project)
+        AND (tasks.provider IS NULL OR tasks.provider = json_extract(served.value, '$[0]')))
+LIMIT :limit"""
+
+# Those that were told that this realm is paused.
+TASKS_NOTIFIED: Final = """
+SELECT id FROM tasks INDEXED BY tasks_flagged
+WHERE flags <> '[]' AND instr(flags, '"provider_down"') > 0 AND claimable_at IS NOT NULL
+  AND :project IN ('', project) AND (provider IS NULL OR provider = :provider)
+LIMIT :limit"""
+
 UPSERT_SWEEPS: Final = """
 INSERT OR REPLACE INTO sweeps (provider, realm, project, at, seen, unwanted, told)
 VALUES (:provider, :realm, :project, :at, :seen, :unwanted, :told)"""
@@ -177,7 +195,24 @@ async def _tasks_of_realm(loading: Loading, key: RealmKey) -> set[str]:
         stranded = [row[0] for row in await loading.all(statement, given)]
         realms.has_more_stranded |= len(stranded) == STRANDED_AT_ONCE
         found.update(stranded)
-    return found
+    held = [row[0] for row in await _held_up(loading, key, live, given)]
+    realms.has_more_stranded |= len(held) == STRANDED_AT_ONCE
+    return found.union(held)
+
+
+async def _held_up(
+    loading: Loading, key: RealmKey, live: Sequence[Realm], given: dict[str, object]
+) -> Iterable[Row]:
+    """The tasks that have to be told that launching is paused at the realm, or no longer."""
+    switches, now = loading.unit.switches, loading.now
+    is_live = any(each.key == key for each in live)
+    if not is_live or not switches.has_providers:
+        return ()
+    if switches.holding(key, now) is None:
+        return await loading.all(TASKS_NOTIFIED, given)
+    is_open = [each for each in live if switches.holding(each.key, now) is None]
+    places = [(each.provider, each.project) for each in is_open]
+    return await loading.all(TASKS_HELD_UP, {**given, "open": places})
 
 
 def write_sweeps(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:

@@ -47,6 +47,11 @@ UNION ALL
 SELECT 'disabled', count(*) FROM endpoints
 WHERE deleted_at IS NULL AND enabled = 0 AND disabled_reason <> 'disabled by ops'"""
 
+PROVIDERS_PAUSED: Final = """
+SELECT provider, count(*) FROM pauses
+WHERE ended_at IS NULL AND provider <> '' AND (until IS NULL OR until > :now)
+GROUP BY provider"""
+
 LIVE_LAUNCHERS: Final = """
 SELECT count(*), coalesce(sum(capacity), 0) FROM launchers WHERE called_at >= :since"""
 
@@ -100,6 +105,7 @@ class OperationQueries(Queries):
             oldest_due_at=oldest_due_at,
             oldest_claimable_at=oldest_claimable_at,
             endpoints={row[0]: row[1] for row in await self._all(ENDPOINT_COUNTS)},
+            providers={row[0]: row[1] for row in await self._all(PROVIDERS_PAUSED, {"now": now})},
             launchers=launchers,
             places=places,
         )

@@ -176,10 +176,14 @@ LAUNCHER: Final = Columns(
     """id, providers, capacity, version, called_at, key_id, project, mode, mode_since, mode_reason,
     mode_actor""",
 )
-REALM: Final = Columns(Realm, "provider, realm, project, called_at, due_at")
+REALM: Final = Columns(
+    Realm, "provider, realm, project, called_at, due_at, failing_code, failing_since, failures"
+)
 ALERT: Final = Columns(Alert, "id, seq, since")
 PAUSE: Final = Columns(
-    Pause, "switch, project, since, until, reason, actor, ended_at, ended_by, end_reason"
+    Pause,
+    """switch, project, provider, since, until, reason, actor, ended_at, ended_by, end_reason, code,
+    probe_at, probes""",
 )
 HOLD: Final = Columns(ConcurrencyHold, "project, concurrency_key, taken_at, freed_at")
 WORKSPACE: Final = Columns(Workspace, "project, external_id, task_id, repo_url, branch")

@@ -19,8 +19,8 @@ UPSERT_PAUSES: Final = PAUSE.numbered(f"""
 INSERT OR REPLACE INTO pauses ({PAUSE}) VALUES ({PAUSE.marks})""")
 
 DELETE_OLD_PAUSES: Final = """
-DELETE FROM pauses WHERE (switch, project, since) IN (
-    SELECT switch, project, since FROM pauses
+DELETE FROM pauses WHERE (switch, project, provider, since) IN (
+    SELECT switch, project, provider, since FROM pauses
     WHERE coalesce(ended_at, until) <= :before LIMIT 500)"""
 
 

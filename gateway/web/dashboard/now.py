@@ -59,8 +59,7 @@ async def switch(visit: Visit) -> str:
     form = visit.form
     state = form.get("state", "")
     body: dict[str, object] = {form.get("name", ""): state, "reason": form.get("reason", "")}
-    if form.get("project"):
-        body["project"] = form["project"]
+    body |= {name: form[name] for name in ("project", "provider") if form.get(name)}
     if form.get("until"):
         body["until"] = utc(form["until"])
     await visit.api.change(switches.change, body)

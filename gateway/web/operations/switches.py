@@ -37,7 +37,9 @@ async def show(call: Call[None]) -> Response:
     id="setSwitches",
     summary="Pause or resume intake, launching or delivering",
     description=(
-        "For all projects, or for `project` alone. Paused intake refuses new tasks with 503 "
+        "For all projects, or for `project` alone; launching also at one `provider`, where the "
+        "gateway itself pauses it after five launches in a row that failed for the provider's own "
+        "cause, until a probe succeeds. Paused intake refuses new tasks with 503 "
         "`intake_paused`; paused launching leaves tasks in the queue, whose clock stands still; "
         "paused delivering keeps webhooks, without counting attempts. Work that runs goes on. "
         "Idempotent: the same again gives the pause another reason and another end."
@@ -53,10 +55,13 @@ async def change(call: Call[SwitchChange]) -> Response:
     until = None if wanted.until is None else to_millis(wanted.until, "$.until")
     if until is not None and (until <= now or not paused):
         raise wrong_field("$.until", "Expected a moment to come, and a switch that is paused")
+    if wanted.provider is not None and (*paused, *resumed) != ("launching",):
+        raise wrong_field("$.provider", "Expected `launching` alone: the others have no provider")
     command = SetSwitches(
         paused=paused,
         resumed=resumed,
         project=wanted.project or ALL,
+        provider=wanted.provider or "",
         until=until,
         reason=wanted.reason,
     )
@@ -69,11 +74,11 @@ def _named(wanted: SwitchChange, state: str) -> tuple[Switch, ...]:
 
 
 def _view(pauses: Sequence[Pause], project: str | None) -> SwitchesView:
-    whole = {pause.switch: pause for pause in pauses if pause.project == ALL}
+    whole = {pause.switch: pause for pause in pauses if pause.is_whole}
     own = (
         pause
         for pause in pauses
-        if pause.project != ALL and (project is None or pause.concerns(project))
+        if not pause.is_whole and (project is None or pause.concerns(project))
     )
     return SwitchesView(
         data=(*(_switch(name, whole.get(name)) for name in SWITCHES), *map(_pause, own))
@@ -84,7 +89,15 @@ def _switch(name: Switch, pause: Pause | None) -> SwitchView:
     if pause is not None:
         return _pause(pause)
     return SwitchView(
-        name=name, state="on", project=None, since=None, until=None, reason=None, actor=None
+        name=name,
+        state="on",
+        project=None,
+        since=None,
+        until=None,
+        reason=None,
+        actor=None,
+        provider=None,
+        probe_at=None,
     )
 
 
@@ -95,6 +108,8 @@ def _pause(pause: Pause) -> SwitchView:
         name=pause.switch,
         state="paused",
         project=pause.project or None,
+        provider=pause.provider or None,
+        probe_at=maybe_rfc3339(pause.probe_at),
         since=rfc3339(pause.since),
         until=maybe_rfc3339(pause.until),
     )

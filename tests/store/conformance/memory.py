@@ -16,7 +16,8 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import ProviderRealm, RealmKey, serves
+from gateway.domain.launching.provider_health import admitted
+from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, serves
 from gateway.domain.operations.switches import Pause
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
@@ -89,6 +90,7 @@ class Load:
             if is_placed and (task.due_at is not None or task.has_flag("realm_missing")):
                 yield task.id
         live = [realm for realm in realms if realm.is_live(self._now)]
+        yield from self._held_up(key, live)
         others = {realm.provider for realm in live if realm.project in ("", project)}
         if place[0] in others:
             return
@@ -100,6 +102,24 @@ class Load:
                 for realm in live
             )
             if task.claimable_at is not None and is_its and not has_notice:
+                yield task.id
+
+    def _held_up(self, key: RealmKey, live: Sequence[Realm]) -> Iterator[str]:
+        """Tasks to be told that launching at the realm is paused, or no longer."""
+        provider, _, project = key
+        switches, is_live = self.view.switches, any(realm.key == key for realm in live)
+        if not is_live or not switches.has_providers:
+            return
+        is_held = switches.holding(key, self._now) is not None
+        is_open = [realm for realm in live if switches.holding(realm.key, self._now) is None]
+        for task in self._tables.tasks.values():
+            is_its = serves(project, task.project) and task.provider in {None, provider}
+            can_go_elsewhere = is_held and any(
+                serves(realm.project, task.project) and task.provider in {None, realm.provider}
+                for realm in is_open
+            )
+            is_new = task.has_flag("provider_down") is not is_held
+            if task.claimable_at is not None and is_its and is_new and not can_go_elsewhere:
                 yield task.id
 
     def _load_task(self, task_id: str) -> None:
@@ -165,7 +185,12 @@ class Load:
         if projects:
             view.claims.turn = max(tables.turns.values(), default=0)
         limit = sum(claim.capacity for claim in claims)
-        for places in {claim.providers for claim in claims if claim.capacity}:
+        sets = {
+            tuple(admitted(view, claim.providers, claim.project, self._now))
+            for claim in claims
+            if claim.capacity
+        }
+        for places in filter(None, sets):
             claimable = _in_turn(
                 (task for task in tables.tasks.values() if self._is_claimable(task, set(places))),
                 lane=lambda task: task.project,
@@ -274,9 +299,10 @@ class MemoryReads:
             and is_needed(job)
         )
         ends = (
-            pause.until or 0
+            at or 0
             for pause in self._tables.pauses.values()
             if pause.switch == "launching" and pause.ended_at is None
+            for at in (pause.until, pause.probe_at)
         )
         return min((at for at in chain(tasks, jobs, ends) if at > now), default=None)
 
