@@ -66,6 +66,8 @@ class Pruner:
         reads = self._reads
         if await reads.has_idempotency_records(now - KEPT):
             return True
+        if await reads.has_old_groups(now):
+            return True
         return await reads.has_old_audit(now - self._retention)
 
     async def _with_old_env(self, before: int) -> tuple[str, ...]:

@@ -324,6 +324,9 @@ class RetentionReads(Protocol):
     async def has_idempotency_records(self, before: int) -> bool:
         """True if records of idempotency keys are kept from before that moment (milliseconds)."""
 
+    async def has_old_groups(self, now: int) -> bool:
+        """True if counts of ends are kept that are older than the pages that show them."""
+
     async def has_old_audit(self, before: int) -> bool:
         """True if the audit log begins before that moment (milliseconds)."""
 

@@ -92,6 +92,8 @@ class Context:
     """Of one pull request."""
     bulk_limit: int = MOST_TASKS
     """Tasks of one bulk action."""
+    preview_limit: int = 5_000
+    """Tasks that the dashboard counts before one: more would take longer than a page may."""
     snapshot: str = ""
     allowed_repos: tuple[str, ...] = ()
     allow_file_repos: bool = False

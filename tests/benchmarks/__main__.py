@@ -20,6 +20,7 @@ from tests.benchmarks import (
     launches,
     memory,
     neighbours,
+    pages,
     readers,
     scale,
     starts,
@@ -35,6 +36,10 @@ async def _throughput(options: argparse.Namespace) -> Section:
 
 async def _scale(options: argparse.Namespace) -> Section:
     return await scale.section(scale.Size(tasks=options.tasks))
+
+
+async def _pages(options: argparse.Namespace) -> Section:
+    return await pages.section(pages.Size(tasks=options.tasks, living=options.tasks // 100))
 
 
 async def _due(_: argparse.Namespace) -> Section:
@@ -80,6 +85,7 @@ async def _git(options: argparse.Namespace) -> Section:
 SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] = {
     "throughput": _throughput,
     "scale": _scale,
+    "pages": _pages,
     "due": _due,
     "readers": _readers,
     "memory": _memory,

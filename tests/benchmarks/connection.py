@@ -115,8 +115,8 @@ def request(
 ) -> bytes:
     """The bytes of a request."""
     lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
-    lines += ["content-type: application/json"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    named = {"content-type": "application/json", **(headers or {})}
+    lines += [f"{name}: {value}" for name, value in named.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +21,9 @@ from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.ledger import Ledger
 from gateway.store.sqlite.admin.master_keys import REMEMBER
-from gateway.store.sqlite.migrations import migrate
+from gateway.store.sqlite.migrations import FOLDER, migrate
 from gateway.store.sqlite.store import open_sqlite
-from tests.benchmarks.lives import ENDED, LIVING, USER, WEEK, Clock, Life, Story
+from tests.benchmarks.lives import ASKED, ENDED, LIVING, USER, WEEK, Clock, Life, Story
 from tests.benchmarks.servers import MASTER
 
 DAYS: Final = 20
@@ -55,6 +55,7 @@ class Copy:
     """Milliseconds by which its life is later than the one it copies."""
     numbers: dict[int, int]
     """Numbers of its events, by those of the life it copies."""
+    repository: str
 
 
 Change = Callable[[Any, Copy], object]
@@ -87,7 +88,15 @@ class Lived:
     rows: Mapping[str, Sequence[Original]]
 
 
-async def fill(path: Path, tasks: int, *, living: int, alive: Mapping[Story, int] = LIVING) -> None:
+async def fill(
+    path: Path,
+    tasks: int,
+    *,
+    living: int,
+    alive: Mapping[Story, int] = LIVING,
+    days: float = DAYS,
+    repositories: int = 1,
+) -> None:
     """Makes a database of so many tasks, the newest `living` of which are `alive` like this."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -105,11 +114,14 @@ async def fill(path: Path, tasks: int, *, living: int, alive: Mapping[Story, int
             database.execute(REMEMBER, {"id": "k1", "fingerprint": fingerprint})
             gc.disable()  # there are no cycles, only millions of rows
             stories = (*_mixed(ENDED, tasks - living), *_mixed(alive, living))
-            _copy_lives(database, lives, stories)
+            _copy_lives(database, lives, stories, days=days, repositories=repositories)
             gc.enable()
             for statement in indexes:  # sorted once, which is faster than row by row
                 database.execute(statement)
             database.execute("COMMIT")
+            # The migration counts what it finds.
+            for statement in re.findall(r"INSERT[^;]+", (FOLDER / "0022_counts.sql").read_text()):
+                database.execute(statement)
     with path.open("rb") as file:  # or the gateway's first commit waits for all of it
         os.fsync(file.fileno())
 
@@ -219,8 +231,10 @@ def _change(column: str, value: object, task_id: str, *, is_task: bool) -> Chang
 def _text_change(text: str, task_id: str) -> Change | None:
     if _MOMENT.search(text):
         return lambda text, copy: _MOMENT.sub(lambda found: str(int(found[0]) + copy.later), text)
-    if USER in text:
-        return lambda text, copy: text.replace(USER, copy.user)
+    if USER in text or ASKED.repo_url in text:
+        return lambda text, copy: text.replace(USER, copy.user).replace(
+            ASKED.repo_url, copy.repository
+        )
     if text == task_id:
         return lambda _, copy: copy.task_id
     # A job's id has all of it but the prefix, a sandbox's name only the end.
@@ -238,12 +252,17 @@ def _copy_shared(database: sqlite3.Connection, originals: Path) -> None:
 
 
 def _copy_lives(
-    database: sqlite3.Connection, lives: Mapping[Story, Lived], stories: Sequence[Story]
+    database: sqlite3.Connection,
+    lives: Mapping[Story, Lived],
+    stories: Sequence[Story],
+    *,
+    days: float,
+    repositories: int,
 ) -> None:
     seeded = random.Random(7)
     now = time.time_ns() // 1_000_000
     tasks = len(stories)
-    step = DAYS * 86_400_000 // tasks
+    step = int(days * 86_400_000) // tasks
     seq = 0
     moment = now - tasks * step
     for first in range(0, tasks, AT_ONCE):
@@ -252,7 +271,10 @@ def _copy_lives(
         for story in some:
             moment += step
             user = seeded.randrange(1 + tasks // TASKS_PER_USER)
-            copies.append((lives[story], _copy_of(lives[story], moment, user, seeded)))
+            copy = _copy_of(lives[story], moment, user, seeded)
+            number = user % repositories
+            repository = f"{ASKED.repo_url}-{number}" if number else ASKED.repo_url
+            copies.append((lives[story], replace(copy, repository=repository)))
         seq = _number(copies, seq)
         _write(database, copies)
     database.execute("UPDATE ledger SET seq = ?", (seq,))
@@ -271,6 +293,7 @@ def _copy_of(life: Lived, ended_at: int, user: int, seeded: random.Random) -> Co
         user=f"user-{user:07}",
         later=later,
         numbers={},
+        repository=ASKED.repo_url,
     )
 
 

@@ -41,6 +41,10 @@ class Server:
     started_at: float = 0.0
     """Seconds of `time.perf_counter()`."""
 
+    def cpu_seconds(self) -> float:
+        """The CPU time of all its threads (Linux)."""
+        return time.clock_gettime(~self.pid << 3 | 2)  # as clock_getcpuclockid(3) makes it
+
     def resident_mb(self) -> float | None:
         """Its resident memory in MB; None where there is no /proc."""
         return resident_mb(self.pid)

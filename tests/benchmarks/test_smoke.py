@@ -14,6 +14,7 @@ from tests.benchmarks import (
     git_work,
     memory,
     neighbours,
+    pages,
     readers,
     scale,
     starts,
@@ -32,6 +33,10 @@ async def test_every_load_is_measured_and_shown() -> None:
 
 async def test_every_operation_is_measured_on_both_files() -> None:
     _is_whole(await scale.section(scale.Size(tasks=300, small=100, rounds=1, samples=1)))
+
+
+async def test_every_page_is_measured() -> None:
+    _is_whole(await pages.section(pages.Size(tasks=300, living=30, samples=1)))
 
 
 async def test_readers_are_told_and_intake_is_measured_beside_them() -> None:

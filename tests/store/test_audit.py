@@ -104,6 +104,8 @@ DAMAGES: Final[tuple[tuple[ProblemName, str], ...]] = (
         """DELETE FROM events WHERE task_id IN (SELECT id FROM tasks WHERE status = 'cancelled');
         DELETE FROM tasks WHERE status = 'cancelled'""",
     ),
+    ("counts_differ", "UPDATE task_groups SET count = count + 1 WHERE kind = 'state'"),
+    ("counts_differ", "INSERT INTO task_groups VALUES ('flag', 0, 'a', '', 'silent', 1, 0, NULL)"),
     ("unknown_key", "UPDATE attempts SET key_id = 'k0'"),
     ("unknown_key", "UPDATE task_secrets SET key_id = 'k0'"),
     ("unknown_key", "UPDATE projects SET key_id = 'k0'"),

@@ -222,9 +222,9 @@ async def test_a_search_ends_when_its_work_is_done_and_goes_on_at_the_next_reque
 ) -> None:
     """A match far from the top takes many requests, none of them long."""
     oldest = min(tasks)
-    wanted = TaskFilter(repo_url=tasks[oldest][1].repo_url, created_before=START + 500)
+    wanted = TaskFilter(snapshot=tasks[oldest][0].snapshot, created_before=START + 500)
     listed = Listing(reader.execute_fetchall, budget=10)
-    everywhere = TaskFilter(repo_url="https://github.com/acme/none")
+    everywhere = TaskFilter(snapshot="none")
     first = await listed.page(everywhere, before=NEWEST, limit=4)
     assert (first.tasks, first.last is not None) == ((), True)
     assert await _listed(listed.page, everywhere, 4) == []

@@ -22,6 +22,7 @@ from gateway.store.sqlite import (
     delivery_contexts,
     endpoints,
     events,
+    history,
     lanes,
     launching,
     operations,
@@ -30,6 +31,7 @@ from gateway.store.sqlite import (
     replays,
     sources,
     status,
+    task_groups,
     task_list,
     tasks,
 )
@@ -45,10 +47,12 @@ STATEMENTS: Final = {
         claims,
         clocks,
         replays,
+        task_groups,
         task_list,
         events,
         operations,
         status,
+        history,
         deliveries,
         endpoints,
         launching,
@@ -85,11 +89,9 @@ GROWING: Final = frozenset(
 )
 """Tables that grow with the tasks."""
 READ_WHOLE: Final = {
-    "FLAG_GROUPS": "those that have one, in an index that holds no others",
+    "FLAG_EXAMPLE": "the first of those that have one, in an index that holds no others",
     "CLAIMABLE_GROUP": "those that wait, in an index that holds no others",
-    "TASK_COUNTS": "a scrape of /metrics wants all of them, and reads an index alone",
-    "FLAG_COUNTS": "as above, an index of those that have one",
-    "UNDELIVERED_COUNTS": "as above, indexes of those that have not arrived",
+    "UNDELIVERED_COUNTS": "a scrape wants them all, from indexes of those that have not arrived",
     "ONE_ENV": "once for each master key",
     "ONE_CALLBACK_URL": "as above",
     "KEYS_NEEDED": "once at each start: no secret may be left that nobody can open",
@@ -100,6 +102,9 @@ READ_WHOLE: Final = {
 }
 """Why a statement may read a whole table or index."""
 SORTED: Final = {
+    "ENDS": "24 hours",
+    "TAKE_DELETED_FROM_STATES": "the states of a few tasks",
+    "TAKE_DELETED_FROM_FLAGS": "as above",
     "RAISE_PRUNED": "the projects of a few tasks",
     "RAISE_PRUNED_BY_ENDPOINT_EVENTS": "the projects of a hundred events",
     "LIVE_SECRETS": "ten at most",
@@ -119,7 +124,7 @@ SORTED: Final = {
     "FAILURE_GROUPS": "those of one hour",
     "FLAG_GROUPS": "nine codes",
     "FAILING_ENDPOINTS": "endpoints are few",
-    "TASK_COUNTS": "nine states",
+    "ENDED_COUNTS": "six states",
     "FLAG_COUNTS": "nine codes",
     "NEWEST_DELIVERIES": "those of one task",
     "DELIVERY_ATTEMPTS": "those of a few deliveries",
@@ -135,6 +140,10 @@ SOUGHT: Final = {
     ),
     "BY_FLAG": "SEARCH task USING INDEX tasks_flagged (project=? AND id>? AND id<?)",
     "BY_ERROR": "SEARCH task USING INDEX tasks_erred (project=? AND <expr>=? AND id>? AND id<?)",
+    "BY_ID": "SEARCH tasks USING PRIMARY KEY (id>? AND id<?)",
+    "BY_REPOSITORY": (
+        "SEARCH events USING INDEX events_of_repository (<expr>=? AND task_id>? AND task_id<?)"
+    ),
     "BY_METADATA": (
         "SEARCH task_metadata USING COVERING INDEX task_metadata_found "
         "(key=? AND value=? AND task_id>? AND task_id<?)"
@@ -164,6 +173,8 @@ SOUGHT: Final = {
         "SEARCH event USING INDEX events_heard (task_id=? AND attempt=? AND webhook_id=?)"
     ),
     "LIVING_COUNTS": "SEARCH task USING COVERING INDEX tasks_listed (project=? AND status=?)",
+    "ENDED_COUNT": "SEARCH task_groups USING PRIMARY KEY (kind=? AND since>?)",
+    "ENDS": "SEARCH task_groups USING PRIMARY KEY (kind=? AND since>?)",
     "DUE_COUNT": (
         "SEARCH delivery USING INDEX deliveries_due (endpoint_id=? AND next_attempt_at<?)"
     ),

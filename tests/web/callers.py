@@ -145,11 +145,11 @@ class GatewayHarness:
         return await self.post(f"/v1/launcher/jobs/{job['id']}/{verb}", body, scope=scope)
 
     @contextmanager
-    def limited_bulk(self, most: int) -> Iterator[None]:
-        """A gateway whose bulk actions have at most so many tasks."""
+    def limited_bulk(self, most: int, *, preview: int = 5_000) -> Iterator[None]:
+        """A gateway with smaller limits of bulk actions, and of the count before one."""
         app = cast("Application", self.app)
         before = app.context
-        app.context = replace(before, bulk_limit=most)
+        app.context = replace(before, bulk_limit=most, preview_limit=preview)
         yield
         app.context = before
 
@@ -167,6 +167,13 @@ class GatewayHarness:
         done = await self.report(job, "done", sandbox=sandbox_of(job))
         assert done.status_code == 200, done.text
         return job, Agent(http=self.http, env=job["env"])
+
+
+SILENT: Final = (
+    'UPDATE tasks SET flags = \'[{"code":"silent","since":1}]\'',
+    "INSERT INTO task_groups SELECT 'flag', 0, project, '', 'silent', 1, 1, id FROM tasks",
+)
+"""The statements that flag the only task."""
 
 
 async def beside(folder: Path, *statements: str) -> None:

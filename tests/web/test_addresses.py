@@ -136,6 +136,7 @@ async def _enqueue_many(folder: Path) -> None:
             for n in range(FOLLOWED * len(SPOILT))
         ]
     with closing(sqlite3.connect(folder / "slipgate.db")) as database:
+        database.execute("DROP INDEX events_of_repository")  # it refuses what is no JSON
         for number, task_id in enumerate(tasks):
             SPOILT[number % len(SPOILT)](database, task_id)
         database.execute("DELETE FROM delivery_attempts")

@@ -15,7 +15,7 @@ from gateway.ledger import wall_clock
 from gateway.metrics.outcomes import OutcomeMetrics
 from gateway.web.http.single_flight import Cached
 from tests.domain.test_deliveries import FAILED
-from tests.web.callers import GatewayHarness, beside, open_gateway
+from tests.web.callers import SILENT, GatewayHarness, beside, open_gateway
 
 CALLBACK = "https://app.example/api/hook"
 
@@ -49,7 +49,7 @@ async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
         due = clock() - 500_000
         await beside(
             tmp_path,
-            'UPDATE tasks SET flags = \'[{"code":"silent","since":1}]\'',
+            *SILENT,
             f"UPDATE deliveries SET status = 'pending', next_attempt_at = {due}",  # noqa: S608
         )
         clock.ahead = 11_000

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.deliveries.endpoint import USUAL
 from gateway.ledger import wall_clock
-from tests.web.callers import GatewayHarness, Json, beside, open_gateway
+from tests.web.callers import SILENT, GatewayHarness, Json, beside, open_gateway
 
 CALLBACK = "https://app.example/api/hook"
 ERROR: Json = {"stage": "agent", "code": "model_auth", "message": "401", "retryable": False}
@@ -57,6 +57,11 @@ async def test_failures_are_grouped_by_cause_with_the_command(gateway: GatewayHa
     assert "model's provider" in problem["summary"]
     assert found["since"] == problem["since"]
     assert found["strip"]["endedLastHour"] == 3
+    await gateway.post(f"/v1/tasks/{newest}/retry", None, "tasks")
+    found = await status(gateway)
+    (problem,) = (it for it in found["problems"] if it["code"] == "model_auth")
+    assert (problem["count"], found["strip"]["endedLastHour"]) == (2, 2)
+    assert problem["example"] == max(job["taskId"] for job in jobs if job["taskId"] != newest)
 
 
 async def test_an_hour_later_a_failure_is_no_problem_of_now(tmp_path: Path) -> None:
@@ -99,7 +104,8 @@ async def test_flags_endpoints_and_deliveries_have_their_problems(
     await gateway.create(callbackUrl=CALLBACK)
     await beside(
         tmp_path,
-        'UPDATE tasks SET flags = \'[{"code":"silent","since":1}]\', claimable_at = NULL',
+        *SILENT,
+        "UPDATE tasks SET claimable_at = NULL",
         "UPDATE deliveries SET status = 'dead', next_attempt_at = NULL",
         "UPDATE endpoints SET failing_since = 5",
     )

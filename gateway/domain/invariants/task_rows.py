@@ -10,6 +10,7 @@ ProblemName = Literal[
     "attempt_missing",
     "attempt_unopened",
     "claimable_after_end",
+    "counts_differ",
     "delivery_differs",
     "delivery_missing",
     "delivery_of_refused",

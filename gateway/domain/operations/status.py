@@ -23,8 +23,8 @@ class Group(Frozen, frozen=True, kw_only=True):
     count: int
     since: int
     """Of the first of them (milliseconds)."""
-    example: str
-    """The id of the newest one."""
+    example: str | None
+    """The id of a new one; None where none is at hand."""
 
 
 class FailingEndpoint(Frozen, frozen=True, kw_only=True):
@@ -214,7 +214,7 @@ def _flagged(group: Group) -> Problem:
         since=group.since,
         summary=f"{_tasks(group.count)}: {FLAGS.get(group.code, group.code)}",
         example=group.example,
-        do=f"slipgate tasks explain {group.example}",
+        do=_explain(group, "--flag"),
     )
 
 
@@ -227,8 +227,14 @@ def _failed(group: Group) -> Problem:
         summary=f"{_tasks(group.count)} of the last hour ended with {group.code}"
         + (f": {advice}" if advice else ""),
         example=group.example,
-        do=f"slipgate tasks explain {group.example}",
+        do=_explain(group, "--error-code"),
     )
+
+
+def _explain(group: Group, option: str) -> str:
+    if group.example is None:
+        return f"slipgate tasks list {option}={group.code}"
+    return f"slipgate tasks explain {group.example}"
 
 
 def _of_deliveries(facts: StatusFacts, now: int) -> Iterator[Problem]:

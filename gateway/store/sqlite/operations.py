@@ -5,13 +5,14 @@ from typing import Final
 
 from gateway.domain.operations.gauges import Gauges
 from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.status import LIVING_COUNTS
 
-TASK_COUNTS: Final = "SELECT status, count(*) FROM tasks GROUP BY status"
+ENDED_COUNTS: Final = """
+SELECT status, sum(count) FROM task_groups WHERE kind = 'state' AND since = 0 AND count > 0
+GROUP BY status"""
 
 FLAG_COUNTS: Final = """
-SELECT json_extract(flag.value, '$.code'), count(*)
-FROM tasks AS task INDEXED BY tasks_flagged CROSS JOIN json_each(task.flags) AS flag
-WHERE task.flags <> '[]' GROUP BY 1"""
+SELECT code, sum(count) FROM task_groups WHERE kind = 'flag' AND count > 0 GROUP BY code"""
 
 UNDELIVERED_COUNTS: Final = """
 SELECT 'pending', count(*) FROM deliveries INDEXED BY deliveries_due WHERE status = 'pending'
@@ -90,7 +91,8 @@ class OperationQueries(Queries):
 
     async def counts(self) -> dict[str, int]:
         """The number of tasks in each state."""
-        return {row[0]: row[1] for row in await self._all(TASK_COUNTS)}
+        living = await self._all(LIVING_COUNTS, {"project": None})
+        return {row[0]: row[1] for row in (*living, *await self._all(ENDED_COUNTS))}
 
     async def gauges(self, *, now: int, since: int) -> Gauges:
         flags = {row[0]: row[1] for row in await self._all(FLAG_COUNTS)}

@@ -14,6 +14,12 @@ from gateway.store.sqlite.connection import Queries, bound
 from gateway.store.sqlite.rows import Params
 from gateway.store.sqlite.sources import DELETE_OLD_MESSAGES
 from gateway.store.sqlite.switches import DELETE_OLD_PAUSES
+from gateway.store.sqlite.task_groups import (
+    DELETE_OLD_GROUPS,
+    TAKE_DELETED_FROM_FLAGS,
+    TAKE_DELETED_FROM_STATES,
+    old_groups,
+)
 
 KEPT_ENV: Final = """
 SELECT secret.task_id, task.finished_at
@@ -163,6 +169,8 @@ DELETIONS: Final = (
     DELETE_WORKSPACES,
     DELETE_PIECES,
     DELETE_EVENTS,
+    TAKE_DELETED_FROM_STATES,
+    TAKE_DELETED_FROM_FLAGS,
     DELETE_TASKS,
 )
 
@@ -178,6 +186,7 @@ def write_retention(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequen
                 (*ENDPOINT_EVENTS, DELETE_OLD_AUDIT),
                 {"ended_before": pruning.ended_before},
             ),
+            ((DELETE_OLD_GROUPS,), old_groups(pruning.at)),
         ):
             yield from ((statement, [given]) for statement in statements)
         if pruning.erased:

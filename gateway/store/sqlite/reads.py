@@ -24,6 +24,7 @@ from gateway.store.sqlite.launching import LaunchingQueries
 from gateway.store.sqlite.operations import OperationQueries
 from gateway.store.sqlite.pruning import RetentionQueries
 from gateway.store.sqlite.status import StatusQueries
+from gateway.store.sqlite.task_groups import GroupQueries
 from gateway.store.sqlite.tasks import TaskQueries
 
 
@@ -36,6 +37,7 @@ class SQLiteReads(
     MessageQueries,
     ClockQueries,
     RetentionQueries,
+    GroupQueries,
     OperationQueries,
     HistoryQueries,
     StatusQueries,

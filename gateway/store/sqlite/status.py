@@ -3,6 +3,7 @@
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.domain.operations.status import HOUR, FailingEndpoint, Group, StatusFacts
 from gateway.store.sqlite.rows import Row
@@ -28,27 +29,43 @@ FROM named CROSS JOIN tasks AS task INDEXED BY tasks_listed
 GROUP BY task.status"""
 
 ENDED_COUNT: Final = """
-SELECT count(*) FROM tasks INDEXED BY tasks_finished
-WHERE finished_at >= :since AND (:project IS NULL OR project = :project)"""
+SELECT coalesce(sum(count), 0) FROM task_groups
+WHERE kind = 'minute' AND since > :since AND (:project IS NULL OR project = :project)"""
 
 FAILURE_GROUPS: Final = """
-SELECT coalesce(json_extract(error, '$.code'), status) AS code, count(*), min(finished_at), max(id)
-FROM tasks INDEXED BY tasks_finished
-WHERE finished_at >= :since AND (:project IS NULL OR project = :project)
-  AND status IN ('failed', 'timed_out', 'expired')
-GROUP BY code ORDER BY count(*) DESC, code LIMIT 50"""
+SELECT coalesce(nullif(code, ''), status) AS cause, sum(count), min(first_at), max(example)
+FROM task_groups
+WHERE kind = 'minute' AND since > :since AND (:project IS NULL OR project = :project)
+  AND status IN ('failed', 'timed_out', 'expired') AND count > 0
+GROUP BY cause ORDER BY sum(count) DESC, cause LIMIT 50"""
 
 FLAG_GROUPS: Final = """
-SELECT json_extract(flag.value, '$.code') AS code, count(*),
-       min(json_extract(flag.value, '$.since')), max(task.id)
-FROM tasks AS task INDEXED BY tasks_flagged CROSS JOIN json_each(task.flags) AS flag
-WHERE task.flags <> '[]' AND (:project IS NULL OR task.project = :project)
-GROUP BY code ORDER BY count(*) DESC, code"""
+SELECT code, sum(count), min(first_at), max(example) FROM task_groups
+WHERE kind = 'flag' AND (:project IS NULL OR project = :project) AND count > 0
+GROUP BY code ORDER BY sum(count) DESC, code"""
 
+# For the few groups whose example has left: among the newest.
+FAILURE_EXAMPLE: Final = """
+SELECT max(id) FROM (
+    SELECT id, project, status, error FROM tasks INDEXED BY tasks_finished
+    WHERE finished_at > :since ORDER BY finished_at DESC LIMIT 1000)
+WHERE (:project IS NULL OR project = :project) AND status IN ('failed', 'timed_out', 'expired')
+  AND coalesce(json_extract(error, '$.code'), status) = :code"""
+
+FLAG_EXAMPLE: Final = """
+SELECT max(id) FROM (
+    SELECT id, flags FROM tasks INDEXED BY tasks_flagged
+    WHERE flags <> '[]' AND (:project IS NULL OR project = :project)
+    ORDER BY project DESC, id DESC LIMIT 1000)
+WHERE instr(flags, '"code":"' || :code || '"')"""
+
+# Of a queue only the beginning is counted: more than that says nothing more.
 CLAIMABLE_GROUP: Final = """
-SELECT count(*), min(claimable_at), max(id) FROM tasks INDEXED BY tasks_claimable
-WHERE claimable_at IS NOT NULL AND claimable_at <= :now AND is_behind = 0
-  AND (:project IS NULL OR project = :project)"""
+SELECT count(*), min(claimable_at), max(id) FROM (
+    SELECT claimable_at, id FROM tasks INDEXED BY tasks_claimable
+    WHERE claimable_at IS NOT NULL AND claimable_at <= :now AND is_behind = 0
+      AND (:project IS NULL OR project = :project)
+    LIMIT 100000)"""
 
 FAILING_ENDPOINTS: Final = """
 SELECT id, origin, enabled, coalesce(failing_since, updated_at) FROM endpoints
@@ -63,7 +80,7 @@ WHERE status = 'dead' AND (:project IS NULL OR endpoint_id IN (
 
 EVENT_TIME: Final = "SELECT at, task_id FROM events WHERE seq = :seq"
 
-# Of a backlog only the beginning is counted: more than that says nothing more.
+# As above.
 DUE_COUNT: Final = """
 SELECT count(*), min(next_attempt_at) FROM (
     SELECT delivery.next_attempt_at
@@ -97,8 +114,8 @@ class StatusQueries(SwitchQueries):
             project=project,
             tasks=living,
             ended=ended_count,
-            flags=tuple(map(_group, await self._all(FLAG_GROUPS, wanted))),
-            failures=tuple(map(_group, await self._all(FAILURE_GROUPS, ended))),
+            flags=await self._groups(FLAG_GROUPS, FLAG_EXAMPLE, wanted),
+            failures=await self._groups(FAILURE_GROUPS, FAILURE_EXAMPLE, ended),
             oldest_claimable=await self._claimable(wanted | {"now": now}),
             endpoints=tuple(map(_endpoint, endpoints)),
             dead=await self._dead(wanted),
@@ -107,6 +124,16 @@ class StatusQueries(SwitchQueries):
             launchers=launchers,
             pauses=tuple(pause for pause in pauses if project is None or pause.concerns(project)),
         )
+
+    async def _groups(
+        self, statement: str, example: str, wanted: dict[str, object]
+    ) -> tuple[Group, ...]:
+        found = [*map(_group, await self._all(statement, wanted))]
+        for place, group in enumerate(found):
+            if group.example is None:
+                ((name,),) = await self._all(example, wanted | {"code": group.code})
+                found[place] = replace(group, example=name)
+        return tuple(found)
 
     async def _claimable(self, wanted: dict[str, object]) -> Group | None:
         ((count, since, example),) = await self._all(CLAIMABLE_GROUP, wanted)

@@ -18,8 +18,9 @@ LARGEST_STEP: Final = 1_000
 """Tasks that one statement looks at: a few milliseconds of the reading connection."""
 BUDGET: Final = 10_000
 """Tasks that one request looks at; then its page ends, however short, with a cursor."""
-WHOLE_BUDGET: Final = 300_000
-"""Tasks that are looked at for a whole selection: some seconds, in steps that let others read."""
+LOOKS: Final = 2
+"""Tasks that are looked at for each one that a whole selection may have: for the largest one that
+takes a second, in steps that let others read."""
 PROBE: Final = 200
 """A filter that leaves fewer tasks than this is selective."""
 
@@ -62,14 +63,24 @@ FROM asked CROSS JOIN tasks AS task
     AND task.id >= :since AND task.id < :before
 ORDER BY task.id DESC LIMIT :limit"""
 
+BY_ID: Final = """
+SELECT id FROM tasks WHERE id >= :since AND id < :before ORDER BY id DESC LIMIT :limit"""
+
+BY_REPOSITORY: Final = """
+SELECT task_id FROM events
+WHERE task_seq = 1 AND json_extract(data, '$.repoUrl') = :repo_url
+  AND task_id >= :since AND task_id < :before
+ORDER BY task_id DESC LIMIT :limit"""
+
 BY_METADATA: Final = """
 SELECT task_id FROM task_metadata
 WHERE key = :key AND value = :value AND task_id >= :since AND task_id < :before
 ORDER BY task_id DESC LIMIT :limit"""
 
+# In the order of the ids that are given, newest first.
 _MATCHES: Final = """
-WHERE id IN (SELECT value FROM json_each(:ids))
-  AND (:project IS NULL OR project = :project)
+FROM json_each(:ids) AS named CROSS JOIN tasks ON tasks.id = named.value
+WHERE (:project IS NULL OR project = :project)
   AND status IN (SELECT value FROM json_each(:statuses))
   AND (:created_after IS NULL OR created_at > :created_after)
   AND (:created_before IS NULL OR created_at < :created_before)
@@ -83,19 +94,19 @@ WHERE id IN (SELECT value FROM json_each(:ids))
       SELECT 1 FROM attempts
       WHERE attempts.task_id = tasks.id AND attempts.number = tasks.attempt
         AND attempts.launcher_id = :launcher_id))
-  AND NOT EXISTS (
+  AND (:metadata = '[]' OR NOT EXISTS (
       SELECT 1 FROM json_each(:metadata) AS wanted WHERE NOT EXISTS (
           SELECT 1 FROM task_metadata AS kept
           WHERE kept.task_id = tasks.id AND kept.key = json_extract(wanted.value, '$[0]')
-            AND kept.value = json_extract(wanted.value, '$[1]')))
+            AND kept.value = json_extract(wanted.value, '$[1]'))))
   AND (:repo_url IS NULL OR :repo_url = (
       SELECT json_extract(data, '$.repoUrl') FROM events
       WHERE events.task_id = tasks.id AND events.task_seq = 1))
-ORDER BY id DESC LIMIT :limit"""
+LIMIT :limit"""
 
-MATCHING: Final = f"SELECT {TASK} FROM tasks {_MATCHES}"
+MATCHING: Final = f"SELECT {TASK.of('tasks')} {_MATCHES}"
 
-MATCHING_IDS: Final = f"SELECT id FROM tasks {_MATCHES}"
+MATCHING_IDS: Final = f"SELECT tasks.id {_MATCHES}"
 
 
 class _Source(Frozen, frozen=True, kw_only=True):
@@ -103,6 +114,8 @@ class _Source(Frozen, frozen=True, kw_only=True):
 
     statement: str
     params: Mapping[str, object]
+    implied: tuple[str, ...] = ()
+    """Filters that all of them match."""
 
 
 class Listing:
@@ -121,7 +134,8 @@ class Listing:
         step, looked_at = limit + 1, 0
         while looked_at < self._budget:
             ids = await self._candidates(source, before, step)
-            found += await self._matching(wanted, ids, limit + 1 - len(found))
+            params = _params(wanted, source, ids, limit + 1 - len(found))
+            found += [TASK.read(row) for row in await self._query(MATCHING, params)]
             if len(found) > limit:
                 return await self._page(found[:limit], found[limit - 1].id)
             if len(ids) < step:
@@ -130,15 +144,15 @@ class Listing:
         return await self._page(found, before)
 
     async def ids(
-        self, wanted: TaskFilter, *, most: int, budget: int = WHOLE_BUDGET
+        self, wanted: TaskFilter, *, most: int, budget: int | None = None
     ) -> list[str] | None:
         """All tasks that match, newest first; None if they are more than `most`, or more than
-        `budget` would have to be looked at."""
+        `budget` (`LOOKS` for each) would have to be looked at."""
         before, found, looked_at = wanted.until, list[str](), 0
         source = await self._choose(wanted, before)
-        while looked_at < budget:
+        while looked_at < (LOOKS * most if budget is None else budget):
             ids = await self._candidates(source, before, LARGEST_STEP)
-            params = _params(wanted, ids, LARGEST_STEP)
+            params = _params(wanted, source, ids, LARGEST_STEP)
             found += [row[0] for row in await self._query(MATCHING_IDS, params)]
             if len(found) > most:
                 return None
@@ -167,12 +181,11 @@ class Listing:
         params = {**source.params, "before": before, "limit": limit}
         return [row[0] for row in await self._query(source.statement, params)]
 
-    async def _matching(self, wanted: TaskFilter, ids: Sequence[str], limit: int) -> list[Task]:
-        return [TASK.read(row) for row in await self._query(MATCHING, _params(wanted, ids, limit))]
 
-
-def _params(wanted: TaskFilter, ids: Sequence[str], limit: int) -> dict[str, object]:
-    return {
+def _params(
+    wanted: TaskFilter, source: _Source, ids: Sequence[str], limit: int
+) -> dict[str, object]:
+    params = {
         "ids": json.dumps(ids),
         "project": wanted.project,
         "statuses": json.dumps(wanted.statuses),
@@ -187,20 +200,29 @@ def _params(wanted: TaskFilter, ids: Sequence[str], limit: int) -> dict[str, obj
         "repo_url": wanted.repo_url,
         "limit": limit,
     }
+    return params | dict.fromkeys(source.implied)
 
 
 def _sources(wanted: TaskFilter) -> Iterator[_Source]:
-    """The sources with an index, the usually rare ones first. A repository is in no index: every
-    task that is created would pay for it, and few read it."""
+    """The sources with an index, the usually rare ones first."""
     common: dict[str, object] = {"project": wanted.project, "since": wanted.since}
     for key, value in wanted.metadata:
         params = {"key": key, "value": value, "since": wanted.since}
         yield _Source(statement=BY_METADATA, params=params)
     if wanted.error_code is not None:
-        yield _Source(statement=BY_ERROR, params={**common, "error_code": wanted.error_code})
+        coded = {**common, "error_code": wanted.error_code}
+        yield _Source(statement=BY_ERROR, params=coded, implied=("error_code",))
     if wanted.flag is not None:
         yield _Source(statement=BY_FLAG, params=common)
-    is_only_source = not wanted.metadata and wanted.error_code is None and wanted.flag is None
-    if is_only_source or len(wanted.statuses) < len(Status):
+    if wanted.repo_url is not None:
+        named = {"repo_url": wanted.repo_url, "since": wanted.since}
+        yield _Source(statement=BY_REPOSITORY, params=named, implied=("repo_url",))
+    is_only_source = not wanted.metadata and all(
+        it is None for it in (wanted.error_code, wanted.flag, wanted.repo_url)
+    )
+    is_of_any_state = len(wanted.statuses) == len(Status)
+    if is_only_source and is_of_any_state and wanted.project is None:
+        yield _Source(statement=BY_ID, params={"since": wanted.since})
+    elif is_only_source or not is_of_any_state:
         statuses = json.dumps(wanted.statuses)
         yield _Source(statement=BY_STATUS, params={**common, "statuses": statuses})

@@ -23,6 +23,7 @@ from gateway.store.sqlite.launching import JOBS_OF_TASKS
 from gateway.store.sqlite.part import Loading
 from gateway.store.sqlite.rows import ATTEMPT, TASK, Params
 from gateway.store.sqlite.sources import WORKSPACES
+from gateway.store.sqlite.task_groups import write_groups
 from gateway.store.sqlite.task_list import SPECS, Listing
 
 TASKS: Final = f"SELECT {TASK} FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
@@ -171,6 +172,10 @@ def write_tasks(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[P
     yield UPDATE_MOVED_TASKS, [*map(_task_values, moved)]
     yield UPDATE_TASKS, [*map(_task_values, stayed)]
     yield ADVANCE_KEYS, key_values((*created, *moved), unit.policy.concurrency_per_key)
+    ended = [task for task in created if task.finished_at is not None]  # in the batch it came with
+    yield from write_groups(
+        (unit.tasks.loaded.get(task.id), task) for task in (*ended, *moved, *stayed)
+    )
 
 
 def write_secrets(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:

@@ -2,12 +2,15 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urlencode
 
 import msgspec
 from starlette.responses import Response
 
+from gateway.domain.kernel.errors import ApiError
+from gateway.web.dashboard.api import Api, Json
 from gateway.web.dashboard.forms import Form
 from gateway.web.dashboard.now import feed_of
 from gateway.web.dashboard.page import Page, Visit, action, html
@@ -55,10 +58,11 @@ async def show(visit: Visit) -> Mapping[str, object]:
 async def preview(visit: Visit) -> Response:
     """The number of tasks that match, and the form that acts on them."""
     body = _body_of(visit.form)
-    found = await visit.api.change(bulk.start, body | {"dryRun": True})
+    found = await _count(visit, body)
     raw = msgspec.json.encode(body).decode()
     variables = {
         "preview": found,
+        "number": _number_of(visit, found["matched"]),
         "kept": {name: text for name, text in visit.form.items() if name not in {"csrf", "once"}},
         "asked": list(conditions_of(_filter_of(visit.form))),
         "reason": body["reason"],
@@ -66,6 +70,19 @@ async def preview(visit: Visit) -> Response:
         "body": raw.replace("'", "'\\''"),
     }
     return html(visit, "bulk_preview.html", variables)
+
+
+async def _count(visit: Visit, body: Mapping[str, object]) -> Json:
+    """The dry run; `matched` is None for more tasks than are counted for a page."""
+    context = visit.context
+    most = min(context.preview_limit, context.bulk_limit)
+    api = Api(visit.request, replace(context, bulk_limit=most), visit.session.key)
+    try:
+        return await api.change(bulk.start, {**body, "dryRun": True})
+    except ApiError as exc:
+        if exc.code != "too_many_tasks" or most == context.bulk_limit:
+            raise
+        return {"action": body["action"], "matched": None, "sample": ()}
 
 
 @action
@@ -108,6 +125,12 @@ def conditions_of(wanted: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield from ((f"{name}.{key}", str(text)) for key, text in value.items())
         else:
             yield name, ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _number_of(visit: Visit, matched: int | None) -> str:
+    if matched is None:
+        return f"more than {visit.context.preview_limit:,} tasks"
+    return "1 task" if matched == 1 else f"{matched:,} tasks"
 
 
 def _body_of(form: Form) -> dict[str, object]:

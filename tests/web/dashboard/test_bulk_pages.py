@@ -39,6 +39,21 @@ async def test_all_that_match_are_counted_and_then_cancelled_once(
     assert (await gateway.task(other["id"]))["status"] == "queued"
 
 
+async def test_more_than_a_page_may_count_are_counted_when_they_start(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    for _ in range(3):
+        await gateway.create()
+    await browser.log_in("tasks")
+    page = await browser.page("/dashboard/tasks?status=queued")
+    with gateway.limited_bulk(3, preview=2):
+        fields = {"action": "cancel", "reason": "all"}
+        counted = await browser.send(page, "/dashboard/bulk/preview", **fields)
+        assert "Cancel more than 2 tasks?" in counted.text
+        begun = await browser.send(counted.text, "/dashboard/bulk")
+    assert "Cancel 3 tasks" in await _over(browser, begun.url.path)
+
+
 async def _over(browser: Browser, path: str) -> str:
     async with asyncio.timeout(60):
         while "/abort" in (page := await browser.page(path)):

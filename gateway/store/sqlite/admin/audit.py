@@ -26,6 +26,7 @@ from gateway.domain.invariants.task_state import check_task
 from gateway.domain.tasks.task import Frozen, Task
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.admin.check_database import check_database, is_corrupt
+from gateway.store.sqlite.admin.check_groups import GroupCounts
 from gateway.store.sqlite.alerts import ALERTS
 from gateway.store.sqlite.migrations import require_newest
 
@@ -212,6 +213,7 @@ class _Auditor:
         self._jobs = MergeCursor(database, _JOBS, rows.JOB.read, task_id=2)
         self._deliveries = MergeCursor(database, _DELIVERIES, _delivery_from_row, task_id=2)
         self._subscriptions = _Subscriptions(database)
+        self._groups = GroupCounts(database)
         self._cursors = (self._events, self._attempts, self._jobs, self._deliveries)
 
     def problems(self) -> Iterator[Problem]:
@@ -228,6 +230,7 @@ class _Auditor:
         for cursor in self._cursors:
             cursor.rest()
         yield from self._problems_of_rows()
+        yield from self._groups.problems()
 
     def _problems_of_endpoint(self, row: rows.Row) -> Iterator[Problem]:
         endpoint_id = str(row[0])
@@ -268,6 +271,7 @@ class _Auditor:
             yield Problem(name="row_unreadable", subject=task_id, detail=f"a row of tasks: {exc}")
             task = None
         if task is not None:
+            self._groups.add(task)
             task_rows = TaskRows(
                 task=task,
                 due_at=due_at,
