@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import typer
 
-from gateway.cli.tasks.fields import FIELDS, KEEP_SANDBOX, in_options, overlay
+from gateway.cli.tasks.fields import FIELDS, in_options, overlay
 from gateway.wire.message import Request
 from gateway.wire.tasks import NewTask
 from tests.cli.operator import REPOSITORY, Operator
@@ -27,7 +27,7 @@ def paths(kind: type[Request], prefix: str = "") -> set[str]:
 
 
 def test_each_field_of_the_message_has_one_option() -> None:
-    named = [field.path for field in (*FIELDS, KEEP_SANDBOX)]
+    named = [field.path for field in FIELDS]
     assert sorted(named) == sorted(paths(NewTask))
 
 
@@ -49,12 +49,13 @@ VALUES: Final[dict[str, tuple[str, Any]]] = {
     "maxAttempts": ("2", 2),
     "priority": ("9", 9),
     "notBefore": ("2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z"),
+    "keepSandbox": ("true", True),
     "continueOf": (f"task_{'0' * 26}", f"task_{'0' * 26}"),
 }
 
 
 def test_a_value_of_each_option_is_one_of_the_message() -> None:
-    given: dict[str, Any] = {"keepSandbox": True}
+    given: dict[str, Any] = {}
     for field in FIELDS:
         text, value = VALUES.get(field.path, ("text", "text"))
         read = field.read(text)

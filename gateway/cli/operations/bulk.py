@@ -12,7 +12,7 @@ from gateway.cli.console.output import AsJson, CommandFailed
 from gateway.cli.console.terminal import err, note, out, print_fields, print_page, print_table
 from gateway.cli.http.client import Client, change_of, decode, open_client, path_part, present
 from gateway.cli.http.options import DryRun, Reason
-from gateway.cli.tasks.options import Metadata, Moment, metadata_of
+from gateway.cli.tasks.fields import FILTER, command_with, given_fields
 from gateway.wire.bulk import BulkPreview, BulkView, WholeBulkView
 from gateway.wire.tasks import Page
 
@@ -39,34 +39,15 @@ def _command(verb: str) -> Callable[..., None]:
     """The command of an action; all of them take the same filter."""
 
     def act(
+        context: typer.Context,
         reason: Annotated[str, typer.Option(help="kept, also in the events of the tasks")],
-        status: Annotated[str | None, typer.Option(help="states, separated by commas")] = None,
-        flag: Annotated[str | None, typer.Option(help="code of a flag, or any")] = None,
-        error_code: Annotated[str | None, typer.Option(help="code of an error")] = None,
-        provider: Annotated[str | None, typer.Option(help="provider of the sandbox")] = None,
-        snapshot: Annotated[str | None, typer.Option(help="snapshot that they ask for")] = None,
-        launcher: Annotated[str | None, typer.Option(help="launcher that took them")] = None,
-        repo: Annotated[str | None, typer.Option(help="address of the repository")] = None,
-        metadata: Metadata = None,
-        created_after: Moment = None,
-        created_before: Moment = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="only count them")] = False,
         wait: Annotated[bool, typer.Option("--wait", help="follow it to its end")] = False,
         as_json: AsJson = False,
     ) -> None:
-        wanted = {
-            "status": status.split(",") if status else None,
-            "flag": flag,
-            "errorCode": error_code,
-            "provider": provider,
-            "snapshot": snapshot,
-            "launcherId": launcher,
-            "repoUrl": repo,
-            "metadata": dict(map(metadata_of, metadata or [])) or None,
-            "createdAfter": created_after,
-            "createdBefore": created_before,
-        }
-        given = {name: value for name, value in wanted.items() if value is not None}
+        given = given_fields(context)
+        if "status" in given:
+            given["status"] = given["status"].split(",")
         body = {"action": verb, "filter": given, "reason": reason, "dryRun": dry_run}
         with open_client() as client:
             _start(client, body, is_followed=wait, as_json=as_json)
@@ -75,7 +56,7 @@ def _command(verb: str) -> Callable[..., None]:
 
 
 for _verb, _help in _ACTS.items():
-    bulk.command(_verb, help=_help)(_command(_verb))
+    bulk.command(_verb, cls=command_with(FILTER), help=_help)(_command(_verb))
 
 
 @bulk.command("list")

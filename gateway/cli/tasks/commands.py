@@ -16,7 +16,7 @@ from gateway.cli.http.errors import Rejected
 from gateway.cli.http.options import DryRun, Reason
 from gateway.cli.tasks.create import create
 from gateway.cli.tasks.events import events
-from gateway.cli.tasks.fields import CreateCommand
+from gateway.cli.tasks.fields import FIELDS, FILTER, command_with
 from gateway.cli.tasks.lists import list_tasks
 from gateway.cli.tasks.logs import logs
 from gateway.cli.tasks.printing import (
@@ -37,8 +37,8 @@ TaskId = Annotated[str, typer.Argument(metavar="ID", help="task_…")]
 TaskIds = Annotated[list[str], typer.Argument(metavar="ID…", help="task_…, one or several")]
 
 
-tasks.command(cls=CreateCommand)(create)
-tasks.command("list")(list_tasks)
+tasks.command(cls=command_with(FIELDS))(create)
+tasks.command("list", cls=command_with(FILTER))(list_tasks)
 
 
 @tasks.command()

@@ -1,9 +1,9 @@
-"""The fields of a new task as options of `slipgate tasks create`."""
+"""Fields of messages as options: those of a new task, and those that choose tasks."""
 
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, get_args
 
@@ -26,9 +26,11 @@ class Field(NamedTuple):
     path: str
     """Its name in JSON; behind a dot, one of an object."""
     option: str
+    """And, behind a space, another name of it."""
     help: str
     metavar: str
     read: Callable[[str], object] = str
+    """`bool` for an option that takes no value."""
     collect: Callable[[Iterable[Any]], object] | None = None
     """For an option that may be given several times: makes one value of all."""
     panel: str = "Task"
@@ -114,6 +116,7 @@ def _choice(path: str, option: str, text: str, kind: object, panel: str) -> Fiel
 
 _AGENT: Final = "Agent"
 _LIMITS: Final = "Limits"
+_FILTER: Final = "Filter"
 FIELDS: Final = (
     Field("prompt", "--prompt", "what the agent does; or --prompt-file", "TEXT"),
     Field("repoUrl", "--repo", "address of the repository", "URL"),
@@ -157,6 +160,7 @@ FIELDS: Final = (
         _LIMITS,
     ),
     Field("maxAttempts", "--max-attempts", "tries in all", "N", number, None, _LIMITS),
+    Field("keepSandbox", "--keep-sandbox", "keep it after the end", "", bool, None, _AGENT),
     _choice("onStall", "--on-stall", "if the agent falls silent", OnStall, _LIMITS),
     Field("priority", "--priority", "0 to 9, the highest first", "N", number, None, _LIMITS),
     Field("notBefore", "--not-before", "a time with zone, or +2h", "TIME", moment, None, _LIMITS),
@@ -168,22 +172,36 @@ FIELDS: Final = (
         panel=_LIMITS,
     ),
 )
-"""All but `keepSandbox`, which is a flag."""
-KEEP_SANDBOX: Final = Field("keepSandbox", "--keep-sandbox", "keep it after the end", "")
+"""Of a new task."""
+FILTER: Final = (
+    Field("status", "--status", "states, separated by commas", "TEXT", panel=_FILTER),
+    Field("flag", "--flag", "code of a flag, or any", "CODE", panel=_FILTER),
+    Field("errorCode", "--error-code --error", "code of an error", "CODE", panel=_FILTER),
+    Field("provider", "--provider", "provider of the sandbox", "NAME", panel=_FILTER),
+    Field("snapshot", "--snapshot", "snapshot that they ask for", "NAME", panel=_FILTER),
+    Field("launcherId", "--launcher", "launcher that took them", "ID", panel=_FILTER),
+    Field("repoUrl", "--repo", "address of the repository", "URL", panel=_FILTER),
+    Field("metadata", "--metadata", "of the task; several", "NAME=VALUE", pair, dict, _FILTER),
+    Field("createdAfter", "--created-after", "such as 2026-01-31T12:00:00Z", "TIME", panel=_FILTER),
+    Field("createdBefore", "--created-before", "likewise", "TIME", panel=_FILTER),
+)
+"""Of lists and of bulk actions."""
 
 
-class CreateCommand(CallingCommand):
-    """The command with an option for each field of the message."""
+def command_with(fields: Sequence[Field]) -> type[CallingCommand]:
+    """The class of commands that have an option for each field."""
 
-    def __init__(self, name: str | None, **settings: Any) -> None:  # noqa: ANN401 - typer's own
-        super().__init__(name, **settings)
-        self.params = [*map(_option, FIELDS), _flag(KEEP_SANDBOX), *self.params]
+    class Command(CallingCommand):
+        def __init__(self, name: str | None, **settings: Any) -> None:  # noqa: ANN401 - typer's own
+            super().__init__(name, **settings)
+            self.params = [*map(_option, fields), *self.params]
+
+    return Command
 
 
-def given_fields(context: typer.Context) -> Mapping[str, object]:
+def given_fields(context: typer.Context) -> Body:
     """The values of the options that were typed, by path."""
-    given: Mapping[str, object] = context.meta.get(_GIVEN, {})
-    return given
+    return dict(context.meta.get(_GIVEN, {}))
 
 
 def overlay(body: Body, given: Mapping[str, object]) -> Body:
@@ -202,7 +220,7 @@ def overlay(body: Body, given: Mapping[str, object]) -> Body:
 
 def in_options(message: str) -> str:
     """A message of the gateway about fields, with the option of each in place of its path."""
-    for field in sorted((*FIELDS, KEEP_SANDBOX), key=lambda field: len(field.path), reverse=True):
+    for field in sorted(FIELDS, key=lambda field: len(field.path), reverse=True):
         message = message.replace(f"$.{field.path}", field.option)
     return message
 
@@ -218,28 +236,15 @@ def _option(field: Field) -> TyperOption:
         read = field.collect(map(field.read, value)) if field.collect else field.read(value)
         context.meta.setdefault(_GIVEN, {})[field.path] = read
 
+    is_flag = field.read is bool
     return TyperOption(
-        param_decls=[field.option],
-        metavar=field.metavar,
+        param_decls=field.option.split(),
+        is_flag=is_flag,
+        default=False if is_flag else None,
+        metavar=field.metavar or None,
         help=field.help,
         multiple=field.collect is not None,
         expose_value=False,
         callback=remember,
         rich_help_panel=field.panel,
-    )
-
-
-def _flag(field: Field) -> TyperOption:
-    def remember(context: typer.Context, _: object, value: bool) -> None:
-        if value:
-            context.meta.setdefault(_GIVEN, {})[field.path] = True
-
-    return TyperOption(
-        param_decls=[field.option],
-        is_flag=True,
-        default=False,
-        help=field.help,
-        expose_value=False,
-        callback=remember,
-        rich_help_panel="Agent",
     )

@@ -14,12 +14,13 @@ from gateway.cli.console.output import AsJson, one_line, print_document
 from gateway.cli.console.terminal import note, print_table, print_wide, table_of, width_of_terminal
 from gateway.cli.console.times import age, now, until
 from gateway.cli.http.client import Client, open_client
-from gateway.cli.tasks.options import Metadata, Moment, metadata_of
+from gateway.cli.tasks.fields import given_fields
 from gateway.domain.tasks.task import TERMINAL, Status
 from gateway.wire.operations import StatusView
 from gateway.wire.tasks import Page, TaskView
 
 CountBy = Literal["status", "errorCode", "repoUrl"]
+Query = Mapping[str, str | None]
 TITLE: Final = 60
 """Characters of a title in a list."""
 _MOST: Final = 200
@@ -33,18 +34,7 @@ LIVING: Final = ",".join(sorted(set(Status) - TERMINAL))
 
 
 def list_tasks(
-    status: Annotated[str | None, typer.Option(help="states, separated by commas")] = None,
-    flag: Annotated[str | None, typer.Option(help="code of a flag, or any")] = None,
-    error: Annotated[
-        str | None, typer.Option("--error-code", "--error", help="code of an error")
-    ] = None,
-    provider: Annotated[str | None, typer.Option(help="provider of the sandbox")] = None,
-    snapshot: Annotated[str | None, typer.Option(help="snapshot that they ask for")] = None,
-    launcher: Annotated[str | None, typer.Option(help="launcher that took them")] = None,
-    repo: Annotated[str | None, typer.Option(help="address of the repository")] = None,
-    metadata: Metadata = None,
-    created_after: Moment = None,
-    created_before: Moment = None,
+    context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, max=_MOST, help="tasks to show")] = 50,
     cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
     every: Annotated[bool, typer.Option("--all", help="all pages, not one")] = False,
@@ -60,19 +50,9 @@ def list_tasks(
 
     Example: slipgate tasks list --status=failed --count-by=errorCode
     """
-    query = {
-        "status": status,
-        "flag": flag,
-        "errorCode": error,
-        "provider": provider,
-        "snapshot": snapshot,
-        "launcherId": launcher,
-        "repoUrl": repo,
-        "createdAfter": created_after,
-        "createdBefore": created_before,
-        "cursor": cursor,
-        **{f"metadata.{name}": value for name, value in map(metadata_of, metadata or [])},
-    }
+    given = given_fields(context)
+    metadata = {f"metadata.{name}": text for name, text in given.pop("metadata", {}).items()}
+    query: Query = {**given, **metadata, "cursor": cursor}
     with open_client() as client:
         if count_by:
             _print_counts(_counts(client, query, count_by), count_by, as_json)
@@ -120,11 +100,11 @@ def _living_row(task: TaskView, at: int) -> tuple[str, ...]:
     return task.id, task.status, age_of, turn, cost, due.removeprefix("in "), does[:left]
 
 
-def _page(client: Client, query: Mapping[str, str | None], limit: int) -> Page[TaskView]:
+def _page(client: Client, query: Query, limit: int) -> Page[TaskView]:
     return client.read(Page[TaskView], "/v1/tasks", limit=limit, **query)
 
 
-def _pages(client: Client, query: Mapping[str, str | None]) -> Iterator[Page[TaskView]]:
+def _pages(client: Client, query: Query) -> Iterator[Page[TaskView]]:
     cursor = query.get("cursor")
     while True:
         page = _page(client, {**query, "cursor": cursor}, _MOST)
@@ -134,7 +114,7 @@ def _pages(client: Client, query: Mapping[str, str | None]) -> Iterator[Page[Tas
             return
 
 
-def _counts(client: Client, query: Mapping[str, str | None], by: CountBy) -> Counter[str]:
+def _counts(client: Client, query: Query, by: CountBy) -> Counter[str]:
     return Counter(_counted(task, by) for page in _pages(client, query) for task in page.data)
 
 
@@ -151,7 +131,7 @@ def _print_counts(counts: Counter[str], by: CountBy, as_json: bool) -> None:
     print_table(("tasks", by), ((str(count), name or "-") for name, count in counts.most_common()))
 
 
-def _print_all(client: Client, query: Mapping[str, str | None], as_json: bool) -> None:
+def _print_all(client: Client, query: Query, as_json: bool) -> None:
     tasks = tuple(task for page in _pages(client, query) for task in page.data)
     page = Page(data=tasks, next_cursor=None)
     if as_json:
