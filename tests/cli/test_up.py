@@ -12,13 +12,13 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.cli.local.state import State
-from gateway.cli.local.up import (
+from gateway.cli.local.environments import (
     OPTIONS,
     OWN,
     gateway_environ,
     launcher_environ,
 )
+from gateway.cli.local.state import State
 from gateway.settings import read_settings
 from gateway.store.sqlite.files import exclusive
 from launcher.settings import inspect_settings
@@ -154,19 +154,17 @@ DECIDED = {"SLIPGATE_URL", "SLIPGATE_API_KEY", "PORT"}
 @pytest.mark.parametrize("read", [read_settings, inspect_settings], ids=["gateway", "launcher"])
 def test_every_setting_is_passed_on_or_refused_aloud(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     read: Callable[[Mapping[str, str]], object],
 ) -> None:
     providers = "daytona-api,docker,github-actions,local"
     kept = State(tmp_path)
-    own = gateway_environ(kept, 8700, public_url="")
+    own = gateway_environ(os.environ, kept, 8700, public_url="")
     names = Recording({**own, "SLIPGATE_PROVIDERS": providers})
     read(names)
     ours = {name for name in names.asked if name.startswith("SLIPGATE_")}
-    for name in ours:
-        monkeypatch.setenv(name, "given")
-    gateway = gateway_environ(kept, 8700, public_url="", secret_keys="given")
-    launcher = launcher_environ(kept, "http://127.0.0.1:8700", own, providers)
+    given = dict.fromkeys(ours, "given")
+    gateway = gateway_environ(given, kept, 8700, public_url="", secret_keys="given")
+    launcher = launcher_environ(given, kept, "http://127.0.0.1:8700", own, providers)
     passed_on = {name for name in ours if "given" in (gateway.get(name), launcher.get(name))}
     assert len(ours) > 10
     assert ours - passed_on - DECIDED <= OWN.keys() | OPTIONS

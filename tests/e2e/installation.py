@@ -12,13 +12,13 @@ from types import MappingProxyType
 
 import httpx
 
+from gateway.cli.local.environments import gateway_environ
 from gateway.cli.local.processes import (
     Child,
     wait_until_ready,
     without_slipgate,
 )
 from gateway.cli.local.state import State
-from gateway.cli.local.up import gateway_environ
 from gateway.cli.operations.minting import mint
 from gateway.demo.script import Script, choose
 from gateway.store.sqlite.admin.audit import Audit, audit
@@ -249,7 +249,7 @@ def _end_all(folder: Path) -> None:
 
 def _gateway_environ(state: State, public_url: str, port: int) -> dict[str, str]:
     return {
-        **gateway_environ(state, port, public_url=public_url),
+        **gateway_environ(os.environ, state, port, public_url=public_url),
         "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
         "SLIPGATE_ALLOW_FILE_REPOS": "true",
         "SLIPGATE_LEASE_SECONDS": LEASE_SECONDS,

@@ -1,6 +1,7 @@
 """`slipgate demo`: one task from POST to pull request here, with a kill in the middle."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from gateway.cli.console.terminal import out
 from gateway.cli.local.dashboard_link import dashboard_link
 from gateway.cli.local.demo_run import DemoRun
 from gateway.cli.local.demo_services import DemoServices, demo_services
+from gateway.cli.local.environments import gateway_environ
 from gateway.cli.local.processes import (
     GATEWAY,
     LAUNCHER,
@@ -25,7 +27,6 @@ from gateway.cli.local.processes import (
     without_slipgate,
 )
 from gateway.cli.local.state import State
-from gateway.cli.local.up import gateway_environ
 from gateway.cli.operations.minting import mint
 from gateway.wire.own_process import close_own_process
 from gateway.wire.signing import secret_bytes
@@ -74,7 +75,7 @@ async def _demo(folder: Path, repo: str | None, *, keep: bool, is_quiet: bool) -
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         environ = {
-            **gateway_environ(state, port, public_url=url),
+            **gateway_environ(os.environ, state, port, public_url=url),
             "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
             "SLIPGATE_ALLOW_FILE_REPOS": "true",
             "SLIPGATE_LOG": "json",
