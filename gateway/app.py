@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -106,24 +107,14 @@ async def opened(
     At the end the loops take their last step, attempts in flight are settled or, after some
     seconds, given up, the ledger writes what it has taken, and the store is closed. `take_over`
     lets a restored backup keep its instance id: the gateway it was taken from is gone for good.
-    `busy_ms` is how long a batch waits for a lock that somebody else holds; `schedule` are the
-    milliseconds before each attempt at a delivery; `max_requests` are answered at a time;
-    `log_dropped` is how many lines of the log could not be written.
+    `busy_ms` is how long a batch waits for a lock that somebody else holds.
 
     Raises:
         ApiError: another gateway holds the database, its schema is newer, or something living
             needs a master key that is not given, or another one was given under its id.
     """
     keyring = Keyring(settings.secret_keys)
-    async with open_sqlite(
-        settings.database,
-        new_instance_id=_new_instance_id,
-        take_over=take_over,
-        keyring=keyring,
-        busy_ms=busy_ms,
-    ) as store:
-        _log_opening(store.opening)
-        await check_master_keys(store.reads, keyring)
+    async with _store(settings.database, keyring, take_over=take_over, busy_ms=busy_ms) as store:
         metrics = Metrics()
         parts = _Parts(
             settings=settings,
@@ -133,12 +124,29 @@ async def opened(
             keys=Keys(store.reads.api_key, clock),
             metrics=metrics,
             clock=clock,
+            transport=transport,
+            schedule=schedule,
+            max_requests=max_requests,
             log_dropped=log_dropped,
         )
-        async with _running(
-            parts, transport=transport, schedule=schedule, max_requests=max_requests
-        ) as gateway:
+        async with _running(parts) as gateway:
             yield gateway
+
+
+@asynccontextmanager
+async def _store(
+    database: Path, keyring: Keyring, *, take_over: bool, busy_ms: int
+) -> AsyncIterator[SQLiteStore]:
+    async with open_sqlite(
+        database,
+        new_instance_id=_new_instance_id,
+        take_over=take_over,
+        keyring=keyring,
+        busy_ms=busy_ms,
+    ) as store:
+        _log_opening(store.opening)
+        await check_master_keys(store.reads, keyring)
+        yield store
 
 
 class _Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,17 +159,17 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     keys: Keys
     metrics: Metrics
     clock: Callable[[], int]
+    transport: httpx.AsyncBaseTransport | None
+    schedule: Sequence[int]
+    """Milliseconds before each attempt at a delivery."""
+    max_requests: int
+    """Answered at a time."""
     log_dropped: Callable[[], int]
+    """Lines of the log that could not be written."""
 
 
 @asynccontextmanager
-async def _running(
-    parts: _Parts,
-    *,
-    transport: httpx.AsyncBaseTransport | None,
-    schedule: Sequence[int],
-    max_requests: int,
-) -> AsyncIterator[Gateway]:
+async def _running(parts: _Parts) -> AsyncIterator[Gateway]:
     ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
     draining = asyncio.Event()
     render = rendering(reads, parts.settings.public_url)
@@ -169,13 +177,13 @@ async def _running(
     timing = Timing(
         clock=clock,
         random=random.SystemRandom().random,
-        schedule=schedule,
+        schedule=parts.schedule,
         is_stopping=draining.is_set,
     )
     async with (
         _thread() as thread,
         ledger.running(),
-        transport or _outgoing(parts.settings) as way_out,
+        parts.transport or _outgoing(parts.settings) as way_out,
         asyncio.TaskGroup() as group,
     ):
         send, limits = sender(way_out, clock), Limits()
@@ -190,7 +198,6 @@ async def _running(
             tester=TestSender(messages.build_test, send, clock),
             runners=runners,
             is_draining=draining.is_set,
-            max_requests=max_requests,
             thread=thread,
         )
 
@@ -272,7 +279,6 @@ def _context(
     tester: TestSender,
     runners: list[Runner],
     is_draining: Callable[[], bool],
-    max_requests: int,
     thread: Executor,
 ) -> Context:
     return Context(
@@ -293,7 +299,7 @@ def _context(
         try_endpoint=tester.send,
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
-        admission=Admission(most=max_requests),
+        admission=Admission(most=parts.max_requests),
         waiting_tokens=WaitingTokens(parts.ledger.notifier, is_draining=is_draining),
         thread=thread,
         disk=partial(_disk, parts),

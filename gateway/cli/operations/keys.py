@@ -21,7 +21,7 @@ from gateway.domain.operations.rate_limit import RateLimit
 from gateway.settings import read_database
 from gateway.store.sqlite.admin.operator import open_operator
 from gateway.web.operations.key_view import key_view
-from gateway.wire.keys import MAX_CONCURRENT, MAX_RATE, MIN_RATE, KeyView
+from gateway.wire.keys import MAX_CONCURRENT, MAX_RATE, MIN_RATE, KeyView, NewKeyView
 from gateway.wire.times import rfc3339
 
 keys: Final = typer.Typer(
@@ -78,12 +78,10 @@ def create(
         typer.Option(min=MIN_RATE, max=MAX_RATE, help="requests per second; default: no limit"),
     ] = None,
     burst: Annotated[
-        int | None,
-        typer.Option(min=1, max=MAX_RATE, help="requests at once; default: those of a second"),
+        int | None, typer.Option(min=1, max=MAX_RATE, help="at once; default: those of a second")
     ] = None,
     concurrent: Annotated[
-        int | None,
-        typer.Option(min=1, max=MAX_CONCURRENT, help="open requests, polls and streams"),
+        int | None, typer.Option(min=1, max=MAX_CONCURRENT, help="open requests, polls, streams")
     ] = None,
     reason: Reason = None,
     dry_run: DryRun = False,
@@ -109,7 +107,11 @@ def create(
         key = mint_key(os.environ, wanted, reason=reason)
     if as_json:
         print_document(key)
-        return
+    else:
+        _print_new(key)
+
+
+def _print_new(key: NewKeyView) -> None:
     out.print(f"key              {key.key}")
     if key.callback_secret:
         out.print(f"callback secret  {key.callback_secret}")
