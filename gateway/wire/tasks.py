@@ -283,6 +283,9 @@ class EventView(Reply, frozen=True, kw_only=True):
     applied: bool
     reason: str | None
     source: str
+    actor: str | None
+    """The one who caused it: `key:<id>`, `cli`, `launcher:<id>`, or the kind (`agent`, `gateway`,
+    `github`). Null: an older version has not kept it."""
     data: JSONObject
 
 

@@ -33,6 +33,7 @@ def claim(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
     Raises:
         ApiError: `launcher_id_taken`, `launcher_revoked`.
     """
+    unit.audit.launcher = f"launcher:{command.launcher_id}"
     known = unit.launchers.get(command.launcher_id)
     is_its_own = known is None or known.key_id in {"", command.key_id}
     if known is not None and not is_its_own and now - known.at < LIVE_FOR:

@@ -235,6 +235,7 @@ def _fenced(unit: UnitOfWork, command: JobReport, now: int) -> Job:
         raise ApiError("unknown_job", "There is no such job.")
     if not job.is_proved_by(command.lease_token):
         raise _lease_lost()
+    unit.audit.launcher = f"launcher:{job.leased_by}"
     launcher = unit.launchers.get(job.leased_by or "")
     if launcher is not None and launcher.at < now and launcher.key_id in ("", command.key_id):
         unit.note_call(replace(launcher, at=now))

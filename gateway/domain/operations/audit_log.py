@@ -35,12 +35,16 @@ class AuditLog(Added[AuditEntry]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._actor, self._at = GATEWAY, 0
+        self.actor, self._at = GATEWAY, 0
+        """The one who asks for the current command."""
+        self.launcher: str | None = None
+        """`launcher:<id>` of the one that the current command comes from."""
         self._reason: str | None = None
 
     def begin(self, actor: str, at: int, reason: str | None = None) -> None:
         """A command of this actor is decided next; `at` in milliseconds."""
-        self._actor, self._at, self._reason = actor, at, reason
+        self.actor, self._at, self._reason = actor, at, reason
+        self.launcher = None
 
     def emit(
         self,
@@ -58,7 +62,7 @@ class AuditLog(Added[AuditEntry]):
             detail["reason"] = self._reason
         entry = AuditEntry(
             at=self._at,
-            actor=by or self._actor,
+            actor=by or self.actor,
             action=action,
             target=target,
             project=project,

@@ -265,6 +265,8 @@ class Event(Frozen, frozen=True, kw_only=True):
     reason: str | None = None
     webhook_id: str | None = None
     body_hash: bytes | None = None
+    actor: str | None = None
+    """`key:<id>`, `cli` or `launcher:<id>`; None: nobody but its source."""
     seq: int = 0
     """The global number; 0 until its batch is written."""
 

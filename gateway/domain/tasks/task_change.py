@@ -41,6 +41,7 @@ class TaskChange:
             at=now,
             source="api",
             data=msgspec.json.encode(spec),
+            actor=unit.audit.actor,
         )
         queue = claimable_at + spec.timeouts.queue_seconds * 1000
         task = replace(create(event, spec), claimable_at=claimable_at, clocks=Clocks(queue=queue))
@@ -142,7 +143,12 @@ class TaskChange:
             data=data,
             webhook_id=webhook_id,
             body_hash=body_hash,
+            actor=self._actor(source),
         )
+
+    def _actor(self, source: str) -> str | None:
+        audit = self.unit.audit
+        return {"api": audit.actor, "launcher": audit.launcher}.get(source)
 
     def emit(
         self, kind: str, fact: Document, *, attempt: int | None = None, source: str = "gateway"

@@ -149,7 +149,7 @@ JOB: Final = Columns(
 EVENT: Final = Columns(
     Event,
     """task_id, task_seq, attempt, type, at, source, data, applied, reason, webhook_id, body_hash,
-    seq""",
+    actor, seq""",
 )
 ENDPOINT: Final = Columns(
     Endpoint,

@@ -80,6 +80,7 @@ def _entry(event: Event) -> Variables:
         "type": view.type,
         "attempt": view.attempt,
         "source": view.source,
+        "actor": view.actor,
         "is_applied": view.applied,
         "reason": view.reason,
         "fields": fields,

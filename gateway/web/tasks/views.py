@@ -64,6 +64,7 @@ def event_view(event: Event) -> wire.EventView:
         applied=event.applied,
         reason=event.reason,
         source=event.source,
+        actor=event.actor or (None if event.source == "api" else event.source),
         data=msgspec.Raw(event.data),
     )
 
