@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.wire.endpoints import Project
 from gateway.wire.message import JSONObject, Reason, Reply, Request
 from gateway.wire.tasks import Line, Metadata, Name, Url
 from gateway.wire.times import Moment
@@ -49,6 +50,8 @@ class BulkFilter(Request, frozen=True, kw_only=True, omit_defaults=True):
     launcher_id: Line | None = None
     """The launcher that took its current attempt last."""
     repo_url: Url | None = None
+    project: Project | None = None
+    """Any but the key's own needs `ops`; default: the key's, for `ops` all."""
     metadata: Metadata = msgspec.field(default_factory=dict)
     created_after: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     created_before: Annotated[datetime, msgspec.Meta(tz=True)] | None = None

@@ -120,7 +120,7 @@ async def fill(
                 database.execute(statement)
             database.execute("COMMIT")
             # The migration counts what it finds.
-            for statement in re.findall(r"INSERT[^;]+", (FOLDER / "0022_counts.sql").read_text()):
+            for statement in re.findall(r"INSERT[^;]+", (FOLDER / "0023_counts.sql").read_text()):
                 database.execute(statement)
     with path.open("rb") as file:  # or the gateway's first commit waits for all of it
         os.fsync(file.fileno())

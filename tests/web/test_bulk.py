@@ -62,6 +62,24 @@ async def test_a_dry_run_counts_and_stores_nothing(gateway: GatewayHarness) -> N
     assert (await gateway.task(task["id"]))["status"] == "queued"
 
 
+async def test_ops_name_one_project_and_others_only_their_own(gateway: GatewayHarness) -> None:
+    ours, theirs = await gateway.create(), await gateway.create("other")
+    for project, matched in ((None, 2), ("elsewhere", 1), ("nobody", 0)):
+        wanted: Json = {"status": ["queued"]} | ({"project": project} if project else {})
+        body = {"action": "cancel", "filter": wanted, "reason": "x", "dryRun": True}
+        assert (await gateway.post("/v1/bulk", body, "ops")).json()["matched"] == matched
+        query = f"?project={project}" if project else ""
+        assert len((await gateway.get(f"/v1/tasks{query}", "ops")).json()["data"]) == matched
+    await over(gateway, await starts(gateway, "cancel", "ops", project="elsewhere"), "ops")
+    assert (await gateway.task(ours["id"]))["status"] == "queued"
+    shown = await gateway.get(f"/v1/tasks/{theirs['id']}", "other")
+    assert shown.json()["status"] == "cancelled"
+    body = {"action": "cancel", "filter": {"project": "elsewhere"}, "reason": "x"}
+    for refused in (await gateway.post("/v1/bulk", body), await gateway.get("/v1/tasks?project=x")):
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["path"] in {"$.filter.project", "?project"}
+
+
 async def test_a_refused_task_is_named_with_its_code(gateway: GatewayHarness) -> None:
     task = await gateway.create()
     begun = await starts(gateway, "retry", status=["queued"])

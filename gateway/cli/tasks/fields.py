@@ -181,6 +181,7 @@ FILTER: Final = (
     Field("snapshot", "--snapshot", "snapshot that they ask for", "NAME", panel=_FILTER),
     Field("launcherId", "--launcher", "launcher that took them", "ID", panel=_FILTER),
     Field("repoUrl", "--repo", "address of the repository", "URL", panel=_FILTER),
+    Field("project", "--project", "project; needs an ops key", "NAME", panel=_FILTER),
     Field("metadata", "--metadata", "of the task; several", "NAME=VALUE", pair, dict, _FILTER),
     Field("createdAfter", "--created-after", "such as 2026-01-31T12:00:00Z", "TIME", panel=_FILTER),
     Field("createdBefore", "--created-before", "likewise", "TIME", panel=_FILTER),

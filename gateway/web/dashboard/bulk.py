@@ -25,6 +25,7 @@ OPTIONS: Final = {
     "snapshot": "--snapshot",
     "launcherId": "--launcher",
     "repoUrl": "--repo",
+    "project": "--project",
     "createdAfter": "--created-after",
     "createdBefore": "--created-before",
 }

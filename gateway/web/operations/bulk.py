@@ -25,6 +25,7 @@ from gateway.web.http.fields import to_millis, wrong_field
 from gateway.web.http.headers import IDEMPOTENCY_KEY, REPLAYABLE
 from gateway.web.http.operation import CHANGE, Body, Operation, answer
 from gateway.web.http.replies import reply
+from gateway.web.tasks.task_access import wanted_project
 from gateway.wire.bulk import (
     BulkFailureView,
     BulkFilter,
@@ -145,7 +146,8 @@ async def _matching(call: Call[NewBulk]) -> list[str]:
     if not any(msgspec.structs.astuple(wanted.filter)):
         message = "Expected at least one condition; `createdBefore` alone means all until then"
         raise wrong_field("$.filter", message)
-    task_filter = _task_filter(wanted.filter, call.project, STATUSES[wanted.action])
+    project = wanted_project(call, wanted.filter.project, "$.filter.project")
+    task_filter = _task_filter(wanted.filter, project, STATUSES[wanted.action])
     most = call.context.bulk_limit
     found = await call.context.reads.ids(task_filter, most=most)
     if found is None:

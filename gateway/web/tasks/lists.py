@@ -16,6 +16,7 @@ from gateway.web.http.cursors import CURSOR, LIMIT, invalid_cursor, open_cursor,
 from gateway.web.http.operation import Operation, answer
 from gateway.web.http.query import Choices, Pairs, Text, Timestamp
 from gateway.web.http.replies import reply
+from gateway.web.tasks.task_access import wanted_project
 from gateway.web.tasks.views import task_view
 from gateway.wire.tasks import Page, TaskView
 
@@ -29,6 +30,9 @@ FLAG: Final = Text(
     name="flag",
     known=(ANY_FLAG, *FLAG_ORDER),
     meaning="Only tasks that carry this flag, be it the one that is shown or not; or any.",
+)
+PROJECT: Final = Text(
+    name="project", meaning="Only tasks of this project; any but the key's own needs `ops`."
 )
 ERROR_CODE: Final = Text(name="errorCode", meaning="Only tasks whose `error.code` is this.")
 PROVIDER: Final = Text(
@@ -62,6 +66,7 @@ CREATED_BEFORE: Final = Timestamp(
     summary="List tasks, newest first",
     access=READ,
     query=(
+        PROJECT,
         STATUS,
         FLAG,
         ERROR_CODE,
@@ -81,7 +86,7 @@ CREATED_BEFORE: Final = Timestamp(
 async def page(call: Call[None]) -> Response:
     statuses = call[STATUS]
     wanted = TaskFilter(
-        project=call.project,
+        project=wanted_project(call, call[PROJECT], "?project"),
         statuses=tuple(sorted(map(Status, statuses))),
         flag=call[FLAG],
         error_code=call[ERROR_CODE],

@@ -9,6 +9,7 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
 from gateway.web.http.access import StreamReader
 from gateway.web.http.call import Call
+from gateway.web.http.fields import wrong_field
 
 
 async def task_of(call: Call[Any], name: str = "task") -> tuple[Task, Spec]:
@@ -22,6 +23,14 @@ async def task_of(call: Call[Any], name: str = "task") -> tuple[Task, Spec]:
     if is_reader:
         call.context.admission.enter_reader(call.request.scope["state"], found[0].project)
     return found
+
+
+def wanted_project(call: Call[Any], named: str | None, path: str) -> str | None:
+    """The only project that a filter is about, None for all: `ops` may name one."""
+    own = call.project
+    if own is not None and named not in {None, own}:
+        raise wrong_field(path, "Expected the project of your key; only an ops key has others")
+    return named if own is None else own
 
 
 async def kept_task_of(call: Call[Any]) -> Task:
