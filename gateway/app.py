@@ -325,7 +325,8 @@ def _context(
 
 
 def _disk(parts: _Parts) -> DiskState:
-    return DiskState(free=parts.store.disk.free, min_free=parts.settings.min_free_bytes)
+    free, least = parts.store.disk.free, parts.settings.min_free_bytes
+    return DiskState(free=free, min_free=least, refusing=parts.ledger.read_only)
 
 
 async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) -> None:
@@ -357,6 +358,7 @@ def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[G
             wal_bytes=store.wal_bytes,
             disk=store.disk,
             min_free_bytes=parts.settings.min_free_bytes,
+            is_read_only=ledger.read_only is not None,
         )
 
     return stats

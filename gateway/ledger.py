@@ -13,10 +13,11 @@ import structlog
 from gateway.domain.decide import decide
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.answers import Answer
-from gateway.domain.kernel.errors import ApiError, Unavailable
+from gateway.domain.kernel.errors import ApiError, ReadOnly, Unavailable
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.operations.status import Refusing
 from gateway.domain.tasks.task import LIVE, Task
 from gateway.notifier import Notifier
 from gateway.store.protocol import Store
@@ -44,6 +45,9 @@ earlier is worth waking one for."""
 LONGEST_CLAIM: Final = 30_000
 """Milliseconds; a claim waits no longer, so work that is offered later need not wake it."""
 
+TRY_EVERY: Final = 1_000
+"""Milliseconds between two tries to write while nothing can be written."""
+
 Outcome = Answer | ApiError | Exception
 Waiting = deque[tuple[Command, asyncio.Future[Answer]]]
 
@@ -69,6 +73,8 @@ class Ledger:
     ) -> None:
         self.notifier = Notifier()
         self.policy = policy
+        self.read_only: Refusing | None = None
+        """None: the store can be written."""
         self.followers: Final[list[Callable[[UnitOfWork], None]]] = []
         """Each is given what was committed, before anybody is answered."""
         self._store = store
@@ -81,6 +87,7 @@ class Ledger:
         self._patient: Waiting = deque()
         self._arrived = asyncio.Event()
         self._closing = False
+        self._refused_at = 0
 
     async def submit(self, command: Command, *, is_patient: bool = False) -> Answer:
         """Decides and commits the command together with its neighbours; a patient one lets callers
@@ -89,7 +96,10 @@ class Ledger:
         Raises:
             ApiError: the rules do not grant it.
             Unavailable: the queue is full, or the store cannot commit; nothing was stored.
+            ReadOnly: as long as nothing can be written; once a second one command is tried.
         """
+        if self.read_only is not None and self._clock() - self._refused_at < TRY_EVERY:
+            raise ReadOnly(self.read_only.reason)
         queue = self._patient if is_patient else self._waiting
         if self._closing or len(queue) >= self._max_queue:
             raise Unavailable("The gateway takes no more work just now.")
@@ -164,12 +174,17 @@ class Ledger:
             unit, outcomes = await self._transact(commands, now)
         except Unavailable as exc:
             log.warning("ledger.unavailable", commands=len(commands), detail=exc.detail)
+            if isinstance(exc, ReadOnly):
+                self._refuse(exc.detail, now)
             return [exc] * len(commands)
         except Exception as exc:
             if len(commands) == 1:
                 log.exception("ledger.broken_command", command=type(commands[0]).__name__)
                 return [exc]
         else:
+            if unit.is_changed and self.read_only is not None:
+                log.info("ledger.writable", seconds=(now - self.read_only.since) // 1000)
+                self.read_only = None
             self._call_followers(unit)
             self.notifier.notify(_topics(unit, now))
             return outcomes
@@ -178,6 +193,14 @@ class Ledger:
             *await self._commit(commands[:middle]),
             *await self._commit(commands[middle:]),
         ]
+
+    def _refuse(self, reason: str, now: int) -> None:
+        """Goes on with reads alone; the next write that is stored ends it."""
+        if self.read_only is None:
+            log.error("ledger.read_only", reason=reason)
+        since = self.read_only.since if self.read_only else now
+        self.read_only = Refusing(reason=reason, since=since)
+        self._refused_at = now
 
     def _call_followers(self, unit: UnitOfWork) -> None:
         """The commit stands: a follower that fails must not fail those who wait for an answer, and

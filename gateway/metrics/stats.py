@@ -36,6 +36,8 @@ class GatewayStats(Frozen, frozen=True, kw_only=True):
     """Of the database."""
     min_free_bytes: int
     """Below it the disk is low."""
+    is_read_only: bool = False
+    """True while nothing can be written."""
 
 
 class CurrentStats(Collector):
@@ -99,6 +101,7 @@ class CurrentStats(Collector):
         yield "slipgate_ledger_commit_age_seconds", "Time since a commit.", commit_age
         yield "slipgate_wal_bytes", "Length of the database's log.", now.wal_bytes
         yield "slipgate_disk_free_bytes", "Free space for the database.", now.disk.free
+        yield "slipgate_read_only", "1 while nothing can be written.", now.is_read_only
         yield "slipgate_disk_min_free_bytes", "The disk is low below it.", now.min_free_bytes
 
 

@@ -28,15 +28,20 @@ def test_on_a_full_disk_nothing_is_half_stored_and_work_goes_on_when_there_is_ro
             stored = [http.post("/v1/tasks", json=LARGE).json()["id"] for _ in range(3)]
             limit_files_of(child, (tmp_path / "s.db-wal").stat().st_size)
             refused = http.post("/v1/tasks", json=LARGE)
-            assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+            assert (refused.status_code, refused.json()["code"]) == (503, "read_only")
             assert int(refused.headers["retry-after"]) >= 1
             wait_for(lambda: http.get("/readyz").status_code == 503, "it to say so", child, 60)
+            assert http.get("/readyz").json()["code"] == "read_only"
             assert http.get("/healthz").status_code == 200
+            (problem, *_) = http.get("/v1/status").json()["problems"]
+            assert problem["code"] == "read_only"
             assert http.get(f"/v1/tasks/{stored[0]}").json()["status"] == "queued"
             wait_for(lambda: "loop.unavailable" in child.tail(1_000), "a loop to try", child, 60)
 
             limit_files_of(child, resource.RLIM_INFINITY)
             wait_for(lambda: http.get("/readyz").status_code == 200, "it to be ready", child, 60)
+            codes = {one["code"] for one in http.get("/v1/status").json()["problems"]}
+            assert "read_only" not in codes
             stored.append(http.post("/v1/tasks", json=LARGE).json()["id"])
             listed = [task["id"] for task in http.get("/v1/tasks").json()["data"]]
             assert sorted(listed) == sorted(stored)

@@ -31,6 +31,7 @@ from tests.web.contract import Seen, documented
 NOT_AT_WILL: Final = {
     "internal",
     "unavailable",
+    "read_only",
     "database_replaced",
     "rate_limited",
     "too_many_open",

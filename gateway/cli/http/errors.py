@@ -21,6 +21,7 @@ _ADVICE: Final = {
     "invalid_request": "Correct the fields that are named and run the command again.",
     "intake_paused": "Wait until the pause is over: `slipgate switches show` says when; ops end it "
     "with `slipgate switches resume intake`.",
+    "read_only": "Free space on the gateway's disk: it goes on by itself. Reads are answered.",
     "unavailable": "Try again in a moment; if that does not help, look at the gateway's log and "
     "at its disk.",
 }

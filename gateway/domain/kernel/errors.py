@@ -1,6 +1,11 @@
 """The base class of expected errors: a stable code, and a text that says what would be right."""
 
+from typing import Final
+
 from gateway.wire.problem import FieldError
+
+READ_ONLY_SECONDS: Final = 5
+"""Seconds until one whose write is refused may try again."""
 
 
 class ApiError(Exception):
@@ -38,3 +43,10 @@ class Unavailable(ApiError):
             hint="Nothing was stored. Send the same request again after Retry-After.",
             retry_after=retry_after,
         )
+
+
+class ReadOnly(Unavailable):
+    """Nothing can be written, because of the disk; reads are answered."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, code="read_only", retry_after=READ_ONLY_SECONDS)

@@ -72,12 +72,21 @@ class StatusFacts(Frozen, frozen=True, kw_only=True):
         return pause.project in (ALL, self.project)
 
 
+class Refusing(Frozen, frozen=True, kw_only=True):
+    """The gateway refuses writes, because none can be stored."""
+
+    reason: str
+    since: int
+
+
 class DiskState(Frozen, frozen=True, kw_only=True):
     """The disk of the database, in bytes."""
 
     free: int
     min_free: int
     """Below it the disk is low."""
+    refusing: Refusing | None = None
+    """None: it can be written."""
 
 
 class Problem(Frozen, frozen=True, kw_only=True):
@@ -98,9 +107,11 @@ def problems(
     disk: DiskState | None = None,
     *,
     disk_low_since: int | None = None,
+    refusing: Refusing | None = None,
 ) -> tuple[Problem, ...]:
     """The problems: the disk first, then switches, launchers, flags, deliveries, and failures."""
     found = [
+        *_read_only(disk.refusing if disk else refusing),
         *_of_disk(disk, disk_low_since or now),
         *(_paused(pause, now) for pause in facts.pauses if not pause.provider),
         *(_provider_paused(pause, facts, now) for pause in facts.pauses if pause.provider),
@@ -110,6 +121,19 @@ def problems(
         *map(_failed, facts.failures),
     ]
     return tuple(found)
+
+
+def _read_only(refusing: Refusing | None) -> Iterator[Problem]:
+    if refusing is not None:
+        yield Problem(
+            code="read_only",
+            count=1,
+            since=refusing.since,
+            summary=f"nothing can be written ({refusing.reason.rstrip('.')}): reads are answered, "
+            "writes get 503; it goes on by itself once the disk takes writes",
+            example=None,
+            do="slipgate status --watch",
+        )
 
 
 def _of_disk(disk: DiskState | None, since: int) -> Iterator[Problem]:

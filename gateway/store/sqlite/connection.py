@@ -9,28 +9,33 @@ from typing import Any, Final
 
 import aiosqlite
 
-from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.kernel.errors import ReadOnly, Unavailable
 from gateway.store.sqlite.rows import Row
 
 _UNAVAILABLE: Final = {
-    sqlite3.SQLITE_FULL: "The disk is full.",
-    sqlite3.SQLITE_IOERR: "The disk failed.",
     sqlite3.SQLITE_BUSY: "The database is busy.",
     sqlite3.SQLITE_LOCKED: "The database is locked.",
+}
+_UNWRITABLE: Final = {
+    sqlite3.SQLITE_FULL: "The disk is full.",
+    sqlite3.SQLITE_IOERR: "The disk failed.",
     sqlite3.SQLITE_READONLY: "The database is read-only.",
     sqlite3.SQLITE_CANTOPEN: "The database cannot be opened.",
 }
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raises `Unavailable` for what may pass; a broken constraint stays what it is: a bug."""
+def translated(*, is_write: bool = False) -> Iterator[None]:
+    """Raises `Unavailable` for what may pass, `ReadOnly` if nothing can be written; a broken
+    constraint stays what it is: a bug."""
     try:
         yield
     except sqlite3.OperationalError as exc:
         primary = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        if primary in _UNAVAILABLE:
-            raise Unavailable(_UNAVAILABLE[primary]) from exc
+        if is_write and primary in _UNWRITABLE:
+            raise ReadOnly(_UNWRITABLE[primary]) from exc
+        if primary in _UNAVAILABLE or primary in _UNWRITABLE:
+            raise Unavailable((_UNAVAILABLE | _UNWRITABLE)[primary]) from exc
         raise
 
 

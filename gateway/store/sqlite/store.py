@@ -85,7 +85,7 @@ class SQLiteStore:
         """
         async with self._turn:
             await self._check_files()
-            with translated():
+            with translated(is_write=True):
                 batch = Batch(self._writer, self._cached)
                 batch.begin()
                 try:

@@ -75,6 +75,10 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "internal": (500, "Something broke here; nothing of it is your fault."),
     "launch_failed": (502, "The sandbox could not be made; `detail` has the provider's reason."),
     "unavailable": (503, "Nothing can be committed just now; nothing was stored."),
+    "read_only": (
+        503,
+        "The disk takes no writes; reads are answered, and nothing was stored.",
+    ),
     "intake_paused": (503, "Ops have paused the intake of new tasks; nothing was stored."),
     "database_replaced": (
         503,

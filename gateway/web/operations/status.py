@@ -40,7 +40,7 @@ async def show(call: Call[None]) -> Response:
 async def _problems(call: Call[None], facts: StatusFacts, now: int) -> tuple[Problem, ...]:
     """The problems; the disk is none of a single project."""
     if call.project is not None:
-        return problems(facts, now)
+        return problems(facts, now, refusing=call.context.disk().refusing)
     low = (await call.context.reads.alerts()).get(alert_id("ops.disk_low"))
     since = None if low is None else low.since
     return problems(facts, now, call.context.disk(), disk_low_since=since)
