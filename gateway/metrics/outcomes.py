@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-from prometheus_client.registry import Collector
 
 from gateway.domain.explain.advice import ADVICE
 from gateway.domain.kernel.commands import SettleDelivery
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.fold import ENDS
+from gateway.metrics.family import Family, Labels, Numbers, Times
 from gateway.metrics.histogram import LONG, Histogram
 
 NO_CODE: Final = "none"
@@ -40,12 +38,12 @@ class _End(msgspec.Struct):
 _END: Final = msgspec.json.Decoder(_End)
 
 
-class OutcomeMetrics(Collector):
+class OutcomeMetrics:
     """A follower of the ledger: it counts what a commit contains, and reads nothing."""
 
     def __init__(self) -> None:
-        self._ends: Counter[tuple[str, str]] = Counter()
-        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._ends: Counter[Labels] = Counter()
+        self._attempts: Counter[Labels] = Counter()
         self._queue, self._launch, self._run = (Histogram(LONG) for _ in _TIMES)
 
     def follow(self, unit: UnitOfWork) -> None:
@@ -59,28 +57,25 @@ class OutcomeMetrics(Collector):
             if settled.is_attempt:
                 self._attempts[_result(settled), settled.reason or NO_CODE] += 1
 
-    def collect(self) -> Iterator[Metric]:
+    def families(self) -> Iterator[Family]:
         """The families of this moment."""
-        ends = CounterMetricFamily(
-            "slipgate_tasks_ended",
-            "Ends of tasks by state and error code.",
+        yield Numbers(
+            kind="counter",
+            name="slipgate_tasks_ended",
+            what="Ends of tasks by state and error code.",
             labels=("status", "code"),
+            values=self._ends,
         )
-        for labels, count in self._ends.items():
-            ends.add_metric(labels, count)
-        yield ends
-        for (name, what), times in zip(
-            _TIMES.items(), (self._queue, self._launch, self._run), strict=True
-        ):
-            yield HistogramMetricFamily(name, what, buckets=times.buckets, sum_value=times.seconds)
-        attempts = CounterMetricFamily(
-            "slipgate_delivery_attempts",
-            "Attempts at deliveries by result and reason.",
+        histograms = (self._queue, self._launch, self._run)
+        for (name, what), times in zip(_TIMES.items(), histograms, strict=True):
+            yield Times(name=name, what=what, values={(): times})
+        yield Numbers(
+            kind="counter",
+            name="slipgate_delivery_attempts",
+            what="Attempts at deliveries by result and reason.",
             labels=("result", "reason"),
+            values=self._attempts,
         )
-        for labels, count in self._attempts.items():
-            attempts.add_metric(labels, count)
-        yield attempts
 
     def _count_event(self, unit: UnitOfWork, event: Event) -> None:
         task = unit.tasks[event.task_id]

@@ -5,12 +5,9 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from platform import python_version
 
-from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
-from prometheus_client.registry import Collector
-
 from gateway.domain.operations.gauges import DiskSpace, Gauges
 from gateway.domain.tasks.task import FLAG_ORDER, Frozen, Status
+from gateway.metrics.family import Family, Kind, Labels, Numbers
 
 
 class GatewayStats(Frozen, frozen=True, kw_only=True):
@@ -40,69 +37,66 @@ class GatewayStats(Frozen, frozen=True, kw_only=True):
     """True while nothing can be written."""
 
 
-class CurrentStats(Collector):
-    """Gauges: read when they are asked for."""
+def families(stats: GatewayStats) -> Iterator[Family]:
+    """Gauges of this moment; what could be there and is not, is 0."""
+    yield from _labelled(stats)
+    for name, what, value in _plain(stats):
+        yield Numbers(kind="gauge", name=name, what=what, values={(): value})
+    yield Numbers(
+        kind="info",
+        name="slipgate_build",
+        what="Versions.",
+        labels=("version", "python"),
+        values={(version("slipgate"), python_version()): 1},
+    )
+    yield Numbers(
+        kind="counter",
+        name="slipgate_log_lines_dropped",
+        what="Log lines not written.",
+        values={(): stats.log_dropped},
+    )
+    steps = stats.failed_steps
+    yield _by_label(
+        "counter", "slipgate_loop_steps_failed", "Steps that failed.", label="loop", values=steps
+    )
 
-    def __init__(self, stats: GatewayStats) -> None:
-        self._stats = stats
 
-    def collect(self) -> Iterator[Metric]:
-        """Gauges of this moment; what could be there and is not, is 0."""
-        yield from self._labelled()
-        for name, what, value in self._plain():
-            yield GaugeMetricFamily(name, what, value=value)
-        yield InfoMetricFamily(
-            "slipgate_build",
-            "Versions.",
-            value={"version": version("slipgate"), "python": python_version()},
-        )
-        dropped = self._stats.log_dropped
-        yield CounterMetricFamily(
-            "slipgate_log_lines_dropped", "Log lines not written.", value=dropped
-        )
-        failed = CounterMetricFamily(
-            "slipgate_loop_steps_failed", "Steps that failed.", labels=("loop",)
-        )
-        for name, count in self._stats.failed_steps.items():
-            failed.add_metric((name,), count)
-        yield failed
+def _labelled(stats: GatewayStats) -> Iterator[Family]:
+    gauges = stats.gauges
+    tasks = {status.value: gauges.tasks.get(status, 0) for status in Status}
+    flags = {code: gauges.flags.get(code, 0) for code in FLAG_ORDER}
+    for name, what, label, values in (
+        ("slipgate_tasks", "Tasks by state.", "status", tasks),
+        ("slipgate_flags", "Tasks that have a flag.", "code", flags),
+        ("slipgate_deliveries", "Deliveries not arrived.", "status", gauges.deliveries),
+        ("slipgate_providers_paused", "Pauses of launching.", "provider", gauges.providers),
+        ("slipgate_endpoints", "Endpoints that take nothing.", "state", gauges.endpoints),
+        ("slipgate_loop_idle_seconds", "Time since a step.", "loop", stats.idle_seconds),
+    ):
+        yield _by_label("gauge", name, what, label=label, values=values)
 
-    def _labelled(self) -> Iterator[Metric]:
-        gauges = self._stats.gauges
-        tasks = {status.value: gauges.tasks.get(status, 0) for status in Status}
-        flags = {code: gauges.flags.get(code, 0) for code in FLAG_ORDER}
-        for name, what, label, values in (
-            ("slipgate_tasks", "Tasks by state.", "status", tasks),
-            ("slipgate_flags", "Tasks that have a flag.", "code", flags),
-            ("slipgate_deliveries", "Deliveries not arrived.", "status", gauges.deliveries),
-            ("slipgate_providers_paused", "Pauses of launching.", "provider", gauges.providers),
-            ("slipgate_endpoints", "Endpoints that take nothing.", "state", gauges.endpoints),
-            (
-                "slipgate_loop_idle_seconds",
-                "Time since a step.",
-                "loop",
-                self._stats.idle_seconds,
-            ),
-        ):
-            family = GaugeMetricFamily(name, what, labels=(label,))
-            for value, count in values.items():
-                family.add_metric((value,), count)
-            yield family
 
-    def _plain(self) -> Iterator[tuple[str, str, float]]:
-        now, gauges = self._stats, self._stats.gauges
-        commit_age = math.inf if now.commit_age is None else now.commit_age
-        due, claimable = gauges.oldest_due_at, gauges.oldest_claimable_at
-        yield "slipgate_deliveries_oldest_due_seconds", "How long one is due.", _age(due, now.at)
-        yield "slipgate_queue_oldest_seconds", "How long a task waits.", _age(claimable, now.at)
-        yield "slipgate_launchers_live", "Launchers that call.", gauges.launchers
-        yield "slipgate_launcher_places", "Sandboxes they would make.", gauges.places
-        yield "slipgate_ledger_queue", "Commands that wait.", now.queue
-        yield "slipgate_ledger_commit_age_seconds", "Time since a commit.", commit_age
-        yield "slipgate_wal_bytes", "Length of the database's log.", now.wal_bytes
-        yield "slipgate_disk_free_bytes", "Free space for the database.", now.disk.free
-        yield "slipgate_read_only", "1 while nothing can be written.", now.is_read_only
-        yield "slipgate_disk_min_free_bytes", "The disk is low below it.", now.min_free_bytes
+def _by_label(
+    kind: Kind, name: str, what: str, *, label: str, values: Mapping[str, float]
+) -> Family:
+    by_labels: dict[Labels, float] = {(value,): count for value, count in values.items()}
+    return Numbers(kind=kind, name=name, what=what, labels=(label,), values=by_labels)
+
+
+def _plain(now: GatewayStats) -> Iterator[tuple[str, str, float]]:
+    gauges = now.gauges
+    commit_age = math.inf if now.commit_age is None else now.commit_age
+    due, claimable = gauges.oldest_due_at, gauges.oldest_claimable_at
+    yield "slipgate_deliveries_oldest_due_seconds", "How long one is due.", _age(due, now.at)
+    yield "slipgate_queue_oldest_seconds", "How long a task waits.", _age(claimable, now.at)
+    yield "slipgate_launchers_live", "Launchers that call.", gauges.launchers
+    yield "slipgate_launcher_places", "Sandboxes they would make.", gauges.places
+    yield "slipgate_ledger_queue", "Commands that wait.", now.queue
+    yield "slipgate_ledger_commit_age_seconds", "Time since a commit.", commit_age
+    yield "slipgate_wal_bytes", "Length of the database's log.", now.wal_bytes
+    yield "slipgate_disk_free_bytes", "Free space for the database.", now.disk.free
+    yield "slipgate_read_only", "1 while nothing can be written.", now.is_read_only
+    yield "slipgate_disk_min_free_bytes", "The disk is low below it.", now.min_free_bytes
 
 
 def _age(since: int | None, now: int) -> float:

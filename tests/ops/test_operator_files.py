@@ -31,9 +31,7 @@ async def exported(folder: Path) -> dict[str, str]:
     """The type of each metric."""
     async with open_gateway(folder) as gateway:
         text = (await gateway.get("/metrics", "read")).text
-    types = dict(re.findall(r"^# TYPE (slipgate_\w+) (\w+)$", text, re.MULTILINE))
-    # The library adds the time of creation to its own counters.
-    return {name: kind for name, kind in types.items() if not name.endswith("_created")}
+    return dict(re.findall(r"^# TYPE (slipgate_\w+) (\w+)$", text, re.MULTILINE))
 
 
 def named(text: str, types: dict[str, str]) -> set[str]:
