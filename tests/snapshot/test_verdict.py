@@ -96,6 +96,16 @@ NOT_RUN = {
         _verdict("rake aborted!\nLoadError: cannot load such file -- hoe/rake\n/a/Rakefile:3", 1),
         "hoe is not installed",
     ),
+    "an artifact of maven": (
+        _verdict(
+            "[INFO] Scanning\n"
+            * 9
+            + "[ERROR] Could not resolve dependencies for project a:a:jar:1: "
+            "Could not find artifact b:b:jar:9 in central\n" + "[ERROR] \n" * 7,
+            1,
+        ),
+        "b:b:jar:9 is not installed",
+    ),
     "a browser": (
         _verdict("Error: Could not find Chrome (ver. 131.0.6778.204).\nnpm ERR! a", 1),
         "Chrome is not installed",

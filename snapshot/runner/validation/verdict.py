@@ -18,6 +18,9 @@ from .scripts import UNKNOWN
 NO_TEST: Final = "no test ran"
 NOT_INSTALLED: Final = "is not installed"
 UNCOUNTED: Final = "exit code 0; its output counts no tests"
+FIRST_LINES: Final = 4
+LAST_LINES: Final = 12
+"""Of an output, in which a tool names the reason of its end; maven adds seven of advice."""
 _BROKEN: Final = re.compile(r"(?m)^[ \t]*(?:FAIL|FAILED|--- FAIL|ERROR|error|Error)\b(?! code)")
 """A line of a tool that found more to say than that there is no test."""
 _NOT_FOUND: Final = (
@@ -30,6 +33,8 @@ _NOT_FOUND: Final = (
     re.compile(r"No version is set for (?:command|shim):? ([\w.-]+)"),
     re.compile(r"you may need to install the ([\w:]+) module"),
     re.compile(r"cannot load such file -- ([a-z][\w-]*)"),
+    re.compile(r"Could not (?:find|transfer) artifact ([\w.:-]+)"),
+    re.compile(r"Could not resolve ([\w.-]+:[\w.-]+:[\w.-]+)"),
     re.compile(r"(?:[Cc]annot find|[Cc]ould not find|[Nn]o binary for) (Chrom(?:e|ium))"),
     re.compile(r"(?m)\bNo module named ['\"]?(pytest|tox|nox|unittest|django)['\"]?$"),
 )
@@ -100,7 +105,7 @@ def missing_program(output: str) -> str:
 def _is_reason(program: str, output: str, ran: int | None) -> bool:
     """True if the missing program is the reason of the end: no test tool counts tests."""
     lines = output.strip().splitlines()
-    return program in "\n".join(lines[:4] + lines[-4:]) and not ran
+    return program in "\n".join(lines[:FIRST_LINES] + lines[-LAST_LINES:]) and not ran
 
 
 def _first_line(script: str) -> str:
