@@ -36,17 +36,11 @@ class AlertHistory(EventLog):
 
     def __init__(self, alert_id: str) -> None:
         super().__init__(alert_id)
-        self._last_number = 0
         self._state: str | None = None
 
     def take(self, event: Event) -> Iterator[Problem]:
         """Adds the next event, and yields its problems."""
-        self.applied[event.seq] = event.type
-        last, self._last_number = self._last_number, event.task_seq
-        if last and event.task_seq != last + 1:
-            detail = f"event {event.task_seq} comes after {last}"
-            yield self._problem("gap_in_task_seq", detail)
-        yield from self._check_any(event)
+        yield from self._follow(event)
         state = _state(event)
         if state is None:
             yield self._unreadable(event)
@@ -56,12 +50,8 @@ class AlertHistory(EventLog):
 
     def check_row(self, alert: Alert) -> Iterator[Problem]:
         """The differences between the row of the alert and its events."""
-        if not self._last_number:
-            return
-        if self._last_number != alert.seq:
-            detail = f"its row counts {alert.seq} events, the newest is {self._last_number}"
-            yield self._problem("row_differs", detail)
-        if (self._state == "firing") != (alert.since is not None):
+        yield from self._check_count(alert.seq)
+        if self._last is not None and (self._state == "firing") != (alert.since is not None):
             yield self._problem("row_differs", f"its row contradicts its last event, {self._state}")
 
 

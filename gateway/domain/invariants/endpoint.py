@@ -37,18 +37,10 @@ def check_endpoint(rows: EndpointRows, events: Iterable[Event]) -> Iterator[Prob
 class EndpointHistory(EventLog):
     """The events about an endpoint so far; the oldest ones may have been pruned."""
 
-    def __init__(self, endpoint_id: str) -> None:
-        super().__init__(endpoint_id)
-        self._last: Event | None = None
-
     def take(self, event: Event) -> Iterator[Problem]:
         """Adds the next event, and yields its problems."""
-        last, self._last = self._last, event
-        self.applied[event.seq] = event.type
-        if last is not None and event.task_seq != last.task_seq + 1:
-            detail = f"event {event.task_seq} comes after {last.task_seq}"
-            yield self._problem("gap_in_task_seq", detail)
-        yield from self._check_any(event)
+        last = self._last
+        yield from self._follow(event)
         if not _is_readable(event):
             yield self._unreadable(event)
         elif last is not None and not _is_change(last.type, event.type):
@@ -57,13 +49,10 @@ class EndpointHistory(EventLog):
 
     def check_row(self, endpoint: Endpoint) -> Iterator[Problem]:
         """The differences between the endpoint's row and its events."""
-        if self._last is None:
-            return
-        if self._last.task_seq != endpoint.seq:
-            detail = f"its row counts {endpoint.seq} events, the newest is {self._last.task_seq}"
-            yield self._problem("row_differs", detail)
-        if (self._last.type == _RECOVERED) != (endpoint.told_at is None):
-            yield self._problem("row_differs", f"told_at of its row contradicts {self._last.type}")
+        yield from self._check_count(endpoint.seq)
+        last = self._last
+        if last is not None and (last.type == _RECOVERED) != (endpoint.told_at is None):
+            yield self._problem("row_differs", f"told_at of its row contradicts {last.type}")
 
 
 def _is_readable(event: Event) -> bool:

@@ -20,7 +20,7 @@ _SANDBOX_ENDS: Final = frozenset({"sandbox.destroyed", "sandbox.released"})
 
 
 class EventLog:
-    """The events of one task or endpoint."""
+    """The events of one task, endpoint or alert."""
 
     def __init__(self, subject: str) -> None:
         self.numbers: dict[int, int] = {}
@@ -31,6 +31,21 @@ class EventLog:
         """Global numbers of the events that no endpoint gets."""
         self._subject: Final = subject
         self._last_seq = 0
+        self._last: Event | None = None
+
+    def _follow(self, event: Event) -> Iterator[Problem]:
+        """Adds the next event of a subject whose oldest ones may have been pruned."""
+        last, self._last = self._last, event
+        self.applied[event.seq] = event.type
+        if last is not None and event.task_seq != last.task_seq + 1:
+            detail = f"event {event.task_seq} comes after {last.task_seq}"
+            yield self._problem("gap_in_task_seq", detail)
+        yield from self._check_any(event)
+
+    def _check_count(self, count: int) -> Iterator[Problem]:
+        if self._last is not None and self._last.task_seq != count:
+            detail = f"its row counts {count} events, the newest is {self._last.task_seq}"
+            yield self._problem("row_differs", detail)
 
     def _check_any(self, event: Event) -> Iterator[Problem]:
         self.numbers[event.seq] = event.task_seq
