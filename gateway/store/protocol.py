@@ -12,8 +12,9 @@ from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep
 from gateway.domain.operations.alert import Alert
 from gateway.domain.operations.api_key import ApiKey

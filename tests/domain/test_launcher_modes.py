@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.unit_of_work import LauncherMode
+from gateway.domain.launching.launcher import LauncherMode
 from gateway.domain.launching.launcher_mode import LauncherReply, SetLauncherMode
 from gateway.domain.launching.version import check_version
 from tests.domain.world import REALM, SECRET, TASK, World

@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
     Clocks,

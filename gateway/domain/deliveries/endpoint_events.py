@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.tasks.event import EndpointEventData, EndpointState, Event
+from gateway.domain.tasks.event import EndpointEventData, EndpointState
 from gateway.wire.scrubbing import scrub
 from gateway.wire.times import maybe_rfc3339
 
@@ -36,17 +36,8 @@ def emit_endpoint_event(
         failing_since=None if is_well else endpoint.failing_since,
     )
     unit.outbox.put_endpoint(after)
-    event = Event(
-        task_id=endpoint.id,
-        task_seq=after.seq,
-        attempt=0,
-        type=kind,
-        at=now,
-        source="gateway",
-        data=_data(kind, endpoint, reason, http_status),
-    )
-    unit.events.put(event)
-    unit.deliveries.enqueue(event, unit.outbox.directory.others(endpoint), now)
+    data = _data(kind, endpoint, reason, http_status)
+    unit.emit(kind, endpoint.id, after.seq, data, unit.outbox.directory.others(endpoint), now=now)
     return after
 
 

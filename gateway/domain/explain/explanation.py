@@ -5,8 +5,8 @@ from typing import Final
 from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.kernel.ids import job_id
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, JobKind
+from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.launching.realm import LIVE_FOR, realm_text
 from gateway.domain.operations.switches import Pause, Switch
 from gateway.domain.tasks.event import Event

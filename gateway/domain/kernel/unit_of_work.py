@@ -6,23 +6,21 @@ If the commit fails the whole unit is dropped.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
-
-from msgspec.structs import replace
+from typing import Final
 
 from gateway.domain.agents.patch import PatchPiece
 from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.kernel.commands import Callback, SettleDelivery
-from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.idempotency import StoredResponses
 from gateway.domain.kernel.part import Added, Part, Rows
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import WebhookKey
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, first_call
+from gateway.domain.launching.launcher import LauncherCall
+from gateway.domain.launching.realm import Realm, RealmKey, Sweep, first_call
 from gateway.domain.operations.alert import Alert
 from gateway.domain.operations.api_key import ApiKeys
 from gateway.domain.operations.audit_log import AuditLog
@@ -57,52 +55,6 @@ class TaskSecrets(Frozen, frozen=True, kw_only=True):
     task_id: str
     env: Sealed | None = None
     callback: Sealed | None = None
-
-
-LauncherMode = Literal["working", "drained", "revoked"]
-"""`drained`: it gets no new create jobs; `revoked`: nothing, and its calls are refused."""
-
-
-class LauncherCall(Frozen, frozen=True, kw_only=True):
-    """The last call of a launcher: it is live."""
-
-    launcher_id: str
-    providers: tuple[ProviderRealm, ...]
-    capacity: int
-    version: str
-    at: int
-    key_id: str = ""
-    """The key it called with: its id belongs to that key while it lives."""
-    project: str = ""
-    """The one it serves; empty: all."""
-    mode: LauncherMode = "working"
-    mode_since: int | None = None
-    """None: ops have never decided about it."""
-    mode_reason: str | None = None
-    mode_actor: str | None = None
-
-    def decided(self, mode: LauncherMode, reason: str, actor: str, now: int) -> "LauncherCall":
-        """The launcher after a decision of ops."""
-        return replace(
-            self,
-            mode=mode,
-            mode_since=self.mode_since if mode == self.mode else now,
-            mode_reason=reason,
-            mode_actor=actor,
-        )
-
-    def check_mode(self) -> None:
-        """Refuses every call of a revoked launcher.
-
-        Raises:
-            ApiError: `launcher_revoked`.
-        """
-        if self.mode == "revoked":
-            raise ApiError(
-                "launcher_revoked",
-                f"Ops have revoked the launcher {self.launcher_id}: {self.mode_reason}",
-                hint="Stop it. `slipgate launchers resume` lets it work again.",
-            )
 
 
 class Pruning(Frozen, frozen=True, kw_only=True):
@@ -377,6 +329,22 @@ class UnitOfWork:
             key = (*place, call.project)
             known = self.realms.get(key)
             self.realms.put(known.called(call.at) if known else first_call(key, call.at))
+
+    def emit(
+        self, kind: str, subject: str, number: int, data: bytes, to: Iterable[Endpoint], *, now: int
+    ) -> None:
+        """An event of the gateway that is about no task, with its deliveries."""
+        event = Event(
+            task_id=subject,
+            task_seq=number,
+            attempt=0,
+            type=kind,
+            at=now,
+            source="gateway",
+            data=data,
+        )
+        self.events.put(event)
+        self.deliveries.enqueue(event, to, now)
 
     def open_endpoint(self, callback: Callback, project: str, now: int) -> None:
         """The implicit endpoint of a callback, unless it is there."""

@@ -10,8 +10,9 @@ from gateway.domain.kernel.answers import ClaimedJob, ClaimReply
 from gateway.domain.kernel.commands import Claim
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import job_id
-from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.launching.provider_health import admitted, take_probe
 from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm, serves
 from gateway.domain.launching.sweep_findings import sweep_job

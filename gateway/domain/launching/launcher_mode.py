@@ -6,9 +6,10 @@ from typing import Final
 from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.read_set import Command, ReadSet
-from gateway.domain.kernel.unit_of_work import LauncherCall, LauncherMode, UnitOfWork
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.claim import release
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.launcher import LauncherCall, LauncherMode
 
 ACTIONS: Final[Mapping[LauncherMode, str]] = {
     "working": "launcher.resumed",

@@ -10,7 +10,7 @@ from gateway.domain.kernel.read_set import Command, ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.operations.alert import Alert, AlertType, alert_id
 from gateway.domain.operations.status import Problem
-from gateway.domain.tasks.event import AlertEventData, Event
+from gateway.domain.tasks.event import AlertEventData
 from gateway.wire.times import rfc3339
 
 OF_PROBLEM: Final[Mapping[str, AlertType]] = {
@@ -82,14 +82,5 @@ def _emit(
     before = unit.alerts.get(name)
     alert = Alert(id=name, seq=before.seq + 1 if before else 1, since=since)
     unit.alerts.put(alert)
-    event = Event(
-        task_id=alert.id,
-        task_seq=alert.seq,
-        attempt=0,
-        type=kind,
-        at=now,
-        source="gateway",
-        data=msgspec.json.encode(data),
-    )
-    unit.events.put(event)
-    unit.deliveries.enqueue(event, unit.outbox.directory.explicit(), now)
+    to = unit.outbox.directory.explicit()
+    unit.emit(kind, alert.id, alert.seq, msgspec.json.encode(data), to, now=now)

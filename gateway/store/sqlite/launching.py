@@ -8,8 +8,9 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, Unwanted
 from gateway.store.sqlite.claims import NEXT_CLAIMABLE, providers_wanted
 from gateway.store.sqlite.connection import Queries

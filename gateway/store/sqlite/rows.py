@@ -11,8 +11,8 @@ from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret, Subscription
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, OrphanSandbox
+from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.launching.realm import Realm
 from gateway.domain.operations.alert import Alert
 from gateway.domain.operations.api_key import ApiKey

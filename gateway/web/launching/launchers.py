@@ -5,8 +5,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from gateway.domain.kernel.unit_of_work import LauncherCall, LauncherMode
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.launcher import LauncherCall, LauncherMode
 from gateway.domain.launching.launcher_mode import LauncherReply, SetLauncherMode
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.web.convert import convert

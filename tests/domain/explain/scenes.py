@@ -8,8 +8,8 @@ from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.explain import explain
 from gateway.domain.explain.explanation import NEWEST, ExplainInput, jobs_of
 from gateway.domain.kernel import commands as c
-from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Flag, Sandbox
 from gateway.wire.launcher import LaunchError

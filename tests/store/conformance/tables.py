@@ -11,8 +11,9 @@ from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.invariants.task_rows import DeliveryRow
 from gateway.domain.kernel.commands import Claim, SettleDelivery
 from gateway.domain.kernel.idempotency import IdempotencyRecord
-from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey
 from gateway.domain.operations.switches import Pause, PauseKey
 from gateway.domain.tasks.concurrency_keys import ConcurrencyHold
