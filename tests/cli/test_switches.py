@@ -35,7 +35,7 @@ def test_switches_are_shown_paused_and_resumed(ops: Operator) -> None:
     ("words", "code", "error"),
     [
         (("pause", "intake"), 2, "--reason"),
-        (("pause", "intake", "--reason=x", "--for=soon"), 2, "a number and s, m, h or d"),
+        (("pause", "intake", "--reason=x", "--for=soon"), 2, "such as 90s, 30m, 2h or 1d"),
         (("pause", "intake", "--reason=x", "--for=1h", "--until=x"), 2, "not both"),
         (("pause", "outtake", "--reason=x"), 1, "outtake"),
     ],

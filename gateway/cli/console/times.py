@@ -1,11 +1,25 @@
-"""Times for people: in the zone of this machine, with its name."""
+"""Times for people: in the zone of this machine, with its name; and periods that they type."""
 
+import re
 from datetime import UTC, datetime
+from typing import Final
+
+import typer
 
 from gateway.domain.explain.formatting import clock, duration
 from gateway.wire.times import milliseconds, parse_rfc3339
 
-_SHORT = ((86_400, "d"), (3_600, "h"), (60, "m"))
+_SHORT: Final = ((86_400, "d"), (3_600, "h"), (60, "m"))
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_PERIOD: Final = re.compile(r"([0-9]{1,6})([smhd]?)")
+
+
+def seconds(text: str) -> int:
+    """`90`, `90s`, `30m`, `2h` or `1d`, in seconds."""
+    found = _PERIOD.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is not a time such as 90s, 30m, 2h or 1d")
+    return int(found[1]) * _SECONDS[found[2]]
 
 
 def now() -> int:

@@ -1,7 +1,6 @@
 """`slipgate keys …`: API keys; the commands open the database."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,6 +10,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
 from gateway.cli.console.terminal import note, out, print_table
+from gateway.cli.console.times import seconds
 from gateway.cli.http.options import DryRun, Reason
 from gateway.cli.operations.minting import mint_key, new_id, now
 from gateway.cli.operations.rewrap import rewrap
@@ -41,9 +41,6 @@ _COLUMNS: Final = (
     "expires",
     "revoked",
 )
-_UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-"""Milliseconds."""
-_DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _OPTIONS: Final = {
     "$.name": "--name",
     "$.project": "--project",
@@ -71,7 +68,8 @@ def create(
         bool, typer.Option("--all-projects", help="let a launcher serve every project")
     ] = False,
     expires_in: Annotated[
-        str | None, typer.Option(help="its life, such as 90d, 12h or 30m; default: no end")
+        int | None,
+        typer.Option(parser=seconds, metavar="TIME", help="its life: 90d, 12h; default: no end"),
     ] = None,
     rate: Annotated[
         float | None,
@@ -98,7 +96,7 @@ def create(
         name=name,
         all_projects=all_projects,
         rate_limit=RateLimit(requests_per_second=rate, burst=burst, concurrent=concurrent),
-        expires_at=None if expires_in is None else now() + _milliseconds(expires_in),
+        expires_at=None if expires_in is None else now() + expires_in * 1000,
     )
     with _usage_errors():
         if dry_run:
@@ -189,13 +187,6 @@ def _present_dry(command: CreateKey | RevokeKey, *, as_json: bool) -> None:
     else:
         print_table(_COLUMNS, [_row(key)])
     note("dry run: nothing was changed; leave --dry-run out to do it")
-
-
-def _milliseconds(text: str) -> int:
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise typer.BadParameter("expected such as 90d, 12h or 30m", param_hint="--expires-in")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 @contextmanager

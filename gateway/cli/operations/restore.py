@@ -96,8 +96,7 @@ def _print(restored: Restored) -> None:
     where = f"restored into {restored.file}" if restored.file else "can be restored"
     out.print(
         f"{where}: {restored.tasks} tasks, {restored.events} events, schema {restored.schema} "
-        f"({restored.applied} migrations), {len(restored.problems)} problems, "
-        f"{restored.seconds} s"
+        f"({restored.applied} migrations), {restored.seconds} s"
     )
     for problem in restored.problems:
         out.print(f"  {problem}")

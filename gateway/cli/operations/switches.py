@@ -1,14 +1,12 @@
 """`slipgate switches`: pauses and resumes intake, launching and delivering."""
 
-import re
-import time
 from typing import Annotated, Final
 
 import typer
 
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out
-from gateway.cli.console.times import zoned
+from gateway.cli.console.times import now, seconds, zoned
 from gateway.cli.http.client import change_of, open_client, present
 from gateway.cli.http.options import DryRun
 from gateway.wire.switches import SwitchesView, SwitchView
@@ -18,8 +16,6 @@ switches: Final = typer.Typer(
     no_args_is_help=True,
     help="Pause and resume intake, launching or delivering.\n\nExample: slipgate switches show",
 )
-_PERIOD: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 Names = Annotated[
     list[str], typer.Argument(metavar="SWITCH…", help="intake, launching or delivering; several")
@@ -53,7 +49,8 @@ def pause(
         str | None, typer.Option(help="go on by itself then: 2026-01-31T12:00:00Z")
     ] = None,
     period: Annotated[
-        str | None, typer.Option("--for", help="go on by itself after: 90s, 30m, 2h, 1d")
+        int | None,
+        typer.Option("--for", parser=seconds, metavar="TIME", help="go on by itself after 30m, 2h"),
     ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -64,9 +61,9 @@ def pause(
 
     Example: slipgate switches pause intake launching --reason="upgrade" --project=web --dry-run
     """
-    if until and period:
+    if until and period is not None:
         raise typer.BadParameter("give --until or --for, not both", param_hint="--for")
-    end = _after(period) if period else until
+    end = until if period is None else rfc3339(now() + period * 1000)
     body = change_of(reason, is_dry_run=dry_run, project=project, provider=provider, until=end)
     _change(dict.fromkeys(names, "paused") | body, as_json=as_json)
 
@@ -94,13 +91,6 @@ def _change(body: dict[str, object], *, as_json: bool) -> None:
     with open_client() as client:
         answer = client.call("PUT", "/v1/switches", body)
     present(SwitchesView, answer, _print, as_json=as_json, is_dry_run="dryRun" in body)
-
-
-def _after(period: str) -> str:
-    found = _PERIOD.fullmatch(period)
-    if found is None:
-        raise typer.BadParameter("expected a number and s, m, h or d", param_hint="--for")
-    return rfc3339(time.time_ns() // 1_000_000 + int(found[1]) * _SECONDS[found[2]] * 1000)
 
 
 def _print(found: SwitchesView) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, get_args
 import typer
 from typer.core import TyperOption
 
+from gateway.cli.console.times import seconds
 from gateway.cli.http.options import CallingCommand
 from gateway.wire.tasks import Effort, Engine, ModelProvider, OnStall
 from gateway.wire.times import parse_rfc3339
@@ -17,7 +18,6 @@ from gateway.wire.times import parse_rfc3339
 Body = dict[str, Any]
 _GIVEN: Final = "slipgate.fields"
 """The key under which the context of the command keeps the values, by path."""
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 class Field(NamedTuple):
@@ -49,15 +49,6 @@ def dollars(text: str) -> float:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a number of dollars, such as 2.5") from None
-
-
-def seconds(text: str) -> int:
-    """`90`, `90s`, `30m`, `2h` or `1d`, in seconds."""
-    unit = _UNITS.get(text[-1:], 0)
-    digits = text[:-1] if unit else text
-    if not digits.isascii() or not digits.isdigit():
-        raise typer.BadParameter(f"{text!r} is not a time such as 90s, 30m, 2h or 1d")
-    return int(digits) * (unit or 1)
 
 
 def moment(text: str) -> str:
