@@ -38,8 +38,13 @@ MEMORY: Final = Path("/dev/shm")
 IN_MEMORY: Final = frozenset({"app", "cli", "loops", "store", "web"})
 """Folders of tests that wait for nothing as much as for a disk. Where commands are confined, files
 lie on a real one: a confined command may write to shared memory."""
-LONG: Final = frozenset({"benchmarks", "e2e", "github_actions", "launches", "simulation"})
-"""Folders of tests that take seconds each."""
+LONG: Final = frozenset(
+    {
+        *("benchmarks", "e2e", "github_actions", "launches", "repositories", "simulation"),
+        *("test_kept_work", "test_misbehaving_agents", "test_outcomes"),
+    }
+)
+"""Folders and files of tests that take seconds each."""
 CLIENTS: Final = frozenset({"answer", "engine", "misbehaving_models", "prices", "protocols"})
 """Of the snapshot: tests of the providers' own clients, whose import takes four seconds."""
 WORKERS_PER_CORE = 2
@@ -79,7 +84,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _kind(item: pytest.Item) -> str:
-    if item.path.parent.name in LONG:
+    if not LONG.isdisjoint((item.path.parent.name, item.path.stem)):
         return "long"
     return "client" if item.path.stem.removeprefix("test_") in CLIENTS else ""
 

@@ -36,7 +36,7 @@ from tests.ports import reserved_port
 
 LEASE_SECONDS = "2"
 FOREIGN = ("OPENAI", "ANTHROPIC", "GEMINI", "OPENROUTER", "GITHUB")
-WATCH_SECONDS = 0.1
+WATCH_SECONDS = 0.25
 READY_SECONDS = 60.0
 LOCAL: Mapping[str, str] = MappingProxyType(
     {"SLIPGATE_PROVIDERS": "local", "SLIPGATE_LOCAL_UNCONFINED": "true"}
