@@ -32,7 +32,7 @@ from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.message_builder import MessageBuilder
-from gateway.loops.deliveries.post import sender
+from gateway.loops.deliveries.post import sender, traced
 from gateway.loops.deliveries.replays import Replayer
 from gateway.loops.deliveries.schedule import SCHEDULE, Timing
 from gateway.loops.deliveries.test_sender import TestSender
@@ -44,7 +44,9 @@ from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Loop, Runner
 from gateway.metrics.registry import Metrics
+from gateway.metrics.span_export import exporting
 from gateway.metrics.stats import GatewayStats
+from gateway.metrics.traces import Traces
 from gateway.notifier import Notifier
 from gateway.settings import Settings
 from gateway.store.master_keys import check_master_keys
@@ -114,8 +116,11 @@ async def opened(
             needs a master key that is not given, or another one was given under its id.
     """
     keyring = Keyring(settings.secret_keys)
-    async with _store(settings.database, keyring, take_over=take_over, busy_ms=busy_ms) as store:
-        metrics = Metrics()
+    async with (
+        exporting(settings.otlp_endpoint) as export,
+        _store(settings.database, keyring, take_over=take_over, busy_ms=busy_ms) as store,
+    ):
+        metrics = Metrics(traces=Traces(export, clock))
         parts = _Parts(
             settings=settings,
             keyring=keyring,
@@ -186,12 +191,13 @@ async def _running(parts: _Parts) -> AsyncIterator[Gateway]:
         parts.transport or _outgoing(parts.settings) as way_out,
         asyncio.TaskGroup() as group,
     ):
-        send, limits = sender(way_out, clock), Limits()
+        send = traced(sender(way_out, clock), parts.metrics.traces, clock)
+        limits = Limits()
         attempts = AttemptRunner(messages.build, send, ledger.submit, limits=limits, timing=timing)
         deliverer = Deliverer(
             reads, attempts, limits=limits, timing=timing, notifier=ledger.notifier, group=group
         )
-        ledger.followers.extend((messages.follow, deliverer.follow, parts.metrics.outcomes.follow))
+        ledger.followers.extend((messages.follow, deliverer.follow, *parts.metrics.followers))
         runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
         context = _context(
             parts,

@@ -55,6 +55,8 @@ class Settings:
     retention_days: int
     min_free_bytes: int
     """Free space of the database's disk below which the gateway warns."""
+    otlp_endpoint: str | None
+    """Spans go there; None: there are none."""
     log: str
     """`json`, `console`, or empty: by whether stderr is a terminal."""
     snapshot: str
@@ -89,6 +91,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         authorities=Authorities.of_environ(environ),
         retention_days=reader.number("SLIPGATE_RETENTION_DAYS", 30, 1, 3_650),
         min_free_bytes=reader.number("SLIPGATE_MIN_FREE_MIB", 1_024, 0, 1_048_576) * MEBIBYTE,
+        otlp_endpoint=reader.otlp_endpoint(),
         log=reader.log_format(),
         snapshot=reader.matching(
             "SLIPGATE_SNAPSHOT",
@@ -128,6 +131,12 @@ def read_secret_keys(environ: Mapping[str, str]) -> Mapping[str, bytes]:
 
 class _Reader(EnvironmentReader):
     """The variables of which only the gateway knows the form."""
+
+    def otlp_endpoint(self) -> str | None:
+        """The address of OpenTelemetry's own variables; the SDK reads the others of them."""
+        own, example = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318"
+        base = self.url("OTEL_EXPORTER_OTLP_ENDPOINT", example)
+        return self.url(own, f"{example}/v1/traces") or (base and f"{base}/v1/traces")
 
     def database(self) -> Path:
         url = self.text("SLIPGATE_DATABASE_URL", DEFAULT_DATABASE)

@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.metrics import stats
 from gateway.metrics.family import Family, Labels, Numbers, Times
 from gateway.metrics.histogram import Histogram
 from gateway.metrics.outcomes import OutcomeMetrics
 from gateway.metrics.stats import GatewayStats
+from gateway.metrics.traces import Traces
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 REFUSED_CONNECTIONS: Final = (
@@ -27,7 +29,10 @@ REFUSED_CONNECTIONS: Final = (
 class Metrics:
     """The counters of one gateway; none is global, so two gateways can live in one process."""
 
-    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, traces: Traces | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.traces = traces or Traces()
         self._monotonic = monotonic
         self.committed_at = -math.inf
         """The end of the last transaction (monotonic seconds)."""
@@ -36,6 +41,11 @@ class Metrics:
         self._connections: Counter[Labels] = Counter({(why,): 0 for why in REFUSED_CONNECTIONS})
         self._commits, self._lag = Histogram(), Histogram()
         self.outcomes = OutcomeMetrics()
+
+    @property
+    def followers(self) -> tuple[Callable[[UnitOfWork], None], ...]:
+        """Functions that look at each commit of the ledger."""
+        return (self.outcomes.follow, self.traces.follow)
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """One answer; `route` is the handler, never the path, which anybody can invent."""

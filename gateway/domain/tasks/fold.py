@@ -64,6 +64,7 @@ def create(event: Event, spec: Spec | None = None) -> Task:
         keep_sandbox=made.keep_sandbox,
         endpoint_id=made.endpoint_id,
         follow_up_of=_follow_up_of(made),
+        traceparent=made.traceparent,
     )
 
 

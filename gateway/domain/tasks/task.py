@@ -192,6 +192,8 @@ class Task(Frozen, frozen=True, kw_only=True):
     """Sentences about the result for people; each once."""
     purged_at: int | None = None
     """Time at which its prompt, `env`, log, patch and bodies were purged."""
+    traceparent: str | None = None
+    """The trace that it belongs to (W3C Trace Context)."""
 
     @property
     def flag(self) -> Flag | None:

@@ -11,6 +11,7 @@ import httpx
 
 from gateway.loops.deliveries.schedule import read_retry_after
 from gateway.loops.egress.address_guard import AddressRefused, NameNotFound, is_tls
+from gateway.metrics.traces import Traces
 from gateway.wire.signing import sign
 from gateway.wire.urls import read_url
 
@@ -109,6 +110,23 @@ Send = Callable[[WebhookMessage], Awaitable[Outcome]]
 def sender(transport: httpx.AsyncBaseTransport, clock: Callable[[], int]) -> Send:
     """Sending by one transport; the clock gives Unix milliseconds."""
     return lambda message: post(transport, message, clock=clock)
+
+
+def traced(send: Send, traces: Traces, clock: Callable[[], int]) -> Send:
+    """Sending that records each attempt as a span; the same as before if spans are not exported."""
+    if not traces.is_on:
+        return send
+
+    async def send_traced(message: WebhookMessage) -> Outcome:
+        began = clock()
+        outcome = await send(message)
+        found: dict[str, str | int] = {"slipgate.event.id": message.webhook_id}
+        found |= {} if outcome.status is None else {"http.response.status_code": outcome.status}
+        found |= {} if outcome.reason is None else {"error.type": outcome.reason}
+        traces.record_delivery(message.traceparent, began, found)
+        return outcome
+
+    return send_traced
 
 
 async def post(

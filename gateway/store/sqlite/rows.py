@@ -131,7 +131,8 @@ TASK: Final = Columns(
     """id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
     priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
     started_at, finished_at, cancel_requested_at, stage, message, pr_url, commit_sha, error,
-    usage, sandbox, flags, clocks, follow_up_of, warnings, purged_at""",
+    usage, sandbox, flags, clocks, follow_up_of, warnings, purged_at,
+    traceparent""",
 )
 ATTEMPT: Final = Columns(
     Attempt,

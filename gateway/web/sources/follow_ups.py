@@ -107,7 +107,7 @@ async def _creation(context: Context, task: Task, spec: Spec, asked: FollowUp) -
             callback_url=spec.callback_url if callback else None,
             endpoint_id=endpoint_id,
             not_before=None,
-            traceparent=None,
+            traceparent=context.metrics.traces.traceparent(None, task_id),
             flat=None,
         ),
         env=context.seal(env, env_context(task_id)) if env is not None else None,

@@ -60,7 +60,7 @@ def creation(
         continues=continuation_of(*earlier) if earlier else None,
         snapshot=wanted.snapshot or context.snapshot,
         endpoint_id=callback.endpoint_id if callback else None,
-        traceparent=traceparent,
+        traceparent=context.metrics.traces.traceparent(traceparent, task_id),
     )
     if context.public_url is None and len(spec.whole_prompt.encode()) > PROMPT_BYTES:
         message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"

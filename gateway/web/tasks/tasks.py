@@ -60,7 +60,7 @@ def _accepted(meaning: str, example: str = "") -> Answer:
     ),
 )
 async def create(call: Call[NewTask]) -> Response:
-    context, key = call.context, call.key
+    context, key, began = call.context, call.key, call.context.clock()
     if call.body.provider is not None and key.scope != "ops":
         raise ApiError("forbidden", "`provider` may be named by ops alone.")
     trace = call.headers.get("traceparent")  # one of another form than W3C's is none
@@ -74,8 +74,10 @@ async def create(call: Call[NewTask]) -> Response:
         traceparent=trace if trace is not None and _TRACEPARENT.fullmatch(trace) else None,
     )
     answer = await call.ask(command, TaskReply)
-    spec = await _spec_of(context, answer.task.id) if answer.replayed else command.spec
-    return _reply(answer, spec)
+    if answer.replayed:
+        return _reply(answer, await _spec_of(context, answer.task.id))
+    context.metrics.traces.record_request(answer.task, "POST /v1/tasks", began)
+    return _reply(answer, command.spec)
 
 
 async def _earlier(context: Context, name: str | None, project: str) -> TaskWithSpec | None:
