@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,14 +17,15 @@ from gateway.domain.kernel.answers import (
     LeaseReply,
     TaskReply,
 )
-from gateway.domain.kernel.errors import ApiError, Unavailable
+from gateway.domain.kernel.errors import ApiError, ReadOnly, Unavailable
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.operations.status import Refusing
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Clocks
-from gateway.ledger import Ledger, wall_clock
+from gateway.ledger import TRY_EVERY, Ledger, wall_clock
 from gateway.store.sqlite.migrations import migrate, newest
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 from tests.domain.world import fold
@@ -40,10 +41,12 @@ SPEC = Spec(
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[tuple[Ledger, SQLiteStore]]:
+async def opened(
+    path: Path, clock: Callable[[], int] = wall_clock
+) -> AsyncIterator[tuple[Ledger, SQLiteStore]]:
     async with (
         open_sqlite(path, new_instance_id=lambda: "inst_1") as store,
-        Ledger(store, Policy(key_id="k1")).running() as ledger,
+        Ledger(store, Policy(key_id="k1"), clock=clock).running() as ledger,
     ):
         yield ledger, store
 
@@ -135,26 +138,34 @@ async def test_a_full_queue_says_so_and_stores_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_unavailable_and_heals(tmp_path: Path) -> None:
-    async with opened(tmp_path / "slipgate.db") as (ledger, store):
+    now = wall_clock()
+    async with opened(tmp_path / "slipgate.db", lambda: now) as (ledger, store):
         writer = store._writer  # noqa: SLF001 - a disk is made small through the connection itself
         (pages,) = next(iter(await writer.execute_fetchall("PRAGMA page_count")))
         await writer.execute_fetchall(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(Unavailable):
+        with pytest.raises(ReadOnly):
             await ledger.submit(creation(1, prompt="x" * 100_000))
         assert await store.reads.counts() == {}
         await writer.execute_fetchall("PRAGMA max_page_count = 1000000")
+        with pytest.raises(ReadOnly):  # one write a second is tried
+            await ledger.submit(creation(2))
+        assert vars(ledger)["read_only"] == Refusing(reason="The disk is full.", since=now)
+        now += TRY_EVERY
         await ledger.submit(creation(2, prompt="x" * 100_000))
+        assert ledger.read_only is None
         assert await store.reads.counts() == {"queued": 1}
 
 
 async def test_a_read_only_file_is_unavailable_and_heals(tmp_path: Path) -> None:
-    async with opened(tmp_path / "slipgate.db") as (ledger, store):
+    now = wall_clock()
+    async with opened(tmp_path / "slipgate.db", lambda: now) as (ledger, store):
         writer = store._writer  # noqa: SLF001 - made read-only through the connection itself
         await writer.execute_fetchall("PRAGMA query_only = ON")
-        with pytest.raises(Unavailable, match="read-only"):
+        with pytest.raises(ReadOnly, match="read-only"):
             await ledger.submit(creation(1))
         assert await store.reads.counts() == {}
         await writer.execute_fetchall("PRAGMA query_only = OFF")
+        now += TRY_EVERY
         await ledger.submit(creation(2))
         assert await store.reads.counts() == {"queued": 1}
 
