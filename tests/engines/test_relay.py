@@ -48,6 +48,15 @@ def provider() -> Iterator[Provider]:
     provider.http.stop()
 
 
+@pytest.mark.parametrize("size", [1, 5, len(KEY), 100])
+def test_the_key_is_masked_wherever_an_answer_is_cut(size: int) -> None:
+    upstream = Upstream(url="https://provider.example", key=Secret(KEY))
+    answer = f"{KEY} {KEY[:-1]} sk {KEY}{KEY} s".encode()
+    pieces = (answer[at : at + size] for at in range(0, len(answer), size))
+    masked = b"".join(upstream.masked(pieces))
+    assert masked == answer.replace(KEY.encode(), b"*" * len(KEY))
+
+
 def relay_to(
     url: str,
     *,

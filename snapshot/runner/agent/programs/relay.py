@@ -207,8 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
         response.headers.encoding = "latin-1"
         self.send_response_only(response.status_code, response.reason_phrase)
         for name, value in response_headers(response.headers):
-            masked = self._relay.upstream.masked(value.encode("latin-1"))
-            self.send_header(name, masked.decode("latin-1"))
+            masked = self._relay.upstream.masked([value.encode("latin-1")])
+            self.send_header(name, b"".join(masked).decode("latin-1"))
         if "content-length" not in response.headers:
             self.send_header("transfer-encoding", "chunked")
         self.send_header("connection", "close")
@@ -217,10 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(self, response: httpx.Response) -> None:
         """Write each piece as it comes; without the end if the provider's answer broke off."""
         is_chunked = "content-length" not in response.headers
-        for given in response.iter_raw():
+        for piece in filter(None, self._relay.upstream.masked(response.iter_raw())):
             if not self._relay.is_open:
                 return
-            piece = self._relay.upstream.masked(given)
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
         if is_chunked:
             self.wfile.write(b"0\r\n\r\n")

@@ -1,7 +1,7 @@
 """The API of a model's provider, and the way to it that a program is given in its place."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 import httpx
@@ -69,11 +69,16 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         # Only in a plain answer the key could be masked.
         return [*kept, ("accept-encoding", "identity"), given]
 
-    def masked(self, text: bytes) -> bytes:
-        """A piece of an answer without the key, as long as before: a server may show what it got
-        in its errors."""
-        key = self.key.value.encode()
-        return text.replace(key, b"*" * len(key)) if key else text
+    def masked(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """An answer without the key, as long as before: a server may show what it got in its
+        errors. What could be the beginning of the key waits for the next piece."""
+        key, held = self.key.value.encode(), b""
+        for piece in pieces:
+            text = (held + piece).replace(key, b"*" * len(key)) if key else piece
+            tails = (text[-size:] for size in range(min(len(key) - 1, len(text)), 0, -1))
+            held = next(filter(key.startswith, tails), b"")
+            yield text[: len(text) - len(held)]
+        yield held
 
 
 def response_headers(received: Mapping[str, str]) -> Headers:
