@@ -35,7 +35,7 @@ def test_what_would_be_done_within_an_hour_is_told_by_task(ops: Operator) -> Non
     lines = typed.out.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith(task))
     assert "queued → expired: " in lines[at]
-    assert lines[at + 1] == "  would say task.expired"
+    assert lines[at + 1] == "  would emit task.expired"
     told = ops.types("reconcile", "--dry-run", "--within=3600", "--json").document
     assert {"at", "data", "isWhole", "nextDueAt", "outageSince"} == told.keys()
 

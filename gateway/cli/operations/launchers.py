@@ -154,7 +154,7 @@ def _print_step(step: DryRunStepView) -> None:
     out.print(f"{subject}  {step.status or ''}{change}: {due}")
     for event in step.events:
         of_task = "" if step.task_id else f" of {event.task_id}"
-        out.print(f"  would say {event.type}{of_task}")
+        out.print(f"  would emit {event.type}{of_task}")
     for job in step.jobs:
         out.print(f"  would leave {job.id} {job.state}")
     if not step.events and not step.jobs:

@@ -72,7 +72,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "rate_limited": (429, "The key has a rate limit, and this request is above it."),
     "too_many_open": (429, "Too many requests of this key, project or attempt are open at once."),
     "headers_too_large": (431, "The request line and the headers have more than 64 KiB."),
-    "internal": (500, "Something broke here; nothing of it is your fault."),
+    "internal": (500, "Internal error. Quote the request id when you report it."),
     "launch_failed": (502, "The sandbox could not be made; `detail` has the provider's reason."),
     "unavailable": (503, "Nothing can be committed just now; nothing was stored."),
     "read_only": (

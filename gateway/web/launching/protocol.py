@@ -216,7 +216,7 @@ async def patch(call: Call[wire.RescuedPiece]) -> Response:
         "that the launcher does not serve, are ignored."
     ),
     body=Body(kind=wire.Ended),
-    answers=_acknowledged("Heard."),
+    answers=_acknowledged("Taken."),
     errors=("launcher_revoked",),
 )
 async def ended(call: Call[wire.Ended]) -> Response:
