@@ -17,6 +17,7 @@ from gateway.domain.kernel.errors import ApiError, ReadOnly, Unavailable
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.launching.launcher_mode import ACTIONS
 from gateway.domain.operations.status import Refusing
 from gateway.domain.tasks.task import LIVE, Task
 from gateway.notifier import Notifier
@@ -259,6 +260,7 @@ def _topics(unit: UnitOfWork, now: int) -> set[str]:
     topics = _event_topics(unit, tasks) | _delivery_topics(unit, now)
     jobs = unit.jobs.changes
     is_work = any(job.is_free and job.not_before < now + LONGEST_CLAIM for job in jobs)
+    is_work |= any(entry.action == ACTIONS["working"] for entry in unit.audit)
     if is_work or unit.switches.is_changed or any(map(_frees, tasks)):
         topics.add("jobs")
     moments = [task.due_at for task in tasks]

@@ -4,8 +4,9 @@ Real: the rules (`gateway.domain`), the ledger with its batches, hints, reconcil
 its post, the invariants of `slipgate verify`; the launcher's loop, client, lease and jobs.
 Imitated, each in a file that says what it leaves out: SQLite (`tables`, `store`), the handlers
 between HTTP and the ledger (`gateway`), the network, the agent of `snapshot/` (`agent`), providers,
-receivers (`deliverer`) and frontends. asyncio runs on `scheduler`, whose clock jumps to whatever
-comes next; polls that would find nothing are left out, so that days cost nothing.
+receivers (`deliverer`), frontends and operators (`operations`). asyncio runs on `scheduler`, whose
+clock jumps to whatever comes next; polls that would find nothing are left out, so that days cost
+nothing.
 
 A seed draws which faults its world has (`faults`), then every one of them, every delay and every
 decision (`choices`). Then the faults stop, time goes on and all must settle. What must hold after

@@ -46,11 +46,17 @@ class Receivers:
 class _Transport(httpx.AsyncBaseTransport):
     """To a receiver and back."""
 
-    def __init__(self, receivers: Receivers) -> None:
+    def __init__(self, world: World, receivers: Receivers) -> None:
+        self._world = world
         self._receivers = receivers
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The receiver's response."""
+        try:
+            self._world.invariants.sends(self._world.wall())
+        except AssertionError as violated:
+            self._world.scheduler.fail(violated)
+            raise
         _, endpoint, seq = request.url.path.rsplit("/", 2)
         status = await self._receivers.answer(endpoint, int(seq))
         headers = {"retry-after": "7"} if status == 503 else {}
@@ -69,7 +75,7 @@ def deliverer(
     """A step of the deliverer; None until a hint, if nothing is owed."""
     choices = world.choices.stream("deliverer")
     timing = Timing(clock=world.wall, random=lambda: choices.below(100) / 100)
-    send, limits = sender(_Transport(receivers), world.wall), Limits()
+    send, limits = sender(_Transport(world, receivers), world.wall), Limits()
     attempts = AttemptRunner(_build, send, submit, limits=limits, timing=timing)
     loop = Deliverer(
         reads, attempts, limits=limits, timing=timing, notifier=ledger.notifier, group=flights

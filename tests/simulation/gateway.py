@@ -35,6 +35,7 @@ from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.launching.sandbox_identity import sandbox_name
 from gateway.domain.tasks.task import Sandbox
 from gateway.ledger import LONGEST_CLAIM, Ledger
+from gateway.loops.bulk import BulkRunner
 from gateway.loops.reconcile import Reconciler
 from gateway.wire import agent, agent_body
 from gateway.wire import launcher as wire
@@ -319,6 +320,10 @@ class Gateway:
                 self._loop(ledger, lambda: self._reconcile(reconciler), ("due", "plan", "look"))
             )
             flights.create_task(self._loop(ledger, sends, ("deliveries", "look")))
+            pages = BulkRunner(self.reads, self._submit)
+            flights.create_task(
+                self._loop(ledger, lambda: self._advance_bulk(pages), ("bulk", "look"))
+            )
             await asyncio.Future()
 
     async def _loop(
@@ -332,6 +337,10 @@ class Gateway:
                 except Unavailable:
                     seconds = 0.5
                 await listener.wait(seconds)
+
+    async def _advance_bulk(self, pages: BulkRunner) -> float | None:
+        seconds = await pages.step()
+        return seconds if await self.reads.running_bulk_actions() else None
 
     async def _reconcile(self, reconciler: Reconciler) -> float | None:
         self._keep_pulse()

@@ -33,6 +33,12 @@ WATCHER: Final = "ep_2"
 FINAL: Final = {"delivered", "dead", "superseded"}
 
 
+PAUSED_WITHIN: Final = 5_000
+"""Milliseconds."""
+_STOPPED: Final = {"task.launching": "launching", "task.expired": "launching"}
+"""The switch that stops each."""
+
+
 class Violated(AssertionError):
     """An invariant does not hold."""
 
@@ -49,6 +55,7 @@ class Invariants:
         self._seen_webhooks: set[tuple[str, int, str]] = set()
         self._confirmed: set[tuple[str, int]] = set()
         self._launches: Counter[tuple[str, int]] = Counter()
+        self._acted: Counter[tuple[str, str]] = Counter()
         self._retries: Counter[tuple[str, int]] = Counter()
         self._tokens: set[str] = set()
         self._started: set[tuple[str, int]] = set()
@@ -142,6 +149,9 @@ class Invariants:
         jobs = sorted(job.id for job in tables.open_jobs.values() if job.kind != "sweep")
         if jobs:
             yield f"jobs are left: {jobs}"
+        for bulk in tables.bulk_actions.values():
+            if bulk.status == "running" or bulk.taken != bulk.matched:
+                yield f"{bulk.id} is {bulk.status} with {bulk.taken} of {bulk.matched}"
         for delivery in tables.deliveries.values():
             if delivery.status not in FINAL:
                 yield f"delivery {delivery.seq} is {delivery.status} for ever"
@@ -163,6 +173,7 @@ class Invariants:
         is_retry = event.type == "task.retried" and event.source == "api"
         is_left = before.status.is_terminal and history.task and not history.task.status.is_terminal
         _hold(is_retry or not is_left, f"{where} leaves {before.status}")
+        self._hold_switches(event, where)
         if event.source == "agent":
             self._started.add((event.task_id, event.attempt))
         if event.type == "sandbox.trying":
@@ -170,10 +181,41 @@ class Invariants:
         elif event.type in {"task.launching", "task.retried"}:
             self._count(event, where)
 
+    def _hold_switches(self, event: Event, where: str) -> None:
+        """Nothing is launched, taken or expired while it is paused; a drained launcher gets
+        nothing new."""
+        switch = _STOPPED.get(event.type)
+        project = self._tables.tasks[event.task_id].project
+        for pause in self._tables.pauses.values():
+            is_old = pause.since < event.at and pause.is_on(event.at) and not pause.provider
+            is_its = pause.switch == switch and pause.concerns(project)
+            _hold(not (is_old and is_its), f"{where} while {switch} was paused")
+        fact = event.fact
+        if isinstance(fact, Launching):
+            call = self._tables.calls[fact.launcher_id]
+            is_drained = call.mode == "drained" and (call.mode_since or 0) < event.at
+            _hold(not is_drained, f"{where}, and {fact.launcher_id} is drained")
+        bulk_id = getattr(fact, "bulk_id", None)
+        if bulk_id is not None:
+            self._acted[bulk_id, event.task_id] += 1
+            once = self._acted[bulk_id, event.task_id] == 1
+            _hold(once, f"{where}: {bulk_id} acts twice on a task")
+
+    def sends(self, now: int) -> None:
+        """An attempt at a delivery begins; a pause is heard of within seconds."""
+        for pause in self._tables.pauses.values():
+            is_old = pause.switch == "delivering" and pause.since < now - PAUSED_WITHIN
+            is_its = pause.concerns("default") and pause.is_on(now)
+            _hold(not (is_old and is_its), "an attempt began while delivering was paused")
+
     def _count(self, event: Event, where: str) -> None:
         """A launch is the attempt's first, or follows one that was counted; there is no fourth."""
         fact = event.fact
         if isinstance(fact, Retried):
+            key = (event.task_id, fact.attempt)
+            if fact.attempt == event.attempt and fact.launch == self._launches[key]:
+                self._launches[key] -= 1  # its provider is paused: that launch does not count
+                return
             self._retries[event.task_id, fact.attempt] += 1
             return
         assert isinstance(fact, Launching)

@@ -42,6 +42,28 @@ class Mutant:
 
 
 MUTANTS: Final[dict[str, Mutant]] = {
+    "paused launching launches": Mutant(
+        file="gateway/domain/operations/switches.py",
+        old="[pause for pause in self.pauses(switch, project) if pause.is_on(now)]",
+        new="[pause for pause in self.pauses(switch, project) if pause.ended_at]",
+        found_by=13,
+    ),
+    "a drained launcher gets new work": Mutant(
+        file="gateway/domain/launching/claim.py",
+        old="            command = replace(command, capacity=0)",
+        new="            pass",
+    ),
+    "a resumed launcher is not woken": Mutant(
+        file="gateway/ledger.py",
+        old='    is_work |= any(entry.action == ACTIONS["working"] for entry in unit.audit)\n',
+        new="",
+        found_by=289,
+    ),
+    "a bulk action has no end": Mutant(
+        file="gateway/domain/operations/bulk_steps.py",
+        old="    if moved.taken == moved.matched:",
+        new="    if moved.taken > moved.matched:",
+    ),
     "a token that was revoked still counts": Mutant(
         file="gateway/domain/launching/reports.py",
         old="    if not job.is_proved_by(command.lease_token):",
@@ -106,8 +128,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "what befalls an endpoint is told to nobody": Mutant(
         file="gateway/domain/deliveries/endpoint_events.py",
-        old="    unit.deliveries.enqueue(event, unit.outbox.directory.others(endpoint), now)\n",
-        new="",
+        old="data, unit.outbox.directory.others(endpoint), now=now)",
+        new="data, (), now=now)",
         found_by=10,
     ),
     "an answer is given for what was not committed": Mutant(

@@ -14,6 +14,7 @@ from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import Violated
 from tests.simulation.launcher import Launcher
 from tests.simulation.network import Network
+from tests.simulation.operations import Operations
 from tests.simulation.operator import Operator
 from tests.simulation.provider import Realm, Sandbox
 from tests.simulation.trace import Trace
@@ -94,6 +95,7 @@ class Installation:
         world.tables.has_orphans = self._has_orphans
         world.look = self.gateway.look
         Operator(world, self.gateway, self.network)
+        Operations(world, self.gateway, self.network)
         tasks = choices.pick(TASKS)
         self.frontends = [
             Frontend(world, self.gateway, self.network, number) for number in range(tasks)

@@ -91,7 +91,7 @@ resume: Final = _decides(
     "resume",
     "working",
     summary="Let a drained or revoked launcher work again",
-    description="It gets jobs from its next claim on.",
+    description="It gets jobs at once, also under a claim that waits.",
 )
 revoke: Final = _decides(
     "revoke",

@@ -18,6 +18,7 @@ from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.provider_health import admitted
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, serves
+from gateway.domain.operations.bulk import BulkAction
 from gateway.domain.operations.switches import Pause
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
@@ -53,6 +54,7 @@ class Load:
         if claims:
             self._load_claims(claims)
         wanted = {task for need in needs for task in need.tasks}
+        wanted.update(chain.from_iterable(map(self._load_operations, needs)))
         pulses = [need.pulse_at for need in needs if need.pulse_at]
         if pulses:
             wanted.update(self._load_outage(max(pulses)))
@@ -66,6 +68,28 @@ class Load:
             self._load_keys(need)
         self._load_keys_in_use()
         return view
+
+    def _load_operations(self, need: ReadSet) -> Iterator[str]:
+        """Launchers, with the jobs that they hold; the tasks of bulk actions."""
+        for name in self._tables.calls.keys() & set(need.held_by):
+            self.view.launchers[name] = self._tables.calls[name]
+        for job in self._tables.open_jobs.values():
+            if job.lease_expires_at is not None and job.leased_by in need.held_by:
+                self.view.jobs.setdefault(job.id, job)
+        for name in need.bulk_actions:
+            yield from self._load_bulk(name)
+
+    def _load_bulk(self, name: str) -> tuple[str, ...]:
+        """A bulk action, with the tasks of its next page."""
+        bulk = self._tables.bulk_actions.get(name)
+        if bulk is None:
+            return ()
+        self.view.bulk_actions[name] = bulk
+        pages = self._tables.bulk_pages[name]
+        if bulk.next_page >= len(pages):
+            return ()
+        page = self.view.bulk_actions.pages[name] = pages[bulk.next_page]
+        return page
 
     def _load_holders(self) -> None:
         for job in self.view.jobs.values():
@@ -247,6 +271,11 @@ class MemoryReads:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+
+    async def running_bulk_actions(self) -> list[BulkAction]:
+        """The actions that have tasks left, the oldest first."""
+        found = self._tables.bulk_actions.values()
+        return sorted((bulk for bulk in found if bulk.status == "running"), key=lambda it: it.id)
 
     async def due_tasks(self, now: int, limit: int) -> list[str]:
         """Tasks with a clock that is due."""

@@ -15,6 +15,7 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey
+from gateway.domain.operations.bulk import BulkAction
 from gateway.domain.operations.switches import Pause, PauseKey
 from gateway.domain.tasks.concurrency_keys import ConcurrencyHold
 from gateway.domain.tasks.event import Event
@@ -62,6 +63,8 @@ class Tables:
         self.calls: dict[str, LauncherCall] = {}
         self.realms: dict[RealmKey, Realm] = {}
         self.pauses: dict[PauseKey, Pause] = {}
+        self.bulk_actions: dict[str, BulkAction] = {}
+        self.bulk_pages: dict[str, list[tuple[str, ...]]] = {}
         self.turns: dict[str, int] = {}
         """The time of the last claim for each project."""
         self.behind: set[str] = set()
@@ -106,6 +109,8 @@ class Tables:
         self.calls.update((call.launcher_id, call) for call in view.launchers.changes)
         self.realms.update((key, view.realms[key]) for key in view.realms.changed)
         self.pauses = _kept({**self.pauses, **{p.key: p for p in view.switches.changes}})
+        self.bulk_actions.update((bulk.id, bulk) for bulk in view.bulk_actions.changes)
+        self.bulk_pages.update(view.bulk_actions.new)
         self.turns.update((project, view.claims.turns[project]) for project in view.claims.changed)
         for period in view.keys.changes:
             self.taken[f"{period.project}/{period.concurrency_key}"][period.taken_at] = period
@@ -212,6 +217,10 @@ class Tables:
         for job in self.open_jobs.values():
             if self.is_offered(job, since) and (job.provider, job.realm) in claim.providers:
                 return job.id
+        call = self.calls.get(claim.launcher_id)
+        pauses = (pause for pause in self.pauses.values() if pause.switch == "launching")
+        if any(pause.is_on(since) for pause in pauses) or (call and call.mode != "working"):
+            return None  # which of them it concerns is not looked at here
         for task in self.tasks.values():
             is_offered = task.claimable_at is not None and task.claimable_at <= since
             attempt = self.attempts[task.id].get(task.attempt)
