@@ -20,7 +20,7 @@ LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-e
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install engines demo test kill simulate fuzz check bench lock format clean
+.PHONY: help install engines demo test pictures kill simulate fuzz check bench lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ demo: install ## run one task from POST to pull request, here, with a kill in th
 
 test: install $(NODE) ## run the tests, on every core
 	@$(BIN)/pytest -n auto --dist worksteal -rfEs
+
+pictures: install $(NODE) ## take the screenshots of the documentation (needs Chromium)
+	@$(BIN)/pytest tests/browser/test_pictures.py --quiet --pictures
 
 kill: install ## kill gateway, launchers and agents at random, receivers misbehaving: SECONDS=60 SEED=<any number>
 	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_post_storm.py --quiet --capture=no --kill-seconds=$(SECONDS) $(if $(SEED),--kill-seed=$(SEED))

@@ -15,7 +15,8 @@ from gateway.web.dashboard import task as task_page
 from gateway.web.dashboard import tasks as task_list
 from gateway.web.dashboard.home import Home
 from gateway.web.dashboard.page import Shown
-from gateway.web.dashboard.static_files import StaticFiles
+from gateway.web.dashboard.rendering import STATIC
+from gateway.web.dashboard.static_files import FOREVER, StaticFiles
 from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, replays
 from gateway.web.http.handler import Handler
 from gateway.web.http.operation import Handled
@@ -143,7 +144,12 @@ ROUTES = [
 DASHBOARD: Final = [
     Route("/", Home(), methods=["GET"]),
     Route("/dashboard/login", login.Login(), methods=["GET", "POST"]),
-    Route("/dashboard/static/{name}", StaticFiles(), methods=["GET"]),
+    Route("/dashboard/static/{name}", StaticFiles(STATIC, FOREVER), methods=["GET"]),
+    Route(
+        "/docs/images/{name}",
+        StaticFiles(docs_pages.IMAGES, "public, max-age=3600"),
+        methods=["GET"],
+    ),
     _shown("/logout", login.log_out),
     _shown("/feed", feed.of_project),
     _shown("/tasks/{task_id}/feed", feed.of_task),

@@ -83,6 +83,6 @@ def test_it_has_its_commands_migrations_pages_and_the_scripts_of_the_snapshot(
     module = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
     pages = CHECKOUT / "gateway" / "docs"
     there = module.parents[2] / "docs"
-    assert {file.name: file.read_bytes() for file in there.iterdir()} == {
-        file.name: file.read_bytes() for file in pages.iterdir()
+    assert {file.name: file.read_bytes() for file in there.rglob("*.*")} == {
+        file.name: file.read_bytes() for file in pages.rglob("*.*")
     }

@@ -65,7 +65,7 @@ class Life:
         wanted = c.Claim(launcher_id="launcher-1", providers=(REALM,), capacity=1, secret=b"s" * 32)
         answer = await self._do(wanted)
         assert isinstance(answer, ClaimReply)
-        (claimed,) = answer.jobs
+        (claimed,) = (it for it in answer.jobs if it.job.task_id == self.task_id)
         return claimed.job
 
     async def start(self) -> None:

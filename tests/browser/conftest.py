@@ -1,8 +1,10 @@
 """A browser without a screen, and a gateway for it."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
@@ -12,6 +14,7 @@ from tests.app.processes import gateway_process
 from tests.browser.installation import Installation
 from tests.browser.people import Person, console
 from tests.forks.children import gateway_child
+from tests.incident import make_incident
 from tests.web.callers import add_keys
 
 OPTIONS = (
@@ -43,10 +46,26 @@ def chrome() -> Iterator[Chrome]:
     opened.quit()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--pictures` writes the screenshots of the documentation."""
+    parser.addoption("--pictures", action="store_true", help="take the screenshots of the docs")
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A gateway that `restart` kills and starts again on the same port."""
-    folder = tmp_path_factory.mktemp("gateway")
+    yield from _installation(tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture(scope="module")
+def incident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A gateway with 200 tasks, most of which fail."""
+    folder = tmp_path_factory.mktemp("incident")
+    asyncio.run(make_incident(folder / "s.db"))
+    yield from _installation(folder)
+
+
+def _installation(folder: Path) -> Iterator[Installation]:
     keys = add_keys(folder / "s.db")
     private = {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}
     with gateway_process(folder, private, is_public=True) as (child, url, settings):

@@ -65,6 +65,11 @@ class Installation:
         decoded: Json = answer.json()
         return decoded
 
+    def finish_bulk(self, bulk: Json) -> None:
+        """Waits until a bulk action has gone through its tasks."""
+        while bulk["status"] == "running":
+            bulk = self.read(f"/v1/bulk/{bulk['id']}")
+
     def create(self, **wanted: object) -> Json:
         """A task, accepted."""
         return self.post("/v1/tasks", TASK | wanted, "tasks")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 from selenium.common import NoSuchElementException, StaleElementReferenceException
-from selenium.webdriver import Chrome, Keys
+from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
@@ -17,6 +17,7 @@ from tests.browser.installation import Installation
 
 PATIENCE: Final = 60
 """Seconds; a busy machine is no failure."""
+MOST_TABS: Final = 100
 AXE: Final = Path(sys.prefix) / "node/node_modules/axe-core/axe.min.js"
 _GONE: Final = (NoSuchElementException, StaleElementReferenceException)
 _COMPLAINTS: Final = ("Content Security Policy", "Uncaught", "TypeError", "SyntaxError")
@@ -67,7 +68,18 @@ class Person:
     def press(self, *keys: str) -> None:
         """Types without a mouse, wherever the focus is."""
         for key in keys:
-            self.chrome.switch_to.active_element.send_keys(key)
+            ActionChains(self.chrome).send_keys(key).perform()
+
+    def tab_to(self, text: str) -> None:
+        """Goes on with Tab until what has this text, name or value is in focus."""
+        for _ in range(MOST_TABS):
+            self.press(Keys.TAB)
+            focused = self.run(
+                "const one = document.activeElement; return [one.innerText, one.name]"
+            )
+            if text in focused:
+                return
+        raise AssertionError(f"no way to {text!r} with {MOST_TABS} times Tab")
 
     def run(self, script: str, *given: object) -> Any:  # JavaScript's own values
         return self.chrome.execute_script(script, *given)

@@ -46,8 +46,7 @@ def test_a_task_is_cancelled_with_the_keyboard_alone(person: Person, running: In
     person.press("?")
     person.until(lambda: person.find("#keys").is_displayed())
     person.press(Keys.ESCAPE)
-    while person.chrome.switch_to.active_element.text != "Cancel":
-        person.press(Keys.TAB)
+    person.tab_to("Cancel")
     person.press(Keys.ENTER)
     person.chrome.switch_to.alert.accept()
     person.waits_for(".state", "cancelled")
@@ -60,12 +59,49 @@ def test_a_new_secret_is_shown_once_and_is_part_of_no_page(
     made = running.post("/v1/endpoints", {"url": "https://app.example/x"}, "ops")
     person.log_in()
     person.open(f"/dashboard/endpoints/{made['id']}")
-    person.run("document.querySelectorAll('details').forEach(one => { one.open = true })")
-    person.find("form[action$=rotate-secret] button").click()
+    person.tab_to("Rotate the secret")
+    person.press(Keys.ENTER)
+    person.tab_to("Rotate")
+    person.press(Keys.ENTER)
     person.waits_for("dialog output", "whsec_")
     secret = person.find("dialog output").text.split()[1]
-    person.click("dialog[open] button")
+    shown = person.find("html")
+    person.press(Keys.ENTER)
+    person.until(lambda: shown != person.find("html"))
     assert secret not in person.chrome.page_source
+
+
+def test_two_hundred_tasks_are_retried_by_filter_with_the_keyboard_alone(
+    person: Person, running: Installation
+) -> None:
+    repository = "https://github.com/acme/legacy"
+    for _ in range(200):
+        running.create(repoUrl=repository)
+    wanted = {"repoUrl": repository, "status": ["queued"]}
+    body = {"action": "cancel", "filter": wanted, "reason": "the provider is down"}
+    running.finish_bulk(running.post("/v1/bulk", body, "ops"))
+    person.log_in()
+    person.press("/")
+    person.until(lambda: person.path.startswith("/dashboard/tasks"))
+    person.press(repository, Keys.ENTER)
+    person.until(lambda: "legacy" in person.path)
+    person.tab_to("status")
+    person.press("cancelled")
+    person.tab_to("Filter")
+    person.press(Keys.ENTER)
+    person.until(lambda: "status=cancelled" in person.path)
+    person.tab_to("Act on all that match")
+    person.press(Keys.ENTER)
+    person.tab_to("action")
+    person.press("retry", Keys.TAB, "the provider is back", Keys.ENTER)
+    person.waits_for("h1", "Retry 200 tasks?")
+    person.tab_to("Retry 200 tasks")
+    person.press(Keys.ENTER)
+    person.waits_for("section", "200 done, 0 refused, of 200")
+    assert "the provider is back" in person.text
+    found = running.read(f"/v1/tasks?status=queued&repoUrl={repository}&limit=200")
+    assert len(found["data"]) == 200
+    running.finish_bulk(running.post("/v1/bulk", body, "ops"))  # nobody else gets them to launch
 
 
 def test_nothing_that_an_agent_writes_runs(person: Person, running: Installation) -> None:

@@ -50,6 +50,16 @@ def test_a_link_leads_to_a_page_and_a_heading(file: Path) -> None:
         assert file not in PAGES or other in PAGES, target
 
 
+def test_a_page_shows_images_that_are_there_and_each_is_shown() -> None:
+    shown = {
+        (file.parent / str(token.attrGet("src"))).resolve()
+        for file in FILES
+        for token in inline(file)
+        if token.type == "image" and not str(token.attrGet("src")).startswith("https://")
+    }
+    assert shown == set((ROOT / "gateway/docs/images").iterdir())
+
+
 def test_the_readme_links_every_page() -> None:
     linked = {(ROOT / target.partition("#")[0]).resolve() for target in links(ROOT / "README.md")}
     assert {page for page in PAGES if page.stem != "index"} <= linked

@@ -172,9 +172,10 @@ def write_tasks(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[P
     yield UPDATE_MOVED_TASKS, [*map(_task_values, moved)]
     yield UPDATE_TASKS, [*map(_task_values, stayed)]
     yield ADVANCE_KEYS, key_values((*created, *moved), unit.policy.concurrency_per_key)
-    ended = [task for task in created if task.finished_at is not None]  # in the batch it came with
+    # Most new tasks are in no group yet.
+    grouped = [task for task in created if task.finished_at is not None or task.flags]
     yield from write_groups(
-        (unit.tasks.loaded.get(task.id), task) for task in (*ended, *moved, *stayed)
+        (unit.tasks.loaded.get(task.id), task) for task in (*grouped, *moved, *stayed)
     )
 
 

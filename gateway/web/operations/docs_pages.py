@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _FOLDER: Final = Path(__file__).parents[2] / "docs"
+IMAGES: Final = _FOLDER / "images"
+"""Screenshots, which `make pictures` takes."""
 _INDEX: Final = "index"
 _LINK: Final = re.compile(r"([a-z-]+)\.md(#.*)?")
 _HTML: Final = (
@@ -74,7 +76,7 @@ async def _response(name: str) -> Response:
     content = await asyncio.to_thread(_rendered, name)
     headers = {
         "Content-Security-Policy": f"default-src 'none'; style-src '{_style_hash()}'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
     }
     return HTMLResponse(content, headers=headers)
@@ -127,8 +129,10 @@ def _with_anchors(tokens: Sequence["Token"]) -> Iterator[tuple[str, str, str]]:
 
 
 def _link_pages(tokens: Sequence["Token"]) -> None:
-    """Turn links to other pages, `agents.md#x`, into paths of this site."""
+    """Turn links to other pages, `agents.md#x`, and to images into paths of this site."""
     for token in (child for inline in tokens for child in inline.children or ()):
+        if token.type == "image":
+            token.attrSet("src", f"/docs/{token.attrGet('src')}")
         link = _LINK.fullmatch(str(token.attrGet("href") or ""))
         if link is not None:
             path = "/docs" if link[1] == _INDEX else f"/docs/{link[1]}"

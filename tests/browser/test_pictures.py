@@ -1,0 +1,48 @@
+"""The screenshots of the documentation. `make pictures` takes them anew; each run of the tests
+opens the same pages."""
+
+import base64
+from typing import Final
+
+import pytest
+from selenium.webdriver import Chrome
+
+from gateway.web.operations.docs_pages import IMAGES
+from tests.browser.installation import Installation
+from tests.browser.people import Person
+
+WIDTH, HEIGHT = 1200, 860
+QUALITY: Final = 55
+MOST_BYTES: Final = 60_000
+PAGES: Final = {
+    "now": "/dashboard",
+    "tasks": "/dashboard/tasks?status=failed,timed_out,expired",
+    "task": "/dashboard/tasks/{silent}",
+    "launchers": "/dashboard/launchers",
+    "endpoint": "/dashboard/endpoints/ep_benchmarkfrontend",
+}
+"""The name of each picture, and its page."""
+
+
+def test_each_picture_of_the_documentation_can_be_taken(
+    chrome: Chrome, incident: Installation, request: pytest.FixtureRequest
+) -> None:
+    person = Person(chrome, incident)
+    chrome.delete_all_cookies()
+    chrome.set_window_size(WIDTH, HEIGHT)
+    person.log_in()
+    silent = incident.read("/v1/tasks?flag=silent&limit=1")["data"][0]["id"]
+    for name, path in PAGES.items():
+        person.open(path.format(silent=silent))
+        assert person.find("h1").is_displayed()
+        picture = _picture(chrome)
+        assert 5_000 < len(picture) < MOST_BYTES, name
+        if request.config.getoption("--pictures", default=False):
+            (IMAGES / f"{name}.webp").write_bytes(picture)
+    assert {file.stem for file in IMAGES.iterdir()} == set(PAGES)
+
+
+def _picture(chrome: Chrome) -> bytes:
+    wanted = {"format": "webp", "quality": QUALITY}
+    taken = chrome.execute_cdp_cmd("Page.captureScreenshot", wanted)
+    return base64.b64decode(taken["data"])
