@@ -60,15 +60,14 @@ async def preview(visit: Visit) -> Response:
     """The number of tasks that match, and the form that acts on them."""
     body = _body_of(visit.form)
     found = await _count(visit, body)
-    raw = msgspec.json.encode(body).decode()
     variables = {
         "preview": found,
         "number": _number_of(visit, found["matched"]),
         "kept": {name: text for name, text in visit.form.items() if name not in {"csrf", "once"}},
-        "asked": list(conditions_of(_filter_of(visit.form))),
+        "asked": list(conditions_of(filter_of(visit.form))),
         "reason": body["reason"],
         "command": _command(visit.form),
-        "body": raw.replace("'", "'\\''"),
+        "body": quoted_json(body),
     }
     return html(visit, "bulk_preview.html", variables)
 
@@ -134,15 +133,20 @@ def _number_of(visit: Visit, matched: int | None) -> str:
     return "1 task" if matched == 1 else f"{matched:,} tasks"
 
 
+def quoted_json(body: Mapping[str, object]) -> str:
+    """The JSON for a shell, between single quotes."""
+    return msgspec.json.encode(body).decode().replace("'", "'\\''")
+
+
 def _body_of(form: Form) -> dict[str, object]:
     return {
         "action": form.get("action", ""),
-        "filter": _filter_of(form),
+        "filter": filter_of(form),
         "reason": form.get("reason", ""),
     }
 
 
-def _filter_of(form: Form) -> dict[str, object]:
+def filter_of(form: Form) -> dict[str, object]:
     """The filter as the API takes it."""
     wanted = filters_of(form)
     given: dict[str, object] = {name: text for name, text in wanted.items() if name in OPTIONS}

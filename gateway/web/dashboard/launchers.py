@@ -1,10 +1,18 @@
 """`/dashboard/launchers`: who creates sandboxes, and sandboxes that nobody wants."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from gateway.web.dashboard.page import Page, Visit, action
 from gateway.web.http.fields import wrong_field
+from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, sweeps
+
+VERBS: Final[Mapping[str, Handled]] = {
+    "drain": launchers.drain,
+    "resume": launchers.resume,
+    "revoke": launchers.revoke,
+}
 
 
 @Page(template="launchers.html")
@@ -18,11 +26,11 @@ async def show(visit: Visit) -> Mapping[str, object]:
 
 @action
 async def decide(visit: Visit) -> str:
-    """Drains a launcher, or lets it work again."""
+    """Drains or revokes a launcher, or lets it work again."""
     verb = visit.form.get("verb", "")
-    operation = {"drain": launchers.drain, "resume": launchers.resume}.get(verb)
+    operation = VERBS.get(verb)
     if operation is None:
-        raise wrong_field("$.verb", "Expected drain or resume")
+        raise wrong_field("$.verb", f"Expected one of {', '.join(VERBS)}")
     body = {"reason": visit.form.get("reason", "")}
     await visit.api.change(operation, body, launcher_id=visit.path["launcher_id"])
     return f"/dashboard/launchers?done={verb}"

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from gateway.domain.tasks.task import FLAG_ORDER, Status
 from gateway.store.records import ANY_FLAG
-from gateway.web.dashboard.bulk import ACTIONS, filters_of, options_of
+from gateway.web.dashboard.bulk import ACTIONS, filter_of, filters_of, options_of, quoted_json
 from gateway.web.dashboard.now import feed_of
 from gateway.web.dashboard.page import Page, Visit
 from gateway.web.operations import bulk
@@ -38,6 +38,12 @@ async def show(visit: Visit) -> Mapping[str, object]:
         "actions": ACTIONS,
         "may_act": visit.api.may(bulk.start),
         "command": " ".join(("slipgate tasks list", *options_of(wanted))),
+        "bulk_command": " ".join(
+            ("slipgate bulk retry", *options_of(wanted), "--reason=TEXT --dry-run")
+        ),
+        "bulk_body": quoted_json(
+            {"action": "retry", "filter": filter_of(wanted), "reason": "TEXT", "dryRun": True}
+        ),
         "route": f"/v1/tasks?{urlencode(wanted)}",
         "feed": "" if cursor else await feed_of(visit),
     }

@@ -1,10 +1,12 @@
 """The pages of the dashboard: every page is shown, acts through the API, and trusts no text."""
 
 import re
+import shlex
 from html import unescape
 
 import pytest
 
+from tests.docs.test_commands import check
 from tests.web.callers import Agent, GatewayHarness
 from tests.web.dashboard.browser import Browser
 
@@ -66,6 +68,16 @@ async def test_every_page_is_shown_when_there_is_nothing_yet(browser: Browser) -
         assert "slipgate" in page
 
 
+def _check_commands(page: str) -> None:
+    """Every command of a page is one, and every action shows its request."""
+    for code in re.findall(r"<code>(slipgate [^<]*)</code>", page):
+        check(shlex.split(unescape(code))[1:])
+    for path in re.findall(r'<form method="post" action="/dashboard(/[^"]*)"', page):
+        route = path.removeprefix("/access").removesuffix("/preview")
+        if path != "/logout":
+            assert f"/v1{unescape(route)}" in page, path
+
+
 async def test_every_link_of_every_page_leads_somewhere(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -83,6 +95,8 @@ async def test_every_link_of_every_page_leads_somewhere(
         assert response.status_code == 200, (path, response.text)
         if response.headers["content-type"].startswith("text/html"):
             found = re.findall(r'href="(/[^"#]*)', response.text)
+            if path.startswith("/dashboard"):
+                _check_commands(response.text)
             new = {unescape(link) for link in found if "/feed" not in link} - seen
             seen |= new
             waiting += sorted(new)
@@ -235,6 +249,10 @@ async def test_a_launcher_is_drained_and_resumed(gateway: GatewayHarness, browse
     assert launcher["mode"] == "drained"
     resumed = await browser.send(drained.text, path, verb="resume", reason="done")
     assert "works again" in resumed.text
+    revoked = await browser.send(resumed.text, path, verb="revoke", reason="host is gone")
+    assert "its calls are refused" in revoked.text
+    (launcher,) = (await gateway.get("/v1/launchers", scope="ops")).json()["data"]
+    assert launcher["mode"] == "revoked"
     assert (await browser.send(page, path, verb="stop", reason="x")).status_code == 422
 
 
