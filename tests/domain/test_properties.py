@@ -108,7 +108,8 @@ class Installation:
         job = self.job(choice, "sweep")
         if job is None:
             return
-        there = {**self.alive, **({choice % 4: "sb-ghost"} if choice % 2 else {})}
+        ghost = choice % (self.world.task.attempt + 1)  # nobody makes one of an attempt to come
+        there = {**self.alive, **({ghost: "sb-ghost"} if choice % 2 else {})}
         found = tuple(
             SweptSandbox(
                 id=name,
