@@ -193,8 +193,8 @@ def test_plain_test_steps_of_workflows_are_taken(text: str, lines: list[str]) ->
 
 def test_steps_that_build_come_before_the_tests_of_their_job() -> None:
     steps = (
-        "      - run: npm ci\n      - run: npm run build --if-present\n      - run: npm test\n"
-        "      - run: npm run build:docs\n"
+        "      - run: mkdir dist\n      - run: npm ci\n      - run: npm run build --if-present\n"
+        "      - run: npm test\n      - run: npm run build:docs\n"
     )
     found = workflows.read({".github/workflows/ci.yml": _workflow(steps)})
     assert [command.line for command in found.builds] == ["npm run build --if-present"]

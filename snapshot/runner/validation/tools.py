@@ -93,9 +93,8 @@ def is_test(line: str, environ: Iterable[tuple[str, str]] = ()) -> bool:
     """True if a simple command of the line runs a known test tool, perhaps by a wrapper."""
     commands = simple_commands(line)
     chosen = (line, *(f"{name}={value}" for name, value in environ))
-    if _NEGATED.search(line):
-        return False
-    return not any(map(_ELSEWHERE.search, chosen)) and any(
+    is_left_out = any(map(_ELSEWHERE.search, chosen)) or _NEGATED.search(line)
+    return not is_left_out and any(
         _TEST.match(each) and not _SKIPPING.search(each) for each in commands
     )
 

@@ -31,9 +31,11 @@ _UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 _BUILD: Final = re.compile(
     r"(?:npm|pnpm|yarn|bun)(?: run)? build[\w: -]*\Z|make(?: -j ?\S*)?(?: build| all)?\Z"
     r"|cargo build[\w -]*\Z|go build[\w ./-]*\Z|cmake \S|meson (?:setup|compile)\b|ninja\b"
-    r"|(?:\./)?configure\Z|(?:\./)?autogen\.sh\Z|(?:mkdir|cd) \S"
+    r"|(?:\./)?configure\Z|(?:\./)?autogen\.sh\Z"
 )
 """Commands that build; other steps before the tests install what the set-up installs."""
+_FOLDER: Final = re.compile(r"(?:mkdir|cd) \S")
+"""Commands for the folder of a build: a step of them alone is a build if the next ones are in C."""
 _SLASH: Final = re.compile(r"/(?=\s|\Z)")
 """The end of a folder's name that may be left out: `pytest tests/` is `pytest tests`."""
 _CONFIGURE: Final = re.compile(r"(?:cmake|meson (?!test)|(?:\./)?(?:configure|autogen\.sh)\b)")
@@ -78,7 +80,7 @@ def _jobs(text: str) -> Iterator[Steps]:
             steps = list(_commands(job, _variables(workflow), _folder(workflow)))
             tests = [step for step in steps if is_test(step.plain_line, step.environ)]
             first = steps.index(tests[0]) if tests else 0
-            builds = [each for each in steps[:first] if _all(_BUILD, each.plain_line)]
+            builds = list(_builds(steps[:first]))
             lost = [
                 *_left_out(job, steps),
                 *(x.plain_line for x in steps[:first] if x not in builds),
@@ -89,6 +91,16 @@ def _jobs(text: str) -> Iterator[Steps]:
                 yield Steps(builds=tuple(builds), tests=tuple(tests))
 
 
+def _builds(steps: Sequence[Command]) -> Iterator[Command]:
+    found = [step for step in steps if _is_build(step.plain_line)]
+    needs_folder = configures(found)
+    yield from (step for step in found if needs_folder or _any(_BUILD, step.plain_line))
+
+
+def _is_build(line: str) -> bool:
+    return all(_BUILD.match(each) or _FOLDER.match(each) for each in simple_commands(line))
+
+
 def configures(builds: Sequence[Command]) -> bool:
     """True if they make the folder of a build in C or C++ by themselves."""
     return any(_any(_CONFIGURE, build.plain_line) for build in builds)
@@ -96,10 +108,6 @@ def configures(builds: Sequence[Command]) -> bool:
 
 def _any(pattern: re.Pattern[str], line: str) -> bool:
     return any(map(pattern.match, simple_commands(line)))
-
-
-def _all(pattern: re.Pattern[str], line: str) -> bool:
-    return all(map(pattern.match, simple_commands(line)))
 
 
 def _parsed(text: str) -> dict[object, object]:
