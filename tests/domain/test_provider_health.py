@@ -21,9 +21,20 @@ AUTH: Final = LaunchError(
 PLACES: Final = [("local", "here"), ("docker", "here")]
 
 
-def fail(world: World, error: LaunchError = AUTH) -> None:
-    """The launch that a launcher gets fails."""
-    (job,) = world.claim()
+def fail(world: World, error: LaunchError = AUTH, tried: str = "") -> None:
+    """The launch that a launcher gets fails, after a try at this provider."""
+    (job,) = world.claim(providers=PLACES if tried else [("local", "here")])
+    if tried:
+        world.do(
+            c.TrySandbox(
+                job_id=job.id,
+                lease_token=job.token,
+                provider=tried,
+                realm="here",
+                name=world.name(job),
+                number=2,
+            )
+        )
     world.do(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
 
 
@@ -118,6 +129,14 @@ def test_one_launch_is_tried_with_growing_pauses_until_one_succeeds() -> None:
         "switch.paused",
         "switch.resumed",
     ]
+
+
+def test_the_provider_that_was_tried_is_paused_whatever_the_launcher_names() -> None:
+    world = World()
+    down = replace(AUTH, code="provider_unavailable", retryable=True)
+    fail(world, down, tried="docker")
+    assert world.view.realms["docker", "here", ""].failures == 1
+    assert world.view.realms["local", "here", ""].failures == 0
 
 
 def test_ops_resume_what_the_gateway_has_paused_and_tasks_lose_their_flag() -> None:

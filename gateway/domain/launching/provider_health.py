@@ -10,7 +10,7 @@ from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, RealmKey, realm_text
 from gateway.domain.operations.audit_log import GATEWAY
 from gateway.domain.operations.switches import Pause
-from gateway.domain.tasks.task import TaskError
+from gateway.domain.tasks.task import Attempt, TaskError
 
 CAUSES: Final = frozenset({"provider_auth", "provider_suspended", "provider_unavailable"})
 """Error codes that no task can cause: every launch there would fail alike."""
@@ -24,10 +24,14 @@ LONGEST_PROBE: Final = 900_000
 """Longest time between two probes (milliseconds)."""
 
 
-def note_failure(unit: UnitOfWork, job: Job, provider: str, error: TaskError, now: int) -> bool:
-    """Counts a failed launch; True if its provider is paused for that error now, so that the task
-    waits for it in the queue."""
-    key = _realm_key(unit, job, provider)
+def note_failure(
+    unit: UnitOfWork, job: Job, attempt: Attempt, error: TaskError, now: int, *, named: str
+) -> bool:
+    """Counts a failed launch at the provider that was tried last, or is `named`; True if that is
+    paused for the error now, so that the task waits for it in the queue."""
+    is_tried = (attempt.tried_as or "").startswith(f"{job.id}.{job.lease}/")
+    provider = attempt.provider if is_tried else None
+    key = _realm_key(unit, job, provider or named)
     realm = unit.realms.get(key) if key else None
     if key is None or realm is None or error.code not in CAUSES:
         return False

@@ -143,7 +143,7 @@ def failed(unit: UnitOfWork, command: FailJob, now: int) -> Accepted:
         change.put_job(replace(answered, closed_at=now))
         if job.kind == "create":
             report = launch_report(command.error)
-            is_paused = note_failure(unit, job, command.error.provider, error, now)
+            is_paused = note_failure(unit, job, attempt, error, now, named=command.error.provider)
             launch_failed(change, attempt, error, report, is_provider_paused=is_paused)
     change.save()
     return Accepted()
