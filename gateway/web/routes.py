@@ -5,7 +5,7 @@ from typing import Final
 from starlette.routing import Route
 
 from gateway.web.agents import agent, capability_url, github_token
-from gateway.web.dashboard import access, feed, login, now
+from gateway.web.dashboard import access, feed, login, now, views
 from gateway.web.dashboard import bulk as bulk_pages
 from gateway.web.dashboard import deliveries as delivery_pages
 from gateway.web.dashboard import endpoints as endpoint_pages
@@ -161,6 +161,8 @@ DASHBOARD: Final = [
     _shown("/tasks/{task_id}/retry", task_page.retry),
     _shown("/tasks/{task_id}/purge", task_page.purge),
     _shown("/tasks/{task_id}/attempts/{attempt}/release", task_page.release),
+    _shown("/views", views.save),
+    _shown("/views/forget", views.forget),
     _shown("/bulk", bulk_pages.index),
     _shown("/bulk", bulk_pages.start),
     _shown("/bulk/preview", bulk_pages.preview),

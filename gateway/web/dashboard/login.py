@@ -85,12 +85,13 @@ def _opened(request: Request, context: Context, digest: bytes, following: str) -
         path="/dashboard",
         httponly=True,
         samesite="strict",
-        secure=_is_https(request, context),
+        secure=is_https(request, context),
     )
     return response
 
 
-def _is_https(request: Request, context: Context) -> bool:
+def is_https(request: Request, context: Context) -> bool:
+    """True if cookies of this gateway are to be sent over TLS alone."""
     public = context.public_url or ""
     return request.url.scheme == "https" or (
         public.startswith("https:") and request.url.hostname not in {"127.0.0.1", "localhost"}

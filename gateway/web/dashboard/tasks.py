@@ -9,6 +9,7 @@ from gateway.store.records import ANY_FLAG
 from gateway.web.dashboard.bulk import ACTIONS, filter_of, filters_of, options_of, quoted_json
 from gateway.web.dashboard.now import feed_of
 from gateway.web.dashboard.page import Page, Visit
+from gateway.web.dashboard.views import filters_in, views_of
 from gateway.web.operations import bulk
 from gateway.web.tasks import lists
 
@@ -22,6 +23,10 @@ VIEWS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
 """Filters that people ask for most."""
 
 
+Link = tuple[str, str, bool]
+"""The name and address of a view, and True for the one that is shown."""
+
+
 @Page(template="tasks.html")
 async def show(visit: Visit) -> Mapping[str, object]:
     wanted = filters_of(visit.query)
@@ -33,7 +38,11 @@ async def show(visit: Visit) -> Mapping[str, object]:
         "wanted": wanted,
         "statuses": tuple(Status),
         "flags": (ANY_FLAG, *FLAG_ORDER),
-        "views": [(name, f"?{urlencode(query)}", query == wanted) for name, query in VIEWS],
+        "views": [_link(name, query, wanted) for name, query in VIEWS],
+        "saved": [
+            _link(name, filters_in(query), wanted)
+            for name, query in views_of(visit.request).items()
+        ],
         "next": following and f"?{urlencode(wanted | {'cursor': following})}",
         "actions": ACTIONS,
         "may_act": visit.api.may(bulk.start),
@@ -47,3 +56,7 @@ async def show(visit: Visit) -> Mapping[str, object]:
         "route": f"/v1/tasks?{urlencode(wanted)}",
         "feed": "" if cursor else await feed_of(visit),
     }
+
+
+def _link(name: str, query: Mapping[str, str], wanted: Mapping[str, str]) -> Link:
+    return name, f"?{urlencode(query)}", query == wanted
