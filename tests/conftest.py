@@ -35,9 +35,12 @@ if OWN_PYTHON not in os.environ["PATH"].split(os.pathsep):
     os.environ["PATH"] = os.pathsep.join([OWN_PYTHON, os.environ["PATH"]])
 
 MEMORY: Final = Path("/dev/shm")
-IN_MEMORY: Final = frozenset({"app", "cli", "loops", "store", "web"})
-"""Folders of tests that wait for nothing as much as for a disk. Where commands are confined, files
-lie on a real one: a confined command may write to shared memory."""
+IN_MEMORY: Final = frozenset({"app", "cli", "loops", "repositories", "snapshot", "store", "web"})
+"""Folders of tests that wait for nothing as much as for a disk."""
+ON_DISK: Final = frozenset(
+    {"test_landlock", "test_misbehaving_agents", "test_outcomes", "test_setup"}
+)
+"""Files of tests that need a real one: a confined command may write to shared memory."""
 LONG: Final = frozenset(
     {
         *("benchmarks", "e2e", "github_actions", "launches", "repositories", "simulation"),
@@ -101,7 +104,8 @@ def tmp_path(
 ) -> Iterator[Path]:
     """A folder of the test's own: in memory where that is enough and there is one. It is removed
     at once: left to pytest, a later run removes them all at its end, on one core."""
-    if request.path.parent.name in IN_MEMORY and MEMORY.is_dir():
+    is_in_memory = request.path.parent.name in IN_MEMORY and request.path.stem not in ON_DISK
+    if is_in_memory and MEMORY.is_dir():
         with tempfile.TemporaryDirectory(prefix="slipgate-", dir=MEMORY) as made:
             yield Path(made)
     else:
