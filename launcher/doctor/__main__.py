@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from launcher.arguments import ArgumentParser
 from launcher.doctor.checkup import Checkup
 from launcher.doctor.live import LiveCheck
 from launcher.doctor.report import Check, Report, all_ok, cancel_on_sigterm, print_error
@@ -87,8 +88,10 @@ def _print_summary(report: Report, findings: Findings) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="slipgate doctor", description="Find what is wrong with the launcher's environment."
+    parser = ArgumentParser(
+        prog="slipgate doctor",
+        description="Find what is wrong with the launcher's environment.",
+        examples=("slipgate doctor --live", "slipgate doctor --json"),
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument(

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from gateway.wire.environment import SettingsError
+from launcher.arguments import ArgumentParser
 from launcher.doctor.report import Check, Report, all_ok, cancel_on_sigterm, print_error
 from launcher.doctor.snapshot import check_snapshot, check_trial
 from launcher.doctor.trial import TTL_MINUTES, TrialRunner
@@ -149,15 +150,26 @@ def _echo(piece: bytes) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="slipgate snapshot",
         description="Make the snapshot that Daytona's sandboxes start from, and check it.",
+        examples=("slipgate snapshot build slipgate-agent-2", "slipgate snapshot check --live"),
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="have Daytona build it, by its CLI")
-    push = commands.add_parser("push", help="build it here with docker, and push it")
+    build = commands.add_parser(
+        "build",
+        help="have Daytona build it, by its CLI",
+        examples=("slipgate snapshot build", "slipgate snapshot build slipgate-agent-2 --full"),
+    )
+    push = commands.add_parser(
+        "push",
+        help="build it here with docker, and push it",
+        examples=("slipgate snapshot push", "slipgate snapshot push --image=agent:2"),
+    )
     check = commands.add_parser(
-        "check", help="check that it is usable and has this release's scripts"
+        "check",
+        help="check that it is usable and has this release's scripts",
+        examples=("slipgate snapshot check --live", "slipgate snapshot check --json"),
     )
     for each in (build, push, check):
         each.add_argument("name", nargs="?", help=f"default: DAYTONA_SNAPSHOT_NAME, or {DEFAULT}")

@@ -204,6 +204,8 @@ def test_tasks_are_counted_and_listed_to_the_last(operator: Operator) -> None:
     mine = ("tasks", "list", "--metadata=of=count")
     by_code = operator.types(*mine, "--count-by=errorCode", "--json").document
     assert by_code == {"countBy": "errorCode", "counts": {"model_auth": 1, "": 1}}
+    by_flag = operator.types(*mine, "--count-by=flag", "--json").document
+    assert sum(by_flag["counts"].values()) == 2
     by_repository = operator.types(*mine, "--count-by=repoUrl").out.splitlines()
     assert by_repository[1].split() == ["2", "https://github.com/acme/widgets"]
     listed = operator.types(*mine, "--all", "--json").document

@@ -19,7 +19,7 @@ from gateway.domain.tasks.task import TERMINAL, Status
 from gateway.wire.operations import StatusView
 from gateway.wire.tasks import Page, TaskView
 
-CountBy = Literal["status", "errorCode", "repoUrl"]
+CountBy = Literal["status", "errorCode", "flag", "repoUrl"]
 Query = Mapping[str, str | None]
 TITLE: Final = 60
 """Characters of a title in a list."""
@@ -121,6 +121,8 @@ def _counts(client: Client, query: Query, by: CountBy) -> Counter[str]:
 def _counted(task: TaskView, by: CountBy) -> str:
     if by == "errorCode":
         return task.error.code if task.error else ""
+    if by == "flag":
+        return task.flag.code if task.flag else ""
     return task.status if by == "status" else task.repo_url
 
 
