@@ -13,7 +13,6 @@ from typing import Final
 
 import httpx
 import msgspec
-import structlog
 from starlette.types import ASGIApp
 
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
@@ -50,12 +49,7 @@ from gateway.metrics.traces import Traces
 from gateway.notifier import Notifier
 from gateway.settings import Settings
 from gateway.store.master_keys import check_master_keys
-from gateway.store.sqlite.store import (
-    BUSY_MS,
-    Opening,
-    SQLiteStore,
-    open_sqlite,
-)
+from gateway.store.sqlite.store import BUSY_MS, SQLiteStore, open_sqlite
 from gateway.web.context import Context
 from gateway.web.deliveries.messages import rendering
 from gateway.web.http.admission import Admission
@@ -65,8 +59,6 @@ from gateway.web.http.single_flight import Cached
 from gateway.web.launching.waiting_tokens import WaitingTokens
 from gateway.web.operations.recent_history import RecentHistory
 from gateway.web.routes import DASHBOARD, ROUTES
-
-log = structlog.get_logger(__name__)
 
 LANDING_SECONDS: Final = 2
 """Seconds that receivers have to answer what was sent before the stop. Most answer within one; what
@@ -149,7 +141,6 @@ async def _store(
         keyring=keyring,
         busy_ms=busy_ms,
     ) as store:
-        _log_opening(store.opening)
         await check_master_keys(store.reads, keyring)
         yield store
 
@@ -264,19 +255,6 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
         BulkRunner(reads, patiently),
         AlertWatch(reads, patiently, clock, partial(_disk, parts)),
     )
-
-
-def _log_opening(opening: Opening) -> None:
-    upgraded, restored = opening.upgraded, opening.restored
-    if upgraded.applied and upgraded.before:
-        log.info(
-            "database.upgraded",
-            before=upgraded.before,
-            after=upgraded.applied[-1],
-            backup=str(upgraded.backup or ""),
-        )
-    if restored is not None:
-        log.warning("database.restored", instance=restored.after, before=restored.before)
 
 
 def _context(

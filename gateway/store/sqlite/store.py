@@ -196,6 +196,7 @@ async def open_sqlite(
         descriptor = stack.enter_context(exclusive(path))
         check_log(path, descriptor)
         opening = _open_file(path, new_instance_id, take_over=take_over, keyring=keyring)
+        _log_opening(opening)
         writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
         await _prepare(writer, busy_ms)
         ((instance_id,),) = await writer.execute_fetchall(INSTANCE)
@@ -226,6 +227,19 @@ def _open_file(
         key_ids = () if keyring is None else keyring.ids
         restored = open_instance(database, new_instance_id, take_over=take_over, key_ids=key_ids)
     return Opening(upgraded=upgraded, restored=restored)
+
+
+def _log_opening(opening: Opening) -> None:
+    upgraded, restored = opening.upgraded, opening.restored
+    if upgraded.applied and upgraded.before:
+        log.info(
+            "database.upgraded",
+            before=upgraded.before,
+            after=upgraded.applied[-1],
+            backup=str(upgraded.backup or ""),
+        )
+    if restored is not None:
+        log.warning("database.restored", instance=restored.after, before=restored.before)
 
 
 async def _prepare(writer: aiosqlite.Connection, busy_ms: int) -> None:
