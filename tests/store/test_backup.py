@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,20 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
+def _note(seen: list[tuple[int, int]], done: int, total: int) -> None:
+    seen.append((done, total))
+
+
 async def test_a_backup_beside_a_writing_ledger_is_whole(tmp_path: Path) -> None:
     path, target = tmp_path / "slipgate.db", tmp_path / "copy.db"
     async with opened(path) as (ledger, store):
         writing = asyncio.gather(*(ledger.submit(creation(n)) for n in range(2_000)))
         await asyncio.sleep(0)
-        contents = await asyncio.to_thread(back_up, path, target)
+        copied: list[tuple[int, int]] = []
+        on_progress = partial(_note, copied)
+        contents = await asyncio.to_thread(back_up, path, target, on_progress=on_progress)
         await writing
+        assert copied[-1][0] == copied[-1][1] > 0
         assert (await store.reads.counts())["queued"] == 2_000
     found = audit(target)
     assert found.problems == ()
@@ -43,6 +51,9 @@ def test_a_backup_is_one_file_for_its_owner_alone(database: Path, tmp_path: Path
     target.parent.mkdir()
     contents = back_up(database, target)
     assert (contents.tasks, contents.events) == (TASKS, EVENTS)
+    checked: list[tuple[int, int]] = []
+    audit(target, on_progress=partial(_note, checked))
+    assert checked == [(0, TASKS)]
     assert [file.name for file in target.parent.iterdir()] == ["monday.db"]
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 

@@ -1,17 +1,31 @@
 """A sign of life for work that takes long: on a terminal only, beside the result."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from gateway.cli.console.terminal import err
 
 
 @contextmanager
-def in_progress(text: str) -> Iterator[None]:
-    """Shows a moving bar and the time that has passed on stderr."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+def in_progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar and the time that has passed on stderr; it moves to and fro until what is given
+    is told how much is done, of how much."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        progress.add_task(text, total=None)
-        yield
+        shown = progress.add_task(text, total=None)
+        yield lambda done, total: progress.update(shown, completed=done, total=total)

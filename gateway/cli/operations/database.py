@@ -91,8 +91,8 @@ def verify(as_json: AsJson = False) -> None:
     """
     keys = read_master_keys(os.environ) if has_master_keys(os.environ) else None
     path = _existing(read_database(os.environ))
-    with in_progress("Checking the database"):
-        found = audit(path, key_ids=keys)
+    with in_progress("Checking the database") as on_progress:
+        found = audit(path, key_ids=keys, on_progress=on_progress)
     ok = not found.total
     if as_json:
         print_document(
@@ -125,8 +125,8 @@ def backup(
     Example: slipgate backup --force /backups/newest.db
     """
     path = _existing(read_database(os.environ))
-    with in_progress("Copying and checking the database"):
-        contents = back_up(path, file, overwrite=force)
+    with in_progress("Copying and checking the database") as on_progress:
+        contents = back_up(path, file, overwrite=force, on_progress=on_progress)
     if as_json:
         print_document(
             BackedUp(

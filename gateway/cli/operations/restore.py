@@ -70,11 +70,11 @@ def restore(
 def _restored(file: Path, target: Path, *, is_drill: bool) -> Restored:
     keys = read_master_keys(os.environ) if has_master_keys(os.environ) else None
     begun = time.monotonic()
-    with in_progress(f"Restoring {file}"):
+    with in_progress(f"Restoring {file}") as on_progress:
         try:
-            back_up(file, target)
+            back_up(file, target, on_progress=on_progress)
             migrated = bring_up_to_date(target)
-            found: Audit = audit(target, key_ids=keys)
+            found: Audit = audit(target, key_ids=keys, on_progress=on_progress)
         except sqlite3.DatabaseError as exc:
             raise CommandFailed(
                 f"{file} is not a backup of slipgate, or it is damaged: {exc}.",

@@ -25,6 +25,7 @@ from gateway.domain.invariants.task_rows import (
 from gateway.domain.invariants.task_state import check_task
 from gateway.domain.tasks.task import Frozen, Task
 from gateway.store.sqlite import rows
+from gateway.store.sqlite.admin.backup import OnProgress, ignore_progress
 from gateway.store.sqlite.admin.check_database import check_database, is_corrupt
 from gateway.store.sqlite.admin.check_groups import GroupCounts
 from gateway.store.sqlite.alerts import ALERTS
@@ -52,6 +53,10 @@ FROM endpoints AS endpoint CROSS JOIN subscriptions AS wanted
 ORDER BY endpoint.id, wanted.after_seq"""
 _PENDING: Final = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
 _COUNT_EVENTS: Final = "SELECT count(*) FROM events"
+_COUNT_TASKS: Final = "SELECT count(*) FROM tasks"
+
+NOTED: Final = 500
+"""Tasks between two signs of progress."""
 
 SHOWN: Final = 10
 """Problems of one name that are listed; the others are only counted."""
@@ -70,8 +75,11 @@ class Audit(Frozen, frozen=True, kw_only=True):
     """Some of each name, and how many more there are."""
 
 
-def audit(path: Path, *, key_ids: Container[str] | None = None) -> Audit:
+def audit(
+    path: Path, *, key_ids: Container[str] | None = None, on_progress: OnProgress = ignore_progress
+) -> Audit:
     """Checks the whole database; `key_ids` are those of the master keys, None if unknown.
+    `on_progress` is called with the tasks that are checked, and all of them.
 
     Raises:
         ApiError: the database has another schema than this program's.
@@ -86,7 +94,7 @@ def audit(path: Path, *, key_ids: Container[str] | None = None) -> Audit:
         tasks = events = pending = 0
         try:
             found.add(check_database(database, key_ids))
-            auditor = _Auditor(database)
+            auditor = _Auditor(database, on_progress)
             found.add(auditor.problems())
             tasks = auditor.tasks
             events, pending = _one(database, _COUNT_EVENTS), _one(database, _PENDING)
@@ -205,8 +213,9 @@ class _Subscriptions:
 class _Auditor:
     """Goes through all tasks once, with everything that is kept of each."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: sqlite3.Connection, on_progress: OnProgress) -> None:
         self.tasks = 0
+        self._on_progress = on_progress
         self._database = database
         self._events = MergeCursor(database, _EVENTS, rows.EVENT.read, task_id=0)
         self._attempts = MergeCursor(database, _ATTEMPTS, rows.ATTEMPT.read, task_id=0)
@@ -223,7 +232,10 @@ class _Auditor:
         for row in self._database.execute(ALERTS):
             yield from self._problems_of_alert(row)
             yield from self._problems_of_rows()
+        total = _one(self._database, _COUNT_TASKS)
         for *row, due_at in self._database.execute(_TASKS):
+            if self.tasks % NOTED == 0:
+                self._on_progress(self.tasks, total)
             self.tasks += 1
             yield from self._problems_of(row, due_at)
             yield from self._problems_of_rows()

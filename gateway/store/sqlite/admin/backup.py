@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,11 @@ from gateway.store.sqlite.migrations import version
 _CONTENTS: Final = """
 SELECT (SELECT instance_id FROM ledger), (SELECT count(*) FROM tasks),
     (SELECT count(*) FROM events), (SELECT max(seq) FROM events), (SELECT count(*) FROM api_keys)"""
+
+PAGES: Final = 2_000
+"""Copied between two signs of progress: 8 MB."""
+OnProgress = Callable[[int, int], None]
+"""Takes how much is done, of how much."""
 
 
 class Contents(Frozen, frozen=True, kw_only=True):
@@ -30,8 +35,19 @@ class Contents(Frozen, frozen=True, kw_only=True):
     keys: int
 
 
-def back_up(source: Path, target: Path, *, overwrite: bool = False) -> Contents:
+def ignore_progress(_done: int, _total: int) -> None:
+    """For those who do not look."""
+
+
+def back_up(
+    source: Path,
+    target: Path,
+    *,
+    overwrite: bool = False,
+    on_progress: OnProgress = ignore_progress,
+) -> Contents:
     """Copies the database to `target`, for its owner alone; a gateway may run and goes on writing.
+    `on_progress` is called with the pages that are copied, and all of them.
 
     Raises:
         ApiError: `backup_exists`; `backup_failed`, and then `target` is as it was.
@@ -44,7 +60,7 @@ def back_up(source: Path, target: Path, *, overwrite: bool = False) -> Contents:
         )
     try:
         with _draft_of(target) as draft:
-            contents = _copy(source, draft)
+            contents = _copy(source, draft, on_progress)
             _publish(draft, target, overwrite)
     except (OSError, sqlite3.OperationalError) as exc:
         raise ApiError(
@@ -69,7 +85,7 @@ def _draft_of(target: Path) -> Iterator[Path]:
             draft.with_name(draft.name + end).unlink(missing_ok=True)
 
 
-def _copy(source: Path, draft: Path) -> Contents:
+def _copy(source: Path, draft: Path, on_progress: OnProgress) -> Contents:
     uri = f"{source.resolve().as_uri()}?mode=ro"
     with (
         closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as live,
@@ -78,7 +94,9 @@ def _copy(source: Path, draft: Path) -> Contents:
         # One moment for the copy and for what it is compared with. In WAL mode nobody waits for it.
         live.execute("BEGIN")
         wanted = _contents_of(live)
-        live.backup(copy)
+        live.backup(
+            copy, pages=PAGES, progress=lambda _, left, all_: on_progress(all_ - left, all_)
+        )
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
         mark_as_backup(copy)
         _check(copy, wanted)
