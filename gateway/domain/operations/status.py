@@ -182,7 +182,7 @@ def _provider_paused(pause: Pause, facts: StatusFacts, now: int) -> Problem:
     option = "" if pause.project == ALL else f" --project={shlex.quote(pause.project)}"
     return Problem(
         code="provider_paused" if pause.code is None else "provider_down",
-        count=max(1, waiting.count if waiting else 1),
+        count=waiting.count if waiting else 1,
         since=pause.since,
         summary=f"launching at {pause.provider} is paused by {pause.actor} "
         f"({pause.reason}){tasks}{probe}",

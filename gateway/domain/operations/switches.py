@@ -72,7 +72,8 @@ class Pause(Frozen, frozen=True, kw_only=True):
         return is_there and self.project in (ALL, project)
 
     def is_on(self, now: int) -> bool:
-        return self.ends_at is None or now < self.ends_at
+        is_ended = self.ended_at is not None and self.ended_at <= now
+        return not is_ended and (self.until is None or now < self.until)
 
 
 class Switches(Rows[PauseKey, Pause]):
@@ -95,14 +96,15 @@ class Switches(Rows[PauseKey, Pause]):
         """True if launching is, or was, paused at a single provider."""
         return any(pause.provider for pause in self.values())
 
-    def at(self, key: RealmKey) -> list[Pause]:
-        """The pauses of launching at this realm, ended ones too."""
-        return [pause for pause in self.values() if pause.provider and pause.covers(key)]
+    def at(self, key: RealmKey, since: int) -> list[Pause]:
+        """The pauses of launching at this realm, without those that ended by then: a provider that
+        fails now and then has thousands of them."""
+        lasting = (pause for pause in self.values() if pause.provider and pause.is_on(since))
+        return [pause for pause in lasting if pause.covers(key)]
 
     def holding(self, key: RealmKey, now: int) -> Pause | None:
         """The pause that keeps launches away from this realm; one of ops before the gateway's."""
-        lasting = [pause for pause in self.at(key) if pause.is_on(now)]
-        return min(lasting, key=lambda pause: pause.code is not None, default=None)
+        return min(self.at(key, now), key=lambda pause: pause.code is not None, default=None)
 
     def pause(self, switch: Switch, project: str, now: int) -> Pause | None:
         """The pause that keeps the switch off for the project; of several the one that lasts

@@ -103,11 +103,11 @@ def _waited(change: TaskChange) -> int:
         return 0
     if since >= change.now:
         return change.now - since
-    return change.now - since - time_blocked(_periods(change), since, change.now)
+    return change.now - since - time_blocked(_periods(change, since), since, change.now)
 
 
-def _periods(change: TaskChange) -> Iterator[Period]:
-    """The periods in which nobody could claim it."""
+def _periods(change: TaskChange, since: int) -> Iterator[Period]:
+    """The periods after `since` in which nobody could claim it."""
     unit, task = change.unit, change.task
     if task.concurrency_key is not None:
         for hold in unit.keys.holds.get(task.scoped_key, ()):
@@ -115,13 +115,13 @@ def _periods(change: TaskChange) -> Iterator[Period]:
     for pause in unit.switches.pauses("launching", task.project):
         yield pause.since, pause.ends_at
     if unit.switches.has_providers:
-        yield from _provider_periods(change)
+        yield from _provider_periods(change, since)
 
 
-def _provider_periods(change: TaskChange) -> list[Period]:
+def _provider_periods(change: TaskChange, since: int) -> list[Period]:
     """The periods in which launching was paused at all realms that it may go to."""
     at_each = [
-        [(pause.since, pause.ends_at) for pause in change.unit.switches.at(realm.key)]
+        [(pause.since, pause.ends_at) for pause in change.unit.switches.at(realm.key, since)]
         for realm in _fitting(change)
     ]
     return reduce(common_periods, at_each) if at_each else []
