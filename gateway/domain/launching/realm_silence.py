@@ -18,17 +18,16 @@ def realm_due(unit: UnitOfWork, command: RealmDue, now: int) -> Accepted:
     realm = unit.realms.get(command.key)
     if realm is None or realm.due_at is None or realm.due_at > now:
         return Accepted()
-    if realm.is_live(now):
-        for change in _changed(unit, now, realm):
-            change.save()
-        following = now if unit.realms.has_more_stranded else realm.called_at + LIVE_FOR
-        unit.realms.put(replace(realm, due_at=following))
-    elif now < unit.policy.started_at + LIVE_FOR:
+    if not realm.is_live(now) and now < unit.policy.started_at + LIVE_FOR:
         unit.realms.put(replace(realm, due_at=unit.policy.started_at + LIVE_FOR))
-    else:
-        for change in _changed(unit, now, realm):
-            change.save()
-        unit.realms.put(replace(realm, due_at=now if unit.realms.has_more_stranded else None))
+        return Accepted()
+    changes = list(_changed(unit, now, realm))
+    for change in changes:
+        change.save()
+    following = realm.called_at + LIVE_FOR if realm.is_live(now) else None
+    if changes and unit.realms.has_more_stranded:
+        following = now  # Without a change the next look would load the same tasks.
+    unit.realms.put(replace(realm, due_at=following))
     return Accepted()
 
 
