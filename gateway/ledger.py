@@ -99,7 +99,8 @@ class Ledger:
             Unavailable: the queue is full, or the store cannot commit; nothing was stored.
             ReadOnly: as long as nothing can be written; once a second one command is tried.
         """
-        if self.read_only is not None and self._clock() - self._refused_at < TRY_EVERY:
+        # A clock that was put back must not hold up the next try.
+        if self.read_only is not None and 0 <= self._clock() - self._refused_at < TRY_EVERY:
             raise ReadOnly(self.read_only.reason)
         queue = self._patient if is_patient else self._waiting
         if self._closing or len(queue) >= self._max_queue:
