@@ -62,7 +62,7 @@ async def preview(visit: Visit) -> Response:
     found = await _count(visit, body)
     variables = {
         "preview": found,
-        "number": _number_of(visit, found["matched"]),
+        "number": _number_of(found["matched"]),
         "kept": {name: text for name, text in visit.form.items() if name not in {"csrf", "once"}},
         "asked": list(conditions_of(filter_of(visit.form))),
         "reason": body["reason"],
@@ -73,7 +73,7 @@ async def preview(visit: Visit) -> Response:
 
 
 async def _count(visit: Visit, body: Mapping[str, object]) -> Json:
-    """The dry run; `matched` is None for more tasks than are counted for a page."""
+    """The dry run; `matched` is None where to count them would take longer than a page may."""
     context = visit.context
     most = min(context.preview_limit, context.bulk_limit)
     api = Api(visit.request, replace(context, bulk_limit=most), visit.session.key)
@@ -127,9 +127,9 @@ def conditions_of(wanted: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield name, ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _number_of(visit: Visit, matched: int | None) -> str:
+def _number_of(matched: int | None) -> str:
     if matched is None:
-        return f"more than {visit.context.preview_limit:,} tasks"
+        return "all tasks that match"
     return "1 task" if matched == 1 else f"{matched:,} tasks"
 
 

@@ -49,7 +49,7 @@ async def test_more_than_a_page_may_count_are_counted_when_they_start(
     with gateway.limited_bulk(3, preview=2):
         fields = {"action": "cancel", "reason": "all"}
         counted = await browser.send(page, "/dashboard/bulk/preview", **fields)
-        assert "Cancel more than 2 tasks?" in counted.text
+        assert "Cancel all tasks that match?" in counted.text
         begun = await browser.send(counted.text, "/dashboard/bulk")
     assert "Cancel 3 tasks" in await _over(browser, begun.url.path)
 
