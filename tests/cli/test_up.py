@@ -161,12 +161,14 @@ def test_every_setting_is_passed_on_or_refused_aloud(
     own = gateway_environ(os.environ, kept, 8700, public_url="")
     names = Recording({**own, "SLIPGATE_PROVIDERS": providers})
     read(names)
-    ours = {name for name in names.asked if name.startswith("SLIPGATE_")}
+    ours = {name for name in names.asked if name.startswith(("SLIPGATE_", "OTEL_"))}
     given = dict.fromkeys(ours, "given")
     gateway = gateway_environ(given, kept, 8700, public_url="", secret_keys="given")
     launcher = launcher_environ(given, kept, "http://127.0.0.1:8700", own, providers)
     passed_on = {name for name in ours if "given" in (gateway.get(name), launcher.get(name))}
     assert len(ours) > 10
+    # The launcher has them anyway, but the gateway makes the spans.
+    assert all(gateway.get(name) for name in ours if name.startswith("OTEL_"))
     assert ours - passed_on - DECIDED <= OWN.keys() | OPTIONS
 
 

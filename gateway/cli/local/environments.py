@@ -82,7 +82,7 @@ def gateway_environ(
     return {
         # An app under development listens on this machine.
         "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
-        **_passed(environ, (*OF_EVERY_PROGRAM, *PASSED_ON, *OF_SOURCES)),
+        **_passed(environ, (*OF_EVERY_PROGRAM, *PASSED_ON, *OF_SOURCES), ("OTEL_",)),
         "SLIPGATE_DATABASE_URL": kept.database_url,
         MASTER_KEYS_VARIABLE: secret_keys or kept.master_keys(),
         "SLIPGATE_PUBLIC_URL": public_url,
