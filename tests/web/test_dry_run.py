@@ -101,6 +101,8 @@ async def test_a_dry_run_is_refused_as_the_change_and_remembers_no_key(tmp_path:
             refused = [await gateway.post(f"{path}/{verb}", it, "ops") for it in (DRY, REAL)]
             codes = [(one.status_code, one.json()["code"]) for one in refused]
             assert codes == [(409, "not_finished")] * 2
+        misplaced = await gateway.post(f"{path}/cancel?dryRun=true", {})
+        assert (misplaced.status_code, misplaced.json()["errors"][0]["path"]) == (422, "?dryRun")
         dry = await gateway.post(f"{path}/cancel", DRY, idempotency_key="k")
         assert (dry.status_code, dry.json()["status"]) == (200, "cancelled")
         assert (await gateway.task(task["id"]))["status"] == "queued"

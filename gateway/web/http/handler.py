@@ -13,7 +13,7 @@ from gateway.web.http.body import read_as, read_bytes
 from gateway.web.http.call import Call
 from gateway.web.http.operation import Body, Handled
 from gateway.web.http.problems import to_api_error
-from gateway.web.http.query import check_known
+from gateway.web.http.query import check_known, wrong_parameter
 from gateway.wire.decode import WrongShape
 
 # CORS for reads with a stream token: any origin, no cookies. Source: the Fetch standard.
@@ -70,6 +70,9 @@ class Handler:
             if access.admit:
                 check_known(given, (*operation.query, *((TOKEN,) if access.takes_token else ())))
             query = {parameter.name: parameter.of(given) for parameter in operation.query}
+        elif operation.body and b"dryRun=" in request.scope["query_string"]:
+            # It would be ignored, and the change made.
+            raise wrong_parameter("dryRun", "Expected it in the body, where it is known")
         body = await _read(request, operation.body, context) if operation.body else None
         return Call(request, context, access, caller=caller, query=query, body=body)
 
