@@ -14,11 +14,11 @@ REFUSED: Final[Json] = {
 }
 
 
-async def fail_launches(gateway: GatewayHarness) -> list[str]:
+async def fail_launches(gateway: GatewayHarness, **more: object) -> list[str]:
     """Six tasks, five of which a launcher tries in vain; their ids."""
     tasks = [(await gateway.create())["id"] for _ in range(6)]
     for job in await gateway.claim(capacity=5):
-        await gateway.report(job, "failed", error=REFUSED)
+        await gateway.report(job, "failed", error=REFUSED | more)
     return tasks
 
 
@@ -50,6 +50,12 @@ async def test_a_provider_that_is_down_is_told_and_probed(tmp_path: Path) -> Non
         assert len(await gateway.claim(holding=[probe["id"]])) == 1
         assert (await gateway.get("/v1/switches", "ops")).json()["data"][1]["state"] == "on"
     assert not audit(tmp_path / "slipgate.db").problems
+
+
+async def test_a_task_between_two_launches_waits_for_the_provider(gateway: GatewayHarness) -> None:
+    for one in await fail_launches(gateway, code="provider_unavailable", retryable=True):
+        explained = (await gateway.get(f"/v1/tasks/{one}/explain")).json()
+        assert explained["waitingFor"] == "launching at local@here to be resumed"
 
 
 async def test_ops_pause_and_resume_a_provider(gateway: GatewayHarness) -> None:

@@ -46,9 +46,7 @@ def _old_sandbox(s: ExplainInput) -> Reason | None:
 def _backoff(s: ExplainInput) -> Reason | None:
     at = s.task.claimable_at
     failed = _failed_launch(s)
-    if s.provider_pauses:
-        return None
-    if at is None or at <= s.now or failed is None:
+    if at is None or at <= s.now or failed is None or s.provider_pauses:
         return None
     launch, error = failed
     return Reason(
@@ -64,7 +62,7 @@ def _backoff(s: ExplainInput) -> Reason | None:
 
 def _not_before(s: ExplainInput) -> Reason | None:
     at = s.task.claimable_at
-    if at is None or at <= s.now:
+    if at is None or at <= s.now or _failed_launch(s) is not None:
         return None
     when = clock(at, s.now)
     text = f"{state(s)}, not to begin before {when} (in {duration(at - s.now)}), as was asked for"
@@ -183,7 +181,7 @@ def _failed_launch(s: ExplainInput) -> tuple[int, TaskError] | None:
 
 def _waiting_since(s: ExplainInput) -> str:
     at = s.task.claimable_at
-    return state(s) if at is None else f"{state(s)} {since(at, s.now)}"
+    return state(s) if at is None or at > s.now else f"{state(s)} {since(at, s.now)}"
 
 
 def _live_launchers(s: ExplainInput) -> tuple[str, ...]:
