@@ -71,7 +71,8 @@ class Traces:
 
     def record_request(self, task: Task, name: str, began: int) -> None:
         """The request that created the task, which is answered now."""
-        self._record(task, name, began, self._clock(), kind="server", key="request")
+        if self.is_on:
+            self._record(task, name, began, self._clock(), kind="server", key="request")
 
     def record_delivery(
         self, traceparent: str | None, began: int, attributes: Mapping[str, str | int]
