@@ -9,12 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from gateway.domain.operations.history import DAY
 from gateway.domain.operations.status import HOUR
 from gateway.domain.tasks.task import Task
 
 GroupKind = Literal["state", "minute", "hour", "flag"]
 MINUTE: Final = 60_000
 """Milliseconds."""
+MINUTES_KEPT: Final = 2 * HOUR
+"""Time for which minutes are kept (milliseconds): pages show the last hour."""
+HOURS_KEPT: Final = DAY + HOUR
+"""Time for which hours are kept (milliseconds): pages show the last day."""
 
 
 class GroupKey(NamedTuple):

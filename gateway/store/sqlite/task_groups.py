@@ -5,9 +5,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from gateway.domain.operations.history import DAY
-from gateway.domain.operations.status import HOUR
-from gateway.domain.operations.task_groups import GroupChange, GroupKey, group_changes
+from gateway.domain.operations.task_groups import (
+    HOURS_KEPT,
+    MINUTES_KEPT,
+    GroupChange,
+    GroupKey,
+    group_changes,
+)
 from gateway.domain.tasks.task import Task
 from gateway.store.sqlite.connection import Queries, bound
 from gateway.store.sqlite.rows import Params
@@ -66,7 +70,7 @@ def write_groups(
 
 def old_groups(now: int) -> Mapping[str, int]:
     """The parameters that select groups which no page shows any more."""
-    return {"minutes_before": now - 2 * HOUR, "hours_before": now - DAY - HOUR}
+    return {"minutes_before": now - MINUTES_KEPT, "hours_before": now - HOURS_KEPT}
 
 
 class GroupQueries(Queries):
