@@ -17,8 +17,8 @@ from gateway.cli.console.terminal import err
 
 @contextmanager
 def in_progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows a bar and the time that has passed on stderr; it moves to and fro until what is given
-    is told how much is done, of how much."""
+    """Shows a bar and the time that has passed on stderr. It moves to and fro until the yielded
+    function is called with the amount that is done and the whole."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

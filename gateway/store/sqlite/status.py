@@ -80,7 +80,7 @@ WHERE status = 'dead' AND (:project IS NULL OR endpoint_id IN (
 
 EVENT_TIME: Final = "SELECT at, task_id FROM events WHERE seq = :seq"
 
-# As above.
+# Of a backlog only the beginning is counted, too.
 DUE_COUNT: Final = """
 SELECT count(*), min(next_attempt_at) FROM (
     SELECT delivery.next_attempt_at

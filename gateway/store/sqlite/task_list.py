@@ -19,8 +19,8 @@ LARGEST_STEP: Final = 1_000
 BUDGET: Final = 10_000
 """Tasks that one request looks at; then its page ends, however short, with a cursor."""
 LOOKS: Final = 2
-"""Tasks that are looked at for each one that a whole selection may have: for the largest one that
-takes a second, in steps that let others read."""
+"""Tasks looked at for each task that a whole selection may have: the largest selection takes a
+second, in steps that let others read."""
 PROBE: Final = 200
 """A filter that leaves fewer tasks than this is selective."""
 

@@ -147,8 +147,7 @@ class GitHub:
         return self._renamed(found[0]) if found else None
 
     def comment(self, number: str, text: str) -> None:
-        """Say something in the thread of a pull request, which it may have even where this raises
-        as `open` does."""
+        """Post a comment on a pull request; it may be there even if this raises, as `open` does."""
         url = f"{self._root}/issues/{number}/comments"
         decoded(self._api.request("POST", url, json={"body": text}, most=1), dict)
 

@@ -80,7 +80,7 @@ class GitHubApi:
         json: Body | None = None,
         most: int = TRIES,
     ) -> httpx.Response:
-        """Send it, at `most` so often; a repeated POST may find its first one done.
+        """Send it, at most so many times; a repeated POST may find its first one done.
 
         Raises `github_unreachable`, `github_rate_limited`.
         """

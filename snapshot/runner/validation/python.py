@@ -18,7 +18,7 @@ _SESSION: Final = re.compile(
 LARGEST_NOXFILE: Final = 20_000
 _IMPORTS_PYTEST: Final = re.compile(r"^(?:import|from) pytest\b", re.MULTILINE)
 _PACKAGES: Final = {"pdm": "pdm[locked]"}
-"""Of a tool that its newest dependencies may break: the extra pins those it was tested with."""
+"""Packages by tool, where its newest dependencies may break it: the extra pins the tested ones."""
 _GROUPS_SINCE: Final = "pip>=25.1"
 """The first pip that installs dependency groups (PEP 735)."""
 
