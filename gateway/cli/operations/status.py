@@ -1,9 +1,12 @@
 """`slipgate status`: what is wrong, and the command for it."""
 
+import sys
 import time
 from typing import Annotated, Final
 
 import typer
+from rich.console import Group
+from rich.text import Text
 
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out
@@ -41,17 +44,21 @@ def _read(client: Client) -> bytes:
 
 
 def print_status(status: StatusView) -> None:
-    """Prints one line, or two for each problem, and the counts."""
-    if status.ok:
-        out.print("Nothing is wrong.", style="green")
+    """Prints one line, or two for each problem, and the counts; within a terminal's width."""
+    out.print(status_lines(status), soft_wrap=not sys.stdout.isatty(), crop=False)
+
+
+def status_lines(status: StatusView) -> Group:
+    """The problems, each with its command, and the counts; a command stays whole, to be copied."""
+    lines = [Text("Nothing is wrong.", style="green")] if status.ok else []
     for problem in status.problems:
-        out.print(problem.code, style="bold red", end="")
-        out.print(one_line(f"  {problem.summary}, since {zoned(problem.since)}"))
-        out.print(f"  {problem.do}", style="dim")
+        summary = one_line(f"  {problem.summary}, since {zoned(problem.since)}")
+        lines.append(Text.assemble((problem.code, "bold red"), summary))
+        lines.append(Text(f"  {problem.do}", style="dim", no_wrap=True, overflow="ignore"))
     strip = status.strip
-    out.print(
+    counts = (
         f"queued {strip.queued}  launching {strip.launching}  running {strip.running}  "
         f"ended in an hour {strip.ended_last_hour}  deliveries due {strip.deliveries_due}  "
-        f"launchers {strip.launchers_live}",
-        style="dim",
+        f"launchers {strip.launchers_live}"
     )
+    return Group(*lines, Text(counts, style="dim"))
