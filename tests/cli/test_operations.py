@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.console.times import zone
 from tests.cli.operator import Operator
 
 
@@ -35,6 +36,7 @@ def test_what_would_be_done_within_an_hour_is_told_by_task(ops: Operator) -> Non
     lines = typed.out.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith(task))
     assert "queued → expired: " in lines[at]
+    assert lines[at].endswith(f" {zone()}")
     assert lines[at + 1] == "  would emit task.expired"
     told = ops.types("reconcile", "--dry-run", "--within=3600", "--json").document
     assert {"at", "data", "isWhole", "nextDueAt", "outageSince"} == told.keys()
@@ -42,7 +44,9 @@ def test_what_would_be_done_within_an_hour_is_told_by_task(ops: Operator) -> Non
 
 def test_nothing_due_says_when_something_is(ops: Operator) -> None:
     ops.creates()
-    assert ops.types("reconcile", "--dry-run").out.startswith("Nothing is due; next at 20")
+    told = ops.types("reconcile", "--dry-run").out
+    assert told.startswith("Nothing is due; next at 20")
+    assert told.endswith(f" {zone()}.\n")
 
 
 def test_without_dry_run_it_is_a_usage_error(ops: Operator) -> None:
@@ -61,7 +65,7 @@ def test_changes_are_listed_with_their_actors(ops: Operator) -> None:
     task = ops.creates()
     typed = ops.types("audit", "--limit=1")
     assert typed.code == 0
-    assert {"task.created", task} <= set(typed.out.split())
+    assert {"task.created", task, zone()} <= set(typed.out.split())
     (entry,) = ops.types("audit", "--limit=1", "--json").document["data"]
     assert entry["actor"].startswith("key:key_")
     assert ops.types("audit", f"--actor={entry['actor']}", "--after=2999-01-01T00:00:00Z").code == 0

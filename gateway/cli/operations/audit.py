@@ -7,11 +7,12 @@ import typer
 
 from gateway.cli.console.output import AsJson
 from gateway.cli.console.terminal import print_page
+from gateway.cli.console.times import zoned
 from gateway.cli.http.client import open_client, present
 from gateway.wire.keys import AuditEntryView
 from gateway.wire.tasks import Page
 
-_COLUMNS: Final = ("at (UTC)", "actor", "action", "target", "project", "detail")
+_COLUMNS: Final = ("at", "actor", "action", "target", "project", "detail")
 _NOTHING: Final = "Nothing was changed, or no entry matches."
 
 
@@ -39,7 +40,7 @@ def audit(
 def _row(entry: AuditEntryView) -> tuple[str, ...]:
     detail = " ".join(f"{name}={_text(value)}" for name, value in entry.detail.items())
     project = entry.project or "(all)"
-    return entry.at[:19], entry.actor, entry.action, entry.target, project, detail
+    return zoned(entry.at), entry.actor, entry.action, entry.target, project, detail
 
 
 def _text(value: object) -> str:

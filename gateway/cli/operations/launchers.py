@@ -138,17 +138,18 @@ def reconcile(
 
 def _print(found: ReconcileView) -> None:
     if found.outage_since:
-        out.print(f"Nothing could commit since {found.outage_since}: what came due is moved first.")
+        since = zoned(found.outage_since)
+        out.print(f"Nothing could commit since {since}: what came due is moved first.")
     for step in found.data:
         _print_step(step)
     if not found.data:
-        out.print(f"Nothing is due; next at {found.next_due_at or '-'}.")
+        out.print(f"Nothing is due; next at {zoned(found.next_due_at) or '-'}.")
     if not found.is_whole:
         out.print("More is due: --limit shows more of it.", style="dim")
 
 
 def _print_step(step: DryRunStepView) -> None:
-    due = ", ".join(f"{clock.what} due since {clock.since}" for clock in step.due)
+    due = ", ".join(f"{clock.what} due since {zoned(clock.since)}" for clock in step.due)
     change = "" if step.next_status == step.status else f" → {step.next_status}"
     subject = step.job_id or step.task_id or one_line(step.realm or "")
     out.print(f"{subject}  {step.status or ''}{change}: {due}")
