@@ -41,15 +41,15 @@ def test_nothing_is_said_twice_for_a_thread_that_cannot_be_read() -> None:
     assert len(readable.comments) == 1
 
 
-def test_a_comment_whose_answer_was_lost_is_not_repeated() -> None:
-    stub = GitHubStub(lost_answers=1)
+def test_a_comment_whose_answer_was_lost_is_looked_for_after_a_pause() -> None:
+    stub, pauses = GitHubStub(lost_answers=1), list[float]()
     token = GitHubToken(stub.token)
     github = GitHub(
-        api_url=stub.http.url, slug=("acme", "widgets"), token=token, sleep=lambda _: None
+        api_url=stub.http.url, slug=("acme", "widgets"), token=token, sleep=pauses.append
     )
     Thread(github=github, number="7", task_id="t", attempt=1, redact=str).end("done")
     stub.http.stop()
-    assert len(stub.comments) == 1
+    assert (len(stub.comments), pauses) == (1, [1.0])
 
 
 def test_a_stop_while_the_end_is_told_loses_no_result() -> None:

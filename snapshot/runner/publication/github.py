@@ -97,6 +97,7 @@ class GitHub:
         api = partial(GitHubApi, url=api_url, token=token, network=network, sleep=sleep)
         self._api = api(seconds_left=seconds_left)
         self._check_api = api(seconds_left=lambda: CHECK_SECONDS)
+        self.sleep: Final = sleep
         self._owner = slug[0]
         self._name = "/".join(slug)
         self._root = f"{api_url}/repos/{self._name}"

@@ -64,6 +64,8 @@ class Thread:
         except Failure as failure:
             if not failure.retryable or tries == 1:
                 raise
+            # A thread may not show at once the comment that was just written.
+            self.github.sleep(2.0 ** (TRIES - tries))
             self._write(marker, text, tries=tries - 1)
 
     def _bodies(self) -> Iterator[str]:
