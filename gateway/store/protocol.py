@@ -39,6 +39,7 @@ from gateway.store.records import (
     FeedPage,
     LiveSecret,
     PendingEndpoint,
+    SandboxPosition,
     SecretOwner,
     StoredSecrets,
     Target,
@@ -176,6 +177,11 @@ class LaunchingReads(Protocol):
 
     async def recent_launchers(self, project: str, limit: int) -> list[LauncherCall]:
         """Launchers of a project, or of all, that have ever called, the latest first."""
+
+    async def living_sandboxes(
+        self, after: SandboxPosition, limit: int
+    ) -> list[tuple[Attempt, Task]]:
+        """Attempts behind this position whose sandbox may be alive, each with its task."""
 
     async def sweeps(self, limit: int) -> list[tuple[Realm, Sweep | None]]:
         """Realms that are served, each with its last report."""

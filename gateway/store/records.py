@@ -18,6 +18,9 @@ message group). The head of a lane is the one that may be sent now."""
 SecretOwner = tuple[str, str | None]
 """A project, and one of its endpoints; None: its callbacks."""
 
+SandboxPosition = tuple[str, str, str, int]
+"""(provider, realm, task, attempt): the order of living sandboxes."""
+
 NO_NUMBER: Final = 2**62
 """Behind the number of every event."""
 NEWEST: Final = "task_~"

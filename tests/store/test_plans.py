@@ -184,6 +184,9 @@ SOUGHT: Final = {
         "(project=? AND concurrency_key=? AND freed_at>?)"
     ),
     "TASKS_PLACED": "SEARCH attempt USING INDEX attempts_placed (provider=? AND realm=?)",
+    "LIVING_SANDBOXES": (
+        "SEARCH attempt USING INDEX attempts_placed ((provider,realm,task_id,number)>(?,?,?,?))"
+    ),
     "SANDBOXES_NAMED": "SEARCH attempt USING INDEX attempts_in_daytona (<expr>=?)",
     "PULL_REQUESTS_NAMED": ("SEARCH task USING COVERING INDEX tasks_with_pull_request (pr_url=?)"),
     "JOBS_HELD": "SEARCH jobs USING INDEX jobs_held (leased_by=?)",

@@ -12,10 +12,12 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, Unwanted
+from gateway.domain.tasks.task import Attempt, Task
+from gateway.store.records import SandboxPosition
 from gateway.store.sqlite.claims import NEXT_CLAIMABLE, providers_wanted
 from gateway.store.sqlite.connection import Queries
 from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import JOB, LAUNCHER, REALM, Params, Row
+from gateway.store.sqlite.rows import ATTEMPT, JOB, LAUNCHER, REALM, TASK, Params, Row
 
 STRANDED_AT_ONCE: Final = 500
 """Tasks that one command looks at when a realm went missing; the next one takes the rest."""
@@ -124,6 +126,17 @@ FROM realms AS realm LEFT JOIN sweeps AS sweep
     ON sweep.provider = realm.provider AND sweep.realm = realm.realm
     AND sweep.project = realm.project
 WHERE realm.due_at > 0
+LIMIT :limit"""
+
+# By the index of living sandboxes, in its order.
+LIVING_SANDBOXES: Final = f"""
+SELECT {ATTEMPT.of("attempt")}, {TASK.of("task")}
+FROM attempts AS attempt INDEXED BY attempts_placed
+CROSS JOIN tasks AS task ON task.id = attempt.task_id
+WHERE attempt.realm IS NOT NULL AND attempt.gone_at IS NULL
+  AND (attempt.provider, attempt.realm, attempt.task_id, attempt.number)
+    > (:provider, :realm, :task_id, :number)
+ORDER BY attempt.provider, attempt.realm, attempt.task_id, attempt.number
 LIMIT :limit"""
 
 _LISTED: Final = msgspec.json.Decoder(tuple[Unwanted, ...])
@@ -269,6 +282,14 @@ class LaunchingQueries(Queries):
     async def recent_launchers(self, project: str, limit: int) -> list[LauncherCall]:
         params = {"project": project, "limit": limit}
         return [*map(LAUNCHER.read, await self._all(RECENT_LAUNCHERS, params))]
+
+    async def living_sandboxes(
+        self, after: SandboxPosition, limit: int
+    ) -> list[tuple[Attempt, Task]]:
+        place = dict(zip(("provider", "realm", "task_id", "number"), after, strict=True))
+        found = await self._all(LIVING_SANDBOXES, {**place, "limit": limit})
+        width = len(ATTEMPT.names)
+        return [(ATTEMPT.read(row[:width]), TASK.read(row[width:])) for row in found]
 
     async def sweeps(self, limit: int) -> list[tuple[Realm, Sweep | None]]:
         return [_sweep_from_row(row) for row in await self._all(SWEEPS, {"limit": limit})]

@@ -1,9 +1,10 @@
-"""`/dashboard/launchers`: who creates sandboxes, and sandboxes that nobody wants."""
+"""`/dashboard/launchers`: who creates sandboxes, those that live, and those that nobody wants."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from gateway.web.dashboard.page import Page, Visit, action
+from gateway.web.dashboard.sandboxes import living_sandboxes
 from gateway.web.http.fields import wrong_field
 from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, sweeps
@@ -21,6 +22,7 @@ async def show(visit: Visit) -> Mapping[str, object]:
     return {
         "launchers": found["data"],
         "sweeps": (await visit.api.read(sweeps.show))["data"],
+        **await living_sandboxes(visit),
     }
 
 

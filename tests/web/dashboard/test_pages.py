@@ -256,6 +256,34 @@ async def test_a_launcher_is_drained_and_resumed(gateway: GatewayHarness, browse
     assert (await browser.send(page, path, verb="stop", reason="x")).status_code == 422
 
 
+async def test_living_sandboxes_are_listed_until_they_are_gone(
+    gateway: GatewayHarness, browser: Browser
+) -> None:
+    kept, agent = await gateway.launch(keepSandbox=True)
+    running, _ = await gateway.launch()
+    await agent.emit("task.completed", "m1", summary="x", branchName="b", validation=[])
+    await browser.log_in()
+    page = await browser.page("/dashboard/launchers?limit=1")
+    assert kept["sandbox"]["name"] in page
+    assert "kept" in page
+    assert running["sandbox"]["name"] not in page
+    following = re.search(r'rel="next" href="([^"]+)"', page)
+    assert following
+    second = await browser.page(unescape(following[1]))
+    assert running["sandbox"]["name"] in second
+    assert "Cancel in its task" in second
+    assert "/bulk/preview" not in second
+    assert 'rel="next"' not in second
+    counted = await browser.send(page, "/dashboard/bulk/preview", reason="seen enough")
+    assert "Destroy 1 task?" in counted.text
+    assert kept["taskId"] in counted.text
+    path = f"/dashboard/tasks/{kept['taskId']}/attempts/1/release"
+    await browser.send(page, path, reason="not in the provider's list")
+    assert kept["sandbox"]["name"] not in await browser.page("/dashboard/launchers")
+    wrong = await browser.get("/dashboard/launchers?cursor=bogus")
+    assert wrong.status_code == 400
+
+
 async def test_of_a_long_log_and_a_long_patch_a_bounded_part_is_shown(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
