@@ -27,7 +27,7 @@ def test_a_dry_run_shows_the_outcome_says_so_and_changes_nothing(ops: Operator) 
     for words, outcome in (
         (("switches", "pause", "intake", "--reason=x"), "intake  paused"),
         (("launchers", "drain", "l-1", "--reason=x"), "l-1 is drained"),
-        (("tasks", "cancel", task_id), "it would be"),
+        (("tasks", "cancel", task_id), "it would be launching and stopping"),
         (("tasks", "cancel", task_id, other), f"{other} it would be"),
         (("endpoints", "create", address), "enabled"),
         (("endpoints", "disable", endpoint), "disabled"),

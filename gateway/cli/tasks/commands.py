@@ -250,7 +250,8 @@ def _print_steered(client: Client, answer: bytes, as_json: bool, body: dict[str,
     is_dry_run = "dryRun" in body
 
     def show(task: TaskView) -> None:
-        status = f"it would be {task.status}"
+        is_stopping = task.cancel_requested_at is not None and task.finished_at is None
+        status = f"it would be {task.status}{' and stopping' if is_stopping else ''}"
         out.print(one_line(status if is_dry_run else explanation(client, task.id).summary))
 
     present(TaskView, answer, show, as_json=as_json, is_dry_run=is_dry_run)
