@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from gateway.cli.console.completion import VARIABLE, words_to_complete
 from gateway.cli.console.output import AsJson, print_document
+from gateway.cli.console.usage import usage_failures
 from gateway.cli.http.options import CallingCommand, Chosen, chosen, connection_options, let_call
 from gateway.cli.listing import COMMANDS, GROUPS, Listed
 from gateway.cli.main import main
@@ -31,6 +32,14 @@ class CommandLine(TyperGroup):
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - typer's own
         super().__init__(**settings)
         self.params += connection_options()
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - typer's own
+        with usage_failures():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own
+        with usage_failures():
+            return super().invoke(ctx)
 
     def format_commands(self, _: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own
         for title, group in GROUPS.items():

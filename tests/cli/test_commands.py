@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+import msgspec
 import pytest
 import typer
 
@@ -82,9 +83,43 @@ def test_a_start_imports_only_what_it_needs(word: str, unneeded: str) -> None:
     assert done.stdout.split()[-2:] == [b"none", str(word == "gateway").encode()], done
 
 
-def test_a_command_that_is_not_there_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["taks", "list"]) == 2
-    assert "tasks" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message", "help_of"),
+    [
+        ("taks list", "No such command 'taks'. Did you mean 'tasks', 'status'?", ""),
+        ("keys create --foo", "There is no option --foo.", " keys create"),
+        ("tasks list --limt=3", "There is no option --limt. Did you mean --limit?", " tasks list"),
+        (
+            "keys create --name=me",
+            "--scope is missing: give one of tasks, read, launcher, ops.",
+            " keys create",
+        ),
+        ("launchers drain --reason=x", "ID is missing.", " launchers drain"),
+        (
+            "keys create --name=me --scope=all",
+            "--scope: 'all' is not one of 'tasks', 'read', 'launcher', 'ops'.",
+            " keys create",
+        ),
+        ("keys list extra", "Got unexpected extra argument(s) (extra)", " keys list"),
+    ],
+    ids=lambda text: text.strip() or "all",
+)
+def test_a_usage_error_says_what_would_be_right(
+    words: str, message: str, help_of: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    following = f"Try `slipgate{help_of} -h` for help."
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err == f"error: {message}\nnext:  {following}\n"
+    assert main([*words.split(), "--json"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    told = msgspec.json.decode(printed.err)
+    assert told == {"code": "usage", "message": message, "next": following}
+
+
+def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tasks"]) == 2
+    assert "Usage: slipgate tasks" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,10 @@
 import sqlite3
 from typing import Final
 
-from gateway.cli.console.output import CommandFailed
+from gateway.cli.console.output import USAGE, CommandFailed
 from gateway.domain.kernel.errors import ApiError
 from gateway.wire.environment import SettingsError
 
-USAGE: Final = 2
 KNOWN: Final = (CommandFailed, SettingsError, ApiError, sqlite3.DatabaseError, OSError)
 
 

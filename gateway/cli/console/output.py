@@ -15,6 +15,8 @@ TakeOver = Annotated[
 ]
 
 
+USAGE: Final = 2
+"""The exit code of what was typed or set wrongly."""
 NO_PROBLEM: Final[Mapping[str, object]] = {}
 
 
