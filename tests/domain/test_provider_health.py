@@ -216,6 +216,10 @@ def test_the_status_names_the_cause_the_tasks_and_the_command() -> None:
     (problem,) = problems(facts, world.now)
     assert (problem.code, problem.count, problem.example) == ("provider_down", 3, TASK)
     assert problem.do == "slipgate switches resume launching --provider=local@here"
+    assert problem.summary.endswith("; a launch is tried in 29 s")
+    # Launches that have another place go there, and may leave the probe due for long.
+    (due,) = problems(facts, world.now + 60_000)
+    assert due.summary.endswith("; the next launch that can go nowhere else is tried")
     assert causes([problem]) == {"ops.provider_down": problem}
     by_hand = replace(pause, code=None, probe_at=None, actor="key:k")
     assert problems(replace(facts, pauses=(by_hand,)), world.now)[0].code == "provider_paused"

@@ -177,8 +177,10 @@ def _provider_paused(pause: Pause, facts: StatusFacts, now: int) -> Problem:
     waiting = next((group for group in facts.flags if group.code == "provider_down"), None)
     tasks = f"; {_tasks(waiting.count)} can go nowhere else" if waiting else ""
     probe = ""
-    if pause.probe_at is not None:
-        probe = f"; a launch is tried in {max(0, pause.probe_at - now) // 1000} s"
+    if pause.probe_at is not None and pause.probe_at > now:
+        probe = f"; a launch is tried in {(pause.probe_at - now) // 1000} s"
+    elif pause.probe_at is not None:
+        probe = "; the next launch that can go nowhere else is tried"
     option = "" if pause.project == ALL else f" --project={shlex.quote(pause.project)}"
     return Problem(
         code="provider_paused" if pause.code is None else "provider_down",
