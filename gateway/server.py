@@ -30,7 +30,7 @@ MAX_CONNECTIONS: Final = 2 * MAX_REQUESTS
 """Beside those that are being answered there are idle ones, and requests that begin to come."""
 SWEEPS: Final = 10
 """Turns of the event loop that one look for late callers may take."""
-FILES_BESIDE: Final = 512
+FILES_BESIDE: Final = 1_024
 """Files that are no connection of a caller: the database, the ways to receivers, what is spare."""
 
 

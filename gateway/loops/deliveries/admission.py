@@ -12,7 +12,7 @@ from gateway.loops.deliveries.limiter import EndpointLimiter
 from gateway.loops.deliveries.wait_queue import WaitQueue
 from gateway.store.records import Head
 
-PARALLEL: Final = 256
+PARALLEL: Final = 512
 """Attempts in flight. A project may have as many as are left: alone it gets half of them, the next
 one half of the rest, and a project that comes later finds some free."""
 FIRST_UNPROVEN: Final = 16
