@@ -238,6 +238,16 @@ def test_a_review_is_an_exit_code_of_its_own(operator: Operator) -> None:
     assert "it pushed no branch" in typed.out
     assert typed.out.startswith(f"{task}: needs review since")
 
+    branch = f"slipgate/{task}"
+    for command in ("show", "explain", "events"):
+        assert branch not in operator.types("tasks", command, task).out, "there is none"
+    assert (
+        f"next: read by `slipgate tasks logs {task}`" in operator.types("tasks", "show", task).out
+    )
+    pushed = operator.creates()
+    operator.says(pushed, type="task.needs_review", summary="Look.", commitSha="a" * 40)
+    assert f"slipgate/{pushed}" in operator.types("tasks", "show", pushed).out
+
 
 def test_a_log_is_followed_to_the_end_of_its_task(operator: Operator) -> None:
     task = operator.creates()

@@ -10,6 +10,7 @@ from rich.text import Text
 from gateway.cli.console.output import one_line
 from gateway.cli.console.terminal import out, print_fields, print_table, print_wide
 from gateway.cli.console.times import local, local_time, now, until, zone, zoned
+from gateway.domain.tasks.task import Status
 from gateway.wire.deliveries import DeliveryView
 from gateway.wire.endpoints import EndpointStateView
 from gateway.wire.tasks import (
@@ -74,7 +75,7 @@ def print_task(task: TaskView, why: ExplanationView) -> None:
             "status": f"{task.status} (attempt {task.attempt}{limit})",
             "flag": task.flag.code if task.flag else None,
             "repository": task.repo_url,
-            "branch": task.branch_name,
+            "branch": task.branch_name if _may_have_branch(task) else None,
             "pull request": task.pr_url,
             "message": task.message,
             "error": f"{task.error.code}: {task.error.message}" if task.error else None,
@@ -87,6 +88,11 @@ def print_task(task: TaskView, why: ExplanationView) -> None:
     )
     for warning in task.warnings:
         out.print(f"{'warning':<13} {one_line(warning)}")
+
+
+def _may_have_branch(task: TaskView) -> bool:
+    """False if the task waits for a person who would look for a branch in vain."""
+    return task.status != Status.NEEDS_REVIEW or bool(task.commit_sha or task.pr_url)
 
 
 def print_included(task: WholeTaskView) -> None:

@@ -305,3 +305,4 @@ async def test_of_a_long_log_and_a_long_patch_a_bounded_part_is_shown(
     assert "The beginning of the patch" in shown
     assert "+4990<" in shown
     assert "+5999<" not in shown
+    assert "<dt>Branch</dt><dd>it pushed none</dd>" in shown
