@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Final, Literal
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
@@ -55,6 +56,8 @@ class Traces:
     def __init__(self, export: Export | None = None, clock: Callable[[], int] = lambda: 0) -> None:
         self._export = export
         self._clock = clock
+        self._deliveries = count()
+        """Numbers since the start: one event may go to many endpoints in one millisecond."""
         self._stages: dict[str, tuple[str, int]] = {}
         """The agent's stage of each running task, and its beginning."""
 
@@ -83,7 +86,7 @@ class Traces:
             return
         span = Span(
             trace_id=trace.id,
-            span_id=trace.span_id(f"delivery/{attributes['slipgate.event.id']}/{began}"),
+            span_id=trace.span_id(f"delivery/{began}/{next(self._deliveries)}"),
             parent_id=trace.parent_id,
             name="delivery",
             start=began,

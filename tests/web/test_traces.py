@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 import pytest
 
+from gateway.metrics.traces import Span, Traces
 from tests.web.callers import Agent, GatewayHarness, open_gateway, sandbox_of
 from tests.web.collector import Collector, collector
 
@@ -85,6 +86,14 @@ async def test_without_a_trace_of_the_caller_the_gateway_begins_one(tmp_path: Pa
     (root,) = found.named("task")
     assert (root["trace"], root["id"], root["parent"], flags) == (trace, span, "", "01")
     assert {one["parent"] for one in found.named("delivery")} == {root["id"]}
+
+
+def test_one_event_to_two_endpoints_at_one_moment_is_two_spans() -> None:
+    spans: list[Span] = []
+    traces = Traces(spans.append, lambda: 5)
+    for _ in range(2):
+        traces.record_delivery(CALLER, 5, {"slipgate.event.id": "evt_1"})
+    assert len({span.span_id for span in spans}) == 2
 
 
 async def test_a_trace_that_its_caller_does_not_sample_is_not_exported(tmp_path: Path) -> None:
