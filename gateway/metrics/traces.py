@@ -111,7 +111,7 @@ class Traces:
     def _follow(self, unit: UnitOfWork, task: Task, event: Event) -> None:
         attempt = unit.attempts.get((task.id, event.attempt))
         if event.type == "task.created":
-            self._record(task, "ledger", event.at, self._clock(), parent="request")
+            self._record(task, "ledger", event.at, self._clock())
         elif event.type == "task.launching":
             before = unit.tasks.loaded.get(task.id)
             queued_at = before.claimable_at if before else task.created_at
@@ -194,7 +194,6 @@ class Traces:
         *,
         kind: Kind = "internal",
         key: str = "",
-        parent: str = "",
         more: Mapping[str, str | int] = {},
     ) -> None:
         trace = _trace_of(task.traceparent)
@@ -203,7 +202,7 @@ class Traces:
         span = Span(
             trace_id=trace.id,
             span_id=trace.span_id(f"{task.id}/{key or name}"),
-            parent_id=trace.span_id(f"{task.id}/{parent}") if parent else _root_of(trace, task),
+            parent_id=_root_of(trace, task),
             name=name,
             start=begun,
             end=max(begun, ended),

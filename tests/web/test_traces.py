@@ -64,13 +64,14 @@ async def test_the_spans_of_a_task_are_one_trace_below_that_of_its_caller(tmp_pa
     _, trace, caller, _ = CALLER.split("-")
     assert {span["name"] for span in found.spans} == ALL
     assert {(span["trace"], span["service"]) for span in found.spans} == {(trace, "slipgate")}
-    (root,), (request,), (ledger,) = map(found.named, ("task", "POST /v1/tasks", "ledger"))
-    assert (root["parent"], request["parent"]) == (caller, root["id"])
-    assert ledger["parent"] == request["id"]
+    (root,) = found.named("task")
+    # Below the task, and not the request: the webhooks that create tasks have no such span.
+    below = {span["parent"] for span in found.spans if span["name"] not in {"task", "delivery"}}
+    assert (root["parent"], below) == (caller, {root["id"]})
     assert (root["is_error"], root["error.type"]) == (True, "push_failed")
     for name in ("queue", "launch", "sandbox", "agent clone", "agent push"):
         (span,) = found.named(name)
-        assert (span["parent"], span["slipgate.attempt"]) == (root["id"], 1)
+        assert span["slipgate.attempt"] == 1
         assert root["start"] <= span["start"] <= span["end"]
     codes = {
         (span["http.response.status_code"], span["is_error"]) for span in found.named("delivery")
