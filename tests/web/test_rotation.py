@@ -175,12 +175,16 @@ async def test_nothing_is_sealed_with_a_key_that_the_running_gateway_does_not_ha
         assert (await claimed(gateway))["A"] == "1"
 
 
-async def test_without_a_gateway_it_is_sealed_at_once(tmp_path: Path, operator: Operator) -> None:
+async def test_without_a_gateway_it_is_sealed_at_once(
+    tmp_path: Path, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with open_gateway(tmp_path) as gateway:
         for number in range(250):
             await gateway.create(env={"A": str(number)})
-    code, out, _ = await operator.rewraps(BOTH, "--json")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    code, out, err = await operator.rewraps(BOTH, "--json")
     assert code == 0
+    assert "100%" in err
     assert msgspec.json.decode(out)["rewrapped"]["env"] == 250
 
 

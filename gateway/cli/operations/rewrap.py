@@ -16,12 +16,16 @@ from gateway.domain.kernel.keyring import (
     UnknownKey,
     Unreadable,
 )
+from gateway.domain.kernel.sealing import Sealed
 from gateway.settings import read_database
+from gateway.store.sqlite.admin.backup import OnProgress
 from gateway.store.sqlite.admin.instance import written
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.operator import connected
 from gateway.store.sqlite.admin.resealing import (
+    Old,
     check_running_gateway,
+    count_old,
     keys_needed,
     old_values,
     replace_values,
@@ -52,8 +56,8 @@ def rewrap(as_json: AsJson = False) -> None:
     with closing(connected(path)) as database:
         with written(database):
             check_master_keys(database, ring)
-        with in_progress("Sealing all secrets again"):
-            counts = {kind.name: _rewrap(database, kind, ring, unreadable) for kind in KINDS}
+        with in_progress("Sealing all secrets again") as on_progress:
+            counts = _rewrap(database, ring, unreadable, on_progress)
         needed = keys_needed(database)
     old = {key_id: what for key_id, what in sorted(needed.items()) if key_id != ring.current}
     if as_json:
@@ -73,20 +77,32 @@ def rewrap(as_json: AsJson = False) -> None:
 
 
 def _rewrap(
-    database: sqlite3.Connection, kind: Kind, ring: Keyring, unreadable: dict[str, int]
-) -> int:
-    count = 0
-    for found in old_values(database, kind, ring.current):
-        values = []
-        for old in found:
-            try:
-                nonce = secrets.token_bytes(NONCE_BYTES)
-                values.append((old, ring.reseal(old.sealed, kind.context(old.owner), nonce)))
-            except (UnknownKey, Unreadable):
-                key_id = old.sealed.key_id
-                unreadable[key_id] = unreadable.get(key_id, 0) + 1
-        count += replace_values(database, kind, values)
-    return count
+    database: sqlite3.Connection, ring: Keyring, unreadable: dict[str, int], on_progress: OnProgress
+) -> dict[str, int]:
+    """Seals all old values anew; the number of them by kind."""
+    counts = dict.fromkeys((kind.name for kind in KINDS), 0)
+    done, total = 0, count_old(database, ring.current)
+    for kind in KINDS:
+        for found in old_values(database, kind, ring.current):
+            values = _resealed(found, kind, ring, unreadable)
+            counts[kind.name] += replace_values(database, kind, values)
+            done += len(found)
+            on_progress(done, total)
+    return counts
+
+
+def _resealed(
+    found: list[Old], kind: Kind, ring: Keyring, unreadable: dict[str, int]
+) -> list[tuple[Old, Sealed]]:
+    values = []
+    for old in found:
+        try:
+            nonce = secrets.token_bytes(NONCE_BYTES)
+            values.append((old, ring.reseal(old.sealed, kind.context(old.owner), nonce)))
+        except (UnknownKey, Unreadable):
+            key_id = old.sealed.key_id
+            unreadable[key_id] = unreadable.get(key_id, 0) + 1
+    return values
 
 
 def _print(ring: Keyring, counts: dict[str, int], old: dict[str, dict[str, int]]) -> None:

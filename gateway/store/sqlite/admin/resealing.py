@@ -11,7 +11,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
 from gateway.store.sqlite.admin.instance import written
-from gateway.store.sqlite.admin.sealed import Kind
+from gateway.store.sqlite.admin.sealed import KINDS, Kind
 from gateway.store.sqlite.files import exclusive
 from gateway.store.sqlite.operations import KEYS_NEEDED
 
@@ -41,6 +41,13 @@ def old_values(database: sqlite3.Connection, kind: Kind, current: str) -> Iterat
             return
         yield found
         after = found[-1].owner
+
+
+def count_old(database: sqlite3.Connection, current: str) -> int:
+    """The number of the values of all kinds that are not under the current key."""
+    kinds = {kind.name for kind in KINDS}
+    rows = database.execute(KEYS_NEEDED)
+    return sum(count for key_id, what, count in rows if key_id != current and what in kinds)
 
 
 def replace_values(
