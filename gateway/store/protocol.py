@@ -233,6 +233,9 @@ class EndpointReads(ReplayReads, Protocol):
     async def replay(self, replay_id: str) -> Replay | None:
         """A replay with its progress."""
 
+    async def replays(self, *, running: int, ended: int) -> list[tuple[Replay, str]]:
+        """Running jobs and the newest replays that ended, each with the origin of its endpoint."""
+
     async def last_before(self, moment: int) -> int:
         """The number of the last event that is older than this moment (milliseconds)."""
 

@@ -259,6 +259,11 @@ async def test_a_replay_sends_again_what_was_asked_for(
     await desk.works()
     assert await desk.states("ep_a") == ["dead", "delivered", "dead"]
     await desk.ledger.submit(e.StartReplay(replay=replay))
+    shown = await desk.store.reads.endpoints.replays(running=9, ended=1)
+    assert [(one.id, one.status, origin) for one, origin in shown] == [
+        ("rpl_1", "running", "https://a.example"),
+        ("rpl_0", "done", "https://a.example"),
+    ]
     dry = await desk.store.reads.endpoints.replay("rpl_0")
     assert dry is not None
     assert dry.status == "done"

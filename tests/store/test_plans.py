@@ -184,6 +184,7 @@ SOUGHT: Final = {
         "(project=? AND concurrency_key=? AND freed_at>?)"
     ),
     "TASKS_PLACED": "SEARCH attempt USING INDEX attempts_placed (provider=? AND realm=?)",
+    "SHOWN_ENDED": "SEARCH replay USING PRIMARY KEY (id<?)",
     "LIVING_SANDBOXES": (
         "SEARCH attempt USING INDEX attempts_placed ((provider,realm,task_id,number)>(?,?,?,?))"
     ),

@@ -24,6 +24,22 @@ WHERE endpoint_id IN (SELECT value FROM json_each(:ids)) AND status = 'running'"
 RUNNING_REPLAYS: Final = f"""
 SELECT {REPLAY} FROM replays WHERE status = 'running' ORDER BY endpoint_id"""
 
+SHOWN_RUNNING: Final = f"""
+SELECT {REPLAY.of("replay")}, endpoint.origin
+FROM replays AS replay INDEXED BY replays_running
+CROSS JOIN endpoints AS endpoint ON endpoint.id = replay.endpoint_id
+WHERE replay.status = 'running' AND endpoint.deleted_at IS NULL
+ORDER BY replay.endpoint_id LIMIT :limit"""
+
+# The ids of those that people start grow with time, and are below 8; it passes over the few jobs
+# that follow the state of an endpoint.
+SHOWN_ENDED: Final = f"""
+SELECT {REPLAY.of("replay")}, endpoint.origin
+FROM replays AS replay CROSS JOIN endpoints AS endpoint ON endpoint.id = replay.endpoint_id
+WHERE replay.id < 'rpl_8' AND replay.kind = 'replay' AND replay.status <> 'running'
+  AND endpoint.deleted_at IS NULL
+ORDER BY replay.id DESC LIMIT :limit"""
+
 UPSERT_REPLAYS: Final = REPLAY.numbered(f"""
 INSERT OR REPLACE INTO replays ({REPLAY}) VALUES ({REPLAY.marks})""")
 
@@ -151,6 +167,11 @@ class ReplayQueries(Queries):
 
     async def running_replays(self) -> list[Replay]:
         return [*map(REPLAY.read, await self._all(RUNNING_REPLAYS))]
+
+    async def replays(self, *, running: int, ended: int) -> list[tuple[Replay, str]]:
+        rows = [*await self._all(SHOWN_RUNNING, {"limit": running})]
+        rows += await self._all(SHOWN_ENDED, {"limit": ended})
+        return [(REPLAY.read(row[:-1]), row[-1]) for row in rows]
 
     async def pending_of(self, endpoint_id: str, most: int) -> int:
         row = await self._one(PENDING_OF, {"endpoint_id": endpoint_id, "most": most})

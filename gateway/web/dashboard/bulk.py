@@ -1,4 +1,5 @@
-"""`/dashboard/bulk`: act on all tasks that match, after a count; the progress of each action."""
+"""`/dashboard/bulk`: act on all tasks that match, after a count; the progress of each action, and
+of replays."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -9,11 +10,13 @@ from urllib.parse import quote, urlencode
 import msgspec
 from starlette.responses import Response
 
+from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.dashboard.api import Api, Json
 from gateway.web.dashboard.forms import Form
 from gateway.web.dashboard.now import feed_of
 from gateway.web.dashboard.page import Page, Visit, action, html
+from gateway.web.deliveries import replays
 from gateway.web.operations import bulk
 
 ACTIONS: Final = ("cancel", "retry", "destroy")
@@ -31,6 +34,8 @@ OPTIONS: Final = {
 }
 """Filters of tasks, by their names in the API, and the options of the command line."""
 METADATA: Final = "metadata."
+RUNNING_REPLAYS, ENDED_REPLAYS = 100, 20
+"""The most that the page lists."""
 
 
 @Page(template="bulk.html")
@@ -40,8 +45,18 @@ async def index(visit: Visit) -> Mapping[str, object]:
     return {
         "actions": found["data"],
         "next": following and f"?{urlencode({'cursor': following})}",
+        "may_replay": visit.api.may(replays.show),
+        "replays": await _replays(visit),
         "feed": await feed_of(visit),
     }
+
+
+async def _replays(visit: Visit) -> list[tuple[Replay, str]]:
+    """Running replays and the newest that ended; none for a key that may not see them."""
+    if not visit.api.may(replays.show):
+        return []
+    reads = visit.context.reads.endpoints
+    return await reads.replays(running=RUNNING_REPLAYS, ended=ENDED_REPLAYS)
 
 
 @Page(template="bulk_action.html")

@@ -192,6 +192,9 @@ async def test_an_endpoint_is_made_rotated_disabled_enabled_and_replayed(
     page = (await browser.send(page, f"{path}/enable", backlog="deliver")).text
     replayed = await browser.send(page, f"{path}/replay", since="2026-01-01T00:00", dryRun="on")
     assert "A replay would send 0 deliveries" in replayed.text
+    listed = await browser.page("/dashboard/bulk")
+    assert f'href="{replayed.url.raw_path.decode()}">replay, dry run' in listed
+    assert f'href="{path}">https://app.example</a>' in listed
     shown = (await gateway.get(f"/v1/endpoints/{name}", scope="ops")).json()
     assert shown["enabled"]
 
