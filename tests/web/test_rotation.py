@@ -11,10 +11,14 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from gateway.cli.local.state import read_master_keys
 from gateway.cli.main import main
 from gateway.cli.operations.minting import mint
+from gateway.cli.operations.rewrap import seal_again
 from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.keyring import Keyring
 from gateway.store.sqlite.admin.audit import audit
+from gateway.store.sqlite.admin.operator import connected
 from tests.web.callers import MASTER, TASK, Agent, GatewayHarness, Json, open_gateway
 
 OTHER: Final = f"k1:{base64.b64encode(b'o' * 32).decode()}"
@@ -175,17 +179,17 @@ async def test_nothing_is_sealed_with_a_key_that_the_running_gateway_does_not_ha
         assert (await claimed(gateway))["A"] == "1"
 
 
-async def test_without_a_gateway_it_is_sealed_at_once(
-    tmp_path: Path, operator: Operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_a_gateway_it_is_sealed_at_once(tmp_path: Path, operator: Operator) -> None:
     async with open_gateway(tmp_path) as gateway:
         for number in range(250):
             await gateway.create(env={"A": str(number)})
-    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
-    code, out, err = await operator.rewraps(BOTH, "--json")
-    assert code == 0
-    assert "100%" in err
-    assert msgspec.json.decode(out)["rewrapped"]["env"] == 250
+    seen: list[tuple[int, int]] = []
+    ring = Keyring(read_master_keys(environ(tmp_path, BOTH)))
+    with closing(connected(tmp_path / "slipgate.db")) as database:
+        counts = seal_again(database, ring, {}, lambda done, total: seen.append((done, total)))
+    assert counts["env"] == 250
+    assert seen == [(100, 251), (200, 251), (250, 251), (251, 251)]
+    assert (await operator.rewraps(BOTH))[0] == 0
 
 
 async def test_what_cannot_be_opened_is_counted_and_stays_as_it_is(

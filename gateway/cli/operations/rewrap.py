@@ -57,7 +57,7 @@ def rewrap(as_json: AsJson = False) -> None:
         with written(database):
             check_master_keys(database, ring)
         with in_progress("Sealing all secrets again") as on_progress:
-            counts = _rewrap(database, ring, unreadable, on_progress)
+            counts = seal_again(database, ring, unreadable, on_progress)
         needed = keys_needed(database)
     old = {key_id: what for key_id, what in sorted(needed.items()) if key_id != ring.current}
     if as_json:
@@ -76,7 +76,7 @@ def rewrap(as_json: AsJson = False) -> None:
         )
 
 
-def _rewrap(
+def seal_again(
     database: sqlite3.Connection, ring: Keyring, unreadable: dict[str, int], on_progress: OnProgress
 ) -> dict[str, int]:
     """Seals all old values anew; the number of them by kind."""
