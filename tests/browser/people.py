@@ -84,6 +84,12 @@ class Person:
     def run(self, script: str, *given: object) -> Any:  # JavaScript's own values
         return self.chrome.execute_script(script, *given)
 
+    def prefers(self, scheme: str) -> None:
+        """Asks pages for their `dark` or `light` colours."""
+        wanted = {"name": "prefers-color-scheme", "value": scheme}
+        self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [wanted]})
+        assert self.run(f"return matchMedia('(prefers-color-scheme: {scheme})').matches")
+
     def check_console(self) -> None:
         """Fails if a script has failed, or the browser has refused something by the policy."""
         lines = [str(line["message"]) for line in console(self.chrome)]

@@ -121,24 +121,40 @@ def test_nothing_that_an_agent_writes_runs(person: Person, running: Installation
         assert not person.all("main script, main img")
 
 
-@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360 px", "wide"])
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(NARROW, "dark"), (WIDE, "light")], ids=["360 px, dark", "wide, light"]
+)
 def test_every_page_is_readable_by_everybody(
-    person: Person, running: Installation, size: tuple[int, int]
+    person: Person, running: Installation, size: tuple[int, int], scheme: str
 ) -> None:
     task, agent = running.launch(callbackUrl=f"{running.url}/nowhere")
     agent.emit("task.progress", stage="agent", message="turn 1")
     agent.emit("task.log", chunk="working\n", offset=0)
     running.create(repoUrl="https://github.com/acme/a-repository-with-a-rather-long-name")
+    made = running.post("/v1/endpoints", {"url": "https://app.example/x"}, "ops")
+    since = {"since": "2026-01-01T00:00:00Z", "dryRun": True}
+    running.post(f"/v1/endpoints/{made['id']}/replay", since, "ops")
+    wanted = {"action": "retry", "filter": {"status": ["queued"]}, "reason": "a try"}
+    bulk = running.post("/v1/bulk", wanted, "ops")
+    _, other = running.launch(keepSandbox=True)
+    other.emit("task.completed", summary="x", branchName="b", validation=[])
     person.open("/dashboard/login")
     person.chrome.set_window_size(*size)
+    person.prefers(scheme)
     person.check_accessibility()
     person.log_in()
-    names = ("", "/tasks", "/bulk", "/launchers", "/endpoints", "/deliveries", "/health")
+    person.open("/dashboard/tasks?status=queued")
+    person.find("details summary").click()
+    person.find("#view-name").send_keys(f"{scheme} at {size[0]}", Keys.ENTER)
+    person.waits_for("nav.tabs", f"{scheme} at {size[0]}")
+    names = ["", "/tasks", "/tasks?status=queued", "/bulk", f"/bulk/{bulk['id']}", "/launchers"]
+    names += ["/endpoints", f"/endpoints/{made['id']}", "/deliveries", "/access", "/health"]
     paths = [f"/dashboard{name}" for name in names]
     tabs = ("timeline", "log", "diff", "receipts", "attempts", "deliveries", "request")
     paths += [f"/dashboard/tasks/{task['id']}?tab={tab}" for tab in tabs]
     for path in paths:
         person.open(path)
+        person.run("for (const one of document.querySelectorAll('details')) one.open = true")
         width = person.run("return document.documentElement.scrollWidth - innerWidth")
         assert width <= 0, path
         person.check_accessibility()

@@ -30,6 +30,7 @@ def test_each_picture_of_the_documentation_can_be_taken(
     person = Person(chrome, incident)
     chrome.delete_all_cookies()
     chrome.set_window_size(WIDTH, HEIGHT)
+    person.prefers("light")
     person.log_in()
     silent = incident.read("/v1/tasks?flag=silent&limit=1")["data"][0]["id"]
     for name, path in PAGES.items():
