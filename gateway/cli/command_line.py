@@ -116,16 +116,13 @@ def command_line(typed: str | None) -> typer.Typer:
 def _add(line: typer.Typer, listed: Listed, *, is_typed: bool) -> None:
     command = getattr(import_module(listed.module), listed.attribute) if is_typed else None
     if listed.is_group:
-        group = let_call(command) if command else typer.Typer(help=listed.help)
-        line.add_typer(group, name=listed.name)
+        group = command or typer.Typer(help=listed.help)
+        line.add_typer(let_call(group) if listed.is_calling else group, name=listed.name)
         return
-    options = {"allow_extra_args": True, "ignore_unknown_options": True}
     line.command(
         listed.name,
         cls=CallingCommand if listed.is_calling else None,
         help=None if is_typed else listed.help,
-        context_settings=options if listed.is_forwarded else None,
-        add_help_option=not listed.is_forwarded,
     )(command or _not_imported)
 
 

@@ -11,18 +11,12 @@ class Listed(NamedTuple):
     help: str
     """One line of at most 62 characters, so that 80 columns show it whole."""
     is_group: bool = False
-    is_forwarded: bool = False
-    """True if another program parses its options, help included."""
     is_calling: bool = False
     """True if it calls a gateway: it has the options that choose one."""
 
     @property
     def attribute(self) -> str:
         return self.name.replace("-", "_")
-
-
-def _program(name: str, text: str, *, is_forwarded: bool = False) -> Listed:
-    return Listed(name, "gateway.cli.programs", text, is_forwarded=is_forwarded)
 
 
 def _here(name: str, module: str, text: str) -> Listed:
@@ -43,17 +37,14 @@ GROUPS: Final = {
         _here("demo", "local.demo", "Run one task end to end on this machine, with a kill inside."),
         _calling("login", "http.login", "Keep the address and key of a gateway as a profile."),
         _here("logout", "http.login", "Forget a profile."),
-        _program("gateway", "Run the gateway; its settings are SLIPGATE_* variables."),
-        _program("launcher", "Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY."),
-        _program(
-            "doctor",
-            "Check the launcher's environment; --live makes a sandbox.",
-            is_forwarded=True,
-        ),
-        _program(
+        _here("gateway", "programs", "Run the gateway; its settings are SLIPGATE_* variables."),
+        _here("launcher", "programs", "Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY."),
+        _here("doctor", "programs", "Check the launcher's environment; --live makes a sandbox."),
+        Listed(
             "snapshot",
+            "gateway.cli.programs",
             "Build, push and check the snapshot of Daytona's sandboxes.",
-            is_forwarded=True,
+            is_group=True,
         ),
         _here("completion", "console.completion", "Print the completion script of a shell."),
         _here("help", "command_line", "Show the help of a command."),

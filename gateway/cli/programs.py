@@ -3,11 +3,11 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.console.output import TakeOver
+from gateway.cli.console.output import AsJson, TakeOver
 from gateway.cli.server_process import run_server
 
 
@@ -34,20 +34,125 @@ def launcher(
 
     Example: slipgate launcher --check
     """
-    arguments = ["--once"] if once else []
-    arguments += ["--check"] if check else []
-    arguments += [f"--job={job}"] if job else []
-    _exec("launcher", arguments)
+    _exec("launcher", _options(once=once, check=check, job=job))
 
 
-def doctor(context: typer.Context) -> None:
-    """Check the launcher's environment; --live makes a sandbox."""
-    _exec("launcher.doctor", context.args)
+def doctor(
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="make, compare and delete one sandbox per provider (this may cost a little)",
+        ),
+    ] = False,
+    snapshot: Annotated[
+        str | None, typer.Option(metavar="NAME", help="another one than tasks get, for --live")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the launcher's environment; --live makes a sandbox.
+
+    Example: slipgate doctor --live
+
+    Example: slipgate doctor --json
+    """
+    _exec("launcher.doctor", _options(live=live, snapshot=snapshot, json=as_json))
 
 
-def snapshot(context: typer.Context) -> None:
-    """Build, push and check the snapshot of Daytona's sandboxes."""
-    _exec("launcher.snapshots", context.args)
+snapshot: Final = typer.Typer(
+    no_args_is_help=True,
+    help="Build, push and check the snapshot of Daytona's sandboxes.\n\n"
+    "Example: slipgate snapshot build slipgate-agent-2\n\n"
+    "Example: slipgate snapshot check --live",
+)
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help="default: DAYTONA_SNAPSHOT_NAME, or slipgate-agent-1",
+        show_default=False,
+    ),
+]
+Full = Annotated[bool, typer.Option("--full", help="the image with more languages and agents")]
+Live = Annotated[bool, typer.Option("--live", help="look inside one sandbox, too")]
+Cpu = Annotated[int, typer.Option(min=1, help="cores of each sandbox")]
+Memory = Annotated[int, typer.Option(min=1, help="GiB of each sandbox")]
+Disk = Annotated[int, typer.Option(min=1, help="GiB of each sandbox")]
+
+
+@snapshot.command()
+def build(
+    name: Name = None,
+    full: Full = False,
+    live: Live = False,
+    cpu: Cpu = 2,
+    memory: Memory = 4,
+    disk: Disk = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Have Daytona build it, by its CLI.
+
+    Example: slipgate snapshot build
+
+    Example: slipgate snapshot build slipgate-agent-2 --full
+    """
+    size = _options(cpu=cpu, memory=memory, disk=disk)
+    _snapshot("build", name, [*_options(full=full, live=live, json=as_json), *size])
+
+
+@snapshot.command()
+def push(
+    name: Name = None,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="IMAGE:TAG", help="this one, instead of building one"),
+    ] = None,
+    full: Full = False,
+    live: Live = False,
+    cpu: Cpu = 2,
+    memory: Memory = 4,
+    disk: Disk = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Build it here with docker, and push it.
+
+    Example: slipgate snapshot push
+
+    Example: slipgate snapshot push --image=agent:2
+    """
+    size = _options(cpu=cpu, memory=memory, disk=disk, image=image)
+    _snapshot("push", name, [*_options(full=full, live=live, json=as_json), *size])
+
+
+@snapshot.command()
+def check(
+    name: Name = None,
+    activate: Annotated[bool, typer.Option("--activate", help="first, if it is inactive")] = False,
+    full: Full = False,
+    live: Live = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check that it is usable and has this release's scripts.
+
+    Example: slipgate snapshot check --live
+
+    Example: slipgate snapshot check --json
+    """
+    options = _options(activate=activate, full=full, live=live, json=as_json)
+    _snapshot("check", name, options)
+
+
+def _snapshot(command: str, name: str | None, options: Sequence[str]) -> None:
+    _exec("launcher.snapshots", [command, *options, *(["--", name] if name else ())])
+
+
+def _options(**given: str | int | bool | None) -> list[str]:
+    """The options that were given, as the other program reads them."""
+    return [
+        f"--{name}" if value is True else f"--{name}={value}"
+        for name, value in given.items()
+        if value is not None and value is not False
+    ]
 
 
 def _exec(module: str, arguments: Sequence[str]) -> None:

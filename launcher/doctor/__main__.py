@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from launcher.arguments import ArgumentParser
 from launcher.doctor.checkup import Checkup
 from launcher.doctor.live import LiveCheck
 from launcher.doctor.report import Check, Report, all_ok, cancel_on_sigterm, print_error
@@ -88,18 +87,11 @@ def _print_summary(report: Report, findings: Findings) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = ArgumentParser(
-        prog="slipgate doctor",
-        description="Find what is wrong with the launcher's environment.",
-        examples=("slipgate doctor --live", "slipgate doctor --json"),
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.add_argument(
-        "--live",
-        action="store_true",
-        help="make, compare and delete one sandbox per provider (this may cost a little)",
-    )
-    parser.add_argument("--snapshot", metavar="NAME", help="another one than tasks get, for --live")
+    """`slipgate doctor` has the help."""
+    parser = argparse.ArgumentParser(prog="slipgate doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--live", action="store_true")
+    parser.add_argument("--snapshot")
     return parser.parse_args(arguments)
 
 

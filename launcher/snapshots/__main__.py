@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 
 from gateway.wire.environment import SettingsError
-from launcher.arguments import ArgumentParser
 from launcher.doctor.report import Check, Report, all_ok, cancel_on_sigterm, print_error
 from launcher.doctor.snapshot import check_snapshot, check_trial
 from launcher.doctor.trial import TTL_MINUTES, TrialRunner
@@ -150,39 +149,19 @@ def _echo(piece: bytes) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = ArgumentParser(
-        prog="slipgate snapshot",
-        description="Make the snapshot that Daytona's sandboxes start from, and check it.",
-        examples=("slipgate snapshot build slipgate-agent-2", "slipgate snapshot check --live"),
-    )
+    """`slipgate snapshot` has the help."""
+    parser = argparse.ArgumentParser(prog="slipgate snapshot", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser(
-        "build",
-        help="have Daytona build it, by its CLI",
-        examples=("slipgate snapshot build", "slipgate snapshot build slipgate-agent-2 --full"),
-    )
-    push = commands.add_parser(
-        "push",
-        help="build it here with docker, and push it",
-        examples=("slipgate snapshot push", "slipgate snapshot push --image=agent:2"),
-    )
-    check = commands.add_parser(
-        "check",
-        help="check that it is usable and has this release's scripts",
-        examples=("slipgate snapshot check --live", "slipgate snapshot check --json"),
-    )
+    build, push, check = (commands.add_parser(name) for name in ("build", "push", "check"))
     for each in (build, push, check):
-        each.add_argument("name", nargs="?", help=f"default: DAYTONA_SNAPSHOT_NAME, or {DEFAULT}")
-        each.add_argument("--json", action="store_true", help="one JSON document on stdout")
-        each.add_argument(
-            "--full", action="store_true", help="the image with more languages and agents"
-        )
-        each.add_argument("--live", action="store_true", help="look inside one sandbox, too")
+        each.add_argument("name", nargs="?")
+        for flag in ("json", "full", "live"):
+            each.add_argument(f"--{flag}", action="store_true")
     for each in (build, push):
-        for flag, default in (("cpu", 2), ("memory", 4), ("disk", 8)):
-            each.add_argument(f"--{flag}", type=int, default=default, help="of each sandbox")
-    push.add_argument("--image", metavar="IMAGE:TAG", help="this one, instead of building one")
-    check.add_argument("--activate", action="store_true", help="first, if it is inactive")
+        for flag in ("cpu", "memory", "disk"):
+            each.add_argument(f"--{flag}", type=int, required=True)
+    push.add_argument("--image")
+    check.add_argument("--activate", action="store_true")
     return parser.parse_args(arguments)
 
 

@@ -15,8 +15,6 @@ from gateway.cli.local.processes import without_slipgate
 from gateway.cli.main import main
 
 COLUMNS_OF_HELP = 62
-OF_OTHERS = {"doctor", "snapshot"}
-"""Programs that write their own help."""
 """Of 80, after the longest name of a command and two gaps."""
 
 
@@ -39,8 +37,8 @@ def functions(listed: Listed) -> list[Callable[..., object]]:
 
 @pytest.mark.parametrize(
     "listed",
-    [listed for listed in COMMANDS if listed.name in {"tasks", "deliveries", "bundle"}]
-    + [each for each in COMMANDS if not each.is_group and each.name not in OF_OTHERS],
+    [listed for listed in COMMANDS if listed.name in {"tasks", "deliveries", "bundle", "snapshot"}]
+    + [listed for listed in COMMANDS if not listed.is_group],
     ids=lambda listed: listed.name,
 )
 def test_a_command_has_two_examples(listed: Listed) -> None:
@@ -100,6 +98,8 @@ def test_a_start_imports_only_what_it_needs(word: str, unneeded: str) -> None:
             "--scope: 'all' is not one of 'tasks', 'read', 'launcher', 'ops'.",
             " keys create",
         ),
+        ("doctor --bogus", "There is no option --bogus.", " doctor"),
+        ("snapshot check --bogus", "There is no option --bogus.", " snapshot check"),
         ("keys list extra", "Got unexpected extra argument(s) (extra)", " keys list"),
     ],
     ids=lambda text: text.strip() or "all",
@@ -164,8 +164,10 @@ def test_a_command_about_the_command_line(
         ("slipgate ta", {"tasks"}),
         ("slipgate tasks li", {"list"}),
         ("slipgate sweep --dr", {"--dry-run"}),
+        ("slipgate snapshot ", {"build", "push", "check"}),
+        ("slipgate doctor --l", {"--live"}),
     ],
-    ids=["a command", "within a group", "an option"],
+    ids=["a command", "within a group", "an option", "of a snapshot", "of the doctor"],
 )
 def test_a_shell_completes(
     line: str,

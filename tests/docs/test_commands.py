@@ -5,7 +5,6 @@ import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,11 +14,6 @@ from typer.main import get_command
 from gateway.cli.command_line import command_line
 from tests.docs.samples import FILES, ROOT, Sample, in_language, inline
 
-FROM_LAUNCHER: Final = {
-    "doctor": "launcher.doctor.__main__",
-    "snapshot": "launcher.snapshots.__main__",
-}
-"""The programs that read their arguments themselves."""
 OTHERS: Final = {"brew", "curl", "docker", "git", "make"}
 """Programs of others in the samples."""
 PROGRAMS: Final = [sample for sample in in_language("sh") if sample.path]
@@ -68,10 +62,6 @@ def found(arguments: Sequence[str]) -> tuple[Any, list[str]]:
 
 def check(arguments: Sequence[str]) -> None:
     """Parse the arguments of `slipgate` as the command line does, and run nothing."""
-    if arguments[0] in FROM_LAUNCHER:
-        parse = "_parse"
-        getattr(import_module(FROM_LAUNCHER[arguments[0]]), parse)(arguments[1:])
-        return
     command, rest = found(arguments)
     assert not hasattr(command, "commands"), f"{arguments} is a group"
     command.make_context(arguments[0], rest)
@@ -107,7 +97,4 @@ def test_a_sentence_names_commands_and_options_that_exist(file: Path) -> None:
             command, rest = found(arguments)
             options = {name for option in command.params for name in option.opts}
             named = {word.partition("=")[0] for word in rest if word.startswith("--")}
-            if arguments[0] in FROM_LAUNCHER:
-                check(arguments)
-            else:
-                assert named <= options, code
+            assert named <= options, code

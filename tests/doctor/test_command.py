@@ -4,9 +4,6 @@ import asyncio
 import json
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
-
-import pytest
 
 from tests.daytona.api import Api
 from tests.daytona.organisation import Habits
@@ -33,27 +30,6 @@ async def test_json_holds_all_findings_and_the_exit_code_their_outcome(
     assert "nothing to report" in found["verdict"]
     for secret in ("DAYTONA_API_KEY", "GITHUB_TOKEN", "SLIPGATE_API_KEY"):
         assert installation.environ[secret] not in out.decode()
-
-
-@pytest.mark.parametrize("words", [("doctor", "--bogus"), ("snapshot", "check", "--bogus")])
-async def test_a_wrong_option_is_told_as_by_every_command(words: Sequence[str]) -> None:
-    for extra in ((), ("--json",)):
-        process = await asyncio.create_subprocess_exec(
-            slipgate(), *words, *extra, stdout=PIPE, stderr=PIPE
-        )
-        _, err = await process.communicate()
-        assert process.returncode == 2
-        if extra:
-            assert json.loads(err)["code"] == "usage"
-        else:
-            assert err.decode().startswith("error: Unrecognized arguments: --bogus.\nnext:  Try `")
-
-
-@pytest.mark.parametrize("words", [("doctor",), ("snapshot",), ("snapshot", "push")])
-async def test_the_help_has_two_examples(words: Sequence[str]) -> None:
-    process = await asyncio.create_subprocess_exec(slipgate(), *words, "-h", stdout=PIPE)
-    out, _ = await process.communicate()
-    assert out.decode().count(f"Example: slipgate {' '.join(words)}") == 2
 
 
 async def test_text_output_has_a_line_for_each_check_and_its_advice(
