@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from gateway.domain.tasks.task import FLAG_ORDER
 from gateway.web.dashboard.charts import durations_rows, ends_chart
 from gateway.web.dashboard.fields import utc
 from gateway.web.dashboard.page import Page, Visit, action
@@ -27,6 +28,29 @@ _LINKS: Final = {
     "ep_": "/dashboard/endpoints/",
 }
 
+_ALL: Final = "all of them"
+_LAUNCHERS: Final = ("launchers", "/dashboard/launchers")
+_ENDPOINTS: Final = ("endpoints", "/dashboard/endpoints")
+_HEALTH: Final = ("health", "/dashboard/health")
+_SWITCHES: Final = ("switches", "#switches")
+_LISTS: Final = {
+    "intake_paused": _SWITCHES,
+    "launching_paused": _SWITCHES,
+    "delivering_paused": _SWITCHES,
+    "provider_paused": _SWITCHES,
+    "provider_down": _SWITCHES,
+    "no_launcher": _LAUNCHERS,
+    "realm_missing": _LAUNCHERS,
+    "queue_old": (_ALL, "/dashboard/tasks?status=queued"),
+    "endpoint_failing": _ENDPOINTS,
+    "endpoint_disabled": _ENDPOINTS,
+    "deliveries_dead": (_ALL, "/dashboard/deliveries?status=dead"),
+    "deliveries_late": (_ALL, "/dashboard/deliveries?status=pending"),
+    "read_only": _HEALTH,
+    "disk_low": _HEALTH,
+}
+"""The page where something can be done about a problem that is no flag or error of tasks."""
+
 
 @Page(template="now.html")
 async def show(visit: Visit) -> Mapping[str, object]:
@@ -36,6 +60,7 @@ async def show(visit: Visit) -> Mapping[str, object]:
     return {
         "status": found,
         "links": [link_of(problem["example"]) for problem in found["problems"]],
+        "lists": [_list_of(problem["code"], visit) for problem in found["problems"]],
         "strip": _strip(found["strip"]),
         "tasks": tasks["data"],
         "chart": ends_chart(history.ends, visit.context.clock()),
@@ -72,6 +97,13 @@ def link_of(name: str | None) -> str:
         if name and name.startswith(prefix):
             return path + name
     return "/dashboard"
+
+
+def _list_of(code: str, visit: Visit) -> tuple[str, str] | None:
+    """The name and address of the page where all that a problem concerns can be acted on."""
+    name = "flag" if code in FLAG_ORDER else "errorCode"
+    text, address = _LISTS.get(code, (_ALL, f"/dashboard/tasks?{urlencode({name: code})}"))
+    return (text, address) if visit.session.is_ops or "/tasks?" in address else None
 
 
 async def feed_of(visit: Visit) -> str:

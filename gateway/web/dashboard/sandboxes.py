@@ -35,10 +35,11 @@ def _position(attempt: Attempt) -> str:
 
 def _view(attempt: Attempt, task: Task) -> Mapping[str, object]:
     sandbox, wanted = attempt.sandbox, _only(task)
+    state = sandbox.state if sandbox else "creating"
     body = {"action": "destroy", "filter": wanted, "reason": "TEXT"}
     return {
         "name": sandbox.name if sandbox else "",
-        "state": sandbox.state if sandbox else "creating",
+        "state": state,
         "place": f"{attempt.provider}@{attempt.realm}",
         "since": maybe_rfc3339(attempt.tried_at),
         "launcher": attempt.launcher_id or "",
@@ -46,7 +47,8 @@ def _view(attempt: Attempt, task: Task) -> Mapping[str, object]:
         "status": task.status,
         "attempt": attempt.number,
         "is_kept": task.keep_sandbox and task.status.is_terminal,
-        "may_destroy": task.status.is_terminal,
+        "has_ended": task.status.is_terminal,
+        "may_destroy": task.status.is_terminal and state != "destroying",
         "may_release": attempt.ended_at is not None,
         "filter": wanted,
         "command": " ".join(("slipgate bulk destroy", *options_of(wanted), "--reason=TEXT")),

@@ -163,6 +163,18 @@ async def test_filters_are_those_of_the_api(gateway: GatewayHarness, browser: Br
     assert "Expected some of" in wrong.text
 
 
+async def test_a_problem_leads_to_all_its_tasks(gateway: GatewayHarness, browser: Browser) -> None:
+    job, agent = await gateway.launch()
+    error = {"stage": "agent", "code": "model_auth", "message": "401", "retryable": False}
+    await agent.emit("task.failed", "m1", error=error)
+    await browser.log_in()
+    link = re.search(r'href="([^"]*)">all of them', await browser.page("/dashboard"))
+    assert link
+    page = await browser.page(unescape(link[1]))
+    assert job["taskId"] in page
+    assert "Act on all that match" in page
+
+
 async def test_an_endpoint_is_made_rotated_disabled_enabled_and_replayed(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -229,6 +241,7 @@ async def test_switches_are_paused_and_resumed_with_a_reason(
     )
     assert EVIL in unescape(paused.text)
     assert "<img" not in paused.text
+    assert 'href="#switches"' in paused.text
     assert "slipgate switches resume launching" in paused.text
     data = (await gateway.get("/v1/switches", scope="ops")).json()["data"]
     assert [one["state"] for one in data] == ["on", "paused", "on"]
