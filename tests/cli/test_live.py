@@ -5,11 +5,12 @@ import pytest
 from rich.console import Console
 
 from gateway.cli.console.live import redraw
+from gateway.cli.console.terminal import folded, print_wide, table_of
 from gateway.cli.console.times import age, local, local_time, until
 from gateway.cli.http.client import decode
-from gateway.cli.tasks.lists import short_repository
+from gateway.cli.tasks.lists import short_repository, table_of_tasks
 from gateway.cli.tasks.watch import Header, header_line
-from gateway.wire.tasks import EventView, TaskView
+from gateway.wire.tasks import EventView, Page, TaskView
 from tests.cli.operator import Json, Operator
 
 AT = 1_790_000_000_000  # 2026-09-21T14:13:20Z
@@ -51,6 +52,33 @@ def test_times_are_of_this_machine_and_foreign_texts_stay() -> None:
 def test_a_repository_is_its_owner_and_name() -> None:
     assert short_repository("https://github.com/acme/widgets.git") == "acme/widgets"
     assert short_repository("/srv/git/widgets/") == "git/widgets"
+
+
+@pytest.mark.parametrize(
+    ("code", "columns"), [("clone_failed", "code repo title"), ("continued_no_more", "code title")]
+)
+def test_a_list_of_tasks_fits_on_eighty_columns(
+    operator: Operator, code: str, columns: str
+) -> None:
+    failed = operator.creates(prompt="Mend " * 40)
+    error = {"stage": "clone", "code": code, "message": "no", "retryable": False}
+    operator.says(failed, type="task.failed", error=error)
+    listed = operator.types("tasks", "list", "--limit=1", "--json").out.encode()
+    console = Console(width=1_000, force_terminal=False)
+    console.print(table_of_tasks(decode(Page[TaskView], listed), 80))
+    names, row = operator.capsys.readouterr().out.splitlines()
+    assert names.split()[3:] == columns.split()
+    assert len(row.rstrip()) <= 80
+    assert row.startswith(f"{failed}  failed")
+
+
+def test_the_last_column_of_a_table_is_folded_if_that_makes_it_fit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [("vm-1", "local@" + "8" * 60)]
+    for width, lines in ((40, 3), (10, 2)):
+        print_wide(folded(table_of(("id", "providers"), rows), width))
+        assert len(capsys.readouterr().out.splitlines()) == lines
 
 
 def test_the_header_shows_the_task_and_the_end_of_its_log(operator: Operator) -> None:

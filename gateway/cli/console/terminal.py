@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,10 @@ err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 _WIDE: Final = 1_000
 """Columns of a table: it is never cut, because half an id is of no use."""
+_GAP: Final = 2
+"""Columns between two of a table."""
+_LEAST: Final = 12
+"""Columns in which a text can be read."""
 
 
 def note(text: str) -> None:
@@ -33,8 +38,21 @@ def print_fields(fields: Mapping[str, str | None]) -> None:
 
 
 def print_table(names: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
-    """Prints a table as wide as its longest cells."""
-    print_wide(table_of(names, rows))
+    """Prints a table as wide as its longest cells; on a terminal the last column is folded if that
+    makes it fit."""
+    print_wide(folded(table_of(names, rows), width_of_terminal()))
+
+
+def folded(table: Table, width: int) -> Table:
+    """The table with its last column folded, where that has room beside the others."""
+    last = table.columns[-1]
+    whole = (
+        max(cell_len(str(text)) for text in (one.header, *one.cells)) for one in table.columns[:-1]
+    )
+    left = width - sum(cells + _GAP for cells in whole)
+    if left >= _LEAST:
+        last.no_wrap, last.overflow, last.max_width = False, "fold", left
+    return table
 
 
 def table_of(names: Sequence[str], rows: Iterable[Iterable[str]]) -> Table:

@@ -7,7 +7,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
-from gateway.cli.console.times import zoned
+from gateway.cli.console.times import age, now, zoned
 from gateway.cli.http.client import change_of, open_client, path_part, present
 from gateway.cli.http.options import DryRun
 from gateway.wire.operations import DryRunStepView, LauncherView, ReconcileView
@@ -104,7 +104,7 @@ def _row(launcher: LauncherView) -> tuple[str, ...]:
         launcher.id,
         "yes" if launcher.live else "no",
         launcher.mode,
-        zoned(launcher.last_called_at),
+        f"{age(launcher.last_called_at, now())} ago",
         str(launcher.capacity),
         str(len(launcher.jobs)),
         launcher.version,

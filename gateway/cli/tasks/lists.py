@@ -27,7 +27,7 @@ _MOST: Final = 200
 """Tasks of a page."""
 _FIXED: Final = 31 + 2 + 12 + 2 + 4 + 2
 """Columns of id, status and age, which are never cut."""
-_LEAST: Final = 10
+_LEAST: Final = 8
 """Columns that a repository and a title have, however narrow the terminal is."""
 _GAP: Final = 2
 LIVING: Final = ",".join(sorted(set(Status) - TERMINAL))
@@ -57,7 +57,7 @@ def list_tasks(
         if count_by:
             _print_counts(_counts(client, query, count_by), count_by, as_json)
         elif watch:
-            redraw(lambda: client.retrying(lambda: _table(_page(client, query, limit))))
+            redraw(lambda: client.retrying(lambda: _watched(client, query, limit)))
         elif every:
             _print_all(client, query, as_json)
         elif as_json:
@@ -75,6 +75,10 @@ def top() -> None:
     """
     with open_client() as client:
         redraw(lambda: client.retrying(lambda: _overview(client)))
+
+
+def _watched(client: Client, query: Query, limit: int) -> Table:
+    return table_of_tasks(_page(client, query, limit), width_of_terminal())
 
 
 def _overview(client: Client) -> RenderableType:
@@ -144,23 +148,29 @@ def _print_all(client: Client, query: Query, as_json: bool) -> None:
 
 def _print_page(page: Page[TaskView]) -> None:
     if page.data:
-        print_wide(_table(page))
+        print_wide(table_of_tasks(page, width_of_terminal()))
     else:
         note("none so far" if page.next_cursor else "no such tasks")
     if page.next_cursor:
         note(f"more: --cursor {page.next_cursor}, or --all")
 
 
-def _table(page: Page[TaskView]) -> Table:
-    """The tasks; on a terminal repository and title share the columns that the rest leaves."""
+def table_of_tasks(page: Page[TaskView], width: int) -> Table:
+    """The tasks; repository and title share the columns that the rest leaves, and where these are
+    few the title has them."""
     at = now()
     names = ("id", "status", "age", "code", "repository", "title")
     rows = [task_row(task, at) for task in page.data]
     whole = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-    left = max(2 * _LEAST, width_of_terminal() - sum(whole[:4]) - _GAP * (len(names) - 1))
-    repository = min(whole[4], max(_LEAST, left // 2))
+    left = width - sum(whole[:4]) - _GAP * (len(names) - 1)
+    if left < 2 * _LEAST:
+        return table_of(
+            (*names[:4], "title"), ((*row[:4], row[5][: max(1, left + _GAP)]) for row in rows)
+        )
+    repository = min(whole[4], left // 2)
     cut = ((*row[:4], row[4][:repository], row[5][: left - repository]) for row in rows)
-    return table_of(names, cut)
+    head = names[4] if repository >= len(names[4]) else "repo"
+    return table_of((*names[:4], head, names[5]), cut)
 
 
 def task_row(task: TaskView, at: int) -> tuple[str, ...]:
