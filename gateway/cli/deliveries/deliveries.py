@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
+from gateway.cli.console.times import zoned
 from gateway.cli.http.client import change_of, open_client, path_part, present
 from gateway.cli.http.options import DryRun, Reason
 from gateway.cli.tasks.printing import DELIVERY_COLUMNS, delivery_row
@@ -87,9 +88,9 @@ def retry(
 
 def _print(delivery: DeliveryView) -> None:
     reason = f" ({delivery.reason})" if delivery.reason else ""
-    again = f", next at {delivery.next_attempt_at}" if delivery.next_attempt_at else ""
+    again = f", next at {zoned(delivery.next_attempt_at)}" if delivery.next_attempt_at else ""
     out.print(f"{delivery.id}  {delivery.type}  {delivery.status}{one_line(reason)}{again}")
     for attempt in delivery.attempts:
         answer = attempt.status or attempt.reason or "none"
-        line = f"  {attempt.at}  {attempt.trigger}: {answer} after {attempt.duration_ms} ms"
+        line = f"  {zoned(attempt.at)}  {attempt.trigger}: {answer} after {attempt.duration_ms} ms"
         out.print(one_line(line))

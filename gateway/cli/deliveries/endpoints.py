@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document
 from gateway.cli.console.terminal import out, print_fields, print_page
+from gateway.cli.console.times import zoned
 from gateway.cli.http.client import change_of, decode, open_client, path_part, present
 from gateway.cli.http.options import DryRun, Reason
 from gateway.wire.deliveries import DeliveryAttemptView
@@ -311,8 +312,8 @@ def _print(endpoint: EndpointView) -> None:
             "description": endpoint.description,
             "headers": ", ".join(endpoint.headers),
             "rate": f"{rate:g} a second" if rate else None,
-            "failing since": endpoint.failing_since,
-            "created": endpoint.created_at,
+            "failing since": zoned(endpoint.failing_since),
+            "created": zoned(endpoint.created_at),
         }
     )
 

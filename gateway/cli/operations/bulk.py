@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from gateway.cli.console.output import AsJson, CommandFailed
 from gateway.cli.console.terminal import err, note, out, print_fields, print_page, print_table
+from gateway.cli.console.times import zoned
 from gateway.cli.http.client import Client, change_of, decode, open_client, path_part, present
 from gateway.cli.http.options import DryRun, Reason
 from gateway.cli.tasks.fields import FILTER, command_with, given_fields
@@ -71,7 +72,7 @@ def list_bulk(
     """
     with open_client() as client:
         answer = client.get("/v1/bulk", limit=limit, cursor=cursor)
-    names = ("id", "action", "status", "done", "failed", "of", "created (UTC)", "reason")
+    names = ("id", "action", "status", "done", "failed", "of", "created", "reason")
     show_page = partial(print_page, names=names, row=_row, empty="No bulk actions.")
     present(Page[BulkView], answer, show_page, as_json=as_json)
 
@@ -154,8 +155,8 @@ def _print(view: WholeBulkView) -> None:
             "filter": bytes(view.filter).decode(),
             "reason": view.reason,
             "by": view.actor,
-            "created": view.created_at,
-            "ended": view.finished_at,
+            "created": zoned(view.created_at),
+            "ended": zoned(view.finished_at),
         }
     )
     if view.failures:
@@ -164,7 +165,7 @@ def _print(view: WholeBulkView) -> None:
 
 def _row(view: BulkView) -> tuple[str, ...]:
     counts = (str(view.done), str(view.failed), str(view.matched))
-    return (view.id, view.action, view.status, *counts, view.created_at, view.reason)
+    return (view.id, view.action, view.status, *counts, zoned(view.created_at), view.reason)
 
 
 def _path(bulk_id: str) -> str:

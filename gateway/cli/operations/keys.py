@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
 from gateway.cli.console.terminal import note, out, print_table
-from gateway.cli.console.times import seconds
+from gateway.cli.console.times import seconds, zoned
 from gateway.cli.http.options import DryRun, Reason
 from gateway.cli.operations.minting import mint_key, new_id, now
 from gateway.cli.operations.rewrap import rewrap
@@ -114,7 +114,7 @@ def _print_new(key: NewKeyView) -> None:
     if key.callback_secret:
         out.print(f"callback secret  {key.callback_secret}")
     if key.expires_at:
-        out.print(f"expires at       {key.expires_at}")
+        out.print(f"expires at       {zoned(key.expires_at)}")
     out.print("Shown this once: only a hash of the key is stored.", style="dim")
 
 
@@ -137,7 +137,7 @@ def list_keys(as_json: AsJson = False) -> None:
 def _row(key: KeyView) -> tuple[str, ...]:
     project = "(all)" if key.all_projects else key.project
     created, used, expires, revoked = (
-        (at or "")[:19] for at in (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
+        zoned(at) for at in (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
     )
     return key.id, key.scope, project, key.name, created, used, _limits(key), expires, revoked
 
@@ -170,7 +170,7 @@ def revoke(
     with open_operator(read_database(os.environ)) as operator:
         revoked = operator.submit(command, now())
     if not revoked.is_changed:
-        at = rfc3339(revoked.key.revoked_at or 0)
+        at = zoned(rfc3339(revoked.key.revoked_at or 0))
         raise CommandFailed(f"The key was revoked at {at} already.", "See `slipgate keys list`.")
     if as_json:
         print_document({"id": key_id, "revoked": True})
