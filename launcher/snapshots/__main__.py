@@ -24,6 +24,7 @@ from launcher.providers.protocol import ProviderError
 from launcher.settings import CreateOptions, DaytonaSettings, read_daytona
 from launcher.snapshots.build import SandboxResources, SnapshotBuilder
 from launcher.snapshots.names import DEFAULT, SnapshotError
+from launcher.snapshots.progress import build_progress
 from launcher.snapshots.scripts import NoScripts, compute_digest
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -79,14 +80,15 @@ async def _run(
         docker = open_docker_cli(Path(folder) / "docker", environ=environ)
         async with open_daytona(daytona.api_url, daytona.api_key, egress=egress) as client:
             http = DaytonaApiClient(client)
-            builder = SnapshotBuilder(
-                http=http,
-                cli=cli,
-                digest=digest,
-                on_output=_echo,
-                variant="full" if options.full else "slim",
-            )
-            await _change(options, daytona, builder, docker)
+            with build_progress(_echo) as on_output:
+                builder = SnapshotBuilder(
+                    http=http,
+                    cli=cli,
+                    digest=digest,
+                    on_output=on_output,
+                    variant="full" if options.full else "slim",
+                )
+                await _change(options, daytona, builder, docker)
             checks = await _check(options, daytona, http, digest)
     return Findings(ok=all_ok(checks), name=options.name, digest=digest, checks=tuple(checks))
 
