@@ -1,14 +1,17 @@
 """Views that are drawn again and again, and the header of a task that is watched."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from gateway.cli.console.live import redraw
 from gateway.cli.console.terminal import folded, print_wide, table_of
 from gateway.cli.console.times import age, local, local_time, until
 from gateway.cli.http.client import decode
-from gateway.cli.tasks.lists import short_repository, table_of_tasks
+from gateway.cli.tasks.lists import short_repository, table_of_living, table_of_tasks
 from gateway.cli.tasks.watch import Header, header_line
 from gateway.wire.tasks import EventView, Page, TaskView
 from tests.cli.operator import Json, Operator
@@ -62,11 +65,17 @@ def test_a_list_of_tasks_fits_on_eighty_columns(
 ) -> None:
     failed = operator.creates(prompt="Mend " * 40)
     error = {"stage": "clone", "code": code, "message": "no", "retryable": False}
-    operator.says(failed, type="task.failed", error=error)
-    listed = operator.types("tasks", "list", "--limit=1", "--json").out.encode()
+    operator.says(failed, type="task.progress", stage="agent", message="reads " * 40)
     console = Console(width=1_000, force_terminal=False)
-    console.print(table_of_tasks(decode(Page[TaskView], listed), 80))
-    names, row = operator.capsys.readouterr().out.splitlines()
+
+    def shown(table: Callable[[Page[TaskView], int], Table]) -> list[str]:
+        listed = operator.types("tasks", "list", "--limit=1", "--json").out.encode()
+        console.print(table(decode(Page[TaskView], listed), 80))
+        return operator.capsys.readouterr().out.splitlines()
+
+    assert len(shown(table_of_living)[1].rstrip()) in {79, 80}, "all columns are used"
+    operator.says(failed, type="task.failed", error=error)
+    names, row = shown(table_of_tasks)
     assert names.split()[3:] == columns.split()
     assert len(row.rstrip()) <= 80
     assert row.startswith(f"{failed}  failed")

@@ -1,7 +1,7 @@
 """`slipgate tasks list` and `top`: tasks as a table, once or again and again, or counted."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 import typer
@@ -25,8 +25,6 @@ TITLE: Final = 60
 """Characters of a title in a list."""
 _MOST: Final = 200
 """Tasks of a page."""
-_FIXED: Final = 31 + 2 + 12 + 2 + 4 + 2
-"""Columns of id, status and age, which are never cut."""
 _LEAST: Final = 8
 """Columns that a repository and a title have, however narrow the terminal is."""
 _GAP: Final = 2
@@ -88,20 +86,31 @@ def _overview(client: Client) -> RenderableType:
         f"queued {strip.queued}  launching {strip.launching}  running {strip.running}  "
         f"ended in an hour {strip.ended_last_hour}  launchers {strip.launchers_live}"
     )
-    at = now()
     cost = sum(task.usage.cost_usd for task in page.data)
-    names = ("id", "status", "age", "turn", "USD", "next", "does")
-    table = table_of(names, (_living_row(task, at) for task in page.data))
+    table = table_of_living(page, width_of_terminal())
     return Group(Text(f"{counts}  {cost:.2f} USD", style="bold"), table)
+
+
+def table_of_living(page: Page[TaskView], width: int) -> Table:
+    """The tasks and their work, which is cut to the columns that the rest leaves."""
+    at = now()
+    names = ("id", "status", "age", "turn", "USD", "next", "does")
+    rows = [_living_row(task, at) for task in page.data]
+    left = max(_LEAST, width - sum(_widths(names, rows)[:-1]) - _GAP * (len(names) - 1))
+    return table_of(names, ((*row[:-1], row[-1][:left]) for row in rows))
+
+
+def _widths(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[int]:
+    """The longest text of each column."""
+    return [max(map(len, column)) for column in zip(names, *rows, strict=True)]
 
 
 def _living_row(task: TaskView, at: int) -> tuple[str, ...]:
     due = until(task.next_deadline.at, at)[1] if task.next_deadline else ""
     does = ": ".join(filter(None, (task.stage, task.message))) or task.title
     turn, cost = str(task.usage.turns or ""), f"{task.usage.cost_usd:.2f}"
-    left = max(10, width_of_terminal() - _FIXED - 24)
     age_of = age(task.created_at, at)
-    return task.id, task.status, age_of, turn, cost, due.removeprefix("in "), does[:left]
+    return task.id, task.status, age_of, turn, cost, due.removeprefix("in "), does
 
 
 def _page(client: Client, query: Query, limit: int) -> Page[TaskView]:
@@ -161,7 +170,7 @@ def table_of_tasks(page: Page[TaskView], width: int) -> Table:
     at = now()
     names = ("id", "status", "age", "code", "repository", "title")
     rows = [task_row(task, at) for task in page.data]
-    whole = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    whole = _widths(names, rows)
     left = width - sum(whole[:4]) - _GAP * (len(names) - 1)
     if left < 2 * _LEAST:
         return table_of(
