@@ -30,6 +30,12 @@ def _problem(status: int, code: str, **more: object) -> httpx.Response:
             "at its disk",
             True,
         ),
+        (
+            _problem(422, "invalid_request", detail="?errorCode: Expected so"),
+            "invalid_request: --error-code: Expected so",
+            "the fields that are named",
+            False,
+        ),
         (_problem(500, "internal"), "internal: So it is.", "under request req_7", False),
         (_problem(409, "env_expired", hint="Make another."), "env_expired", "Make another.", False),
         (_problem(409, "brand_new"), "brand_new", "slipgate tasks explain", False),
@@ -51,6 +57,7 @@ def _problem(status: int, code: str, **more: object) -> httpx.Response:
     ids=[
         "paused",
         "cannot store",
+        "a parameter",
         "a bug",
         "its own hint",
         "a code nobody knows",

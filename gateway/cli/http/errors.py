@@ -1,5 +1,6 @@
 """Failed calls as errors of a command: the reason, and what the operator does next."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -26,6 +27,10 @@ _ADVICE: Final = {
     "at its disk.",
 }
 """By code, where the gateway's own hint is for programs or missing."""
+_PARAMETER: Final = re.compile(r"(?<!\S)\?([a-z][A-Za-z]*):")
+_CAPITAL: Final = re.compile("[A-Z]")
+_SHORTER: Final = {"repoUrl": "repo", "launcherId": "launcher"}
+"""Options whose names are not those of their parameters."""
 _NO_ROUTE: Final = "There is no such route."
 _OPTIONAL: Final = {"type": "about:blank", "title": "", "requestId": ""}
 """Fields that a problem may lack (RFC 9457), or that another version may not send."""
@@ -71,10 +76,19 @@ def rejection(response: httpx.Response, connection: Connection) -> CommandFailed
         problem = msgspec.convert(_OPTIONAL | document, Problem)
     except msgspec.MsgspecError:
         return _foreign(response.status_code, connection)
-    message = f"{problem.code}: {problem.detail}{_field_lines(problem)}"
+    message = f"{problem.code}: {_in_options(problem.detail + _field_lines(problem))}"
     if response.status_code in {429, 503}:
         return Unavailable(message, _advice(problem, connection), problem=document)
     return Rejected(problem.code, message, _advice(problem, connection), document)
+
+
+def _in_options(text: str) -> str:
+    """The text with the option of each parameter: `?errorCode:` is `--error-code:`."""
+    return _PARAMETER.sub(lambda found: f"--{_option(found[1])}:", text)
+
+
+def _option(parameter: str) -> str:
+    return _SHORTER.get(parameter) or _CAPITAL.sub(lambda found: f"-{found[0].lower()}", parameter)
 
 
 def _foreign(status: int, connection: Connection) -> CommandFailed:
