@@ -87,8 +87,7 @@ class TaskReads(Protocol):
         """The newest tasks that match and are older than the id `before`."""
 
     async def ids(self, wanted: TaskFilter, *, most: int) -> list[str] | None:
-        """The ids of all tasks that match, newest first; None if more than `most` match, or too
-        many would have to be looked at."""
+        """The ids of all that match, newest first; None if they are more, or too many to search."""
 
     async def attempts(self, task_id: str) -> list[Attempt]:
         """Its attempts, oldest first; the first has a row from its first claim, or its end, on."""
@@ -163,14 +162,12 @@ class LaunchingReads(Protocol):
     async def next_claimable(
         self, providers: Sequence[ProviderRealm], now: int, project: str = ""
     ) -> int | None:
-        """The time (milliseconds) at which the next job becomes claimable by launchers of these
-        realms that serve the project (empty: all)."""
+        """The time (milliseconds) of the next job for launchers of the project (empty: all)."""
 
     async def launchers_before(
         self, at: int, launcher_id: str, limit: int
     ) -> list[tuple[LauncherCall, list[Job]]]:
-        """Launchers behind this position (last call in milliseconds, id), the latest call first,
-        with the jobs they hold."""
+        """Launchers behind this position (last call in milliseconds, id), each with its jobs."""
 
     async def launcher(self, launcher_id: str) -> LauncherCall | None:
         """A launcher that has ever claimed."""
@@ -224,8 +221,7 @@ class EndpointReads(ReplayReads, Protocol):
     async def before(
         self, project: str | None, at: int, endpoint_id: str, limit: int
     ) -> list[Endpoint]:
-        """Endpoints behind this position (creation in milliseconds, id), newest first; None: of
-        all projects."""
+        """Endpoints behind this position (creation in milliseconds, id); None: of all projects."""
 
     async def secret(self, secret_id: str) -> Sealed | None:
         """A secret as it is stored, if it still is."""
@@ -348,14 +344,12 @@ class OperationReads(Protocol):
         """The key with this SHA-256, unless it was revoked."""
 
     async def api_keys_before(self, at: int, key_id: str, limit: int) -> list[ApiKey]:
-        """Keys behind this position (creation in milliseconds, id), newest first, revoked ones
-        too."""
+        """Keys behind this position (creation in milliseconds, id), revoked ones too."""
 
     async def audit_before(
         self, number: int, limit: int, *, actor: str | None, after: int | None
     ) -> list[AuditEntry]:
-        """Entries with a smaller number, newest first: of one actor, and later than `after`
-        (milliseconds); None asks for all."""
+        """Entries with a smaller number: of one actor, later than `after` (milliseconds)."""
 
     async def master_keys(self) -> list[str]:
         """The ids of all master keys that anything was ever sealed with."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urlencode
 
-import msgspec
 from starlette.responses import Response
 
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.dashboard.api import Api, Json
+from gateway.web.dashboard.fields import quoted_json
 from gateway.web.dashboard.forms import Form
 from gateway.web.dashboard.now import feed_of
 from gateway.web.dashboard.page import Page, Visit, action, html
@@ -146,11 +146,6 @@ def _number_of(matched: int | None) -> str:
     if matched is None:
         return "all tasks that match"
     return "1 task" if matched == 1 else f"{matched:,} tasks"
-
-
-def quoted_json(body: Mapping[str, object]) -> str:
-    """The JSON for a shell, between single quotes."""
-    return msgspec.json.encode(body).decode().replace("'", "'\\''")
 
 
 def _body_of(form: Form) -> dict[str, object]:

@@ -1,8 +1,12 @@
-"""Fields of forms as values of the API; any other text goes on unchanged, for the API to refuse."""
+"""Fields of forms as values of the API, and its values as words for a shell; any other text of a
+field goes on unchanged, for the API to refuse."""
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Final
+
+import msgspec
 
 _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?")
 
@@ -21,3 +25,8 @@ def number(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def quoted_json(body: Mapping[str, object]) -> str:
+    """The JSON for a shell, between single quotes."""
+    return msgspec.json.encode(body).decode().replace("'", "'\\''")

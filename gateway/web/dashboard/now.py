@@ -1,12 +1,13 @@
-"""`/dashboard`: what is wrong, the counts of this utc, and the newest tasks."""
+"""`/dashboard`: what is wrong, the counts of this moment, and the newest tasks."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from gateway.domain.tasks.task import FLAG_ORDER
 from gateway.web.dashboard.charts import durations_rows, ends_chart
-from gateway.web.dashboard.fields import utc
+from gateway.web.dashboard.fields import quoted_json, utc
 from gateway.web.dashboard.page import Page, Visit, action
 from gateway.web.dashboard.rendering import span
 from gateway.web.http.auth import project_of
@@ -75,7 +76,17 @@ async def _switches(visit: Visit) -> list[Any]:
     """The switches; none for a key that may not see them."""
     if not visit.api.may(switches.show):
         return []
-    return list((await visit.api.read(switches.show))["data"])
+    found = (await visit.api.read(switches.show))["data"]
+    return [{**one, "resume": _resume(one)} for one in found]
+
+
+def _resume(switch: Mapping[str, Any]) -> dict[str, str]:
+    """The command and the body that end a pause."""
+    scope = {name: switch[name] for name in ("project", "provider") if switch.get(name)}
+    options = (shlex.quote(f"--{name}={text}") for name, text in scope.items())
+    words = ("slipgate switches resume", switch["name"], *options, "--reason=TEXT")
+    body = {switch["name"]: "on", "reason": "TEXT", **scope}
+    return {"command": " ".join(words), "body": quoted_json(body)}
 
 
 @action

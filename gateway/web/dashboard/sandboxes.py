@@ -7,7 +7,8 @@ import msgspec
 
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.store.records import SandboxPosition
-from gateway.web.dashboard.bulk import options_of, quoted_json
+from gateway.web.dashboard.bulk import options_of
+from gateway.web.dashboard.fields import quoted_json
 from gateway.web.dashboard.page import Visit
 from gateway.web.http.cursors import CURSOR, LIMIT, open_cursor, seal_cursor
 from gateway.wire.times import maybe_rfc3339, rfc3339

@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 from gateway.domain.tasks.task import FLAG_ORDER, Status
 from gateway.store.records import ANY_FLAG
-from gateway.web.dashboard.bulk import ACTIONS, filter_of, filters_of, options_of, quoted_json
+from gateway.web.dashboard.bulk import ACTIONS, filter_of, filters_of, options_of
+from gateway.web.dashboard.fields import quoted_json
 from gateway.web.dashboard.now import feed_of
 from gateway.web.dashboard.page import Page, Visit
 from gateway.web.dashboard.views import filters_in, views_of

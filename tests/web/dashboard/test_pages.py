@@ -250,6 +250,9 @@ async def test_switches_are_paused_and_resumed_with_a_reason(
     on = {"name": "launching", "state": "on", "reason": "over"}
     resumed = await browser.send(paused.text, "/dashboard/switches", **on)
     assert "The switch is on again." in resumed.text
+    held = {"launching": "paused", "provider": "local", "reason": "x"}
+    assert (await gateway.send("PUT", "/v1/switches", held, "ops")).status_code == 200
+    assert "switches resume launching --provider=local" in await browser.page("/dashboard")
     await browser.log_in("read")
     assert "/dashboard/switches" not in await browser.page("/dashboard")
 
