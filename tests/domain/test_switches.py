@@ -211,3 +211,15 @@ def test_a_claim_names_the_capacity_for_creates_by_id_too() -> None:
     wanted = c.Claim(launcher_id="l1", providers=(REALM,), capacity=0, job_id=job.id, secret=SECRET)
     assert world.do(wanted) is not None
     assert world.task.claimable_at is not None
+
+
+def test_a_pause_that_was_ended_stays_so_though_the_clock_is_set_back() -> None:
+    world = World()
+    pause(world, "intake")
+    pause(world, "launching")
+    world.pass_seconds(60)
+    resume(world, "intake")
+    resume(world, "launching")
+    world.now -= 30_000
+    assert refusal(world) is None
+    assert world.view.switches.pause("launching", "default", world.now) is None

@@ -71,9 +71,12 @@ class Pause(Frozen, frozen=True, kw_only=True):
         is_there = self.provider in {provider, realm_text((provider, realm))}
         return is_there and self.project in (ALL, project)
 
+    def ends_after(self, at: int) -> bool:
+        return self.ends_at is None or at < self.ends_at
+
     def is_on(self, now: int) -> bool:
-        is_ended = self.ended_at is not None and self.ended_at <= now
-        return not is_ended and (self.until is None or now < self.until)
+        """False once somebody has ended it, though the clock was set back since."""
+        return self.ended_at is None and (self.until is None or now < self.until)
 
 
 class Switches(Rows[PauseKey, Pause]):
@@ -99,12 +102,13 @@ class Switches(Rows[PauseKey, Pause]):
     def at(self, key: RealmKey, since: int) -> list[Pause]:
         """The pauses of launching at this realm, without those that ended by then: a provider that
         fails now and then has thousands of them."""
-        lasting = (pause for pause in self.values() if pause.provider and pause.is_on(since))
-        return [pause for pause in lasting if pause.covers(key)]
+        later = (pause for pause in self.values() if pause.provider and pause.ends_after(since))
+        return [pause for pause in later if pause.covers(key)]
 
     def holding(self, key: RealmKey, now: int) -> Pause | None:
         """The pause that keeps launches away from this realm; one of ops before the gateway's."""
-        return min(self.at(key, now), key=lambda pause: pause.code is not None, default=None)
+        lasting = [pause for pause in self.at(key, now) if pause.is_on(now)]
+        return min(lasting, key=lambda pause: pause.code is not None, default=None)
 
     def pause(self, switch: Switch, project: str, now: int) -> Pause | None:
         """The pause that keeps the switch off for the project; of several the one that lasts

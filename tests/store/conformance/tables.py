@@ -219,7 +219,7 @@ class Tables:
                 return job.id
         call = self.calls.get(claim.launcher_id)
         pauses = (pause for pause in self.pauses.values() if pause.switch == "launching")
-        if any(pause.is_on(since) for pause in pauses) or (call and call.mode != "working"):
+        if any(pause.ends_after(since) for pause in pauses) or (call and call.mode != "working"):
             return None  # which of them it concerns is not looked at here
         for task in self.tasks.values():
             is_offered = task.claimable_at is not None and task.claimable_at <= since
