@@ -50,7 +50,7 @@ LONG: Final = frozenset(
 """Folders and files of tests that take seconds each."""
 CLIENTS: Final = frozenset({"answer", "engine", "misbehaving_models", "prices", "protocols"})
 """Of the snapshot: tests of the providers' own clients, whose import takes four seconds."""
-WORKERS_PER_CORE = 2
+WORKERS_PER_CORE = 3
 """Tests of real programs wait for them some of the time; a worker collects for ten seconds."""
 
 
