@@ -38,3 +38,12 @@ def operator(
             launcher_key=(folder / "launcher").read_text(),
             capsys=capsys,
         )
+
+
+@pytest.fixture
+def ops(
+    operator: Operator, gateway_process: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> Operator:
+    """The operator, with a key that may change everything."""
+    monkeypatch.setenv("SLIPGATE_API_KEY", (gateway_process[1] / "ops").read_text())
+    return operator

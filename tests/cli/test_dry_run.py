@@ -10,15 +10,6 @@ from tests.cli.operator import Operator
 NOTE = "dry run: nothing was changed"
 
 
-@pytest.fixture
-def ops(
-    operator: Operator, gateway_process: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> Operator:
-    """The operator, with a key that may change everything."""
-    monkeypatch.setenv("SLIPGATE_API_KEY", (gateway_process[1] / "ops").read_text())
-    return operator
-
-
 def test_a_dry_run_shows_the_outcome_says_so_and_changes_nothing(ops: Operator) -> None:
     task_id, other = ops.creates(), ops.creates()
     ops.claims()

@@ -3,21 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.cli.operator import Operator
 
 Json = dict[str, Any]
 URL = "https://hooks.invalid/in?token=hush"
-
-
-@pytest.fixture
-def ops(
-    operator: Operator, gateway_process: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> Operator:
-    """The operator, with a key that may manage endpoints."""
-    monkeypatch.setenv("SLIPGATE_API_KEY", (gateway_process[1] / "ops").read_text())
-    return operator
 
 
 def opens(ops: Operator, *options: str) -> Json:

@@ -1,20 +1,7 @@
 """`launchers list` and `reconcile --dry-run` against a real gateway."""
 
-from pathlib import Path
-
-import pytest
-
 from gateway.cli.console.times import zone
 from tests.cli.operator import Operator
-
-
-@pytest.fixture
-def ops(
-    operator: Operator, gateway_process: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> Operator:
-    """The operator, with a key that may look at everything."""
-    monkeypatch.setenv("SLIPGATE_API_KEY", (gateway_process[1] / "ops").read_text())
-    return operator
 
 
 def test_launchers_are_listed_one_a_line(ops: Operator) -> None:

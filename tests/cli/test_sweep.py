@@ -1,7 +1,6 @@
 """`slipgate sweep`: what nobody wants any more is shown, and looked for at once if asked."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -9,13 +8,10 @@ from tests.cli.operator import Json, Operator
 
 
 @pytest.fixture
-def ops(
-    operator: Operator, gateway_process: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> Operator:
-    """Somebody with an ops key; a launcher has called."""
-    monkeypatch.setenv("SLIPGATE_API_KEY", (gateway_process[1] / "ops").read_text())
-    operator.claims()
-    return operator
+def ops(ops: Operator) -> Operator:
+    """The operator; a launcher has called."""
+    ops.claims()
+    return ops
 
 
 def _sweeps(ops: Operator) -> None:

@@ -1,19 +1,8 @@
 """`slipgate switches` and `slipgate launchers drain|resume|revoke` against a real gateway."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.cli.operator import Operator
-
-
-@pytest.fixture
-def ops(
-    operator: Operator, gateway_process: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> Operator:
-    """The operator, with a key that may change everything."""
-    monkeypatch.setenv("SLIPGATE_API_KEY", (gateway_process[1] / "ops").read_text())
-    return operator
 
 
 def test_switches_are_shown_paused_and_resumed(ops: Operator) -> None:
