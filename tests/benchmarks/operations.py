@@ -17,7 +17,7 @@ from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.read_set import Command
 from gateway.ledger import wall_clock
 from gateway.loops.reconcile import Reconciler
-from gateway.store.sqlite.reads import SQLiteReads
+from gateway.store.sqlite.store import sqlite_reads
 from gateway.wire import launcher as wire
 from gateway.wire.times import rfc3339
 from tests.benchmarks.connection import Connection, connected, ready, request
@@ -71,7 +71,7 @@ async def measured(folder: Path) -> AsyncIterator[MeasuredGateway]:
             yield MeasuredGateway(
                 server=server,
                 connection=connection,
-                reconciler=Reconciler(SQLiteReads(reader), _accept, wall_clock),
+                reconciler=Reconciler(sqlite_reads(reader), _accept, wall_clock),
                 tasks=cycle(await _sample(reader)),
                 newest=await _number(reader, "SELECT seq FROM ledger"),
             )

@@ -19,7 +19,8 @@ import msgspec
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.ledger import wall_clock
-from gateway.store.sqlite.reads import SQLiteReads
+from gateway.store.sql.reads import SQLReads
+from gateway.store.sqlite.store import sqlite_reads
 from gateway.web.dashboard.session import COOKIE, LIFETIME, Ticket, seal_ticket
 from tests.benchmarks.connection import Connection, connected, ready, request
 from tests.benchmarks.filling import fill
@@ -135,7 +136,7 @@ PAGES: Final[dict[str, Page]] = {
     "count, a repository": lambda visitor: visitor.count("retry", repoUrl=ASKED.repo_url),
     "count, queued": lambda visitor: visitor.count("cancel", status="queued"),
 }
-READS: Final[dict[str, Callable[[SQLiteReads], Awaitable[object]]]] = {
+READS: Final[dict[str, Callable[[SQLReads], Awaitable[object]]]] = {
     "read, history": lambda reads: reads.history(None, wall_clock()),
     "read, history of a project": lambda reads: reads.history("default", wall_clock()),
     "read, gauges": lambda reads: reads.gauges(now=wall_clock(), since=wall_clock() - LIVE_FOR),
@@ -195,7 +196,7 @@ async def _times(
 
 
 @asynccontextmanager
-async def _visiting(server: Server, path: Path) -> AsyncIterator[tuple[Visitor, SQLiteReads]]:
+async def _visiting(server: Server, path: Path) -> AsyncIterator[tuple[Visitor, SQLReads]]:
     digest = hashlib.sha256(server.ops_key.encode()).digest()
     ticket = Ticket(digest, wall_clock() + LIFETIME)
     nonce = secrets.token_bytes(NONCE_BYTES)
@@ -218,4 +219,4 @@ async def _visiting(server: Server, path: Path) -> AsyncIterator[tuple[Visitor, 
             delivery=f"dlv_{sent[0].removeprefix('ep_')}-{sent[1]}",
         )
         (csrf, *_) = _CSRF.findall(await visitor.ask("GET", "/dashboard/health"))
-        yield replace(visitor, csrf=csrf.decode()), SQLiteReads(reader)
+        yield replace(visitor, csrf=csrf.decode()), sqlite_reads(reader)

@@ -15,8 +15,8 @@ from gateway.domain.tasks.task import (
     Task,
     Timeouts,
 )
-from gateway.store.sqlite.connection import Query
-from gateway.store.sqlite.events import read_feed
+from gateway.store.sql.connection import Query
+from gateway.store.sql.events import read_feed
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 Wanted = tuple[str | None, list[str] | None, Iterable[int]]

@@ -25,9 +25,9 @@ from gateway.domain.tasks.task import (
     Timeouts,
 )
 from gateway.store.records import ANY_FLAG, NEWEST, TaskFilter, TaskPage
-from gateway.store.sqlite.rows import Params, Row
+from gateway.store.sql.rows import Params, Row
+from gateway.store.sql.task_list import Listing
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
-from gateway.store.sqlite.task_list import Listing
 
 START: Final = 1_790_000_000_000
 COUNT: Final = 120

@@ -23,7 +23,7 @@ from gateway.domain.tasks.task import (
     Timeouts,
 )
 from gateway.store.records import Head
-from gateway.store.sqlite.lanes import DUE_DELIVERIES, PER_ENDPOINT
+from gateway.store.sql.lanes import DUE_DELIVERIES, PER_ENDPOINT
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 ENDPOINTS = ("ep_1", "ep_2")

@@ -4,7 +4,7 @@ from gateway.domain.kernel.part import Added
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.loading import BatchReadSet
-from gateway.store.sqlite.batch import KEYED, RELATED, SELECTIONS, WRITERS
+from gateway.store.sql.batch import KEYED, RELATED, SELECTIONS, WRITERS
 
 PARTS = UnitOfWork(policy=Policy(key_id="k1")).parts
 LOADED_WITH_ANOTHER = {"secrets"}

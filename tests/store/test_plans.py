@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from gateway.store.sqlite import (
+from gateway.store.sql import (
     api_keys,
     audit_log,
     bulk,

@@ -17,7 +17,7 @@ from gateway.domain.tasks.spec import Spec, TimeoutSpec
 from gateway.domain.tasks.task import Sandbox, Task
 from gateway.ledger import Ledger
 from gateway.loops.reconcile import Reconciler
-from gateway.store.sqlite.launching import STRANDED_AT_ONCE
+from gateway.store.sql.launching import STRANDED_AT_ONCE
 from gateway.store.sqlite.store import open_sqlite
 
 START = 1_790_000_000_000

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.rows import Columns
+from gateway.store.sql import rows
+from gateway.store.sql.rows import Columns
 from tests.databases import new_database
 from tests.store.test_sqlite import FULL
 

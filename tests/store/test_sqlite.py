@@ -420,7 +420,7 @@ async def test_the_reconciler_learns_what_comes_due_next(store: SQLiteStore) -> 
 async def test_readers_cannot_write(store: SQLiteStore) -> None:
     reader = store.reads._connection  # noqa: SLF001 - the reads offer no way to try
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        await reader.execute("UPDATE ledger SET seq = 7")
+        await reader.write("UPDATE ledger SET seq = :seq", [{"seq": 7}])
 
 
 async def test_a_closed_destroy_job_is_loaded_so_that_it_opens_under_a_new_lease(

@@ -1,177 +1,33 @@
-"""One write transaction of the ledger: the load of a batch, and the write of its changes."""
+"""A batch on SQLite: what it is asked is queued on the thread of its connection."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Self
+from collections.abc import Iterable
+from typing import Final
 
-import aiosqlite
-from msgspec import field
-from msgspec.structs import replace
-
-from gateway.domain.deliveries.endpoint import Directory
-from gateway.domain.deliveries.outbox import Outbox
-from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.launching.realm import Realm, RealmKey
-from gateway.domain.operations.switches import Pause, PauseKey
-from gateway.domain.tasks.task import Frozen
-from gateway.store.loading import BatchReadSet
-from gateway.store.sqlite.alerts import UPSERT_ALERTS, load_alerts
-from gateway.store.sqlite.api_keys import load_api_keys, write_api_keys
-from gateway.store.sqlite.audit_log import write_audit
-from gateway.store.sqlite.bulk import load_bulk_actions, write_bulk_actions
-from gateway.store.sqlite.claims import UPSERT_HOLDS, load_claims, load_keys, write_claims
-from gateway.store.sqlite.clocks import load_pulse, write_pulse
-from gateway.store.sqlite.deliveries import load_deliveries, write_deliveries
-from gateway.store.sqlite.endpoints import (
-    load_outbox,
-    read_directory,
-    write_endpoints,
-    write_outbox,
-)
-from gateway.store.sqlite.events import load_events, write_events, write_patches
-from gateway.store.sqlite.launching import (
-    UPSERT_JOBS,
-    UPSERT_LAUNCHERS,
-    UPSERT_REALMS,
-    load_held_jobs,
-    load_jobs,
-    load_launchers,
-    load_stranded,
-    watched_realms,
-    write_sweeps,
-)
-from gateway.store.sqlite.part import Load, Loading, Write, changes
-from gateway.store.sqlite.pruning import write_retention
-from gateway.store.sqlite.purging import load_purges, write_purges
-from gateway.store.sqlite.rows import (
-    ALERT,
-    ATTEMPT,
-    HOLD,
-    JOB,
-    LAUNCHER,
-    PAUSE,
-    REALM,
-    WORKSPACE,
-    Row,
-)
-from gateway.store.sqlite.sources import (
-    UPSERT_WORKSPACES,
-    load_messages,
-    load_workspaces,
-    write_messages,
-)
-from gateway.store.sqlite.switches import UPSERT_PAUSES, read_pauses
-from gateway.store.sqlite.tasks import (
-    UPSERT_ATTEMPTS,
-    load_idempotency,
-    load_sandboxes,
-    load_tasks,
-    write_idempotency,
-    write_metadata,
-    write_secrets,
-    write_tasks,
-)
+from gateway.store.sql.batch import NOTHING, Batch, CachedRows, written
+from gateway.store.sql.rows import Row
+from gateway.store.sqlite.connection import Writer
 
-Loader = tuple[str, tuple[str, ...], Load]
-"""A part, the fields of the read set that ask for it (none: every batch does), and its load."""
-
-# In this order: a later one looks at the rows of an earlier one, and all of them name tasks.
-SELECTIONS: Final[tuple[Loader, ...]] = (
-    ("jobs", ("jobs",), load_jobs),
-    ("launchers", ("claims", "reports", "exits", "held_by"), load_launchers),
-    ("jobs", ("claims", "held_by"), load_held_jobs),
-    ("claims", ("claims",), load_claims),
-    ("pulse", ("pulse_at",), load_pulse),
-    ("alerts", ("alerts",), load_alerts),
-    ("realms", ("realms",), load_stranded),
-    ("attempts", ("exits",), load_sandboxes),
-    ("workspaces", ("workspaces",), load_workspaces),
-    ("messages", ("notices",), load_messages),
-    ("api_keys", ("api_keys",), load_api_keys),
-    ("bulk_actions", ("bulk_actions",), load_bulk_actions),
-)
-# Keys alone: one after the other, but without a way to the event loop in between.
-KEYED: Final[tuple[Loader, ...]] = (
-    ("tasks", (), load_tasks),
-    ("events", ("webhooks",), load_events),
-    ("idempotency", ("idempotency",), load_idempotency),
-)
-# Asked for beside the loaded tasks.
-RELATED: Final[tuple[Loader, ...]] = (
-    ("deliveries", ("undelivered",), load_deliveries),
-    ("purges", ("purges",), load_purges),
-    ("outbox", ("backlogs", "replays", "deliveries", "secrets_of"), load_outbox),
-    ("keys", (), load_keys),
-)
-# In this order: rows refer to rows of an earlier one. Every part of the unit of work is here.
-WRITERS: Final[tuple[tuple[str, Write], ...]] = (
-    ("outbox", write_endpoints),
-    ("tasks", write_tasks),
-    ("events", write_events),
-    ("patches", write_patches),
-    ("deliveries", write_deliveries),
-    changes("attempts", UPSERT_ATTEMPTS, ATTEMPT),
-    changes("jobs", UPSERT_JOBS, JOB),
-    ("secrets", write_secrets),
-    changes("workspaces", UPSERT_WORKSPACES, WORKSPACE),
-    ("metadata", write_metadata),
-    ("idempotency", write_idempotency),
-    ("messages", write_messages),
-    changes("launchers", UPSERT_LAUNCHERS, LAUNCHER),
-    changes("realms", UPSERT_REALMS, REALM),
-    changes("keys", UPSERT_HOLDS, HOLD),
-    ("claims", write_claims),
-    changes("switches", UPSERT_PAUSES, PAUSE),
-    ("sweeps", write_sweeps),
-    changes("alerts", UPSERT_ALERTS, ALERT),
-    ("outbox", write_outbox),
-    ("pulse", write_pulse),
-    ("api_keys", write_api_keys),
-    ("audit", write_audit),
-    ("bulk_actions", write_bulk_actions),
-    ("purges", write_purges),
-    ("retention", write_retention),
-)
-
-
+# The version changes with every commit of another connection.
 LEDGER: Final = """
 SELECT ledger.seq, now.data_version FROM ledger CROSS JOIN pragma_data_version AS now"""
 
 
-class CachedRows(Frozen, frozen=True, kw_only=True):
-    """Few rows that every batch needs, as they were at a version of the database."""
-
-    version: int | None = None
-    """It changes with every commit of another connection; None: nothing was read yet."""
-    realms: Mapping[RealmKey, Realm] = {}
-    """All that are not known to be missing."""
-    pauses: Mapping[PauseKey, Pause] = {}
-    """The pauses that rules look at."""
-    directory: Directory = field(default_factory=Directory)
-    """All endpoints."""
-
-    def committed(self) -> Self:
-        """The rows after the commit: a failed one must not leave its endpoints behind."""
-        return replace(self, directory=self.directory.committed())
-
-
-NOTHING: Final = CachedRows()
-
-
-class Batch:
+class SQLiteBatch(Batch):
     """`load`, then `write`; the transaction itself belongs to the store."""
 
-    def __init__(self, connection: aiosqlite.Connection, cached: CachedRows = NOTHING) -> None:
-        self.cached = cached
-        self._connection = connection
+    ledger = LEDGER
+
+    def __init__(self, connection: Writer, cached: CachedRows = NOTHING) -> None:
+        super().__init__(connection, cached)
+        self._writer = connection
         self._ledger: asyncio.Task[Iterable[Row]] | None = None
 
     def begin(self) -> None:
         """Queues the BEGIN and does not wait for it, as `settle` does: reads are queued behind it,
         and decisions are made meanwhile. A batch that was never begun can only be loaded."""
-        self.begun = asyncio.create_task(self._begin())
+        self.begun = asyncio.create_task(self._writer.execute("BEGIN IMMEDIATE"))
         self._ledger = asyncio.create_task(self._select_ledger())
 
     async def settle(self) -> None:
@@ -180,90 +36,26 @@ class Batch:
         queued = (self.begun, self._ledger) if self._ledger else ()
         await asyncio.gather(*queued, return_exceptions=True)
 
-    async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
-        """The union of what the commands of the batch need."""
-        if self.cached.version is None:
-            await self._refresh()
-        unit = await self._load(needs, policy, now)
-        # Only now: it was read before the rows, so nobody has to wait for it.
-        unit.seq, version = await self._read_ledger()
-        if version == self.cached.version:
-            return unit
-        await self._refresh()
-        again = await self._load(needs, policy, now)
-        again.seq = unit.seq
-        return again
-
-    async def _load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
-        unit = UnitOfWork(policy=policy, outbox=Outbox(directory=self.cached.directory))
-        unit.realms.update(self.cached.realms)
-        unit.switches.update(self.cached.pauses)
-        loading = Loading(self._connection, unit, BatchReadSet.of(needs), now)
-        for load in _asked(SELECTIONS, loading):
-            await load(loading)
-        loading.tasks.update(job.task_id for job in unit.jobs.values() if job.task_id is not None)
-        await asyncio.gather(*(load(loading) for load in _asked(KEYED, loading)))
-        for load in _asked(RELATED, loading):
-            await load(loading)
-        return unit
-
     async def write(self, unit: UnitOfWork) -> None:
         """Writes every changed part, a statement per table."""
         await self.begun
-        seq, _ = await self._read_ledger()
-        first, parts = seq + 1, unit.parts
+        seq, _ = await self.read_ledger()
         # Row by row in a Python loop every step would have to win the GIL back. One INSERT … SELECT
         # FROM json_each(:rows) steps only once, yet reaches 0.58 of this, idle or beside a busy
         # event loop: reading the columns out of JSON costs more than the steps. All are queued at
         # once: waiting for each would put the writing thread to sleep between them. One that fails
         # takes the others with it, for nothing is committed then.
         await asyncio.gather(
-            *(
-                self._connection.executemany(statement, params)
-                for part, write in WRITERS
-                if parts[part].is_changed
-                for statement, params in write(unit, first)
-                if params
-            )
+            *(self._writer.write(statement, params) for statement, params in written(unit, seq + 1))
         )
-        if unit.outbox.is_changed:
-            self.cached = replace(self.cached, directory=unit.outbox.directory)
-        if unit.switches.is_changed:
-            self.cached = replace(self.cached, pauses=dict(unit.switches))
-        if unit.realms.is_changed:
-            watched = {key: it for key, it in unit.realms.items() if it.due_at is not None}
-            self.cached = replace(self.cached, realms=watched)
+        self.remember(unit)
 
-    async def _refresh(self) -> None:
-        """Reads the cached rows: another connection has written since, or nothing was read yet."""
-        _, version = await self._read_ledger()
-        self.cached = CachedRows(
-            version=version,
-            realms=await watched_realms(self._connection),
-            pauses=await read_pauses(self._connection),
-            directory=await read_directory(self._connection),
-        )
-
-    async def _read_ledger(self) -> tuple[int, int]:
+    async def read_ledger(self) -> tuple[int, int]:
         """The number of the newest event, and the version of the database."""
         if self._ledger is None:
-            ((seq, version),) = await self._connection.execute_fetchall(LEDGER)
-        else:
-            ((seq, version),) = await self._ledger
+            return await super().read_ledger()
+        ((seq, version),) = await self._ledger
         return seq, version
 
-    async def _begin(self) -> None:
-        await self._connection.execute("BEGIN IMMEDIATE")
-
     async def _select_ledger(self) -> Iterable[Row]:
-        return await self._connection.execute_fetchall(LEDGER)
-
-
-def _asked(loaders: Iterable[Loader], loading: Loading) -> list[Load]:
-    """The loads that the batch needs."""
-    wanted = loading.wanted
-    return [
-        load
-        for _, fields, load in loaders
-        if not fields or any(getattr(wanted, field) for field in fields)
-    ]
+        return await self._writer.fetch(LEDGER)

@@ -1,8 +1,7 @@
-"""Connections: parameters by name, and SQLite's errors in the words of the domain."""
+"""SQLite's connections, and its errors in the words of the domain."""
 
-import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from traceback import clear_frames
 from typing import Any, Final
@@ -10,7 +9,8 @@ from typing import Any, Final
 import aiosqlite
 
 from gateway.domain.kernel.errors import ReadOnly, Unavailable
-from gateway.store.sqlite.rows import Row
+from gateway.store.sql.connection import NO_PARAMS, bound
+from gateway.store.sql.rows import Params, Row
 
 _UNAVAILABLE: Final = {
     sqlite3.SQLITE_BUSY: "The database is busy.",
@@ -39,38 +39,43 @@ def translated(*, is_write: bool = False) -> Iterator[None]:
         raise
 
 
-def bound(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters by name; lists and tuples become JSON, for `json_each`."""
-    return {
-        name: json.dumps(value) if isinstance(value, list | tuple) else value
-        for name, value in params.items()
-    }
+class Writer:
+    """The writing connection; the transaction translates its errors."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
+        """All rows."""
+        return await self._connection.execute_fetchall(statement, bound(params))
+
+    async def write(self, statement: str, rows: Sequence[Params]) -> None:
+        """Executes the statement for each row."""
+        await self._connection.executemany(statement, rows)
+
+    async def execute(self, statement: str) -> None:
+        """Executes a statement without parameters."""
+        await self._connection.execute(statement)
 
 
-Query = Callable[[str, Mapping[str, Any]], Awaitable[Iterable[Row]]]
-NO_PARAMS: Final[Mapping[str, Any]] = {}
-
-
-class Queries:
+class Reader(Writer):
     """The reading connection: in WAL mode it never waits for the writer."""
 
     def __init__(
         self, connection: aiosqlite.Connection, check: Callable[[], None] = lambda: None
     ) -> None:
         """`check` raises when the files are no longer those that were opened."""
-        self._connection = connection
+        super().__init__(connection)
         self._check = check
 
-    async def _all(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
+    async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
+        """All rows."""
         self._check()
         with translated():
             try:
-                return await self._connection.execute_fetchall(statement, bound(params))
+                return await super().fetch(statement, params)
             except sqlite3.Error as exc:
                 # The traceback holds the cursor: as long as it is open, every later read would
                 # see the database as it was then.
                 clear_frames(exc.__traceback__)
                 raise
-
-    async def _one(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Row | None:
-        return next(iter(await self._all(statement, params)), None)

@@ -13,13 +13,14 @@ import structlog
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
 from gateway.domain.tasks.task import Frozen
+from gateway.store.sql.batch import NOTHING
+from gateway.store.sql.reads import SQLReads
 from gateway.store.sqlite.admin.instance import Restored, open_instance, written
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
-from gateway.store.sqlite.batch import NOTHING, Batch
-from gateway.store.sqlite.connection import translated
+from gateway.store.sqlite.batch import SQLiteBatch
+from gateway.store.sqlite.connection import Reader, Writer, translated
 from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log, exclusive
-from gateway.store.sqlite.reads import SQLiteReads
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ class SQLiteStore:
     def __init__(
         self,
         writer: aiosqlite.Connection,
-        reads: SQLiteReads,
+        reads: SQLReads,
         *,
         instance_id: str,
         opening: Opening,
@@ -77,7 +78,7 @@ class SQLiteStore:
         return self._files.disk
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Batch]:
+    async def transaction(self) -> AsyncIterator[SQLiteBatch]:
         """Commits when the block ends, rolls back when it raises; one after the other.
 
         Raises:
@@ -86,7 +87,7 @@ class SQLiteStore:
         async with self._turn:
             await self._check_files()
             with translated(is_write=True):
-                batch = Batch(self._writer, self._cached)
+                batch = SQLiteBatch(Writer(self._writer), self._cached)
                 batch.begin()
                 try:
                     yield batch
@@ -96,11 +97,11 @@ class SQLiteStore:
                     await _to_its_end(self._roll_back(batch))
                     raise
 
-    async def _roll_back(self, batch: Batch) -> None:
+    async def _roll_back(self, batch: SQLiteBatch) -> None:
         await batch.settle()
         await self._writer.rollback()
 
-    async def _commit(self, batch: Batch) -> None:
+    async def _commit(self, batch: SQLiteBatch) -> None:
         await batch.settle()
         await self._writer.commit()
         self.written += 1
@@ -157,6 +158,13 @@ class SQLiteStore:
         return not is_busy or frames == moved
 
 
+def sqlite_reads(
+    connection: aiosqlite.Connection, check: Callable[[], None] = lambda: None
+) -> SQLReads:
+    """All reads, on this connection; `check` raises when its files were replaced."""
+    return SQLReads(Reader(connection, check), SQLiteBatch)
+
+
 async def _to_its_end(work: Coroutine[None, None, T]) -> T:
     """Cancelling a coroutine does not stop a statement that is queued: who leaves before it is
     over would not know whether it was committed, and the next BEGIN would meet it. The task does
@@ -207,7 +215,7 @@ async def open_sqlite(
         files = DatabaseFiles(path, descriptor)
         yield SQLiteStore(
             writer,
-            SQLiteReads(reader, files.check),
+            sqlite_reads(reader, files.check),
             instance_id=instance_id,
             opening=opening,
             files=files,

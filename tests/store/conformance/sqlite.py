@@ -10,13 +10,14 @@ import aiosqlite
 
 from gateway.domain.launching.realm import Realm
 from gateway.store.protocol import Transaction
-from gateway.store.sqlite import rows
+from gateway.store.sql import rows
+from gateway.store.sql.clocks import PULSE
+from gateway.store.sql.launching import UPSERT_REALMS
 from gateway.store.sqlite.admin.instance import open_instance
-from gateway.store.sqlite.batch import Batch
-from gateway.store.sqlite.clocks import PULSE
-from gateway.store.sqlite.launching import UPSERT_REALMS
+from gateway.store.sqlite.batch import SQLiteBatch
+from gateway.store.sqlite.connection import Writer
 from gateway.store.sqlite.migrations import migrate
-from gateway.store.sqlite.reads import SQLiteReads
+from gateway.store.sqlite.store import sqlite_reads
 
 
 @contextmanager
@@ -40,13 +41,13 @@ class SQLiteUnderTest:
 
     def __init__(self, database: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self._database = database
-        self._connection = cast(aiosqlite.Connection, _Direct(database))
-        self._batch: Batch | None = None
-        self.reads = SQLiteReads(cast(aiosqlite.Connection, _Direct(reader)))
+        self._connection = Writer(cast(aiosqlite.Connection, _Direct(database)))
+        self._batch: SQLiteBatch | None = None
+        self.reads = sqlite_reads(cast(aiosqlite.Connection, _Direct(reader)))
 
     def begin(self) -> Transaction:
         """A write transaction."""
-        self._batch = Batch(self._connection)
+        self._batch = SQLiteBatch(self._connection)
         self._batch.begin()
         return self._batch
 

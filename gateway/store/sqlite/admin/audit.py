@@ -24,11 +24,11 @@ from gateway.domain.invariants.task_rows import (
 )
 from gateway.domain.invariants.task_state import check_task
 from gateway.domain.tasks.task import Frozen, Task
-from gateway.store.sqlite import rows
+from gateway.store.sql import rows
+from gateway.store.sql.alerts import ALERTS
 from gateway.store.sqlite.admin.backup import OnProgress, ignore_progress
 from gateway.store.sqlite.admin.check_database import check_database, is_corrupt
 from gateway.store.sqlite.admin.check_groups import GroupCounts
-from gateway.store.sqlite.alerts import ALERTS
 from gateway.store.sqlite.migrations import require_newest
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns

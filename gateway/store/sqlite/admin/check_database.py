@@ -6,9 +6,9 @@ from contextlib import closing
 from typing import Final
 
 from gateway.domain.invariants.task_rows import Problem, ProblemName
+from gateway.store.sql.operations import KEYS_NEEDED
 from gateway.store.sqlite.admin.instance import BACKUP_TABLE
 from gateway.store.sqlite.migrations import migrate
-from gateway.store.sqlite.operations import KEYS_NEEDED
 
 _SCHEMA: Final = """
 SELECT type || ' ' || name, sql FROM sqlite_schema

@@ -16,14 +16,14 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.operations.audit_log import CLI
 from gateway.domain.operations.key_commands import CreateKey, KeyReply, RevokeKey
+from gateway.store.sql.api_keys import API_KEYS, PROJECTS, fill, write_api_keys
+from gateway.store.sql.audit_log import write_audit
+from gateway.store.sql.rows import API_KEY
 from gateway.store.sqlite.admin.instance import written
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
-from gateway.store.sqlite.api_keys import API_KEYS, PROJECTS, fill, write_api_keys
-from gateway.store.sqlite.audit_log import write_audit
 from gateway.store.sqlite.files import check_log, exclusive
 from gateway.store.sqlite.migrations import pending, version
-from gateway.store.sqlite.rows import API_KEY
 
 _BUSY_SECONDS: Final = 10.0
 

@@ -10,10 +10,10 @@ from typing import Final
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
+from gateway.store.sql.operations import KEYS_NEEDED
 from gateway.store.sqlite.admin.instance import written
 from gateway.store.sqlite.admin.sealed import KINDS, Kind
 from gateway.store.sqlite.files import exclusive
-from gateway.store.sqlite.operations import KEYS_NEEDED
 
 KEY_IDS: Final = "SELECT key_ids FROM ledger"
 

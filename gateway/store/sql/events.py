@@ -12,10 +12,10 @@ from gateway.domain.agents.patch import StoredPiece
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.store.records import NO_NUMBER, FeedPage
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.connection import Queries, Query
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import EVENT, PIECE, Params
+from gateway.store.sql import rows
+from gateway.store.sql.connection import Queries, Query
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import EVENT, PIECE, Params
 
 LARGEST_STEP: Final = 2_000
 """Numbers that one statement looks at: a few milliseconds of the reading connection."""

@@ -13,8 +13,8 @@ from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.spec import Spec
 from gateway.store.records import DeliveryContext, LiveSecret, SecretOwner, Target
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.rows import EVENT, TASK, Row, sealed
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.rows import EVENT, TASK, Row, sealed
 
 _TARGET: Final = """
     endpoint.project, endpoint.implicit, endpoint.url_key_id, endpoint.url,

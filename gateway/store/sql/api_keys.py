@@ -8,10 +8,10 @@ from typing import Final
 from gateway.domain.kernel.ids import callback_secret_id
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.operations.api_key import ApiKey, ApiKeys
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import API_KEY as COLUMNS
-from gateway.store.sqlite.rows import Params, Row
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import API_KEY as COLUMNS
+from gateway.store.sql.rows import Params, Row
 
 API_KEY: Final = f"SELECT {COLUMNS} FROM api_keys WHERE hash = :hash AND revoked_at IS NULL"
 

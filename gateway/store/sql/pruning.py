@@ -8,13 +8,13 @@ from typing import Final
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.sources.message import WINDOW
-from gateway.store.sqlite.audit_log import DELETE_OLD_AUDIT
-from gateway.store.sqlite.claims import DELETE_OLD_HOLDS
-from gateway.store.sqlite.connection import Queries, bound
-from gateway.store.sqlite.rows import Params
-from gateway.store.sqlite.sources import DELETE_OLD_MESSAGES
-from gateway.store.sqlite.switches import DELETE_OLD_PAUSES
-from gateway.store.sqlite.task_groups import (
+from gateway.store.sql.audit_log import DELETE_OLD_AUDIT
+from gateway.store.sql.claims import DELETE_OLD_HOLDS
+from gateway.store.sql.connection import Queries, bound
+from gateway.store.sql.rows import Params
+from gateway.store.sql.sources import DELETE_OLD_MESSAGES
+from gateway.store.sql.switches import DELETE_OLD_PAUSES
+from gateway.store.sql.task_groups import (
     DELETE_OLD_GROUPS,
     TAKE_DELETED_FROM_FLAGS,
     TAKE_DELETED_FROM_STATES,

@@ -16,15 +16,15 @@ from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Status, Task
 from gateway.store.records import NEWEST, StoredSecrets, TaskFilter, TaskPage, TaskWithSpec
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.claims import ADVANCE_KEYS, key_values
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.launching import JOBS_OF_TASKS
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import ATTEMPT, TASK, Params
-from gateway.store.sqlite.sources import WORKSPACES
-from gateway.store.sqlite.task_groups import write_groups
-from gateway.store.sqlite.task_list import SPECS, Listing
+from gateway.store.sql import rows
+from gateway.store.sql.claims import ADVANCE_KEYS, key_values
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.launching import JOBS_OF_TASKS
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import ATTEMPT, TASK, Params
+from gateway.store.sql.sources import WORKSPACES
+from gateway.store.sql.task_groups import write_groups
+from gateway.store.sql.task_list import SPECS, Listing
 
 TASKS: Final = f"SELECT {TASK} FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
 

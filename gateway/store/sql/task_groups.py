@@ -13,8 +13,8 @@ from gateway.domain.operations.task_groups import (
     group_changes,
 )
 from gateway.domain.tasks.task import Task
-from gateway.store.sqlite.connection import Queries, bound
-from gateway.store.sqlite.rows import Params
+from gateway.store.sql.connection import Queries, bound
+from gateway.store.sql.rows import Params
 
 ADD_TO_GROUPS: Final = """
 INSERT INTO task_groups (kind, since, project, status, code, count, first_at, example)

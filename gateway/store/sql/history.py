@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.domain.operations.history import DAY, HOURS, SAMPLE, Ends, History, durations
 from gateway.domain.operations.status import HOUR
-from gateway.store.sqlite.connection import Queries
+from gateway.store.sql.connection import Queries
 
 ENDS: Final = """
 SELECT since / 3600000 AS hour, status, sum(count) FROM task_groups

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
-from gateway.store.sqlite.connection import Queries
+from gateway.store.sql.connection import Queries
 
 PER_ENDPOINT: Final = 160
 """Heads of one endpoint that one read gives: twice as many as may be under way, and some that were

@@ -8,9 +8,9 @@ from typing import Final
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.sources.message import AboutPullRequest, Message, SandboxNotice, Seen
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import WORKSPACE, Params
+from gateway.store.sql import rows
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import WORKSPACE, Params
 
 # Joined, not IN: only so SQLite seeks in the indexes.
 MESSAGES_SEEN: Final = """

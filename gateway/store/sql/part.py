@@ -3,19 +3,17 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import aiosqlite
-
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.loading import BatchReadSet
-from gateway.store.sqlite.connection import NO_PARAMS, bound
-from gateway.store.sqlite.rows import Columns, Params, Row
+from gateway.store.sql.connection import NO_PARAMS, Connection
+from gateway.store.sql.rows import Columns, Params, Row
 
 
 class Loading:
     """The load of a batch: the unit of work, and the tasks that its parts need."""
 
     def __init__(
-        self, connection: aiosqlite.Connection, unit: UnitOfWork, wanted: BatchReadSet, now: int
+        self, connection: Connection, unit: UnitOfWork, wanted: BatchReadSet, now: int
     ) -> None:
         self.unit = unit
         self.wanted = wanted
@@ -25,7 +23,7 @@ class Loading:
 
     async def all(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
         """All rows."""
-        return await self._connection.execute_fetchall(statement, bound(params))
+        return await self._connection.fetch(statement, params)
 
     async def of(self, statement: str, keys: Collection[Any], name: str = "ids") -> Iterable[Row]:
         """The rows of these keys; no query where there are none."""

@@ -11,8 +11,8 @@ import msgspec
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Frozen, Status, Task
 from gateway.store.records import TaskFilter, TaskPage
-from gateway.store.sqlite.connection import Query
-from gateway.store.sqlite.rows import TASK
+from gateway.store.sql.connection import Query
+from gateway.store.sql.rows import TASK
 
 LARGEST_STEP: Final = 1_000
 """Tasks that one statement looks at: a few milliseconds of the reading connection."""

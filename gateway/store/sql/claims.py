@@ -12,8 +12,8 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.provider_health import admitted
 from gateway.domain.launching.realm import ProviderRealm
 from gateway.domain.tasks.task import Status, Task
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import HOLD, JOB, Params, Row
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import HOLD, JOB, Params, Row
 
 OFFERED_PER_CLAIM: Final = 10
 """Inspect, destroy and sweep jobs that are loaded for each claim."""

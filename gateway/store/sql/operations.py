@@ -4,8 +4,8 @@ else."""
 from typing import Final
 
 from gateway.domain.operations.gauges import Gauges
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.status import LIVING_COUNTS
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.status import LIVING_COUNTS
 
 ENDED_COUNTS: Final = """
 SELECT status, sum(count) FROM task_groups WHERE kind = 'state' AND since = 0 AND count > 0

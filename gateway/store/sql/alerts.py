@@ -5,9 +5,9 @@
 from typing import Final
 
 from gateway.domain.operations.alert import Alert
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import ALERT
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import ALERT
 
 ALERTS: Final = f"SELECT {ALERT} FROM alerts ORDER BY id"
 

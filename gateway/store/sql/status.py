@@ -6,8 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.domain.operations.status import HOUR, FailingEndpoint, Group, StatusFacts
-from gateway.store.sqlite.rows import Row
-from gateway.store.sqlite.switches import SwitchQueries
+from gateway.store.sql.rows import Row
+from gateway.store.sql.switches import SwitchQueries
 
 MOST_ENDPOINTS: Final = 20
 """Failing endpoints that are named; with more, the receivers are not the cause."""

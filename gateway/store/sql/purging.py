@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.store.sqlite.connection import bound
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.pruning import DELETE_PIECES, ERASE_ENV
-from gateway.store.sqlite.rows import EVENT, Params
+from gateway.store.sql.connection import bound
+from gateway.store.sql.part import Loading
+from gateway.store.sql.pruning import DELETE_PIECES, ERASE_ENV
+from gateway.store.sql.rows import EVENT, Params
 
 # Nothing of the others is left, so nobody has to read them: they are most of what an agent sends.
 EVENTS_WITH_TEXT: Final = f"""

@@ -7,10 +7,10 @@ from typing import Final
 from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.records import Delivery, DeliveryAttempt, DeliveryFilter
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import DELIVERY_STATE, Params, Row
+from gateway.store.sql import rows
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import DELIVERY_STATE, Params, Row
 
 UNDELIVERED_TASKS: Final = """
 SELECT DISTINCT task_id FROM deliveries

@@ -5,7 +5,6 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-import aiosqlite
 import msgspec
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
@@ -14,10 +13,10 @@ from gateway.domain.launching.launcher import LauncherCall
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, Unwanted
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.store.records import SandboxPosition
-from gateway.store.sqlite.claims import NEXT_CLAIMABLE, providers_wanted
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import ATTEMPT, JOB, LAUNCHER, REALM, TASK, Params, Row
+from gateway.store.sql.claims import NEXT_CLAIMABLE, providers_wanted
+from gateway.store.sql.connection import Connection, Queries
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import ATTEMPT, JOB, LAUNCHER, REALM, TASK, Params, Row
 
 STRANDED_AT_ONCE: Final = 500
 """Tasks that one command looks at when a realm went missing; the next one takes the rest."""
@@ -142,9 +141,9 @@ LIMIT :limit"""
 _LISTED: Final = msgspec.json.Decoder(tuple[Unwanted, ...])
 
 
-async def watched_realms(connection: aiosqlite.Connection) -> dict[RealmKey, Realm]:
+async def watched_realms(connection: Connection) -> dict[RealmKey, Realm]:
     """All that are not known to be missing."""
-    realms = map(REALM.read, await connection.execute_fetchall(WATCHED_REALMS))
+    realms = map(REALM.read, await connection.fetch(WATCHED_REALMS))
     return {realm.key: realm for realm in realms}
 
 

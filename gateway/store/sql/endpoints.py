@@ -5,16 +5,16 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import aiosqlite
 from msgspec import UNSET
 
 from gateway.domain.deliveries.endpoint import Directory, Endpoint
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.replays import ReplayQueries, load_replays, write_replays
-from gateway.store.sqlite.rows import ENDPOINT, SIGNING_SECRET, SUBSCRIPTION, Params
+from gateway.store.sql import rows
+from gateway.store.sql.connection import Connection
+from gateway.store.sql.part import Loading
+from gateway.store.sql.replays import ReplayQueries, load_replays, write_replays
+from gateway.store.sql.rows import ENDPOINT, SIGNING_SECRET, SUBSCRIPTION, Params
 
 DIRECTORY: Final = f"""
 SELECT {ENDPOINT} FROM endpoints WHERE deleted_at IS NULL ORDER BY id"""
@@ -76,9 +76,9 @@ ORDER BY created_at DESC, id DESC LIMIT :limit"""
 SECRETS_NAMED: Final = "SELECT key_id, secret FROM signing_secrets WHERE id = :id"
 
 
-async def read_directory(connection: aiosqlite.Connection) -> Directory:
+async def read_directory(connection: Connection) -> Directory:
     """All endpoints that were not deleted."""
-    return Directory(map(ENDPOINT.read, await connection.execute_fetchall(DIRECTORY)))
+    return Directory(map(ENDPOINT.read, await connection.fetch(DIRECTORY)))
 
 
 async def load_outbox(loading: Loading) -> None:

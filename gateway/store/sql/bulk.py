@@ -8,9 +8,9 @@ from typing import Final
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.operations.bulk import BulkAction
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import BULK_ACTION, Params
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import BULK_ACTION, Params
 
 BULK_ACTIONS: Final = f"""
 SELECT {BULK_ACTION} FROM bulk_actions WHERE id IN (SELECT value FROM json_each(:ids))"""

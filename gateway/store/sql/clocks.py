@@ -5,9 +5,9 @@ from typing import Final
 
 from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.realm import RealmKey
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import JOB, Params
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import JOB, Params
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 

@@ -10,8 +10,8 @@ import msgspec
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.operations.audit_log import AuditEntry, Detail
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.rows import AUDIT_ENTRY, Params
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.rows import AUDIT_ENTRY, Params
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 

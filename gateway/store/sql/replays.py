@@ -9,10 +9,10 @@ from typing import Final
 from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.deliveries.replay import Replay
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import DELIVERY_STATE, REPLAY, Params
+from gateway.store.sql import rows
+from gateway.store.sql.connection import Queries
+from gateway.store.sql.part import Loading
+from gateway.store.sql.rows import DELIVERY_STATE, REPLAY, Params
 
 REPLAYS: Final = f"""
 SELECT {REPLAY} FROM replays WHERE id IN (SELECT value FROM json_each(:ids))"""

@@ -4,11 +4,9 @@
 
 from typing import Final
 
-import aiosqlite
-
 from gateway.domain.operations.switches import Pause, PauseKey
-from gateway.store.sqlite.connection import Queries
-from gateway.store.sqlite.rows import PAUSE
+from gateway.store.sql.connection import Connection, Queries
+from gateway.store.sql.rows import PAUSE
 
 # Those that may last, and the earlier ones of launching, in which queue clocks stood still.
 PAUSES: Final = f"SELECT {PAUSE} FROM pauses WHERE switch = 'launching' OR ended_at IS NULL"
@@ -24,9 +22,9 @@ DELETE FROM pauses WHERE (switch, project, provider, since) IN (
     WHERE coalesce(ended_at, until) <= :before LIMIT 500)"""
 
 
-async def read_pauses(connection: aiosqlite.Connection) -> dict[PauseKey, Pause]:
+async def read_pauses(connection: Connection) -> dict[PauseKey, Pause]:
     """The pauses that rules look at."""
-    found = map(PAUSE.read, await connection.execute_fetchall(PAUSES))
+    found = map(PAUSE.read, await connection.fetch(PAUSES))
     return {pause.key: pause for pause in found}
 
 

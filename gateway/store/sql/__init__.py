@@ -1,0 +1,1 @@
+"""The store in SQL that both dialects share: statements, and what they read and write."""
