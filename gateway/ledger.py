@@ -5,7 +5,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import structlog
@@ -13,7 +13,7 @@ import structlog
 from gateway.domain.decide import decide
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.answers import Answer
-from gateway.domain.kernel.errors import ApiError, ReadOnly, Unavailable
+from gateway.domain.kernel.errors import ApiError, Conflict, ReadOnly, Unavailable
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.unit_of_work import UnitOfWork
@@ -49,7 +49,12 @@ LONGEST_CLAIM: Final = 30_000
 TRY_EVERY: Final = 1_000
 """Milliseconds between two tries to write while nothing can be written."""
 
+TRIES: Final = 5
+"""Tries of a batch that other gateways get in the way of; all but the first are alone."""
+
 Outcome = Answer | ApiError | Exception
+Decided = tuple[UnitOfWork, set[str], list[Outcome]]
+"""A batch, the topics of its changes, and an outcome for each command."""
 Waiting = deque[tuple[Command, asyncio.Future[Answer]]]
 
 
@@ -173,7 +178,7 @@ class Ledger:
         halved until that command is alone."""
         now = self._clock()
         try:
-            unit, outcomes = await self._transact(commands, now)
+            unit, topics, outcomes = await self._transact(commands, now)
         except Unavailable as exc:
             log.warning("ledger.unavailable", commands=len(commands), detail=exc.detail)
             if isinstance(exc, ReadOnly):
@@ -188,7 +193,7 @@ class Ledger:
                 log.info("ledger.writable", seconds=(now - self.read_only.since) // 1000)
                 self.read_only = None
             self._call_followers(unit)
-            self.notifier.notify(_topics(unit, now))
+            self.notifier.notify(topics)
             return outcomes
         middle = len(commands) // 2
         return [
@@ -213,17 +218,23 @@ class Ledger:
             except Exception:
                 log.exception("ledger.follower_failed")
 
-    async def _transact(
-        self, commands: list[Command], now: int
-    ) -> tuple[UnitOfWork, list[Outcome]]:
+    async def _transact(self, commands: list[Command], now: int) -> Decided:
         began = time.perf_counter()
+        for _ in range(TRIES):
+            with suppress(Conflict):
+                found = await self._decide(commands, now)
+                self._committed(time.perf_counter() - began)
+                return found
+        raise Unavailable("Others change the same rows just now.")
+
+    async def _decide(self, commands: list[Command], now: int) -> Decided:
         async with self._store.transaction() as transaction:
             unit = await transaction.load([command.needs for command in commands], self.policy, now)
             outcomes = [_outcome(unit, command, now) for command in commands]
+            topics = _topics(unit, now)
             if unit.is_changed:
-                await transaction.write(unit)
-        self._committed(time.perf_counter() - began)
-        return unit, outcomes
+                await transaction.write(unit, topics)
+        return unit, topics, outcomes
 
 
 def _taken(queue: Waiting, most: int) -> list[tuple[Command, asyncio.Future[Answer]]]:

@@ -55,8 +55,8 @@ class Transaction(Protocol):
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands need."""
 
-    async def write(self, view: UnitOfWork) -> None:
-        """Writes every change of the unit of work."""
+    async def write(self, unit: UnitOfWork, topics: Collection[str], /) -> None:
+        """Writes every change; other gateways on the database are told the topics."""
 
 
 class Store(Protocol):
@@ -67,6 +67,7 @@ class Store(Protocol):
 
         Raises:
             Unavailable: disk full, I/O error, locked: nothing was written.
+            Conflict: another gateway was faster: decide again.
         """
 
 

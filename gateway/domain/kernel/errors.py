@@ -50,3 +50,7 @@ class ReadOnly(Unavailable):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, code="read_only", retry_after=READ_ONLY_SECONDS)
+
+
+class Conflict(Exception):
+    """Another gateway has changed what a batch was decided on: it has to be decided again."""

@@ -1,7 +1,7 @@
 """A batch on SQLite: what it is asked is queued on the thread of its connection."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
@@ -36,8 +36,8 @@ class SQLiteBatch(Batch):
         queued = (self.begun, self._ledger) if self._ledger else ()
         await asyncio.gather(*queued, return_exceptions=True)
 
-    async def write(self, unit: UnitOfWork) -> None:
-        """Writes every changed part, a statement per table."""
+    async def write(self, unit: UnitOfWork, _topics: Collection[str] = (), /) -> None:
+        """Writes every changed part, a statement per table; nobody else has to be told."""
         await self.begun
         seq, _ = await self.read_ledger()
         # Row by row in a Python loop every step would have to win the GIL back. One INSERT … SELECT

@@ -2,10 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import aiosqlite
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
 from gateway.domain.tasks.task import Frozen
+from gateway.store.shielding import to_its_end
 from gateway.store.sql.batch import NOTHING
 from gateway.store.sql.reads import SQLReads
 from gateway.store.sqlite.admin.instance import Restored, open_instance, written
@@ -25,8 +26,6 @@ from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log, e
 log = structlog.get_logger(__name__)
 
 INSTANCE: Final = "SELECT instance_id FROM ledger"
-
-T = TypeVar("T")
 
 REMEDY: Final = (
     "restart the gateway: until then it takes and tells nothing. Never remove, move or replace "
@@ -92,9 +91,9 @@ class SQLiteStore:
                 try:
                     yield batch
                     await batch.begun
-                    await _to_its_end(self._commit(batch))
+                    await to_its_end(self._commit(batch))
                 except BaseException:
-                    await _to_its_end(self._roll_back(batch))
+                    await to_its_end(self._roll_back(batch))
                     raise
 
     async def _roll_back(self, batch: SQLiteBatch) -> None:
@@ -119,7 +118,7 @@ class SQLiteStore:
         async with self._turn:
             await self._check_files()
             with translated():
-                await _to_its_end(self._checkpoint(busy_ms=0))
+                await to_its_end(self._checkpoint(busy_ms=0))
 
     async def _check_files(self) -> None:
         await self._save_lost()
@@ -143,7 +142,7 @@ class SQLiteStore:
 
     async def _save(self) -> bool:
         try:
-            return await _to_its_end(self._checkpoint(busy_ms=self._busy_ms))
+            return await to_its_end(self._checkpoint(busy_ms=self._busy_ms))
         except sqlite3.Error as exc:
             log.warning("database.not_saved", reason=str(exc))
             return False
@@ -163,23 +162,6 @@ def sqlite_reads(
 ) -> SQLReads:
     """All reads, on this connection; `check` raises when its files were replaced."""
     return SQLReads(Reader(connection, check), SQLiteBatch)
-
-
-async def _to_its_end(work: Coroutine[None, None, T]) -> T:
-    """Cancelling a coroutine does not stop a statement that is queued: who leaves before it is
-    over would not know whether it was committed, and the next BEGIN would meet it. The task does
-    not outlive this call."""
-    task = asyncio.create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as exc:
-            cancelled = exc
-    result = task.result()
-    if cancelled is not None:
-        raise cancelled
-    return result
 
 
 @asynccontextmanager

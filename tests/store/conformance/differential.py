@@ -5,7 +5,7 @@ faithful, and that a store does what the others do.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -101,11 +101,11 @@ class DifferentialTransaction(MemoryTransaction):
             _compare(field.name, _plain(ours), _plain(theirs))
         return view
 
-    async def write(self, view: UnitOfWork) -> None:
+    async def write(self, unit: UnitOfWork, topics: Collection[str], /) -> None:
         """To both."""
-        await super().write(view)
+        await super().write(unit, topics)
         assert self._batch is not None
-        await self._batch.write(view)
+        await self._batch.write(unit, topics)
 
     async def __aexit__(
         self,

@@ -4,7 +4,7 @@ Nothing of a batch is seen before its commit, and a commit that fails leaves not
 faithful is shown by whole simulations that load each batch from it and from the real one.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -437,9 +437,9 @@ class MemoryTransaction:
         self._needs = needs
         return Load(self._store.tables, policy, now).load(needs)
 
-    async def write(self, view: UnitOfWork) -> None:
+    async def write(self, unit: UnitOfWork, _topics: Collection[str], /) -> None:
         """Kept for the commit."""
-        self._view = view
+        self._view = unit
 
     async def __aenter__(self) -> Self:
         return self

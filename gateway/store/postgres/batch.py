@@ -1,0 +1,116 @@
+"""A batch on PostgreSQL: beside those of other gateways where that is safe, alone where it is not.
+
+Every batch holds one advisory lock to its end: shared, if all that it reads and changes belongs to
+tasks that it has locked; alone otherwise. So rows of no task, which are few and which rules weigh
+against each other, never change under a decision, and two gateways take in tasks side by side.
+Event numbers are taken last, and their row is locked to the commit: their order is that of commits.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.domain.kernel.errors import Conflict
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import ReadSet
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.store.loading import BatchReadSet
+from gateway.store.postgres.connection import PostgresConnection
+from gateway.store.postgres.notifications import CHANNEL, NOTIFY, payloads
+from gateway.store.sql.batch import NOTHING, Batch, CachedRows, written
+
+LEDGER: Final = "SELECT seq, version FROM ledger"
+
+TAKE_NUMBERS: Final = """
+UPDATE ledger SET seq = seq + :events, version = version + :cached
+RETURNING seq, version, CAST(pg_current_xact_id() AS text)"""
+
+LOCK_TASKS: Final = """
+SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))
+ORDER BY id FOR NO KEY UPDATE"""
+
+# A gateway that stands still in the middle of a batch is thrown out of it, or all would wait.
+_BOUNDS: Final = """
+    set_config('idle_in_transaction_session_timeout', :idle, true),
+    set_config('lock_timeout', :patience, true)"""
+LOCK_SHARED: Final = f"SELECT {_BOUNDS}, pg_advisory_xact_lock_shared(:lock)"
+LOCK_ALONE: Final = f"SELECT {_BOUNDS}, pg_advisory_xact_lock(:lock)"
+BATCHES: Final = 7_151_001
+"""The advisory lock of batches."""
+BOUNDS: Final = {"lock": BATCHES, "idle": "10s", "patience": "10s"}
+
+OF_TASKS: Final = frozenset({"tasks", "webhooks", "idempotency", "deliveries", "undelivered"})
+"""Fields of a read set whose rows belong to the tasks that are locked, or to one endpoint."""
+PARTS_OF_TASKS: Final = frozenset(
+    {
+        *("tasks", "metadata", "secrets", "events", "patches", "deliveries", "attempts", "jobs"),
+        *("idempotency", "audit"),
+    }
+)
+"""Parts that may change beside other batches."""
+CACHED: Final = ("outbox", "switches", "realms")
+"""Parts of which every gateway keeps rows."""
+
+
+class PostgresBatch(Batch):
+    """`load`, then `write`; the transaction itself belongs to the store."""
+
+    ledger = LEDGER
+
+    def __init__(
+        self,
+        connection: PostgresConnection,
+        cached: CachedRows = NOTHING,
+        *,
+        is_alone: bool = False,
+        sender: str = "",
+    ) -> None:
+        super().__init__(connection, cached)
+        self._writer = connection
+        self._sender = sender
+        self._is_alone = is_alone
+        self.transaction_id: str | None = None
+        """PostgreSQL's number of the transaction; None: it has changed nothing."""
+
+    async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
+        """The union of what the commands of the batch need, behind the locks that it takes."""
+        wanted = BatchReadSet.of(needs)
+        self._is_alone = self._is_alone or not _is_of_tasks(wanted)
+        await self._writer.fetch(LOCK_ALONE if self._is_alone else LOCK_SHARED, BOUNDS)
+        ids = wanted.tasks.union(task_id for task_id, *_ in wanted.webhooks)
+        if ids and not self._is_alone:
+            await self._writer.fetch(LOCK_TASKS, {"ids": sorted(ids)})
+        return await super().load(needs, policy, now)
+
+    async def write(self, unit: UnitOfWork, topics: Collection[str] = (), /) -> None:
+        """Writes every changed part, and takes the numbers of its events.
+
+        Raises:
+            Conflict: it has to be decided again, alone.
+        """
+        changed = {name for name, part in unit.parts.items() if part.is_changed}
+        if not self._is_alone and not (changed <= PARTS_OF_TASKS and _has_no_keys(unit)):
+            raise Conflict
+        cached = any(name in changed for name in CACHED)
+        numbers = {"events": len(unit.events.new), "cached": cached}
+        ((newest, version, self.transaction_id),) = await self._writer.fetch(TAKE_NUMBERS, numbers)
+        unit.seq = newest - len(unit.events.new)
+        for statement, params in written(unit, unit.seq + 1):
+            await self._writer.write(statement, params)
+        told = [{"channel": CHANNEL, "payload": it} for it in payloads(self._sender, topics, unit)]
+        await self._writer.write(NOTIFY, told)
+        self.remember(unit)
+        self.cached = replace(self.cached, version=version)
+
+
+def _is_of_tasks(wanted: BatchReadSet) -> bool:
+    """True if nothing is read but what belongs to tasks."""
+    return not any(
+        getattr(wanted, name) for name in wanted.__struct_fields__ if name not in OF_TASKS
+    )
+
+
+def _has_no_keys(unit: UnitOfWork) -> bool:
+    """True if no task has a concurrency key, which others may wait for."""
+    return all(task.concurrency_key is None for task in unit.tasks.values())

@@ -1,0 +1,105 @@
+"""PostgreSQL's connections, and its errors in the words of the domain."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg import AsyncConnection, AsyncRawCursor, IsolationLevel, errors
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.types.numeric import Int8Dumper
+from psycopg.types.string import StrDumper
+
+from gateway.domain.kernel.errors import Conflict, ReadOnly, Unavailable
+from gateway.store.postgres.dialect import translated
+from gateway.store.sql.connection import NO_PARAMS
+from gateway.store.sql.rows import Params, Row
+
+STATEMENTS_KEPT: Final = 500
+"""Prepared statements of one connection; there are fewer."""
+
+_CONFLICTS: Final = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+)
+_UNWRITABLE: Final[dict[type[psycopg.Error], str]] = {
+    errors.DiskFull: "The disk is full.",
+    errors.ReadOnlySqlTransaction: "The database is read-only.",
+}
+
+
+class _Text(StrDumper):
+    """Text; PostgreSQL keeps no U+0000, and gets U+FFFD for it."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
+class _Flag(Int8Dumper):
+    """True and False as they are stored: 1 and 0."""
+
+    def dump(self, obj: bool) -> Buffer | None:
+        return b"1" if obj else b"0"
+
+
+class _WholeNumber(Loader):
+    """Sums of whole numbers, which PostgreSQL calculates as `numeric`."""
+
+    def load(self, data: Buffer) -> int | float:
+        text = bytes(data)
+        return float(text) if b"." in text else int(text)
+
+
+async def configure(connection: "AsyncConnection[Row]") -> None:
+    """Sets how values are sent and read: each type of the records has one type of the schema."""
+    adapters = connection.adapters
+    adapters.register_dumper(str, _Text)
+    adapters.register_dumper(int, Int8Dumper)
+    adapters.register_dumper(bool, _Flag)
+    adapters.register_loader("numeric", _WholeNumber)
+    connection.prepared_max = STATEMENTS_KEPT
+    # One row of a batch is locked after the other: each statement sees what was committed by then.
+    await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
+
+
+@contextmanager
+def in_our_words(*, is_write: bool = False, is_alone: bool = False) -> Iterator[None]:
+    """Raises `Conflict` for what another try may get through, `ReadOnly` if nothing can be written,
+    and `Unavailable` for a server that does not answer; a constraint that is broken by a batch
+    which is alone stays what it is: a bug."""
+    try:
+        yield
+    except (errors.DiskFull, errors.ReadOnlySqlTransaction) as exc:
+        words = _UNWRITABLE[type(exc)]
+        raise (ReadOnly if is_write else Unavailable)(words) from exc
+    except errors.UniqueViolation as exc:
+        if is_alone or not is_write:
+            raise
+        raise Conflict from exc
+    except _CONFLICTS as exc:
+        raise Conflict from exc
+    except errors.LockNotAvailable as exc:
+        raise Unavailable("The database is busy.") from exc
+    except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+        raise Unavailable("The database cannot be reached.") from exc
+
+
+class PostgresConnection:
+    """A connection that runs shared statements; the transaction translates its errors."""
+
+    def __init__(self, connection: "AsyncConnection[Row]") -> None:
+        self._connection = connection
+
+    async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
+        """All rows."""
+        spoken = translated(statement)
+        async with AsyncRawCursor(self._connection) as cursor:
+            await cursor.execute(spoken.text, spoken.values(params))
+            return await cursor.fetchall()
+
+    async def write(self, statement: str, rows: Sequence[Params]) -> None:
+        """Executes the statement for each row."""
+        spoken = translated(statement)
+        async with AsyncRawCursor(self._connection) as cursor:
+            await cursor.executemany(spoken.text, [spoken.values(row) for row in rows])

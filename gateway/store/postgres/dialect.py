@@ -1,0 +1,51 @@
+"""The shared statements as PostgreSQL takes them.
+
+A shared statement is kept in SQL that both dialects read alike; what SQLite is told about its plan
+is left out here. Where that is not enough, a statement of PostgreSQL's own stands for it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from gateway.store.postgres.statements import OWN
+from gateway.store.sql.connection import bound
+from gateway.store.sql.rows import Params
+
+_INDEX: Final = re.compile(r"\s+INDEXED\s+BY\s+\w+")
+# CROSS JOIN keeps SQLite from changing the order of loops; PostgreSQL has no ON behind it.
+_ORDERED: Final = re.compile(
+    r"\bCROSS JOIN\s+(\w+(?:\([^()]*\))?(?:\s+AS\s+\w+)?)\s+ON\b",
+)
+_NAMED: Final = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+_NUMBERED: Final = re.compile(r"\?(\d+)")
+
+
+class Statement(NamedTuple):
+    """A statement with numbered parameters; by name, or by their places in a row."""
+
+    text: str
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+
+    def values(self, params: Params) -> Sequence[Any]:
+        """The parameters in the order of their numbers."""
+        if isinstance(params, Mapping):
+            given = bound(params)
+            return [given[name] for name in self.names]
+        return [params[place] for place in self.places]
+
+
+@cache
+def translated(statement: str) -> Statement:
+    """The statement in PostgreSQL's words."""
+    text = OWN.get(statement) or _ORDERED.sub(r"JOIN \1 ON", _INDEX.sub("", statement))
+    names = tuple(dict.fromkeys(_NAMED.findall(text)))
+    numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
+    text = _NAMED.sub(lambda found: numbers[found[1]], text)
+    # A row has all columns of a record, and a statement may use some of them only.
+    places = tuple(dict.fromkeys(_NUMBERED.findall(text)))
+    numbers = {place: f"${number}" for number, place in enumerate(places, 1)}
+    text = _NUMBERED.sub(lambda found: numbers[found[1]], text)
+    return Statement(text, names, tuple(int(place) - 1 for place in places))
