@@ -13,8 +13,10 @@ from rich.console import Console
 
 from tests.benchmarks import (
     claims,
+    cpu,
     deliveries,
     due,
+    end_to_end,
     floods,
     git_work,
     launches,
@@ -32,6 +34,10 @@ from tests.benchmarks.results import throughput
 
 async def _throughput(options: argparse.Namespace) -> Section:
     return throughput(await measure(Size(rounds=options.rounds, seconds=options.seconds)))
+
+
+async def _cpu(options: argparse.Namespace) -> Section:
+    return await cpu.section(cpu.Size(rounds=min(5, options.rounds)))
 
 
 async def _scale(options: argparse.Namespace) -> Section:
@@ -62,6 +68,10 @@ async def _deliveries(options: argparse.Namespace) -> Section:
     return await deliveries.section(deliveries.Size(rounds=min(5, options.rounds)))
 
 
+async def _end_to_end(_: argparse.Namespace) -> Section:
+    return await end_to_end.section(end_to_end.Size())
+
+
 async def _claims(_: argparse.Namespace) -> Section:
     return await claims.section(claims.Size())
 
@@ -84,6 +94,7 @@ async def _git(options: argparse.Namespace) -> Section:
 
 SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] = {
     "throughput": _throughput,
+    "cpu": _cpu,
     "scale": _scale,
     "pages": _pages,
     "due": _due,
@@ -91,6 +102,7 @@ SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] =
     "memory": _memory,
     "launches": _launches,
     "deliveries": _deliveries,
+    "end-to-end": _end_to_end,
     "git": _git,
     "neighbours": _neighbours,
     "floods": _floods,

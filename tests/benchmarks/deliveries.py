@@ -15,7 +15,7 @@ import msgspec
 
 from tests.benchmarks.alone import Work
 from tests.benchmarks.connection import connected, ready, request
-from tests.benchmarks.load import PACE_SECONDS, new_task
+from tests.benchmarks.load import PACE_SECONDS, new_endpoint, new_task
 from tests.benchmarks.receiver import Receiver, listening
 from tests.benchmarks.report import Figure, Section, percentile
 from tests.benchmarks.servers import Server, gateway
@@ -109,13 +109,17 @@ class _Field:
 
     async def opens(self, path: str) -> str:
         """An endpoint that hears of new tasks."""
-        wanted = {"url": self.receiver.url(path), "eventTypes": ["task.created"]}
-        made = msgspec.json.decode(await self._operate("/v1/endpoints", wanted, 201))
+        message = new_endpoint(self.server, self.receiver.url(path))
+        async with connected(self.server.port, 1) as (connection,):
+            made = msgspec.json.decode(await connection.ask(message, 201))
         return str(made["id"])
 
     async def turn(self, endpoint: str, verb: str) -> None:
         """`enable` or `disable`."""
-        await self._operate(f"/v1/endpoints/{endpoint}/{verb}", {}, 200)
+        authorization = {"authorization": f"Bearer {self.server.ops_key}"}
+        message = request("POST", f"/v1/endpoints/{endpoint}/{verb}", b"{}", authorization)
+        async with connected(self.server.port, 1) as (connection,):
+            await connection.ask(message, 200)
 
     async def create(self, number: int) -> None:
         """Creates `number` tasks, each with one event."""
@@ -128,12 +132,6 @@ class _Field:
         """Until all that is waited for has come."""
         async with asyncio.timeout(PATIENCE):
             await self.receiver.enough()
-
-    async def _operate(self, path: str, body: object, status: int) -> bytes:
-        authorization = {"authorization": f"Bearer {self.server.ops_key}"}
-        message = request("POST", path, msgspec.json.encode(body), authorization)
-        async with connected(self.server.port, 1) as (connection,):
-            return await connection.ask(message, status)
 
 
 @asynccontextmanager

@@ -34,6 +34,13 @@ def new_task(server: Server) -> bytes:
     return request("POST", "/v1/tasks", NEW_TASK, authorization)
 
 
+def new_endpoint(server: Server, url: str, project: str = "default") -> bytes:
+    """`POST /v1/endpoints` of one that gets the new tasks of a project."""
+    wanted = {"url": url, "project": project, "eventTypes": ["task.created"]}
+    authorization = {"authorization": f"Bearer {server.ops_key}"}
+    return request("POST", "/v1/endpoints", msgspec.json.encode(wanted), authorization)
+
+
 async def tasks_per_second(server: Server, connections: int, seconds: float) -> float:
     """Accepted tasks."""
     message = new_task(server)

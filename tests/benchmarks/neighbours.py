@@ -13,7 +13,7 @@ import msgspec
 
 from tests.benchmarks import floods
 from tests.benchmarks.connection import Connection, connected, ready, request
-from tests.benchmarks.load import PACE_SECONDS, TASK, new_task
+from tests.benchmarks.load import PACE_SECONDS, TASK, new_endpoint, new_task
 from tests.benchmarks.readers import allow_files
 from tests.benchmarks.receiver import Receiver, listening
 from tests.benchmarks.report import Figure, Section, percentile
@@ -139,13 +139,6 @@ class _Field:
     server: Server
     receiver: Receiver
 
-    async def opens(self, connection: Connection, url: str, project: str) -> None:
-        """An endpoint that hears of new tasks."""
-        wanted = {"url": url, "project": project, "eventTypes": ["task.created"]}
-        authorization = {"authorization": f"Bearer {self.server.ops_key}"}
-        body = msgspec.json.encode(wanted)
-        await connection.ask(request("POST", "/v1/endpoints", body, authorization), 201)
-
 
 @asynccontextmanager
 async def _field(ports: int = 1) -> AsyncIterator[_Field]:
@@ -166,7 +159,8 @@ async def _felt(field: _Field, size: Size) -> Felt:
     message = new_task(field.server)
     requests, lags = [], []
     async with connected(field.server.port, 1) as (connection,):
-        await field.opens(connection, field.receiver.url(QUIET), "default")
+        url = field.receiver.url(QUIET)
+        await connection.ask(new_endpoint(field.server, url), 201)
     for _ in range(size.warm + size.samples):
         await asyncio.sleep(PACE_SECONDS)
         field.receiver.begin(1)
@@ -193,7 +187,7 @@ async def _loud(field: _Field, urls: Sequence[str]) -> AsyncIterator[None]:
     field.receiver.is_aside_hanging = True
     async with connected(field.server.port, 1) as (connection,):
         for url in urls:
-            await field.opens(connection, url, NEIGHBOUR)
+            await connection.ask(new_endpoint(field.server, url, NEIGHBOUR), 201)
         speaking = asyncio.create_task(_speak(field, connection))
         try:
             yield

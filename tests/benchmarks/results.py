@@ -48,7 +48,7 @@ def figures_of(measured: Measured) -> tuple[Figure, ...]:
             name="tasks : yardstick",
             value=median(lambda r: r.tasks / r.yardstick),
             unit="×",
-            least=0.45,
+            least=0.55,
         ),
         Figure(
             name="tasks : one commit each",
@@ -60,7 +60,7 @@ def figures_of(measured: Measured) -> tuple[Figure, ...]:
             name="agent webhooks : yardstick",
             value=median(lambda r: r.words / r.yardstick),
             unit="×",
-            least=0.35,
+            least=0.5,
         ),
         Figure(name="POST to launcher, p50", value=percentile(waits, 50), unit="ms", most=20),
         Figure(name="POST to launcher, p99", value=percentile(waits, 99), unit="ms", most=100),

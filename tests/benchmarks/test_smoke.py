@@ -8,8 +8,10 @@ from rich.console import Console
 from gateway.store.sqlite.admin.audit import audit
 from tests.benchmarks import (
     claims,
+    cpu,
     deliveries,
     due,
+    end_to_end,
     floods,
     git_work,
     memory,
@@ -66,6 +68,13 @@ async def test_a_quiet_project_is_measured_beside_a_loud_one() -> None:
 
 async def test_health_is_measured_beside_bodies_made_to_be_slow() -> None:
     _is_whole(await floods.section(floods.Size(connections=1, checks=2)))
+
+
+async def test_messages_are_stored_and_delivered_and_the_cpu_of_each_path_is_counted() -> None:
+    size = end_to_end.Size(messages=10, rounds=1, connections=2, samples=2, per_second=50)
+    found = await end_to_end.section(size)
+    assert found.results[0].value > 0  # its lag may be below zero
+    _is_whole(await cpu.section(cpu.Size(rounds=1, requests=10, origins=10, connections=2)))
 
 
 async def test_claims_are_measured_beside_those_that_wait() -> None:
