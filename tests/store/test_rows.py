@@ -30,7 +30,23 @@ COLUMNS: dict[str, Columns[Any]] = {
     "workspaces": rows.WORKSPACE,
     "api_keys": rows.API_KEY,
     "audit": rows.AUDIT_ENTRY,
+    "alerts": rows.ALERT,
+    "pauses": rows.PAUSE,
 }
+WRITTEN_WHOLE = {
+    *(
+        "alerts",
+        "attempts",
+        "launchers",
+        "pauses",
+        "realms",
+        "replays",
+        "subscriptions",
+        "taken_keys",
+    ),
+    "workspaces",
+}
+"""Tables whose rows are written over by all their columns."""
 OTHER_NAMES = {"launcher_id": "id", "at": "called_at"}
 """Fields of a launcher's call that have another name than their column."""
 
@@ -48,6 +64,7 @@ def test_the_table_has_these_columns(table: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(new_database(tmp_path / "empty.db"))) as database:
         known = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
     assert set(COLUMNS[table].names) <= known
+    assert table not in WRITTEN_WHOLE or set(COLUMNS[table].names) == known
 
 
 def test_a_document_is_written_as_json() -> None:
@@ -58,3 +75,11 @@ def test_a_document_is_written_as_json() -> None:
 def test_parameters_are_numbered_by_their_columns() -> None:
     statement = rows.REALM.numbered("UPDATE realms SET due_at = :due_at WHERE realm = :realm")
     assert statement == "UPDATE realms SET due_at = ?5 WHERE realm = ?2"
+
+
+def test_a_row_is_written_over_the_one_with_the_same_key() -> None:
+    statement = " ".join(rows.ALERT.upsert("alerts", "id").split())
+    assert statement == (
+        "INSERT INTO alerts (id, seq, since) VALUES (?1, ?2, ?3) "
+        "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, since = excluded.since"
+    )

@@ -11,9 +11,7 @@ from gateway.store.sql.rows import ALERT
 
 ALERTS: Final = f"SELECT {ALERT} FROM alerts ORDER BY id"
 
-UPSERT_ALERTS: Final = ALERT.numbered(f"""
-INSERT INTO alerts ({ALERT}) VALUES ({ALERT.marks})
-ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, since = excluded.since""")
+UPSERT_ALERTS: Final = ALERT.upsert("alerts", "id")
 
 
 async def load_alerts(loading: Loading) -> None:

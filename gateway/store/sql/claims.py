@@ -123,7 +123,9 @@ SELECT min(at) FROM (
     SELECT min(probe_at) FROM pauses
     WHERE switch = 'launching' AND ended_at IS NULL AND probe_at > :now)"""
 
-UPSERT_TURNS: Final = "INSERT OR REPLACE INTO turns (project, served) VALUES (:project, :served)"
+UPSERT_TURNS: Final = """
+INSERT INTO turns (project, served) VALUES (:project, :served)
+ON CONFLICT (project) DO UPDATE SET served = excluded.served"""
 
 # Those of a key that a claim may need: of each priority as many as may run, the oldest first. The
 # others are out of its way, or thousands that wait for a taken key would be read by every claim.
@@ -159,8 +161,7 @@ FROM json_each(:keys) AS wanted CROSS JOIN taken_keys AS period
     AND period.concurrency_key = json_extract(wanted.value, '$[1]')
     AND period.freed_at IS NULL"""
 
-UPSERT_HOLDS: Final = HOLD.numbered(f"""
-INSERT OR REPLACE INTO taken_keys ({HOLD}) VALUES ({HOLD.marks})""")
+UPSERT_HOLDS: Final = HOLD.upsert("taken_keys", "project", "concurrency_key", "taken_at")
 
 # A task may wait for its key for days, and all that time its queue clock stands still.
 DELETE_OLD_HOLDS: Final = """

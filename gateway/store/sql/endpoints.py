@@ -43,8 +43,7 @@ DELETE_SIGNING_SECRETS: Final = """
 DELETE FROM signing_secrets
 WHERE project = (SELECT project FROM endpoints WHERE id = :id) AND endpoint_id = :id"""
 
-INSERT_SUBSCRIPTIONS: Final = SUBSCRIPTION.numbered(f"""
-INSERT OR REPLACE INTO subscriptions ({SUBSCRIPTION}) VALUES ({SUBSCRIPTION.marks})""")
+UPSERT_SUBSCRIPTIONS: Final = SUBSCRIPTION.upsert("subscriptions", "endpoint_id", "after_seq")
 
 INSERT_SIGNING_SECRETS: Final = """
 INSERT INTO signing_secrets (id, project, endpoint_id, key_id, secret, created_at, expires_at)
@@ -115,7 +114,7 @@ def write_outbox(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[
                 if value is not UNSET
             ],
         )
-    yield INSERT_SUBSCRIPTIONS, [*map(SUBSCRIPTION.values, outbox.subscriptions)]
+    yield UPSERT_SUBSCRIPTIONS, [*map(SUBSCRIPTION.values, outbox.subscriptions)]
     yield (
         INSERT_SIGNING_SECRETS,
         [

@@ -38,7 +38,7 @@ UPSERT_JOBS: Final = JOB.numbered(f"""
 INSERT INTO jobs ({JOB}) VALUES ({JOB.marks})
 ON CONFLICT (id) DO UPDATE SET
     provider = excluded.provider, realm = excluded.realm, not_before = excluded.not_before,
-    lease = max(lease, excluded.lease), leased_by = excluded.leased_by,
+    lease = max(jobs.lease, excluded.lease), leased_by = excluded.leased_by,
     lease_expires_at = excluded.lease_expires_at, renewed = excluded.renewed,
     is_delegated = excluded.is_delegated, offers = excluded.offers,
     closed_at = excluded.closed_at, answered_lease = excluded.answered_lease,
@@ -56,8 +56,7 @@ LAUNCHERS_BEFORE: Final = f"""
 SELECT {LAUNCHER} FROM launchers
 WHERE (called_at, id) < (:at, :id) ORDER BY called_at DESC, id DESC LIMIT :limit"""
 
-UPSERT_LAUNCHERS: Final = LAUNCHER.numbered(f"""
-INSERT OR REPLACE INTO launchers ({LAUNCHER}) VALUES ({LAUNCHER.marks})""")
+UPSERT_LAUNCHERS: Final = LAUNCHER.upsert("launchers", "id")
 
 # Not those that are known to be missing: every launcher that ever ran here has left a row.
 WATCHED_REALMS: Final = f"SELECT {REALM} FROM realms WHERE due_at > 0"
@@ -68,8 +67,7 @@ WHERE (provider, realm, project) IN (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
     FROM json_each(:keys))"""
 
-UPSERT_REALMS: Final = REALM.numbered(f"""
-INSERT OR REPLACE INTO realms ({REALM}) VALUES ({REALM.marks})""")
+UPSERT_REALMS: Final = REALM.upsert("realms", "provider", "realm", "project")
 
 # Those with a sandbox there that may be alive, if they wait for it or were told that it is out of
 # reach.
@@ -115,8 +113,10 @@ WHERE flags <> '[]' AND instr(flags, '"provider_down"') > 0 AND claimable_at IS 
 LIMIT :limit"""
 
 UPSERT_SWEEPS: Final = """
-INSERT OR REPLACE INTO sweeps (provider, realm, project, at, seen, unwanted, told)
-VALUES (:provider, :realm, :project, :at, :seen, :unwanted, :told)"""
+INSERT INTO sweeps (provider, realm, project, at, seen, unwanted, told)
+VALUES (:provider, :realm, :project, :at, :seen, :unwanted, :told)
+ON CONFLICT (provider, realm, project) DO UPDATE SET
+    at = excluded.at, seen = excluded.seen, unwanted = excluded.unwanted, told = excluded.told"""
 
 # Those whose launchers call, or may: nobody else can sweep.
 SWEEPS: Final = f"""

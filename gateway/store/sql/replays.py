@@ -40,8 +40,7 @@ WHERE replay.id < 'rpl_8' AND replay.kind = 'replay' AND replay.status <> 'runni
   AND endpoint.deleted_at IS NULL
 ORDER BY replay.id DESC LIMIT :limit"""
 
-UPSERT_REPLAYS: Final = REPLAY.numbered(f"""
-INSERT OR REPLACE INTO replays ({REPLAY}) VALUES ({REPLAY.marks})""")
+UPSERT_REPLAYS: Final = REPLAY.upsert("replays", "id")
 
 SETTLED_NEXT: Final = """
 SELECT seq FROM deliveries

@@ -109,6 +109,13 @@ class Columns(Generic[T]):
         places = {name: place for place, name in enumerate((*self.names, *more), 1)}
         return re.sub(r":(\w+)", lambda found: f"?{places[found[1]]}", statement)
 
+    def upsert(self, table: str, *key: str) -> str:
+        """The statement that writes a row, over the one that has the same key."""
+        changes = ", ".join(f"{name} = excluded.{name}" for name in self.names if name not in key)
+        return self.numbered(f"""
+INSERT INTO {table} ({self}) VALUES ({self.marks})
+ON CONFLICT ({", ".join(key)}) DO UPDATE SET {changes}""")  # noqa: S608 - names of constants
+
     def read(self, row: Row) -> T:
         """A value from its row."""
         values = list(row)

@@ -46,8 +46,10 @@ FROM json_each(:urls) AS wanted CROSS JOIN tasks AS found ON found.id IN (
     LIMIT 100)"""
 
 UPSERT_MESSAGES: Final = """
-INSERT OR REPLACE INTO source_messages (source, id, body_hash, applied, at)
-VALUES (:source, :id, :body_hash, :applied, :at)"""
+INSERT INTO source_messages (source, id, body_hash, applied, at)
+VALUES (:source, :id, :body_hash, :applied, :at)
+ON CONFLICT (source, id) DO UPDATE SET
+    body_hash = excluded.body_hash, applied = excluded.applied, at = excluded.at"""
 
 DELETE_OLD_MESSAGES: Final = """
 DELETE FROM source_messages WHERE (source, id) IN (
@@ -58,8 +60,7 @@ SELECT {WORKSPACE} FROM workspaces
 WHERE (project, external_id) IN (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys))"""
 
-UPSERT_WORKSPACES: Final = WORKSPACE.numbered(f"""
-INSERT OR REPLACE INTO workspaces ({WORKSPACE}) VALUES ({WORKSPACE.marks})""")
+UPSERT_WORKSPACES: Final = WORKSPACE.upsert("workspaces", "project", "external_id")
 
 
 async def load_messages(loading: Loading) -> None:

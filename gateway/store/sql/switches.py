@@ -13,8 +13,7 @@ PAUSES: Final = f"SELECT {PAUSE} FROM pauses WHERE switch = 'launching' OR ended
 
 PAUSES_OPEN: Final = f"SELECT {PAUSE} FROM pauses WHERE ended_at IS NULL ORDER BY since, switch"
 
-UPSERT_PAUSES: Final = PAUSE.numbered(f"""
-INSERT OR REPLACE INTO pauses ({PAUSE}) VALUES ({PAUSE.marks})""")
+UPSERT_PAUSES: Final = PAUSE.upsert("pauses", "switch", "project", "provider", "since")
 
 DELETE_OLD_PAUSES: Final = """
 DELETE FROM pauses WHERE (switch, project, provider, since) IN (

@@ -101,8 +101,7 @@ WHERE id = :id""",
     "due_at",
 )
 
-UPSERT_ATTEMPTS: Final = ATTEMPT.numbered(f"""
-INSERT OR REPLACE INTO attempts ({ATTEMPT}) VALUES ({ATTEMPT.marks})""")
+UPSERT_ATTEMPTS: Final = ATTEMPT.upsert("attempts", "task_id", "number")
 
 INSERT_SECRETS: Final = """
 INSERT INTO task_secrets (task_id, key_id, env, callback_url, callback_key_id)
@@ -117,8 +116,11 @@ INSERT_METADATA: Final = """
 INSERT INTO task_metadata (task_id, key, value) VALUES (:task_id, :key, :value)"""
 
 UPSERT_IDEMPOTENCY: Final = """
-INSERT OR REPLACE INTO idempotency (project, operation, key, key_id, digest, answer, at)
-VALUES (:project, :operation, :key, :key_id, :digest, :answer, :at)"""
+INSERT INTO idempotency (project, operation, key, key_id, digest, answer, at)
+VALUES (:project, :operation, :key, :key_id, :digest, :answer, :at)
+ON CONFLICT (project, operation, key) DO UPDATE SET
+    key_id = excluded.key_id, digest = excluded.digest, answer = excluded.answer,
+    at = excluded.at"""
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
 _TASK: Final = msgspec.json.Decoder[StoredResponse](Task)
