@@ -1,0 +1,60 @@
+"""Migration files: numbered and forward-only, in a folder for each dialect."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.kernel.errors import ApiError
+
+ROOT: Final = Path(__file__).parents[2] / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """The migrations of one dialect."""
+
+    dialect: str
+    remedy: str
+    """The sentence that tells people what to do about an older schema."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of their files."""
+        return ROOT / self.dialect
+
+    def files(self) -> list[tuple[int, Path]]:
+        """Each with the schema version that it leads to, in their order."""
+        files = sorted(self.folder.glob("*.sql"))
+        return [(int(file.name.split("_", 1)[0]), file) for file in files]
+
+    def newest(self) -> int:
+        """The schema version this program is made for."""
+        return max(number for number, _ in self.files())
+
+    def pending(self, version: int) -> list[int]:
+        """The migrations that a database of this version lacks.
+
+        Raises:
+            ApiError: `newer_schema`, the database was made by a newer program.
+        """
+        known = self.newest()
+        if version > known:
+            raise ApiError(
+                "newer_schema",
+                f"The database has schema {version}, this program knows up to {known}.",
+                hint="Start the newer slipgate, or restore a backup made before the upgrade.",
+            )
+        return [number for number, _ in self.files() if number > version]
+
+    def require_newest(self, version: int) -> None:
+        """For those who read and may not migrate.
+
+        Raises:
+            ApiError: `newer_schema`, or `older_schema`.
+        """
+        if self.pending(version):
+            raise ApiError(
+                "older_schema",
+                f"The database has schema {version}, this program reads {self.newest()}.",
+                hint=self.remedy,
+            )
