@@ -125,7 +125,7 @@ class EventReads(Protocol):
         types: Sequence[str],
         *,
         after: int = 0,
-        limit: int = -1,
+        limit: int = NO_NUMBER,
         is_late_too: bool = False,
     ) -> list[Event]:
         """Its applied events of these types, oldest first; or also those that came too late."""

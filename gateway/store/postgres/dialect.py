@@ -40,7 +40,7 @@ class Statement(NamedTuple):
 @cache
 def translated(statement: str) -> Statement:
     """The statement in PostgreSQL's words."""
-    text = OWN.get(statement) or _ORDERED.sub(r"JOIN \1 ON", _INDEX.sub("", statement))
+    text = _ORDERED.sub(r"JOIN \1 ON", _INDEX.sub("", OWN.get(statement, statement)))
     names = tuple(dict.fromkeys(_NAMED.findall(text)))
     numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
     text = _NAMED.sub(lambda found: numbers[found[1]], text)

@@ -21,7 +21,7 @@ WHERE status = 'running' ORDER BY id"""
 
 BULK_ACTIONS_BEFORE: Final = f"""
 SELECT {BULK_ACTION} FROM bulk_actions
-WHERE id < :before AND (:project IS NULL OR project = :project)
+WHERE id < :before AND (CAST(:project AS TEXT) IS NULL OR project = :project)
 ORDER BY id DESC LIMIT :limit"""
 
 BULK_PAGE: Final = "SELECT task_ids FROM bulk_pages WHERE bulk_id = :id AND number = :number"

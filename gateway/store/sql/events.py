@@ -27,7 +27,7 @@ WEBHOOKS_SEEN: Final = """
 SELECT event.task_id, event.attempt, event.webhook_id, event.body_hash
 FROM json_each(:keys) AS wanted CROSS JOIN events AS event
     ON event.task_id = json_extract(wanted.value, '$[0]')
-    AND event.attempt = json_extract(wanted.value, '$[1]')
+    AND event.attempt = CAST(json_extract(wanted.value, '$[1]') AS BIGINT)
     AND event.webhook_id = json_extract(wanted.value, '$[2]')"""
 
 INSERT_EVENTS: Final = EVENT.numbered(f"INSERT INTO events ({EVENT}) VALUES ({EVENT.marks})")
@@ -44,12 +44,13 @@ SELECT piece.task_seq, piece.attempt, piece.revision, piece.start, piece.length,
     event.data
 FROM patch_pieces AS piece CROSS JOIN events AS event
     ON event.task_id = piece.task_id AND event.task_seq = piece.task_seq
-WHERE piece.task_id = :task_id AND (:attempt IS NULL OR piece.attempt = :attempt)
+WHERE piece.task_id = :task_id AND (CAST(:attempt AS BIGINT) IS NULL OR piece.attempt = :attempt)
 ORDER BY piece.task_seq"""
 
 CHUNKS: Final = """
 SELECT task_seq, chunk FROM patch_pieces
-WHERE task_id = :task_id AND task_seq IN (SELECT value FROM json_each(:numbers))"""
+WHERE task_id = :task_id AND task_seq IN (
+    SELECT CAST(value AS BIGINT) FROM json_each(:numbers))"""
 
 # The position of a cursor within a task, in the order of its index. Almost always the cursor is an
 # event of the task itself; for any other number the log is walked from its end.
@@ -64,7 +65,7 @@ WHERE task_id = :task_id AND task_seq > {_POSITION} ORDER BY task_seq LIMIT :lim
 
 EVENTS_OF_TYPES: Final = f"""
 SELECT {EVENT} FROM events
-WHERE task_id = :task_id AND (applied = 1 OR :is_late_too) AND task_seq > {_POSITION}
+WHERE task_id = :task_id AND (applied = 1 OR :is_late_too = 1) AND task_seq > {_POSITION}
   AND type IN (SELECT value FROM json_each(:types))
 ORDER BY task_seq LIMIT :limit"""
 
@@ -76,20 +77,20 @@ ORDER BY task_seq DESC LIMIT 1"""
 NEWEST_EVENTS: Final = f"""
 SELECT {EVENT} FROM events
 WHERE task_id = :task_id AND seq < :before
-  AND (:types IS NULL OR type IN (SELECT value FROM json_each(:types)))
+  AND (CAST(:types AS TEXT) IS NULL OR type IN (SELECT value FROM json_each(:types)))
 ORDER BY task_seq DESC LIMIT :limit"""
 
 PRUNED: Final = """
-SELECT max(seq) FROM pruned WHERE :project IS NULL OR project = :project"""
+SELECT max(seq) FROM pruned WHERE CAST(:project AS TEXT) IS NULL OR project = :project"""
 
 EVENTS_OF_PROJECT: Final = f"""
 SELECT {EVENT.of("event")}
 FROM events AS event LEFT JOIN tasks AS task ON task.id = event.task_id
 WHERE event.seq > :after AND event.seq <= :until
-  AND (:project IS NULL OR :project = coalesce(
+  AND (CAST(:project AS TEXT) IS NULL OR :project = coalesce(
       task.project, (SELECT project FROM endpoints WHERE id = event.task_id)))
-  AND iif(:types IS NULL, task.id IS NOT NULL,
-      event.type IN (SELECT value FROM json_each(:types)))
+  AND CASE WHEN CAST(:types AS TEXT) IS NULL THEN task.id IS NOT NULL
+      ELSE event.type IN (SELECT value FROM json_each(:types)) END
 ORDER BY event.seq LIMIT :limit"""
 
 FEED_BOUNDS: Final = """
@@ -143,7 +144,7 @@ class EventQueries(Queries):
         types: Sequence[str],
         *,
         after: int = 0,
-        limit: int = -1,
+        limit: int = NO_NUMBER,
         is_late_too: bool = False,
     ) -> list[Event]:
         params = {

@@ -8,7 +8,7 @@ from gateway.store.sql.connection import Queries
 
 ENDS: Final = """
 SELECT since / 3600000 AS hour, status, sum(count) FROM task_groups
-WHERE kind = 'hour' AND since >= :since AND (:project IS NULL OR project = :project)
+WHERE kind = 'hour' AND since >= :since AND (CAST(:project AS TEXT) IS NULL OR project = :project)
 GROUP BY hour, status HAVING sum(count) > 0"""
 
 # The newest of one project are looked for among the newest of all.
@@ -16,8 +16,8 @@ TIMES: Final = """
 SELECT created_at, started_at, finished_at
 FROM (
     SELECT project, created_at, started_at, finished_at FROM tasks INDEXED BY tasks_finished
-    WHERE finished_at >= :since ORDER BY finished_at DESC LIMIT :most)
-WHERE :project IS NULL OR project = :project LIMIT :limit"""
+    WHERE finished_at >= :since ORDER BY finished_at DESC LIMIT :most) AS ended
+WHERE CAST(:project AS TEXT) IS NULL OR project = :project LIMIT :limit"""
 
 LOOKED_AT: Final = 2_000
 """Ended tasks among which those of a project are looked for: a few milliseconds."""
@@ -34,7 +34,7 @@ CROSS JOIN delivery_attempts AS attempt
     ON attempt.endpoint_id = delivery.endpoint_id AND attempt.seq = delivery.seq
     AND attempt.status BETWEEN 200 AND 299
 CROSS JOIN events AS event ON event.seq = delivery.seq
-WHERE :project IS NULL OR ended.project = :project LIMIT :limit"""
+WHERE CAST(:project AS TEXT) IS NULL OR ended.project = :project LIMIT :limit"""
 
 
 class HistoryQueries(Queries):

@@ -24,7 +24,7 @@ SELECT 'dead', count(*) FROM deliveries INDEXED BY deliveries_missed WHERE statu
 # From one endpoint that is owed something to the next, by the index; their number is what it costs.
 OLDEST_DUE: Final = """
 WITH RECURSIVE owed (endpoint_id) AS (
-    SELECT ''
+    SELECT min(endpoint_id) FROM deliveries INDEXED BY deliveries_due WHERE status = 'pending'
     UNION ALL
     SELECT (
         SELECT endpoint_id FROM deliveries INDEXED BY deliveries_due
@@ -67,13 +67,13 @@ SELECT key_id, what, count(*) FROM (
     UNION ALL
     SELECT callback_key_id, 'callback addresses' FROM task_secrets WHERE callback_url IS NOT NULL
     UNION ALL
-    SELECT key_id, 'callback secrets' FROM projects WHERE callback_secret <> x''
+    SELECT key_id, 'callback secrets' FROM projects WHERE length(callback_secret) > 0
     UNION ALL
     SELECT key_id, 'signing secrets' FROM signing_secrets
     UNION ALL
     SELECT url_key_id, 'endpoint addresses' FROM endpoints WHERE url IS NOT NULL
     UNION ALL
-    SELECT headers_key_id, 'endpoint headers' FROM endpoints WHERE headers IS NOT NULL)
+    SELECT headers_key_id, 'endpoint headers' FROM endpoints WHERE headers IS NOT NULL) AS needed
 GROUP BY key_id, what"""
 
 

@@ -40,7 +40,7 @@ SELECT task.project, max(event.seq)
 FROM json_each(:ids) AS going CROSS JOIN tasks AS task ON task.id = going.value
 CROSS JOIN events AS event ON event.task_id = task.id AND event.task_seq = task.seq
 GROUP BY task.project
-ON CONFLICT (project) DO UPDATE SET seq = max(seq, excluded.seq)"""
+ON CONFLICT (project) DO UPDATE SET seq = max(pruned.seq, excluded.seq)"""
 
 ERASE_ENV: Final = """
 UPDATE task_secrets SET env = NULL, env_erased_at = :at
@@ -73,9 +73,9 @@ DELETE FROM signing_secrets WHERE id IN (
 
 # Its row says that the project has had one; an empty box is none.
 ERASE_OLD_CALLBACK_SECRETS: Final = """
-UPDATE projects SET callback_secret = x'' WHERE name IN (
+UPDATE projects SET callback_secret = substr(callback_secret, 1, 0) WHERE name IN (
     SELECT name FROM projects
-    WHERE expires_at <= :before AND callback_secret <> x'' LIMIT 500)"""
+    WHERE expires_at <= :before AND length(callback_secret) > 0 LIMIT 500)"""
 
 DELETE_DELIVERY_ATTEMPTS: Final = """
 DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (
@@ -124,7 +124,7 @@ SELECT coalesce(endpoint.project, ''), max(event.seq)
 FROM events AS event LEFT JOIN endpoints AS endpoint ON endpoint.id = event.task_id
 WHERE event.seq IN ({_OLD_ENDPOINT_EVENTS})
 GROUP BY 1
-ON CONFLICT (project) DO UPDATE SET seq = max(seq, excluded.seq)"""
+ON CONFLICT (project) DO UPDATE SET seq = max(pruned.seq, excluded.seq)"""
 
 DELETE_ATTEMPTS_OF_ENDPOINT_EVENTS: Final = f"""
 DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (

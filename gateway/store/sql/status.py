@@ -30,52 +30,55 @@ GROUP BY task.status"""
 
 ENDED_COUNT: Final = """
 SELECT coalesce(sum(count), 0) FROM task_groups
-WHERE kind = 'minute' AND since > :since AND (:project IS NULL OR project = :project)"""
+WHERE kind = 'minute' AND since > :since
+  AND (CAST(:project AS TEXT) IS NULL OR project = :project)"""
 
 FAILURE_GROUPS: Final = """
 SELECT coalesce(nullif(code, ''), status) AS cause, sum(count), min(first_at), max(example)
 FROM task_groups
-WHERE kind = 'minute' AND since > :since AND (:project IS NULL OR project = :project)
+WHERE kind = 'minute' AND since > :since
+  AND (CAST(:project AS TEXT) IS NULL OR project = :project)
   AND status IN ('failed', 'timed_out', 'expired') AND count > 0
 GROUP BY cause ORDER BY sum(count) DESC, cause LIMIT 50"""
 
 FLAG_GROUPS: Final = """
 SELECT code, sum(count), min(first_at), max(example) FROM task_groups
-WHERE kind = 'flag' AND (:project IS NULL OR project = :project) AND count > 0
+WHERE kind = 'flag' AND (CAST(:project AS TEXT) IS NULL OR project = :project) AND count > 0
 GROUP BY code ORDER BY sum(count) DESC, code"""
 
 # For the few groups whose example has left: among the newest.
 FAILURE_EXAMPLE: Final = """
 SELECT max(id) FROM (
     SELECT id, project, status, error FROM tasks INDEXED BY tasks_finished
-    WHERE finished_at > :since ORDER BY finished_at DESC LIMIT 1000)
-WHERE (:project IS NULL OR project = :project) AND status IN ('failed', 'timed_out', 'expired')
+    WHERE finished_at > :since ORDER BY finished_at DESC LIMIT 1000) AS newest
+WHERE (CAST(:project AS TEXT) IS NULL OR project = :project)
+  AND status IN ('failed', 'timed_out', 'expired')
   AND coalesce(json_extract(error, '$.code'), status) = :code"""
 
 FLAG_EXAMPLE: Final = """
 SELECT max(id) FROM (
     SELECT id, flags FROM tasks INDEXED BY tasks_flagged
-    WHERE flags <> '[]' AND (:project IS NULL OR project = :project)
-    ORDER BY project DESC, id DESC LIMIT 1000)
-WHERE instr(flags, '"code":"' || :code || '"')"""
+    WHERE flags <> '[]' AND (CAST(:project AS TEXT) IS NULL OR project = :project)
+    ORDER BY project DESC, id DESC LIMIT 1000) AS newest
+WHERE instr(flags, '"code":"' || :code || '"') > 0"""
 
 # Of a queue only the beginning is counted: more than that says nothing more.
 CLAIMABLE_GROUP: Final = """
 SELECT count(*), min(claimable_at), max(id) FROM (
     SELECT claimable_at, id FROM tasks INDEXED BY tasks_claimable
     WHERE claimable_at IS NOT NULL AND claimable_at <= :now AND is_behind = 0
-      AND (:project IS NULL OR project = :project)
-    LIMIT 100000)"""
+      AND (CAST(:project AS TEXT) IS NULL OR project = :project)
+    LIMIT 100000) AS first"""
 
 FAILING_ENDPOINTS: Final = """
 SELECT id, origin, enabled, coalesce(failing_since, updated_at) FROM endpoints
-WHERE deleted_at IS NULL AND (:project IS NULL OR project = :project)
+WHERE deleted_at IS NULL AND (CAST(:project AS TEXT) IS NULL OR project = :project)
   AND (failing_since IS NOT NULL OR (enabled = 0 AND disabled_reason <> 'disabled by ops'))
-ORDER BY failing_since LIMIT :limit"""
+ORDER BY failing_since NULLS FIRST LIMIT :limit"""
 
 DEAD_GROUP: Final = """
 SELECT count(*), min(seq), max(seq) FROM deliveries INDEXED BY deliveries_missed
-WHERE status = 'dead' AND (:project IS NULL OR endpoint_id IN (
+WHERE status = 'dead' AND (CAST(:project AS TEXT) IS NULL OR endpoint_id IN (
     SELECT id FROM endpoints WHERE project = :project))"""
 
 EVENT_TIME: Final = "SELECT at, task_id FROM events WHERE seq = :seq"
@@ -87,13 +90,13 @@ SELECT count(*), min(next_attempt_at) FROM (
     FROM endpoints AS endpoint CROSS JOIN deliveries AS delivery INDEXED BY deliveries_due
         ON delivery.endpoint_id = endpoint.id AND delivery.status = 'pending'
         AND delivery.next_attempt_at <= :now
-    WHERE :project IS NULL OR endpoint.project = :project
-    LIMIT 100000)"""
+    WHERE CAST(:project AS TEXT) IS NULL OR endpoint.project = :project
+    LIMIT 100000) AS first"""
 
 LIVE_LAUNCHERS: Final = """
 SELECT count(*) FROM launchers
 WHERE called_at >= :since AND mode = 'working'
-  AND (:project IS NULL OR project IN ('', :project))"""
+  AND (CAST(:project AS TEXT) IS NULL OR project IN ('', :project))"""
 
 
 class StatusQueries(SwitchQueries):

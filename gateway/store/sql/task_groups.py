@@ -20,7 +20,8 @@ ADD_TO_GROUPS: Final = """
 INSERT INTO task_groups (kind, since, project, status, code, count, first_at, example)
 VALUES (:kind, :since, :project, :status, :code, :count, :first_at, :came)
 ON CONFLICT (kind, since, project, status, code) DO UPDATE SET
-    count = count + excluded.count, first_at = min(first_at, excluded.first_at),
+    count = task_groups.count + excluded.count,
+    first_at = min(task_groups.first_at, excluded.first_at),
     example = excluded.example"""
 
 # The minute or hour of an end that was long ago may be deleted already.
@@ -37,16 +38,17 @@ INSERT INTO task_groups (kind, since, project, status, code, count, first_at)
 SELECT 'state', 0, project, status, '', -count(*), 0 FROM tasks
 WHERE id IN (SELECT value FROM json_each(:ids)) AND finished_at IS NOT NULL
 GROUP BY project, status
-ON CONFLICT (kind, since, project, status, code) DO UPDATE SET count = count + excluded.count"""
+ON CONFLICT (kind, since, project, status, code) DO UPDATE SET
+    count = task_groups.count + excluded.count"""
 
 TAKE_DELETED_FROM_FLAGS: Final = """
 INSERT INTO task_groups (kind, since, project, status, code, count, first_at)
-SELECT 'flag', json_extract(flag.value, '$.since') / 60000 * 60000, task.project, '',
-    json_extract(flag.value, '$.code'), -count(*), 0
+SELECT 'flag', CAST(json_extract(flag.value, '$.since') AS BIGINT) / 60000 * 60000, task.project,
+    '', json_extract(flag.value, '$.code'), -count(*), 0
 FROM tasks AS task CROSS JOIN json_each(task.flags) AS flag
 WHERE task.id IN (SELECT value FROM json_each(:ids)) GROUP BY 2, 3, 5
 ON CONFLICT (kind, since, project, status, code) DO UPDATE SET
-    count = count + excluded.count, example = NULL"""
+    count = task_groups.count + excluded.count, example = NULL"""
 
 _OLD: Final = """
 WHERE (kind = 'minute' AND since < :minutes_before) OR (kind = 'hour' AND since < :hours_before)

@@ -80,17 +80,19 @@ ORDER BY task_id DESC LIMIT :limit"""
 # In the order of the ids that are given, newest first.
 _MATCHES: Final = """
 FROM json_each(:ids) AS named CROSS JOIN tasks ON tasks.id = named.value
-WHERE (:project IS NULL OR project = :project)
+WHERE (CAST(:project AS TEXT) IS NULL OR project = :project)
   AND status IN (SELECT value FROM json_each(:statuses))
-  AND (:created_after IS NULL OR created_at > :created_after)
-  AND (:created_before IS NULL OR created_at < :created_before)
-  AND (:flag IS NULL OR flags <> '[]' AND (:flag = 'any' OR EXISTS (
+  AND (CAST(:created_after AS BIGINT) IS NULL OR created_at > :created_after)
+  AND (CAST(:created_before AS BIGINT) IS NULL OR created_at < :created_before)
+  AND (CAST(:flag AS TEXT) IS NULL OR flags <> '[]' AND (:flag = 'any' OR EXISTS (
       SELECT 1 FROM json_each(tasks.flags) AS each
       WHERE json_extract(each.value, '$.code') = :flag)))
-  AND (:error_code IS NULL OR json_extract(error, '$.code') = :error_code)
-  AND (:provider IS NULL OR :provider = coalesce(json_extract(sandbox, '$.provider'), provider))
-  AND (:snapshot IS NULL OR snapshot = :snapshot)
-  AND (:launcher_id IS NULL OR EXISTS (
+  AND (CAST(:error_code AS TEXT) IS NULL
+      OR json_extract(error, '$.code') = :error_code)
+  AND (CAST(:provider AS TEXT) IS NULL
+      OR :provider = coalesce(json_extract(sandbox, '$.provider'), provider))
+  AND (CAST(:snapshot AS TEXT) IS NULL OR snapshot = :snapshot)
+  AND (CAST(:launcher_id AS TEXT) IS NULL OR EXISTS (
       SELECT 1 FROM attempts
       WHERE attempts.task_id = tasks.id AND attempts.number = tasks.attempt
         AND attempts.launcher_id = :launcher_id))
@@ -99,7 +101,7 @@ WHERE (:project IS NULL OR project = :project)
           SELECT 1 FROM task_metadata AS kept
           WHERE kept.task_id = tasks.id AND kept.key = json_extract(wanted.value, '$[0]')
             AND kept.value = json_extract(wanted.value, '$[1]'))))
-  AND (:repo_url IS NULL OR :repo_url = (
+  AND (CAST(:repo_url AS TEXT) IS NULL OR :repo_url = (
       SELECT json_extract(data, '$.repoUrl') FROM events
       WHERE events.task_id = tasks.id AND events.task_seq = 1))
 LIMIT :limit"""

@@ -74,7 +74,9 @@ WHERE (project, operation, key) IN (
 
 # A task with a concurrency key stands behind the others until `ADVANCE_KEYS` says otherwise, unless
 # it has the key already, or may have a sandbox: that one waits for its realm, and nobody for it.
-_IS_BEHIND: Final = ":concurrency_key IS NOT NULL AND :status = 'queued' AND :sandbox IS NULL"
+_IS_BEHIND: Final = """
+    CASE WHEN CAST(:concurrency_key AS TEXT) IS NOT NULL AND :status = 'queued'
+        AND CAST(:sandbox AS TEXT) IS NULL THEN 1 ELSE 0 END"""
 
 INSERT_TASKS: Final = TASK.numbered(
     f"""

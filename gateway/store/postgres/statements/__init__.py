@@ -3,5 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-OWN: Final[Mapping[str, str]] = {}
+from gateway.store.postgres.statements import task_list, tasks
+
+OWN: Final[Mapping[str, str]] = {
+    **task_list.OWN,
+    **tasks.OWN,
+}
 """Its own statements, by the shared ones that they stand for."""
