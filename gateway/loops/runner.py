@@ -9,11 +9,14 @@ import structlog
 
 from gateway.domain.kernel.errors import Unavailable
 from gateway.notifier import Listener, Notifier
+from gateway.store.ownership import Ownership
 
 log = structlog.get_logger(__name__)
 
 LONGEST_WAIT: Final = 5.0
 """Seconds; a lost notification or a moved wall clock costs no more than this."""
+LEADER_AGAIN: Final = 1.0
+"""Seconds until a gateway that does not lead looks whether it does now."""
 FIRST_BACKOFF: Final = 0.5
 """Seconds after a first failed step; doubled for each further one."""
 STALLED_AFTER: Final = 60.0
@@ -33,6 +36,20 @@ class Loop(Protocol):
 
     async def step(self) -> float:
         """Do what is due; returns the seconds until there is work again."""
+
+
+class LeaderLoop:
+    """A loop that one gateway runs for all of a database; elsewhere its steps do nothing."""
+
+    def __init__(self, loop: Loop, ownership: Ownership) -> None:
+        self.name = loop.name
+        self.topics = loop.topics
+        self._loop = loop
+        self._ownership = ownership
+
+    async def step(self) -> float:
+        """A step of the loop, if this gateway is the leader; returns the seconds until the next."""
+        return await self._loop.step() if self._ownership.is_leader else LEADER_AGAIN
 
 
 class Runner:

@@ -3,6 +3,7 @@
 `admit` is the one answer to "may one more start?".
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -69,6 +70,15 @@ class Limits:
         if limiter is None:
             limiter = self._endpoints[endpoint_id] = EndpointLimiter()
         return limiter
+
+    def knows(self, endpoint_id: str) -> bool:
+        """True if the endpoint has a limiter."""
+        return endpoint_id in self._endpoints
+
+    def drop(self, is_kept: Callable[[str], bool]) -> None:
+        """Drop the limiters of endpoints that are another gateway's now."""
+        kept = self._endpoints.items()
+        self._endpoints = {name: it for name, it in kept if it.in_flight or is_kept(name)}
 
     def is_proven(self, endpoint_id: str) -> bool:
         """True if the last answer of the endpoint was a success."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Final
 
@@ -15,11 +15,12 @@ from gateway.loops.deliveries.admission import Limits, Slot
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.discovery import Discovery
 from gateway.loops.deliveries.due_queue import DueQueue, Queue
-from gateway.loops.deliveries.handover import new_heads
+from gateway.loops.deliveries.handover import NewTaskHead, new_heads
 from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.deliveries.settlement import NOT_ITS_FAULT
 from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue
 from gateway.notifier import Notifier
+from gateway.store.ownership import ALONE, Ownership
 from gateway.store.protocol import DelivererReads
 from gateway.store.records import DueDeliveries, Head, Lane
 
@@ -48,6 +49,7 @@ class Deliverer:
         timing: Timing,
         notifier: Notifier,
         group: asyncio.TaskGroup,
+        ownership: Ownership = ALONE,
     ) -> None:
         self._reads = reads
         self._attempts = attempts
@@ -56,7 +58,8 @@ class Deliverer:
         self._notifier = notifier
         self._group = group
         self._due = DueQueue()
-        self._discovery = Discovery(reads, notifier, limits, self._due)
+        self._ownership = ownership
+        self._discovery = Discovery(reads, notifier, limits, self._due, ownership)
         self._busy: dict[Lane, int] = {}
         """Lanes with an attempt, and the event that it sends."""
         self._released: set[Lane] | None = None
@@ -98,7 +101,11 @@ class Deliverer:
             if endpoint.holds:  # also what was enqueued before, in the same commit
                 self._discovery.mark(endpoint.id)
         try:
-            left = [head for head in new_heads(unit) if not self._starts_at_once(head)]
+            left = [
+                head
+                for head in new_heads(unit)
+                if self._ownership.owns(head.endpoint_id) and not self._starts_at_once(head)
+            ]
         except Exception:
             # Later events of their lanes must not overtake those that were not handed over.
             for new in unit.deliveries.new:
@@ -109,9 +116,27 @@ class Deliverer:
         if left:
             self._notifier.notify(self.topics[:1])
 
+    def look_at(self, due: Mapping[str, str], topics: Collection[str]) -> None:
+        """Look at endpoints for which another gateway has committed deliveries, each with its
+        project; and at the switches, where it may have changed them."""
+        if Discovery.topic in topics:
+            self._limits.switches = None
+        now = self._timing.clock()
+        for endpoint_id, project in due.items():
+            if self._ownership.owns(endpoint_id):
+                self._discovery.add(project, endpoint_id, now)
+
+    @property
+    def busy_endpoints(self) -> Collection[str]:
+        """Endpoints with attempts in flight."""
+        return {endpoint_id for endpoint_id, _ in self._busy}
+
     def _starts_at_once(self, head: Head) -> bool:
         now = self._timing.clock()
         if self._timing.is_stopping() or self._is_blocked or head.due_at > now:
+            return False
+        # Another gateway may have committed an earlier delivery of the lane; not of a new task's.
+        if not (self._ownership.is_informed or isinstance(head, NewTaskHead)):
             return False
         return (
             self._discovery.is_clear(head.endpoint_id)
@@ -130,6 +155,9 @@ class Deliverer:
             queue = turns.popleft()
             endpoint_id = self._due.pop(queue, now)
             if endpoint_id is None:
+                continue
+            if not self._ownership.owns(endpoint_id):
+                turns.append(queue)
                 continue
             if self._limits.endpoint(endpoint_id).has_place(now):
                 chosen[endpoint_id] = queue[0]
@@ -172,8 +200,9 @@ class Deliverer:
                 self._postpone(head.project, head.endpoint_id, now)
 
     def _begin(self, head: Head, now: int) -> bool:
-        """Start an attempt; False if the limits do not admit it."""
-        place = self._limits.admit(head, now)
+        """Start an attempt; False if the limits do not admit it, or it is another gateway's."""
+        owned = self._ownership.owns(head.endpoint_id)
+        place = self._limits.admit(head, now) if owned else None
         if place is None:
             return False
         self._busy[_lane(head)] = head.seq

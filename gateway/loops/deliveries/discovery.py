@@ -11,6 +11,7 @@ from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.due_queue import DueQueue
 from gateway.loops.deliveries.post import is_charged
 from gateway.notifier import Notifier
+from gateway.store.ownership import ALONE, Ownership
 from gateway.store.protocol import OutboxReads
 from gateway.store.records import DeliveryFailure
 
@@ -30,8 +31,15 @@ class Discovery:
     """Announces what only a scan finds."""
 
     def __init__(
-        self, reads: OutboxReads, notifier: Notifier, limits: Limits, due: DueQueue
+        self,
+        reads: OutboxReads,
+        notifier: Notifier,
+        limits: Limits,
+        due: DueQueue,
+        ownership: Ownership = ALONE,
     ) -> None:
+        self._ownership = ownership
+        self._owned = ownership.version
         self._reads = reads
         self._notifier = notifier
         self._limits = limits
@@ -50,6 +58,8 @@ class Discovery:
 
     async def refresh(self, now: int) -> bool:
         """Find by a scan what no commit has handed over. True: there is more to read at once."""
+        if self._owned != self._ownership.version:
+            self._begin_anew()
         if not self._has_restored:
             self._restore(await self._failures())
         version = self._notifier.version(self.topic)
@@ -66,10 +76,19 @@ class Discovery:
                 self._has_scanned = True
         return self._scanned_to is not None
 
+    def _begin_anew(self) -> None:
+        """Endpoints came, of which only the store knows, or went."""
+        self._owned = self._ownership.version
+        self._limits.drop(self._ownership.owns)
+        self._has_restored = self._has_scanned = False
+        self._scanned_to = ""
+
     async def _scan(self, after: str) -> str | None:
         """Read one page; returns its last endpoint, None at the end."""
         found = await self._reads.pending_endpoints(after, PAGE)
         for each in found:
+            if not self._ownership.owns(each.endpoint_id):
+                continue
             self.mark(each.endpoint_id)
             if each.at is not None:
                 self.add(each.project, each.endpoint_id, each.at)
@@ -128,9 +147,13 @@ class Discovery:
                 limiter.reset()
 
     def _restore(self, failures: Sequence[DeliveryFailure]) -> None:
-        """After a start: the breakers of endpoints that fail."""
+        """After a start: the breakers of endpoints that fail, and are not known here yet."""
         self._has_restored = True
-        charged = [each for each in failures if is_charged(each.reason)]
+        charged = [
+            each
+            for each in failures
+            if is_charged(each.reason) and not self._limits.knows(each.endpoint_id)
+        ]
         for name, since in {each.endpoint_id: each.failing_since for each in charged}.items():
             at = [each.at for each in charged if each.endpoint_id == name]
             self._limits.endpoint(name).restore(at, since)

@@ -28,17 +28,23 @@ class Notification(Frozen, frozen=True, kw_only=True, omit_defaults=True):
     topics: tuple[str, ...] = ()
     due: Mapping[str, str] = NOTHING_DUE
     """Endpoints with new deliveries, and the project of each."""
+    after: int = 0
+    """The number before that of the commit's first event; in its last notification."""
+    until: int = 0
+    """The number of its last event."""
 
 
 _DECODER: Final = msgspec.json.Decoder(Notification)
 
 
 def payloads(sender: str, topics: Collection[str], unit: UnitOfWork) -> Iterator[str]:
-    """The notifications of a commit."""
+    """The notifications of a commit, with the numbers of its events in the last one."""
     for some in _in_parts(topics):
         yield _encoded(Notification(sender=sender, topics=tuple(some)))
     for pairs in _in_parts(_due(unit).items()):
         yield _encoded(Notification(sender=sender, due=dict(pairs)))
+    if unit.events.new:
+        yield _encoded(Notification(sender=sender, after=unit.seq, until=unit.newest))
 
 
 def decoded(payload: str) -> Notification:

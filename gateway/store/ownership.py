@@ -1,0 +1,47 @@
+"""Ownership: the work that one gateway does at a time, of all that share a database."""
+
+from typing import Final, Protocol
+
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+
+
+class Ownership(Protocol):
+    """The work of this gateway now. It may be lost at any time; whoever starts something asks
+    before."""
+
+    @property
+    def is_leader(self) -> bool:
+        """True if the loops run here that one gateway runs for all."""
+
+    @property
+    def version(self) -> int:
+        """A number that changes when endpoints come or go."""
+
+    @property
+    def is_informed(self) -> bool:
+        """True if this gateway knew of every event before those of the commit that it followed
+        last."""
+
+    def owns(self, endpoint_id: str) -> bool:
+        """True if the deliveries to this endpoint start here and nowhere else."""
+
+    def follow(self, unit: UnitOfWork) -> None:
+        """Notes the numbers of a commit of this gateway."""
+
+
+class SoleOwner:
+    """The ownership of a gateway that is alone on its database."""
+
+    is_leader = True
+    version = 0
+    is_informed = True
+
+    def owns(self, _endpoint_id: str) -> bool:
+        """True."""
+        return True
+
+    def follow(self, unit: UnitOfWork) -> None:
+        """Nothing to note."""
+
+
+ALONE: Final = SoleOwner()
