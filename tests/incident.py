@@ -19,7 +19,7 @@ from gateway.domain.tasks.spec import TimeoutSpec
 from gateway.ledger import Ledger, wall_clock
 from gateway.store.protocol import Reads
 from gateway.store.records import DeliveryFilter
-from gateway.store.sqlite.admin.master_keys import REMEMBER
+from gateway.store.sql.admin.master_keys import REMEMBER
 from gateway.store.sqlite.store import open_sqlite
 from tests.benchmarks.lives import ENDPOINT, Clock, Life
 

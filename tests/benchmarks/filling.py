@@ -20,7 +20,7 @@ from gateway.domain.kernel.ids import RANDOM_BITS, typeid
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.ledger import Ledger
-from gateway.store.sqlite.admin.master_keys import REMEMBER
+from gateway.store.sql.admin.master_keys import REMEMBER
 from gateway.store.sqlite.migrations import FOLDER, migrate
 from gateway.store.sqlite.store import open_sqlite
 from tests.benchmarks.lives import ASKED, ENDED, LIVING, USER, WEEK, Clock, Life, Story

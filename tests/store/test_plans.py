@@ -35,7 +35,7 @@ from gateway.store.sql import (
     task_list,
     tasks,
 )
-from gateway.store.sqlite.admin import master_keys, operator, resealing, sealed
+from gateway.store.sql.admin import master_keys, operator, resealing, sealed
 from tests.databases import new_database
 
 STATEMENTS: Final = {

@@ -20,6 +20,7 @@ Column = tuple[str, str, str, bool, str | None]
 """Table, name, type, whether it may be NULL, default."""
 
 OWN: Final = {
+    ("ledger", "home", "text", True, None),
     ("ledger", "version", "bigint", False, "0"),
     ("schema_version", "number", "bigint", False, None),
     ("schema_version", "one", "bigint", False, None),

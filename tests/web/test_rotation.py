@@ -18,6 +18,7 @@ from gateway.cli.operations.rewrap import seal_again
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.keyring import Keyring
 from gateway.store.sqlite.admin.audit import audit
+from gateway.store.sqlite.admin.database import SQLiteDatabase
 from gateway.store.sqlite.admin.operator import connected
 from tests.web.callers import MASTER, TASK, Agent, GatewayHarness, Json, open_gateway
 
@@ -185,8 +186,10 @@ async def test_without_a_gateway_it_is_sealed_at_once(tmp_path: Path, operator: 
             await gateway.create(env={"A": str(number)})
     seen: list[tuple[int, int]] = []
     ring = Keyring(read_master_keys(environ(tmp_path, BOTH)))
-    with closing(connected(tmp_path / "slipgate.db")) as database:
-        counts = seal_again(database, ring, {}, lambda done, total: seen.append((done, total)))
+    with closing(connected(tmp_path / "slipgate.db")) as connection:
+        counts = seal_again(
+            SQLiteDatabase(connection), ring, {}, lambda done, total: seen.append((done, total))
+        )
     assert counts["env"] == 250
     assert seen == [(100, 251), (200, 251), (250, 251), (251, 251)]
     assert (await operator.rewraps(BOTH))[0] == 0

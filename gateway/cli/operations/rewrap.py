@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import sqlite3
 from contextlib import closing
 from typing import Final
 
@@ -18,19 +17,20 @@ from gateway.domain.kernel.keyring import (
 )
 from gateway.domain.kernel.sealing import Sealed
 from gateway.settings import read_database
-from gateway.store.sqlite.admin.backup import OnProgress
-from gateway.store.sqlite.admin.instance import written
-from gateway.store.sqlite.admin.master_keys import check_master_keys
-from gateway.store.sqlite.admin.operator import connected
-from gateway.store.sqlite.admin.resealing import (
+from gateway.store.sql.admin.database import Database
+from gateway.store.sql.admin.master_keys import check_master_keys
+from gateway.store.sql.admin.resealing import (
     Old,
-    check_running_gateway,
     count_old,
     keys_needed,
     old_values,
     replace_values,
 )
-from gateway.store.sqlite.admin.sealed import KINDS, Kind
+from gateway.store.sql.admin.sealed import KINDS, Kind
+from gateway.store.sqlite.admin.backup import OnProgress
+from gateway.store.sqlite.admin.database import SQLiteDatabase
+from gateway.store.sqlite.admin.operator import connected
+from gateway.store.sqlite.admin.resealing import check_running_gateway
 
 _NAMES: Final = {
     "env": "env",
@@ -53,8 +53,9 @@ def rewrap(as_json: AsJson = False) -> None:
     path = read_database(os.environ)
     unreadable: dict[str, int] = {}
     check_running_gateway(path, ring.current)
-    with closing(connected(path)) as database:
-        with written(database):
+    with closing(connected(path)) as connection:
+        database = SQLiteDatabase(connection)
+        with database.transaction():
             check_master_keys(database, ring)
         with in_progress("Sealing all secrets again") as on_progress:
             counts = seal_again(database, ring, unreadable, on_progress)
@@ -77,7 +78,7 @@ def rewrap(as_json: AsJson = False) -> None:
 
 
 def seal_again(
-    database: sqlite3.Connection, ring: Keyring, unreadable: dict[str, int], on_progress: OnProgress
+    database: Database, ring: Keyring, unreadable: dict[str, int], on_progress: OnProgress
 ) -> dict[str, int]:
     """Seals all old values anew; the number of them by kind."""
     counts = dict.fromkeys((kind.name for kind in KINDS), 0)

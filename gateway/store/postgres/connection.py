@@ -7,7 +7,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, IsolationLevel, errors
 from psycopg.abc import Buffer
-from psycopg.adapt import Loader
+from psycopg.adapt import AdaptersMap, Loader
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 
@@ -51,13 +51,17 @@ class _WholeNumber(Loader):
         return float(text) if b"." in text else int(text)
 
 
-async def configure(connection: "AsyncConnection[Row]") -> None:
+def adapt(adapters: AdaptersMap) -> None:
     """Sets how values are sent and read: each type of the records has one type of the schema."""
-    adapters = connection.adapters
     adapters.register_dumper(str, _Text)
     adapters.register_dumper(int, Int8Dumper)
     adapters.register_dumper(bool, _Flag)
     adapters.register_loader("numeric", _WholeNumber)
+
+
+async def configure(connection: "AsyncConnection[Row]") -> None:
+    """Prepares a new connection of a gateway."""
+    adapt(connection.adapters)
     connection.prepared_max = STATEMENTS_KEPT
     # One row of a batch is locked after the other: each statement sees what was committed by then.
     await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)

@@ -12,20 +12,20 @@ import structlog
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
-from gateway.domain.tasks.task import Frozen
 from gateway.store.shielding import to_its_end
+from gateway.store.sql.admin.instance import INSTANCE
+from gateway.store.sql.admin.master_keys import check_master_keys
+from gateway.store.sql.admin.opening import Opening
 from gateway.store.sql.batch import NOTHING
 from gateway.store.sql.reads import SQLReads
-from gateway.store.sqlite.admin.instance import Restored, open_instance, written
-from gateway.store.sqlite.admin.master_keys import check_master_keys
-from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
+from gateway.store.sqlite.admin.database import SQLiteDatabase
+from gateway.store.sqlite.admin.instance import open_instance
+from gateway.store.sqlite.admin.upgrade import upgrade
 from gateway.store.sqlite.batch import SQLiteBatch
 from gateway.store.sqlite.connection import Reader, Writer, translated
 from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log, exclusive
 
 log = structlog.get_logger(__name__)
-
-INSTANCE: Final = "SELECT instance_id FROM ledger"
 
 REMEDY: Final = (
     "restart the gateway: until then it takes and tells nothing. Never remove, move or replace "
@@ -33,13 +33,6 @@ REMEDY: Final = (
 )
 BUSY_MS: Final = 5_000
 """The wait of a batch for the lock of an operator's command (milliseconds)."""
-
-
-class Opening(Frozen, frozen=True, kw_only=True):
-    """The upgrade and the restore that came before the first use of the file."""
-
-    upgraded: Upgraded
-    restored: Restored | None
 
 
 class SQLiteStore:
@@ -186,7 +179,7 @@ async def open_sqlite(
         descriptor = stack.enter_context(exclusive(path))
         check_log(path, descriptor)
         opening = _open_file(path, new_instance_id, take_over=take_over, keyring=keyring)
-        _log_opening(opening)
+        opening.log()
         writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
         await _prepare(writer, busy_ms)
         ((instance_id,),) = await writer.execute_fetchall(INSTANCE)
@@ -212,24 +205,12 @@ def _open_file(
         database.execute("PRAGMA journal_mode = WAL")
         upgraded = upgrade(database, path)
         if keyring is not None:
-            with written(database):
-                check_master_keys(database, keyring)
+            file = SQLiteDatabase(database)
+            with file.transaction():
+                check_master_keys(file, keyring)
         key_ids = () if keyring is None else keyring.ids
         restored = open_instance(database, new_instance_id, take_over=take_over, key_ids=key_ids)
     return Opening(upgraded=upgraded, restored=restored)
-
-
-def _log_opening(opening: Opening) -> None:
-    upgraded, restored = opening.upgraded, opening.restored
-    if upgraded.applied and upgraded.before:
-        log.info(
-            "database.upgraded",
-            before=upgraded.before,
-            after=upgraded.applied[-1],
-            backup=str(upgraded.backup or ""),
-        )
-    if restored is not None:
-        log.warning("database.restored", instance=restored.after, before=restored.before)
 
 
 async def _prepare(writer: aiosqlite.Connection, busy_ms: int) -> None:

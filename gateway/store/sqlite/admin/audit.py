@@ -25,10 +25,11 @@ from gateway.domain.invariants.task_rows import (
 from gateway.domain.invariants.task_state import check_task
 from gateway.domain.tasks.task import Frozen, Task
 from gateway.store.sql import rows
+from gateway.store.sql.admin.check_groups import GroupCounts
 from gateway.store.sql.alerts import ALERTS
 from gateway.store.sqlite.admin.backup import OnProgress, ignore_progress
-from gateway.store.sqlite.admin.check_database import check_database, is_corrupt
-from gateway.store.sqlite.admin.check_groups import GroupCounts
+from gateway.store.sqlite.admin.check_database import check_database
+from gateway.store.sqlite.admin.database import SQLiteDatabase, is_corrupt
 from gateway.store.sqlite.migrations import require_newest
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
@@ -222,7 +223,7 @@ class _Auditor:
         self._jobs = MergeCursor(database, _JOBS, rows.JOB.read, task_id=2)
         self._deliveries = MergeCursor(database, _DELIVERIES, _delivery_from_row, task_id=2)
         self._subscriptions = _Subscriptions(database)
-        self._groups = GroupCounts(database)
+        self._groups = GroupCounts(SQLiteDatabase(database))
         self._cursors = (self._events, self._attempts, self._jobs, self._deliveries)
 
     def problems(self) -> Iterator[Problem]:

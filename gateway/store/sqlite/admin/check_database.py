@@ -53,11 +53,6 @@ def check_database(
         yield from _keys(database, key_ids)
 
 
-def is_corrupt(exc: sqlite3.DatabaseError) -> bool:
-    """True if SQLite found the file itself damaged in the middle of a read."""
-    return (exc.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_CORRUPT
-
-
 def _schema(database: sqlite3.Connection) -> Iterator[Problem]:
     """An index that is missing is no damage to SQLite, and yet a promise that nobody keeps."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:

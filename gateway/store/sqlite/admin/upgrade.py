@@ -4,18 +4,9 @@ import sqlite3
 from pathlib import Path
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.tasks.task import Frozen
+from gateway.store.sql.admin.opening import Upgraded
 from gateway.store.sqlite.admin.backup import back_up
 from gateway.store.sqlite.migrations import migrate, pending, version
-
-
-class Upgraded(Frozen, frozen=True, kw_only=True):
-    """The upgrade of a database to this program's schema."""
-
-    before: int
-    applied: tuple[int, ...] = ()
-    backup: Path | None = None
-    """The database as it was; None for one that was empty, or was left as it is."""
 
 
 def upgrade(database: sqlite3.Connection, path: Path) -> Upgraded:

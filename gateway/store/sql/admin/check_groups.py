@@ -1,6 +1,5 @@
 """The check that counted groups of tasks are what their tasks add up to."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
@@ -8,6 +7,7 @@ from typing import Final
 from gateway.domain.invariants.task_rows import Problem
 from gateway.domain.operations.task_groups import GroupKey, groups_of
 from gateway.domain.tasks.task import Task
+from gateway.store.sql.admin.database import Database
 
 # The ends of a day stay counted when their tasks are deleted.
 _GROUPS: Final = """
@@ -18,8 +18,8 @@ WHERE kind IN ('state', 'flag') ORDER BY kind, since, project, status, code"""
 class GroupCounts:
     """Counts tasks by state and flag as they are read."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._stored = {GroupKey(*row[:-1]): row[-1] for row in database.execute(_GROUPS)}
+    def __init__(self, database: Database) -> None:
+        self._stored = {GroupKey(*row[:-1]): row[-1] for row in database.fetch(_GROUPS)}
         self._counted = Counter[GroupKey]()
 
     def add(self, task: Task) -> None:

@@ -40,11 +40,12 @@ WHERE task_id = :owner AND callback_url = :before"""
 
 ONE_PROJECTS: Final = """
 SELECT name, callback_secret FROM projects
-WHERE key_id = :key_id AND callback_secret <> x'' LIMIT 1"""
+WHERE key_id = :key_id AND length(callback_secret) > 0 LIMIT 1"""
 
 OLD_PROJECTS: Final = """
 SELECT name, key_id, callback_secret FROM projects
-WHERE key_id <> :current AND callback_secret <> x'' AND name > :after ORDER BY name LIMIT :limit"""
+WHERE key_id <> :current AND length(callback_secret) > 0 AND name > :after
+ORDER BY name LIMIT :limit"""
 
 RESEAL_PROJECT: Final = """
 UPDATE projects SET callback_secret = :box, key_id = :key_id

@@ -1,0 +1,1 @@
+"""Administration of a PostgreSQL database: its connection, its storage, its place."""

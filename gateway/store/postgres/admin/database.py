@@ -1,0 +1,116 @@
+"""A PostgreSQL database as an operator's command uses it, beside gateways that may run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, Final
+
+import psycopg
+from psycopg import Connection, IsolationLevel, RawCursor, RawServerCursor, errors
+
+from gateway.domain.kernel.errors import ApiError
+from gateway.store.postgres.batch import BOUNDS, LOCK_ALONE
+from gateway.store.postgres.connection import adapt
+from gateway.store.postgres.dialect import translated
+from gateway.store.sql.admin.database import Damaged
+from gateway.store.sql.connection import NO_PARAMS
+from gateway.store.sql.rows import Params, Row
+
+OPTIONS: Final[Mapping[str, Any]] = {
+    "application_name": "slipgate operator",
+    "target_session_attrs": "read-write",
+    "connect_timeout": 5,
+    "autocommit": True,
+    # Behind a pooler the next transaction may be on another connection.
+    "prepare_threshold": None,
+}
+AT_ONCE: Final = 1_000
+"""Rows of a long result in memory."""
+IS_THERE: Final = "SELECT to_regclass(:name) IS NOT NULL"
+RAISE_VERSION: Final = "UPDATE ledger SET version = version + 1"
+
+_NUMBERS: Final = count(1)
+
+
+@contextmanager
+def connected(url: str) -> Iterator["Connection[Row]"]:
+    """A connection that commits by itself.
+
+    Raises:
+        ApiError: the server does not answer, or refuses the connection or a statement.
+    """
+    try:
+        with psycopg.connect(url, **OPTIONS) as connection:
+            adapt(connection.adapters)
+            yield connection
+    except errors.InsufficientPrivilege as exc:
+        raise ApiError(
+            "database_forbidden",
+            f"The role of SLIPGATE_DATABASE_URL may not do this: {_reason(exc)}.",
+            hint="Make it the owner of the database: ALTER DATABASE name OWNER TO role.",
+        ) from exc
+    except psycopg.OperationalError as exc:
+        raise ApiError(
+            "database_unreachable",
+            f"The database cannot be used: {_reason(exc)}.",
+            hint="Check SLIPGATE_DATABASE_URL, and that its server runs and takes connections.",
+        ) from exc
+
+
+def _reason(exc: psycopg.Error) -> str:
+    """The first line of the server's words; they have no password."""
+    return f"{exc}".partition("\n")[0].rstrip(".")
+
+
+class PostgresDatabase:
+    """`Database` on a connection that commits by itself."""
+
+    def __init__(self, connection: "Connection[Row]") -> None:
+        self._connection = connection
+
+    def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Sequence[Row]:
+        """All rows."""
+        spoken = translated(statement)
+        with RawCursor(self._connection) as cursor:
+            return cursor.execute(spoken.text, spoken.values(params)).fetchall()
+
+    def stream(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterator[Row]:
+        """All rows, some thousand at a time."""
+        spoken = translated(statement)
+        try:
+            with RawServerCursor(self._connection, f"slipgate_{next(_NUMBERS)}") as cursor:
+                cursor.itersize = AT_ONCE
+                yield from cursor.execute(spoken.text, spoken.values(params))
+        except (errors.DataCorrupted, errors.IndexCorrupted) as exc:
+            raise Damaged(_reason(exc)) from exc
+
+    def write(self, statement: str, rows: Sequence[Params]) -> int:
+        """Executes the statement for each row; the number of rows that it changed."""
+        spoken = translated(statement)
+        with RawCursor(self._connection) as cursor:
+            cursor.executemany(spoken.text, [spoken.values(row) for row in rows])
+            return cursor.rowcount
+
+    def has(self, table: str) -> bool:
+        """True if there is such a table."""
+        return bool(self.fetch(IS_THERE, {"name": table})[0][0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Beside no batch of a gateway; afterwards they all read again what they have cached."""
+        with self._connection.transaction():
+            self.fetch(LOCK_ALONE, BOUNDS)
+            yield
+            self.write(RAISE_VERSION, [NO_PARAMS])
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """One moment of the database for all reads of the block."""
+        self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        self._connection.read_only = True
+        try:
+            with self._connection.transaction():
+                yield
+        finally:
+            if not self._connection.closed:
+                self._connection.isolation_level = self._connection.read_only = None

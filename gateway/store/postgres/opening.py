@@ -1,0 +1,59 @@
+"""A PostgreSQL database before its first use: upgraded, known as it is here, its keys checked."""
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway.domain.kernel.keyring import Keyring
+from gateway.store.postgres.admin.database import PostgresDatabase, connected
+from gateway.store.postgres.migrations import migrate, version
+from gateway.store.sql.admin.database import Database
+from gateway.store.sql.admin.instance import INSTANCE, open_instance
+from gateway.store.sql.admin.master_keys import check_master_keys
+from gateway.store.sql.admin.opening import Opening, Upgraded
+
+HERE: Final = """
+SELECT CAST(server.system_identifier AS text) || '/' || CAST(home.oid AS text)
+FROM pg_control_system() AS server CROSS JOIN pg_database AS home
+WHERE home.datname = current_database()"""
+HOME: Final = "SELECT home FROM ledger"
+SETTLE: Final = "UPDATE ledger SET home = :home"
+NOWHERE: Final = ""
+"""The home of a database that was recovered to an earlier moment: it is a copy of itself."""
+
+
+def prepare(
+    url: str, keyring: Keyring | None, new_instance_id: Callable[[], str], *, take_over: bool
+) -> tuple[str, Opening]:
+    """Upgrades the database and opens its ledger; gateways that start together come one after the
+    other. Gives the instance id. A new database gets one, and so does a copy on another server or
+    under another name, unless it takes over. `keyring` are the master keys, None for a gateway that
+    seals and opens nothing.
+
+    Raises:
+        ApiError: the server does not answer, the schema is newer than this program, or the database
+            was used with another master key.
+    """
+    with connected(url) as connection:
+        before = version(connection)
+        upgraded = Upgraded(before=before, applied=tuple(migrate(connection)))
+        database = PostgresDatabase(connection)
+        with database.transaction():
+            if keyring is not None:
+                check_master_keys(database, keyring)
+            restored = open_instance(
+                database,
+                new_instance_id,
+                is_copy=is_copy(database),
+                take_over=take_over,
+                key_ids=() if keyring is None else keyring.ids,
+            )
+            ((here,),) = database.fetch(HERE)
+            database.write(SETTLE, [{"home": here}])
+            ((instance_id,),) = database.fetch(INSTANCE)
+    return str(instance_id), Opening(upgraded=upgraded, restored=restored)
+
+
+def is_copy(database: Database) -> bool:
+    """True if the database was made by a restore: it was elsewhere, or was another in its place."""
+    ((here,),) = database.fetch(HERE)
+    return any(home not in {None, here} for (home,) in database.fetch(HOME))
