@@ -13,11 +13,18 @@ from gateway.store.postgres.statements import OWN
 from gateway.store.sql.connection import bound
 from gateway.store.sql.rows import Params
 
-_INDEX: Final = re.compile(r"\s+INDEXED\s+BY\s+\w+")
-# CROSS JOIN keeps SQLite from changing the order of loops; PostgreSQL has no ON behind it.
-_ORDERED: Final = re.compile(
-    r"\bCROSS JOIN\s+(\w+(?:\([^()]*\))?(?:\s+AS\s+\w+)?)\s+ON\b",
+_WORDS: Final = (
+    (re.compile(r"\s+INDEXED\s+BY\s+\w+"), ""),
+    # CROSS JOIN keeps SQLite from changing the order of loops; PostgreSQL has no ON behind it.
+    (
+        re.compile(r"\bCROSS JOIN\s+(\w+(?:\([^()]*\))?(?:\s+AS\s+\w+)?)\s+ON\b"),
+        r"JOIN \1 ON",
+    ),
+    # SQLite takes the words of the standard from 3.39 on.
+    (re.compile(r"\bIS (?=[:a-z])"), "IS NOT DISTINCT FROM "),
+    (re.compile(r"\bCAST\(([\w.]+) AS BLOB\)"), r"convert_to(\1, 'UTF8')"),
 )
+"""Words that SQLite alone takes, and those of PostgreSQL."""
 _NAMED: Final = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _NUMBERED: Final = re.compile(r"\?(\d+)")
 
@@ -40,7 +47,9 @@ class Statement(NamedTuple):
 @cache
 def translated(statement: str) -> Statement:
     """The statement in PostgreSQL's words."""
-    text = _ORDERED.sub(r"JOIN \1 ON", _INDEX.sub("", OWN.get(statement, statement)))
+    text = OWN.get(statement, statement)
+    for word, other in _WORDS:
+        text = word.sub(other, text)
     names = tuple(dict.fromkeys(_NAMED.findall(text)))
     numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
     text = _NAMED.sub(lambda found: numbers[found[1]], text)

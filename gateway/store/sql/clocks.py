@@ -5,21 +5,23 @@ from typing import Final
 
 from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.realm import RealmKey
+from gateway.store.records import NO_NUMBER
 from gateway.store.sql.connection import Queries
 from gateway.store.sql.part import Loading
 from gateway.store.sql.rows import JOB, Params
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 
-DUE_TASKS: Final = "SELECT id FROM tasks WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
+DUE_TASKS: Final = "SELECT id FROM tasks WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit"
 
 DUE_JOBS: Final = """
 SELECT id FROM jobs
 WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL AND lease_expires_at <= :now
-ORDER BY lease_expires_at LIMIT :limit"""
+ORDER BY lease_expires_at, id LIMIT :limit"""
 
 DUE_REALMS: Final = """
-SELECT provider, realm, project FROM realms WHERE due_at <= :now ORDER BY due_at LIMIT :limit"""
+SELECT provider, realm, project FROM realms WHERE due_at <= :now
+ORDER BY due_at, provider, realm, project LIMIT :limit"""
 
 NEXT_DUE: Final = """
 SELECT min(at) FROM (
@@ -28,7 +30,7 @@ SELECT min(at) FROM (
     SELECT min(lease_expires_at) FROM jobs
     WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
     UNION ALL
-    SELECT min(due_at) FROM realms WHERE due_at IS NOT NULL)"""
+    SELECT min(due_at) FROM realms WHERE due_at IS NOT NULL) AS due"""
 
 JOBS_LEASED: Final = f"""
 SELECT {JOB} FROM jobs WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL"""
@@ -48,7 +50,7 @@ async def load_pulse(loading: Loading) -> None:
     if unit.pulse.last is None or at - unit.pulse.last <= OUTAGE:
         return
     unit.jobs.load(map(JOB.read, await loading.all(JOBS_LEASED)))
-    due = await loading.all(DUE_TASKS, {"now": at, "limit": -1})
+    due = await loading.all(DUE_TASKS, {"now": at, "limit": NO_NUMBER})
     loading.tasks.update(row[0] for row in due)
 
 

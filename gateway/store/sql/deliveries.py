@@ -26,7 +26,7 @@ VALUES (:endpoint_id, :seq, :task_id, :task_seq, :status, 0, :next_attempt_at, :
 SETTLE_DELIVERIES: Final = """
 UPDATE deliveries SET
     status = iif(status = 'pending' OR :status = 'delivered', :status, status),
-    next_attempt_at = iif(status = 'pending', :next_attempt_at, NULL),
+    next_attempt_at = CASE WHEN status = 'pending' THEN CAST(:next_attempt_at AS BIGINT) END,
     attempts = :attempts, failures = :failures, trigger = 'auto', repeats = :repeats,
     body = iif(
         EXISTS (SELECT 1 FROM tasks WHERE id = deliveries.task_id AND purged_at IS NOT NULL),
@@ -76,8 +76,8 @@ ONE_DELIVERY: Final = f"""SELECT {_SHOWN} {_EVENT}
 WHERE delivery.endpoint_id = :endpoint_id AND delivery.seq = :seq"""
 
 _BEFORE: Final = """(delivery.seq, delivery.endpoint_id) < (:seq, :before)
-  AND (:endpoint_id IS NULL OR delivery.endpoint_id = :endpoint_id)
-  AND (:status IS NULL OR delivery.status = :status)
+  AND (CAST(:endpoint_id AS TEXT) IS NULL OR delivery.endpoint_id = :endpoint_id)
+  AND (CAST(:status AS TEXT) IS NULL OR delivery.status = :status)
 ORDER BY delivery.seq DESC, delivery.endpoint_id DESC LIMIT :limit"""
 
 DELIVERIES_OF_TASK: Final = f"""SELECT {_SHOWN} {_EVENT}
@@ -104,7 +104,7 @@ SELECT
     attempt.duration_ms, attempt.key_id, attempt.response_body
 FROM json_each(:keys) AS wanted CROSS JOIN delivery_attempts AS attempt
     ON attempt.endpoint_id = json_extract(wanted.value, '$[0]')
-    AND attempt.seq = json_extract(wanted.value, '$[1]')
+    AND attempt.seq = CAST(json_extract(wanted.value, '$[1]') AS BIGINT)
 ORDER BY attempt.number"""
 
 # What the statements of shown deliveries give, but the attempts.

@@ -42,7 +42,7 @@ SELECT
 FROM json_each(:keys) AS wanted
 CROSS JOIN deliveries AS delivery
     ON delivery.endpoint_id = json_extract(wanted.value, '$[0]')
-    AND delivery.seq = json_extract(wanted.value, '$[1]')
+    AND delivery.seq = CAST(json_extract(wanted.value, '$[1]') AS BIGINT)
 CROSS JOIN events AS event ON event.seq = delivery.seq
 CROSS JOIN endpoints AS endpoint ON endpoint.id = delivery.endpoint_id
 LEFT JOIN tasks AS task ON task.id = delivery.task_id
@@ -64,7 +64,7 @@ UNION ALL
 SELECT name, NULL, secret_id, 1, key_id, callback_secret, expires_at IS NULL
 FROM json_each(:owners) AS wanted
 CROSS JOIN projects ON name = json_extract(wanted.value, '$[0]')
-WHERE json_extract(wanted.value, '$[1]') IS NULL AND callback_secret <> x''
+WHERE json_extract(wanted.value, '$[1]') IS NULL AND length(callback_secret) > 0
   AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY is_newest DESC"""
 

@@ -61,14 +61,15 @@ WHERE project = :project AND endpoint_id IS :endpoint_id
   AND (expires_at IS NULL OR expires_at > :now)
 UNION ALL
 SELECT secret_id, name, NULL, created_at, expires_at FROM projects
-WHERE name = :project AND :endpoint_id IS NULL AND (expires_at IS NULL OR expires_at > :now)"""
+WHERE name = :project AND CAST(:endpoint_id AS TEXT) IS NULL
+  AND (expires_at IS NULL OR expires_at > :now)"""
 
 LIVE_ENDPOINT: Final = f"""
 SELECT {ENDPOINT} FROM endpoints WHERE id = :id AND deleted_at IS NULL"""
 
 ENDPOINTS_BEFORE: Final = f"""
 SELECT {ENDPOINT} FROM endpoints
-WHERE deleted_at IS NULL AND (:project IS NULL OR project = :project)
+WHERE deleted_at IS NULL AND (CAST(:project AS TEXT) IS NULL OR project = :project)
   AND (created_at, id) < (:at, :id)
 ORDER BY created_at DESC, id DESC LIMIT :limit"""
 

@@ -71,7 +71,7 @@ SELECT
     delivery.failures, delivery.next_attempt_at, delivery.reason
 FROM json_each(:keys) AS wanted CROSS JOIN deliveries AS delivery
     ON delivery.endpoint_id = json_extract(wanted.value, '$[0]')
-    AND delivery.seq = json_extract(wanted.value, '$[1]')"""
+    AND delivery.seq = CAST(json_extract(wanted.value, '$[1]') AS BIGINT)"""
 
 # No more failures than park one: see the lanes. What has an end keeps it, unless somebody asked
 # for it again: its answer may have come in this very batch.
@@ -102,7 +102,7 @@ ONE_REPLAY: Final = f"SELECT {REPLAY} FROM replays WHERE id = :id"
 PENDING_OF: Final = """
 SELECT count(*) FROM (
     SELECT 1 FROM deliveries INDEXED BY deliveries_lane
-    WHERE endpoint_id = :endpoint_id AND status = 'pending' LIMIT :most)"""
+    WHERE endpoint_id = :endpoint_id AND status = 'pending' LIMIT :most) AS pending"""
 
 EVENT_FROM: Final = "SELECT seq, at FROM events WHERE seq >= :seq ORDER BY seq LIMIT 1"
 

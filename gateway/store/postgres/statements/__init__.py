@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.store.postgres.statements import task_list, tasks
+from gateway.store.postgres.statements import claims, lanes, sources, task_list, tasks
 
 OWN: Final[Mapping[str, str]] = {
+    **claims.OWN,
+    **lanes.OWN,
+    **sources.OWN,
     **task_list.OWN,
     **tasks.OWN,
 }
