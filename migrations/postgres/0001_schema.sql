@@ -2,7 +2,8 @@
 -- same statements. Moments are milliseconds since the Unix epoch, flags are 0 or 1, JSON is text as
 -- it was written. Every text compares by its bytes, whatever the database's own collation: ids are
 -- made to be ordered so. Entries of an index have at most 2.7 kB here: long text is indexed by its
--- beginning, or by its hash.
+-- beginning, or by its hash. SQLite ends each entry with the primary key; here an index names it
+-- where pages are read in its order.
 
 CREATE TABLE schema_version (
     one bigint PRIMARY KEY CHECK (one = 1),
@@ -122,11 +123,12 @@ CREATE TABLE tasks (
         claimable_at IS NULL OR status IN ('queued', 'launching', 'running'))
 );
 
-CREATE INDEX tasks_due ON tasks (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX tasks_claimable ON tasks (project, provider, is_behind, priority, claimable_at)
+CREATE INDEX tasks_due ON tasks (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX tasks_claimable ON tasks (project, provider, is_behind, priority, claimable_at, id)
     WHERE claimable_at IS NOT NULL;
 -- Of the tasks that wait for one concurrency key, only the first ones are looked at by claims.
-CREATE INDEX tasks_of_key ON tasks (project, concurrency_key, provider, priority, claimable_at)
+CREATE INDEX tasks_of_key
+    ON tasks (project, concurrency_key, provider, priority, claimable_at, id)
     WHERE concurrency_key IS NOT NULL AND claimable_at IS NOT NULL;
 CREATE INDEX tasks_keyed ON tasks (project, concurrency_key)
     WHERE concurrency_key IS NOT NULL AND status IN ('launching', 'running');
@@ -210,7 +212,7 @@ CREATE TABLE attempts (                -- a row appears at the first claim
 );
 
 -- Sandboxes that may be alive: whom to tell when their realm goes missing, or is heard again.
-CREATE INDEX attempts_placed ON attempts (provider, realm)
+CREATE INDEX attempts_placed ON attempts (provider, realm, task_id, number)
     WHERE realm IS NOT NULL AND gone_at IS NULL;
 -- Only living attempts need their master key.
 CREATE INDEX attempts_open ON attempts (key_id) WHERE ended_at IS NULL;
@@ -344,9 +346,9 @@ CREATE TABLE jobs (
 );
 
 CREATE INDEX jobs_of_task ON jobs (task_id, attempt);
-CREATE INDEX jobs_offered ON jobs (provider, realm, project, not_before)
+CREATE INDEX jobs_offered ON jobs (provider, realm, project, not_before, id)
     WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create';
-CREATE INDEX jobs_leased ON jobs (lease_expires_at)
+CREATE INDEX jobs_leased ON jobs (lease_expires_at, id)
     WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL;
 CREATE INDEX jobs_held ON jobs (leased_by)
     WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL;
@@ -475,13 +477,14 @@ CREATE TABLE deliveries (
     CONSTRAINT pending_is_due CHECK ((status = 'pending') = (next_attempt_at IS NOT NULL))
 );
 
-CREATE INDEX deliveries_due ON deliveries (endpoint_id, next_attempt_at) WHERE status = 'pending';
+CREATE INDEX deliveries_due ON deliveries (endpoint_id, next_attempt_at, seq)
+    WHERE status = 'pending';
 CREATE INDEX deliveries_lane ON deliveries (endpoint_id, task_id, task_seq)
     WHERE status = 'pending';
-CREATE INDEX deliveries_of_task ON deliveries (task_id);
-CREATE INDEX deliveries_of_event ON deliveries (seq);
+CREATE INDEX deliveries_of_task ON deliveries (task_id, endpoint_id, seq);
+CREATE INDEX deliveries_of_event ON deliveries (seq, endpoint_id);
 -- What did not arrive: few among very many.
-CREATE INDEX deliveries_missed ON deliveries (status, seq)
+CREATE INDEX deliveries_missed ON deliveries (status, seq, endpoint_id)
     WHERE status IN ('dead', 'held', 'superseded');
 
 CREATE TABLE delivery_attempts (
