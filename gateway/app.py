@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.kernel.commands import Pulse
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.domain.kernel.policy import Policy
@@ -49,6 +50,7 @@ from gateway.metrics.traces import Traces
 from gateway.notifier import Notifier
 from gateway.settings import Settings
 from gateway.store.master_keys import check_master_keys
+from gateway.store.postgres.address import PostgresAddress
 from gateway.store.sqlite.store import BUSY_MS, SQLiteStore, open_sqlite
 from gateway.web.context import Context
 from gateway.web.deliveries.messages import rendering
@@ -132,8 +134,14 @@ async def opened(
 
 @asynccontextmanager
 async def _store(
-    database: Path, keyring: Keyring, *, take_over: bool, busy_ms: int
+    database: Path | PostgresAddress, keyring: Keyring, *, take_over: bool, busy_ms: int
 ) -> AsyncIterator[SQLiteStore]:
+    if isinstance(database, PostgresAddress):
+        raise ApiError(
+            "unavailable",
+            f"This version opens no PostgreSQL database ({database.shown}).",
+            hint="Set SLIPGATE_DATABASE_URL to sqlite:///relative/path.",
+        )
     async with open_sqlite(
         database,
         new_instance_id=_new_instance_id,

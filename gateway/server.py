@@ -6,6 +6,7 @@ import resource
 import socket
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -18,6 +19,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.ledger import MAX_BATCH
 from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.settings import Settings
+from gateway.store.postgres.address import PostgresAddress
 from gateway.web.http.connection import IDLE_SECONDS, Connection
 from gateway.web.http.connections import Connections
 from gateway.wire.logs import LogFile, open_logs
@@ -98,10 +100,14 @@ def _log_start(settings: Settings, instance_id: str, port: int) -> None:
         host=settings.host,
         port=port,
         public_url=settings.public_url,
-        database=str(settings.database.resolve()),
+        database=_shown(settings.database),
         instance=instance_id,
         keys=list(settings.secret_keys),  # their ids
     )
+
+
+def _shown(database: Path | PostgresAddress) -> str:
+    return database.shown if isinstance(database, PostgresAddress) else str(database.resolve())
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from gateway.store.postgres.address import SCHEMES, PostgresAddress
 from gateway.wire.authorities import Authorities
-from gateway.wire.environment import EnvironmentReader
+from gateway.wire.environment import EnvironmentReader, SettingsError
 from gateway.wire.signing import secret_bytes
 
 KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -19,6 +20,7 @@ MIN_KEY_BYTES: Final = 32
 MIN_PASSPHRASE: Final = 8
 SQLITE: Final = "sqlite:///"
 DEFAULT_DATABASE: Final = "sqlite:///.slipgate/slipgate.db"
+POSTGRES_EXAMPLE: Final = "postgresql://user:password@host/database"
 DEFAULT_SNAPSHOT: Final = "slipgate-agent-1"
 MEBIBYTE: Final = 2**20
 FOLLOW_UPS: Final = frozenset({"comment", "review", "check"})
@@ -28,7 +30,8 @@ FOLLOW_UPS: Final = frozenset({"comment", "review", "check"})
 class Settings:
     """The settings of a gateway."""
 
-    database: Path
+    database: Path | PostgresAddress
+    """A file of SQLite, or a database on a server."""
     secret_keys: Mapping[str, bytes] = field(repr=False)
     """Master keys by id, the current one first."""
     public_url: str | None
@@ -106,15 +109,19 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def read_database(environ: Mapping[str, str]) -> Path:
-    """The database alone, for commands that open it themselves.
+    """The database file alone, for commands that open it themselves.
 
     Raises:
-        SettingsError: the address is not one we can open.
+        SettingsError: the address is not one of a file.
     """
     reader = _Reader(environ)
-    path = reader.database()
+    database = reader.database()
     reader.check()
-    return path
+    if isinstance(database, PostgresAddress):
+        raise SettingsError(
+            ["SLIPGATE_DATABASE_URL must name a file for this command: sqlite:///relative/path"]
+        )
+    return database
 
 
 def read_secret_keys(environ: Mapping[str, str]) -> Mapping[str, bytes]:
@@ -138,15 +145,33 @@ class _Reader(EnvironmentReader):
         base = self.url("OTEL_EXPORTER_OTLP_ENDPOINT", example)
         return self.url(own, f"{example}/v1/traces") or (base and f"{base}/v1/traces")
 
-    def database(self) -> Path:
+    def database(self) -> Path | PostgresAddress:
         url = self.text("SLIPGATE_DATABASE_URL", DEFAULT_DATABASE)
+        if url.startswith(SCHEMES):
+            return self._postgres(url)
         path = url.removeprefix(SQLITE)
         if not url.startswith(SQLITE) or not path:
             self.problems.append(
-                "SLIPGATE_DATABASE_URL must be sqlite:///relative/path or "
-                "sqlite:////absolute/path; this version has no other store"
+                "SLIPGATE_DATABASE_URL must be sqlite:///relative/path, sqlite:////absolute/path "
+                f"or {POSTGRES_EXAMPLE}"
             )
         return Path(path)
+
+    def _postgres(self, url: str) -> Path | PostgresAddress:
+        try:
+            return PostgresAddress.parse(url)
+        except ImportError:
+            self.problems.append(
+                "SLIPGATE_DATABASE_URL names a PostgreSQL database, which needs psycopg: "
+                "pip install 'slipgate[postgres]'"
+            )
+        except ValueError:
+            # The address is never repeated here: it may hold a password.
+            self.problems.append(
+                f"SLIPGATE_DATABASE_URL must be like {POSTGRES_EXAMPLE}, with / and @ in a "
+                "password written as %2F and %40"
+            )
+        return Path()
 
     def follow_ups(self) -> frozenset[str]:
         kinds = frozenset(self.names("SLIPGATE_GITHUB_FOLLOW_UPS"))

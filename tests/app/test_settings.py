@@ -1,11 +1,14 @@
 """Settings come from an environment that is handed in, and complain of everything at once."""
 
 import base64
+import sys
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
-from gateway.settings import read_settings
+from gateway.settings import read_database, read_settings
+from gateway.store.postgres.address import PostgresAddress
 from gateway.wire.environment import SettingsError
 
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -24,6 +27,47 @@ def test_four_slashes_are_an_absolute_path() -> None:
         {"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_DATABASE_URL": "sqlite:////srv/s.db"}
     )
     assert settings.database == Path("/srv/s.db")
+
+
+POSTGRES = "postgresql://us%40r:hunter2@a.example:5433,b.example/tasks?passfile=secret.txt&password=hunter2"
+
+
+@pytest.mark.parametrize("url", [POSTGRES, POSTGRES.replace("postgresql:", "postgres:")])
+def test_a_postgresql_database_is_shown_without_its_password(url: str) -> None:
+    database = read_settings({"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_DATABASE_URL": url})
+    assert isinstance(database.database, PostgresAddress)
+    assert database.database.url == url
+    shown = "user=us@r host=a.example,b.example port=5433, dbname=tasks"
+    assert sorted(database.database.shown.split()) == sorted(shown.split())
+    assert "hunter2" not in repr(database)
+    assert "secret.txt" not in repr(database)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(POSTGRES.replace("r2@", f"{sign}r2@") for sign in ("/", "@", "?/")),
+        "postgres://host/db?colour=hunter2",
+    ],
+)
+def test_an_address_that_libpq_does_not_take_is_not_repeated(url: str) -> None:
+    with pytest.raises(SettingsError, match="password written as %2F") as caught:
+        read_settings({"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_DATABASE_URL": url})
+    assert "hunter" not in "".join(format_exception(caught.value))
+
+
+def test_postgresql_without_its_extra_tells_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SettingsError, match=r"pip install 'slipgate\[postgres\]'"):
+        read_settings({"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_DATABASE_URL": POSTGRES})
+
+
+def test_a_command_that_needs_a_file_refuses_a_server() -> None:
+    with pytest.raises(SettingsError, match="must name a file for this command") as caught:
+        read_database({"SLIPGATE_DATABASE_URL": POSTGRES})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_the_first_secret_key_is_the_current_one() -> None:
