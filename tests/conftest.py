@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.forks.programs import server
+from tests.postgres.databases import new_database
+from tests.stores import FileDatabase, NewDatabase, ServerDatabase
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
@@ -112,3 +114,13 @@ def tmp_path(
         folder = tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:30])
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewDatabase]:
+    """A database of each store in turn."""
+    if request.param == "sqlite":
+        yield FileDatabase(tmp_path / "slipgate.db")
+    else:
+        with new_database() as url:
+            yield ServerDatabase(url)

@@ -1,9 +1,8 @@
 """Feeds as the store keeps them: in order, and with bounded work."""
 
 from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
+from itertools import product
 
-import aiosqlite
 import pytest
 
 from gateway.domain.kernel.policy import Policy
@@ -17,39 +16,39 @@ from gateway.domain.tasks.task import (
 )
 from gateway.store.sql.connection import Query
 from gateway.store.sql.events import read_feed
-from gateway.store.sqlite.store import SQLiteStore, open_sqlite
+from tests.stores import NewDatabase, OpenedStore
 
 Wanted = tuple[str | None, list[str] | None, Iterable[int]]
 """(project, types, the numbers that are expected)."""
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
-    async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
+async def store(database: NewDatabase) -> AsyncIterator[OpenedStore]:
+    async with database.opened() as opened:
         yield opened
 
 
 @pytest.fixture
-async def reader(tmp_path: Path, store: SQLiteStore) -> AsyncIterator[Query]:
-    async with aiosqlite.connect(tmp_path / "slipgate.db") as database:
-        yield database.execute_fetchall
+async def reader(database: NewDatabase, store: OpenedStore) -> AsyncIterator[Query]:
+    async with database.connected() as query:
+        yield query
 
 
-async def test_the_log_of_a_task_goes_on_behind_any_number(store: SQLiteStore) -> None:
+async def test_the_log_of_a_task_goes_on_behind_any_number(store: OpenedStore) -> None:
     numbers: dict[str, list[int]] = {"task_1": [], "task_2": []}
     async with store.transaction() as batch:
         view = UnitOfWork(policy=Policy(key_id="k1"))
         for seq, task_id in enumerate(("task_1", "task_2", "task_2", "task_1", "task_1"), 1):
             numbers[task_id].append(seq)
             view.events.put(event(task_id, len(numbers[task_id])))
-        await batch.write(view)
+        await batch.write(view, ())
     for task_id, known in numbers.items():
         for after in range(7):
             found = await store.reads.events_of_task(task_id, after=after, limit=2)
             assert [event.seq for event in found] == [seq for seq in known if seq > after][:2]
 
 
-async def fill(store: SQLiteStore) -> None:
+async def fill(store: OpenedStore) -> None:
     """60 events of two projects' tasks in turns; every tenth is a progress, the others a pulse."""
     async with store.transaction() as batch:
         view = UnitOfWork(policy=Policy(key_id="k1"))
@@ -71,11 +70,9 @@ async def fill(store: SQLiteStore) -> None:
         for number in range(60):
             kind = "task.progress" if number % 10 == 0 else "task.heartbeat"
             view.events.put(event(f"task_{number % 2 + 1}", number // 2 + 1, kind))
-        await batch.write(view)
+        await batch.write(view, ())
 
 
-@pytest.mark.parametrize("limit", [1, 4, 200])
-@pytest.mark.parametrize("budget", [1, 10, 1_000])
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -87,19 +84,20 @@ async def fill(store: SQLiteStore) -> None:
     ],
 )
 async def test_a_feed_goes_on_at_its_cursor_to_its_end_whatever_lies_between(
-    store: SQLiteStore, reader: Query, wanted: Wanted, budget: int, limit: int
+    store: OpenedStore, reader: Query, wanted: Wanted
 ) -> None:
     project, types, expected = wanted
     await fill(store)
-    seen: list[int] = []
-    after, is_end = 0, False
-    while not is_end:
-        page = await read_feed(reader, project, types, after=after, limit=limit, budget=budget)
-        assert len(page.events) <= limit
-        assert page.is_end or page.cursor > after
-        seen += [each.seq for each in page.events]
-        after, is_end = page.cursor, page.is_end
-    assert (seen, after) == (list(expected), 60)
+    for limit, budget in product((1, 4, 200), (1, 10, 1_000)):
+        seen: list[int] = []
+        after, is_end = 0, False
+        while not is_end:
+            page = await read_feed(reader, project, types, after=after, limit=limit, budget=budget)
+            assert len(page.events) <= limit
+            assert page.is_end or page.cursor > after
+            seen += [each.seq for each in page.events]
+            after, is_end = page.cursor, page.is_end
+        assert (seen, after) == (list(expected), 60)
 
 
 def event(task_id: str, task_seq: int, kind: str = "task.heartbeat") -> Event:

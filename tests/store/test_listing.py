@@ -2,10 +2,8 @@
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
-import aiosqlite
 import msgspec
 import pytest
 
@@ -25,9 +23,10 @@ from gateway.domain.tasks.task import (
     Timeouts,
 )
 from gateway.store.records import ANY_FLAG, NEWEST, TaskFilter, TaskPage
-from gateway.store.sql.rows import Params, Row
+from gateway.store.sql.connection import Query
+from gateway.store.sql.rows import Row
 from gateway.store.sql.task_list import Listing
-from gateway.store.sqlite.store import SQLiteStore, open_sqlite
+from tests.stores import NewDatabase, OpenedStore
 
 START: Final = 1_790_000_000_000
 COUNT: Final = 120
@@ -81,8 +80,10 @@ def tasks() -> dict[str, tuple[Task, Spec]]:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, tasks: dict[str, tuple[Task, Spec]]) -> AsyncIterator[SQLiteStore]:
-    async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
+async def store(
+    database: NewDatabase, tasks: dict[str, tuple[Task, Spec]]
+) -> AsyncIterator[OpenedStore]:
+    async with database.opened() as opened:
         view = UnitOfWork(policy=Policy(key_id="k1"))
         for task, spec in tasks.values():
             view.tasks.create(task)
@@ -90,14 +91,14 @@ async def store(tmp_path: Path, tasks: dict[str, tuple[Task, Spec]]) -> AsyncIte
             view.metadata.append((task.id, spec.metadata))
             view.attempts.put(_attempt(task))
         async with opened.transaction() as batch:
-            await batch.write(view)
+            await batch.write(view, ())
         yield opened
 
 
 @pytest.fixture
-async def reader(tmp_path: Path, store: SQLiteStore) -> AsyncIterator[aiosqlite.Connection]:
-    async with aiosqlite.connect(tmp_path / "slipgate.db") as connection:
-        yield connection
+async def reader(database: NewDatabase, store: OpenedStore) -> AsyncIterator[Query]:
+    async with database.connected() as query:
+        yield query
 
 
 def _attempt(task: Task) -> Attempt:
@@ -181,7 +182,7 @@ def _mixed_filters() -> Iterator[TaskFilter]:
 
 @pytest.mark.parametrize("wanted", SINGLE_FILTERS.values(), ids=SINGLE_FILTERS)
 async def test_a_filter_lists_what_matches_newest_first(
-    store: SQLiteStore, tasks: dict[str, tuple[Task, Spec]], wanted: TaskFilter
+    store: OpenedStore, tasks: dict[str, tuple[Task, Spec]], wanted: TaskFilter
 ) -> None:
     page = await store.reads.page(wanted, limit=200)
     expected = [pair for pair in tasks.values() if _matches(wanted, *pair)]
@@ -191,7 +192,7 @@ async def test_a_filter_lists_what_matches_newest_first(
 
 @pytest.mark.parametrize("limit", [1, 7])
 async def test_pages_of_any_filters_are_the_list_without_gap_or_repetition(
-    store: SQLiteStore, tasks: dict[str, tuple[Task, Spec]], limit: int
+    store: OpenedStore, tasks: dict[str, tuple[Task, Spec]], limit: int
 ) -> None:
     for wanted in _mixed_filters():
         expected = sorted((key for key, pair in tasks.items() if _matches(wanted, *pair)))
@@ -199,7 +200,7 @@ async def test_pages_of_any_filters_are_the_list_without_gap_or_repetition(
 
 
 async def test_a_selection_has_all_ids_that_match_newest_first(
-    store: SQLiteStore, tasks: dict[str, tuple[Task, Spec]]
+    store: OpenedStore, tasks: dict[str, tuple[Task, Spec]]
 ) -> None:
     for wanted in _mixed_filters():
         expected = sorted((key for key, pair in tasks.items() if _matches(wanted, *pair)))
@@ -211,19 +212,19 @@ async def test_a_selection_has_all_ids_that_match_newest_first(
     [(COUNT, 1_000, True), (COUNT - 1, 1_000, False), (COUNT, 0, False)],
 )
 async def test_a_selection_of_too_many_is_none(
-    reader: aiosqlite.Connection, most: int, budget: int, is_whole: bool
+    reader: Query, most: int, budget: int, is_whole: bool
 ) -> None:
-    found = await Listing(reader.execute_fetchall).ids(TaskFilter(), most=most, budget=budget)
+    found = await Listing(reader).ids(TaskFilter(), most=most, budget=budget)
     assert (found is not None) is is_whole
 
 
 async def test_a_search_ends_when_its_work_is_done_and_goes_on_at_the_next_request(
-    reader: aiosqlite.Connection, tasks: dict[str, tuple[Task, Spec]]
+    reader: Query, tasks: dict[str, tuple[Task, Spec]]
 ) -> None:
     """A match far from the top takes many requests, none of them long."""
     oldest = min(tasks)
     wanted = TaskFilter(snapshot=tasks[oldest][0].snapshot, created_before=START + 500)
-    listed = Listing(reader.execute_fetchall, budget=10)
+    listed = Listing(reader, budget=10)
     everywhere = TaskFilter(snapshot="none")
     first = await listed.page(everywhere, before=NEWEST, limit=4)
     assert (first.tasks, first.last is not None) == ((), True)
@@ -231,9 +232,9 @@ async def test_a_search_ends_when_its_work_is_done_and_goes_on_at_the_next_reque
     assert await _listed(listed.page, wanted, 4) == [oldest]
 
 
-async def test_the_rarest_of_several_filters_leads(reader: aiosqlite.Connection) -> None:
+async def test_the_rarest_of_several_filters_leads(reader: Query) -> None:
     """One filter that many tasks meet does not hide the one that few do."""
-    listed = Listing(reader.execute_fetchall, budget=1, probe=30)
+    listed = Listing(reader, budget=1, probe=30)
     rare = TaskFilter(metadata=(("user", "1"),), statuses=(Status.EXPIRED,))
     page = await listed.page(rare, before=NEWEST, limit=20)
     assert page.last is None
@@ -244,14 +245,13 @@ async def test_the_rarest_of_several_filters_leads(reader: aiosqlite.Connection)
     "wanted", [TaskFilter(flag=ANY_FLAG), TaskFilter(error_code="boom"), TaskFilter()]
 )
 async def test_a_single_filter_is_asked_for_no_more_than_its_page(
-    reader: aiosqlite.Connection, wanted: TaskFilter
+    reader: Query, wanted: TaskFilter
 ) -> None:
     asked: list[Mapping[str, object]] = []
 
-    async def query(statement: str, params: Params) -> Iterable[Row]:
-        assert isinstance(params, Mapping)
+    async def query(statement: str, params: Mapping[str, object]) -> Iterable[Row]:
         asked.append(params)
-        return await reader.execute_fetchall(statement, params)
+        return await reader(statement, params)
 
     await Listing(query).page(wanted, before=NEWEST, limit=5)
     assert {params["limit"] for params in asked if "limit" in params} == {6}
