@@ -42,16 +42,15 @@ from gateway.loops.key_uses import KeyUseRecorder
 from gateway.loops.lag import LagMeter
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
-from gateway.loops.runner import Loop, Runner
+from gateway.loops.runner import LeaderLoop, Loop, Runner
 from gateway.metrics.registry import Metrics
 from gateway.metrics.span_export import exporting
 from gateway.metrics.stats import GatewayStats
 from gateway.metrics.traces import Traces
 from gateway.notifier import Notifier
 from gateway.settings import Settings
-from gateway.store.master_keys import check_master_keys
-from gateway.store.postgres.address import PostgresAddress
-from gateway.store.sqlite.store import BUSY_MS, SQLiteStore, open_sqlite
+from gateway.store.opened import OpenedStore, open_store
+from gateway.store.sqlite.store import BUSY_MS
 from gateway.web.context import Context
 from gateway.web.deliveries.messages import rendering
 from gateway.web.http.admission import Admission
@@ -112,7 +111,13 @@ async def opened(
     keyring = Keyring(settings.secret_keys)
     async with (
         exporting(settings.otlp_endpoint) as export,
-        _store(settings.database, keyring, take_over=take_over, busy_ms=busy_ms) as store,
+        open_store(
+            settings.database,
+            keyring=keyring,
+            new_id=_new_id,
+            take_over=take_over,
+            busy_ms=busy_ms,
+        ) as store,
     ):
         metrics = Metrics(traces=Traces(export, clock))
         parts = _Parts(
@@ -132,33 +137,12 @@ async def opened(
             yield gateway
 
 
-@asynccontextmanager
-async def _store(
-    database: Path | PostgresAddress, keyring: Keyring, *, take_over: bool, busy_ms: int
-) -> AsyncIterator[SQLiteStore]:
-    if isinstance(database, PostgresAddress):
-        raise ApiError(
-            "unavailable",
-            f"This version opens no PostgreSQL database ({database.shown}).",
-            hint="Set SLIPGATE_DATABASE_URL to sqlite:///relative/path.",
-        )
-    async with open_sqlite(
-        database,
-        new_instance_id=_new_instance_id,
-        take_over=take_over,
-        keyring=keyring,
-        busy_ms=busy_ms,
-    ) as store:
-        await check_master_keys(store.reads, keyring)
-        yield store
-
-
 class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     """The collaborators of loops and handlers."""
 
     settings: Settings
     keyring: Keyring
-    store: SQLiteStore
+    store: OpenedStore
     ledger: Ledger
     keys: Keys
     metrics: Metrics
@@ -193,10 +177,20 @@ async def _running(parts: _Parts) -> AsyncIterator[Gateway]:
         send = traced(sender(way_out, clock), parts.metrics.traces, clock)
         limits = Limits()
         attempts = AttemptRunner(messages.build, send, ledger.submit, limits=limits, timing=timing)
+        ownership = parts.store.ownership
         deliverer = Deliverer(
-            reads, attempts, limits=limits, timing=timing, notifier=ledger.notifier, group=group
+            reads,
+            attempts,
+            limits=limits,
+            timing=timing,
+            notifier=ledger.notifier,
+            group=group,
+            ownership=ownership,
         )
-        ledger.followers.extend((messages.follow, deliverer.follow, *parts.metrics.followers))
+        ledger.followers.extend(
+            (ownership.follow, messages.follow, deliverer.follow, *parts.metrics.followers)
+        )
+        group.create_task(parts.store.keep_session(deliverer), name="session")
         runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
         context = _context(
             parts,
@@ -206,7 +200,7 @@ async def _running(parts: _Parts) -> AsyncIterator[Gateway]:
             thread=thread,
         )
 
-        with _stoppable(ledger, draining, attempts, runners) as stop:
+        with _stoppable(parts, draining, attempts, runners) as stop:
             yield Gateway(
                 app=Application(context, (*ROUTES, *DASHBOARD)),
                 instance_id=parts.store.instance_id,
@@ -223,7 +217,7 @@ async def _thread() -> AsyncIterator[Executor]:
 
 @contextmanager
 def _stoppable(
-    ledger: Ledger, draining: asyncio.Event, attempts: AttemptRunner, runners: Sequence[Runner]
+    parts: _Parts, draining: asyncio.Event, attempts: AttemptRunner, runners: Sequence[Runner]
 ) -> Iterator[Callable[[], None]]:
     """The stop of a gateway, which also comes at the end; its loops take their last step then."""
 
@@ -231,7 +225,8 @@ def _stoppable(
         if not draining.is_set():
             asyncio.get_running_loop().call_later(LANDING_SECONDS, attempts.abandon)
         draining.set()
-        ledger.notifier.notify_all()
+        parts.store.leave()
+        parts.ledger.notifier.notify_all()
 
     try:
         yield stop
@@ -253,15 +248,18 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
     ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
     patiently = partial(ledger.submit, is_patient=True)
     retention = parts.settings.retention_days * DAY
-    return (
+    for_all = (
         Reconciler(reads, patiently, clock),
         Pruner(reads, ledger.submit, clock, retention=retention),
-        Checkpointer(lambda: parts.store.written, parts.store.checkpoint),
         Replayer(reads.endpoints, patiently),
-        KeyUseRecorder(lambda: parts.keys.uses, patiently),
-        LagMeter(parts.metrics.count_lag),
         BulkRunner(reads, patiently),
         AlertWatch(reads, patiently, clock, partial(_disk, parts)),
+    )
+    return (
+        *(LeaderLoop(loop, parts.store.ownership) for loop in for_all),
+        Checkpointer(lambda: parts.store.written, parts.store.checkpoint),
+        KeyUseRecorder(lambda: parts.keys.uses, patiently),
+        LagMeter(parts.metrics.count_lag),
     )
 
 
@@ -317,8 +315,11 @@ def _context(
 
 
 def _disk(parts: _Parts) -> DiskState:
-    free, least = parts.store.disk.free, parts.settings.min_free_bytes
-    return DiskState(free=free, min_free=least, refusing=parts.ledger.read_only)
+    disk, refusing = parts.store.disk, parts.ledger.read_only
+    if disk is None:  # it is not ours, and we know nothing of it
+        return DiskState(free=0, min_free=0, refusing=refusing)
+    least = parts.settings.min_free_bytes
+    return DiskState(free=disk.free, min_free=least, refusing=refusing)
 
 
 async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) -> None:
@@ -359,7 +360,7 @@ def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[G
 def _ledger(
     settings: Settings,
     keyring: Keyring,
-    store: SQLiteStore,
+    store: OpenedStore,
     metrics: Metrics,
     *,
     clock: Callable[[], int],
@@ -384,5 +385,5 @@ def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
     )
 
 
-def _new_instance_id() -> str:
-    return typeid("ins", wall_clock(), secrets.randbits(RANDOM_BITS))
+def _new_id(prefix: str) -> str:
+    return typeid(prefix, wall_clock(), secrets.randbits(RANDOM_BITS))

@@ -28,9 +28,9 @@ class GatewayStats(Frozen, frozen=True, kw_only=True):
     commit_age: float | None
     """Seconds since the last transaction; None before the first."""
     wal_bytes: int
-    """The length of the database's log."""
-    disk: DiskSpace
-    """Of the database."""
+    """The length of the database's log; 0 where it is not a file beside the gateway."""
+    disk: DiskSpace | None
+    """Of the database; None where it is not the gateway's."""
     min_free_bytes: int
     """Below it the disk is low."""
     is_read_only: bool = False
@@ -94,9 +94,10 @@ def _plain(now: GatewayStats) -> Iterator[tuple[str, str, float]]:
     yield "slipgate_ledger_queue", "Commands that wait.", now.queue
     yield "slipgate_ledger_commit_age_seconds", "Time since a commit.", commit_age
     yield "slipgate_wal_bytes", "Length of the database's log.", now.wal_bytes
-    yield "slipgate_disk_free_bytes", "Free space for the database.", now.disk.free
     yield "slipgate_read_only", "1 while nothing can be written.", now.is_read_only
-    yield "slipgate_disk_min_free_bytes", "The disk is low below it.", now.min_free_bytes
+    if now.disk is not None:
+        yield "slipgate_disk_free_bytes", "Free space for the database.", now.disk.free
+        yield "slipgate_disk_min_free_bytes", "The disk is low below it.", now.min_free_bytes
 
 
 def _age(since: int | None, now: int) -> float:

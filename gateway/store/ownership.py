@@ -1,5 +1,6 @@
 """Ownership: the work that one gateway does at a time, of all that share a database."""
 
+from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
@@ -27,6 +28,21 @@ class Ownership(Protocol):
 
     def follow(self, unit: UnitOfWork) -> None:
         """Notes the numbers of a commit of this gateway."""
+
+
+class Subscriber(Protocol):
+    """A gateway that is told what others commit on its database."""
+
+    @property
+    def busy_endpoints(self) -> Collection[str]:
+        """Endpoints with attempts in flight: they are given to no other gateway yet."""
+
+    def receive(self, topics: Collection[str], due: Mapping[str, str]) -> None:
+        """Looks at the topics of a commit, and at endpoints with new deliveries, each with its
+        project."""
+
+    def catch_up(self) -> None:
+        """Looks at everything: notifications may have been missed."""
 
 
 class SoleOwner:

@@ -68,13 +68,14 @@ class Deliverer:
         """Another step goes on where the last one ended."""
         self._is_blocked = False
         """Something is due that waits for any slot."""
+        self._has_read_switches = False
 
     async def step(self) -> float:
         """Start what may be sent now; returns the seconds until the next delivery comes due."""
         if self._timing.is_stopping():
             return IDLE
         now = self._timing.clock()
-        if self._limits.switches is None:
+        if not self._has_read_switches:
             await self._read_switches(now)
         self._has_more = await self._discovery.refresh(now)
         wanted = self._choose(now)
@@ -116,15 +117,21 @@ class Deliverer:
         if left:
             self._notifier.notify(self.topics[:1])
 
-    def look_at(self, due: Mapping[str, str], topics: Collection[str]) -> None:
-        """Look at endpoints for which another gateway has committed deliveries, each with its
-        project; and at the switches, where it may have changed them."""
-        if Discovery.topic in topics:
-            self._limits.switches = None
+    def receive(self, topics: Collection[str], due: Mapping[str, str]) -> None:
+        """Look at what another gateway has committed: deliveries to endpoints, each with its
+        project, and whatever it says has changed."""
         now = self._timing.clock()
         for endpoint_id, project in due.items():
             if self._ownership.owns(endpoint_id):
                 self._discovery.add(project, endpoint_id, now)
+        if Discovery.topic in topics:  # also the switches, then
+            self._has_read_switches = False
+        self._notifier.notify((*topics, *self.topics[:1]) if due else topics)
+
+    def catch_up(self) -> None:
+        """Look at everything: notifications of other gateways may have been missed."""
+        self._has_read_switches = False
+        self._notifier.notify_all()
 
     @property
     def busy_endpoints(self) -> Collection[str]:
@@ -247,10 +254,16 @@ class Deliverer:
             self._notifier.notify(self.topics[:1])
 
     async def _read_switches(self, now: int) -> None:
-        """Read the pauses once; from then on, commits hand their changes over."""
+        """Read the pauses, at the start and when another gateway may have changed them; commits of
+        this one hand their changes over."""
+        known, self._has_read_switches = self._limits.switches, True
         found = Switches()
-        found.load(await self._reads.pauses(now))
-        if self._limits.switches is None:  # a commit during the read knows more
+        try:
+            found.load(await self._reads.pauses(now))
+        except BaseException:
+            self._has_read_switches = False
+            raise
+        if self._limits.switches is known:  # a commit during the read knows more
             self._limits.switches = found
 
     def _queues(self, now: int) -> list[Queue]:

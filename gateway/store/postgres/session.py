@@ -8,7 +8,7 @@ locked in partitions, which the gateways share evenly.
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.store.ownership import Subscriber
 from gateway.store.postgres.connection import PostgresConnection, configure
 from gateway.store.postgres.notifications import LISTEN, Notification, decoded
 from gateway.store.sql.rows import Row
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 PARTITIONS: Final = 64
 """Groups of endpoints; a gateway owns whole ones."""
-LOOK_EVERY: Final = 1.0
+LOOK_EVERY: Final = 0.5
 """Seconds between two looks at the locks of all: so long does it take until the work of a gateway
 that died is taken up."""
 CONNECT_AGAIN: Final = 1.0
@@ -100,27 +101,15 @@ class Informed:
 class Session:
     """`gateway.store.ownership.Ownership` among several gateways; `run` keeps it."""
 
-    def __init__(
-        self,
-        url: str,
-        gateway_id: str,
-        *,
-        notified: Callable[[Notification], None],
-        lost: Callable[[], None],
-        busy: Callable[[], Collection[str]],
-    ) -> None:
-        """`notified` is given what other gateways commit; `lost` is called when some of that may
-        have been missed; `busy` gives the endpoints with attempts in flight."""
+    def __init__(self, url: str, gateway_id: str) -> None:
         self.is_leader = False
         self.is_informed = False
         self.version = 0
         self.gateways = 0
         """The number of gateways of the database; 0 while it is out of reach."""
         self._url = url
-        self._gateway_id = gateway_id
-        self._notified = notified
-        self._lost = lost
-        self._busy = busy
+        self.gateway_id = gateway_id
+        """The name of this one among the gateways of the database."""
         self._owned: frozenset[int] = frozenset()
         self._leaving: frozenset[int] = frozenset()
         """Partitions that another gateway may have once their attempts have ended."""
@@ -142,18 +131,20 @@ class Session:
         """Gives everything up, partition by partition as their attempts end."""
         self._is_closing = True
 
-    async def run(self) -> None:
-        """Keeps the session until it is cancelled, on a new connection whenever one is lost."""
-        while True:
+    async def run(self, subscriber: Subscriber) -> None:
+        """Keeps the session, on a new connection whenever one is lost, until it is closed and
+        everything was given up."""
+        while not self._is_closing:
             try:
                 async with self._connected() as connection:
-                    await self._keep(connection)
+                    await self._keep(connection, subscriber)
             except psycopg.Error as exc:
                 log.warning("session.lost", error=type(exc).__name__, again_seconds=CONNECT_AGAIN)
             finally:
                 self._own(frozenset())
                 self.is_leader, self.gateways = False, 0
-            await asyncio.sleep(CONNECT_AGAIN)
+            if not self._is_closing:
+                await asyncio.sleep(CONNECT_AGAIN)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator["AsyncConnection[Row]"]:
@@ -162,21 +153,22 @@ class Session:
             await configure(connection)
             yield connection
 
-    async def _keep(self, connection: "AsyncConnection[Row]") -> None:
+    async def _keep(self, connection: "AsyncConnection[Row]", subscriber: Subscriber) -> None:
         locks = _Locks(PostgresConnection(connection))
         await connection.execute(LISTEN)
         await locks.enter()
         self._informed.restart(await locks.newest())
         # What was committed before is found by reads, and what comes from now on is told.
-        self._lost()
-        log.info("session.begun", gateway=self._gateway_id)
-        while True:
-            await self._share(locks)
+        subscriber.catch_up()
+        log.info("session.begun", gateway=self.gateway_id)
+        while self._owned or not self._is_closing:
+            await self._share(locks, {partition(name) for name in subscriber.busy_endpoints})
             async for notify in connection.notifies(timeout=LOOK_EVERY):
-                self._receive(decoded(notify.payload))
+                self._receive(decoded(notify.payload), subscriber)
 
-    async def _share(self, locks: "_Locks") -> None:
-        """Takes and gives partitions, so that every gateway has as many as the others."""
+    async def _share(self, locks: "_Locks", busy: Collection[int]) -> None:
+        """Takes and gives partitions, so that every gateway has as many as the others; none with
+        attempts in flight is given."""
         self.gateways, held, mine = await locks.look()
         if not self.is_leader and not self._is_closing:
             self.is_leader = await locks.take(LEADER)
@@ -184,8 +176,7 @@ class Session:
         if len(mine) > fair:
             surplus = frozenset(sorted(mine)[fair:])
             self._leaving = surplus
-            busy = {partition(endpoint_id) for endpoint_id in self._busy()}
-            for number in surplus - busy:
+            for number in surplus.difference(busy):
                 await locks.give(number)
                 mine = mine - {number}
         else:
@@ -201,10 +192,10 @@ class Session:
             self.version += 1
             log.info("session.partitions", owned=len(partitions), gateways=self.gateways)
 
-    def _receive(self, notification: Notification) -> None:
-        if notification.sender == self._gateway_id:
+    def _receive(self, notification: Notification, subscriber: Subscriber) -> None:
+        if notification.sender == self.gateway_id:
             return
-        self._notified(notification)
+        subscriber.receive(notification.topics, notification.due)
         if notification.until:
             self._informed.add(notification.after, notification.until)
 

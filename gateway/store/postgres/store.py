@@ -11,8 +11,10 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from gateway.domain.kernel.errors import Conflict
+from gateway.store.ownership import Subscriber
 from gateway.store.postgres.batch import PostgresBatch
 from gateway.store.postgres.connection import PostgresConnection, configure, in_our_words
+from gateway.store.postgres.session import Session
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.batch import NOTHING
 from gateway.store.sql.connection import NO_PARAMS
@@ -59,11 +61,12 @@ class PooledReads:
 class PostgresStore:
     """Transactions for the ledger, and `reads` for everybody else."""
 
-    def __init__(self, writers: Pool, readers: Pool, *, instance_id: str, gateway_id: str) -> None:
+    def __init__(self, writers: Pool, readers: Pool, *, instance_id: str, session: Session) -> None:
         self.reads = SQLReads(PooledReads(readers), PostgresBatch)
         self.instance_id = instance_id
-        self.gateway_id = gateway_id
-        """The name of this one among the gateways of the database."""
+        self.ownership = session
+        self.disk = None
+        self.wal_bytes = 0
         self.written = 0
         """Transactions that were committed."""
         self._writers = writers
@@ -88,7 +91,10 @@ class PostgresStore:
                     async with self._writers.connection() as connection:
                         writer = PostgresConnection(connection)
                         batch = PostgresBatch(
-                            writer, self._cached, is_alone=is_alone, sender=self.gateway_id
+                            writer,
+                            self._cached,
+                            is_alone=is_alone,
+                            sender=self.ownership.gateway_id,
                         )
                         # Leaving this block commits, or rolls back what it has raised.
                         yield batch
@@ -96,6 +102,17 @@ class PostgresStore:
             except Conflict:
                 self._is_alone = True
                 raise
+
+    async def keep_session(self, subscriber: Subscriber) -> None:
+        """Keeps the place of this gateway among the others until `leave`."""
+        await self.ownership.run(subscriber)
+
+    def leave(self) -> None:
+        """Gives the work of this gateway to the others, as its attempts end."""
+        self.ownership.close()
+
+    async def checkpoint(self) -> None:
+        """The server does that by itself."""
 
     async def _commit(self, connection: "AsyncConnection[Row]", batch: PostgresBatch) -> None:
         try:

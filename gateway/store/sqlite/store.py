@@ -12,6 +12,7 @@ import structlog
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
+from gateway.store.ownership import ALONE, Subscriber
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.admin.instance import INSTANCE
 from gateway.store.sql.admin.master_keys import check_master_keys
@@ -52,6 +53,7 @@ class SQLiteStore:
         self.written = 0
         """Transactions that were committed."""
         self.instance_id = instance_id
+        self.ownership = ALONE
         self.opening = opening
         self._writer = writer
         self._cached = NOTHING
@@ -101,6 +103,12 @@ class SQLiteStore:
         # callers are not told that it is stored.
         await self._save_lost()
         self._cached = batch.cached.committed()
+
+    async def keep_session(self, _subscriber: Subscriber) -> None:
+        """There are no other gateways."""
+
+    def leave(self) -> None:
+        """There is nobody to leave anything to."""
 
     async def checkpoint(self) -> None:
         """Moves the log into the file and cuts it, as far as other readers allow, without a wait.

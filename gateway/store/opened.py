@@ -1,0 +1,92 @@
+"""The store as the composition root has it, whichever database it is on."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.operations.gauges import DiskSpace
+from gateway.store.master_keys import check_master_keys
+from gateway.store.ownership import Ownership, Subscriber
+from gateway.store.postgres.address import PostgresAddress
+from gateway.store.protocol import Reads, Store
+from gateway.store.sqlite.store import open_sqlite
+
+
+class OpenedStore(Store, Protocol):
+    """Transactions and reads, with what belongs to the database as a whole."""
+
+    @property
+    def reads(self) -> Reads:
+        """All reads."""
+
+    @property
+    def instance_id(self) -> str:
+        """The label of every sandbox of this database."""
+
+    @property
+    def ownership(self) -> Ownership:
+        """The work of this gateway among those of the database."""
+
+    @property
+    def wal_bytes(self) -> int:
+        """The length of the log of a database beside the gateway; else 0."""
+
+    @property
+    def disk(self) -> DiskSpace | None:
+        """The disk that the database is on, if it is the gateway's."""
+
+    async def checkpoint(self) -> None:
+        """Moves the log into the database's file, where it has one."""
+
+    @property
+    def written(self) -> int:
+        """Transactions that were committed."""
+
+    async def keep_session(self, subscriber: Subscriber) -> None:
+        """Keeps the place of this gateway among the others until `leave`; where there are none, it
+        returns at once."""
+
+    def leave(self) -> None:
+        """Gives the work of this gateway to the others, as its attempts end."""
+
+
+@asynccontextmanager
+async def open_store(
+    database: Path | PostgresAddress,
+    *,
+    keyring: Keyring,
+    new_id: Callable[[str], str],
+    take_over: bool,
+    busy_ms: int,
+) -> AsyncIterator[OpenedStore]:
+    """The store in a file or on a server. `new_id` gives an id with this prefix; `busy_ms` is how
+    long a lock that somebody else holds is waited for.
+
+    Raises:
+        ApiError: it cannot be opened, or something living needs a master key that is not given.
+    """
+    opening: AbstractAsyncContextManager[OpenedStore]
+    if isinstance(database, PostgresAddress):
+        from gateway.store.postgres.store import open_postgres  # noqa: PLC0415 - an extra, 0.1 s
+
+        opening = open_postgres(
+            database.url,
+            new_instance_id=partial(new_id, "ins"),
+            gateway_id=new_id("gw"),
+            take_over=take_over,
+            keyring=keyring,
+        )
+    else:
+        opening = open_sqlite(
+            database,
+            new_instance_id=partial(new_id, "ins"),
+            take_over=take_over,
+            keyring=keyring,
+            busy_ms=busy_ms,
+        )
+    async with opening as store:
+        await check_master_keys(store.reads, keyring)
+        yield store
