@@ -1,7 +1,7 @@
 """The store on a PostgreSQL server: one writing connection for each gateway, readers beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
@@ -11,9 +11,11 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from gateway.domain.kernel.errors import Conflict
+from gateway.domain.kernel.keyring import Keyring
 from gateway.store.ownership import Subscriber
 from gateway.store.postgres.batch import PostgresBatch
 from gateway.store.postgres.connection import PostgresConnection, configure, in_our_words
+from gateway.store.postgres.opening import prepare
 from gateway.store.postgres.session import Session
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.batch import NOTHING
@@ -29,6 +31,12 @@ CONNECT_SECONDS: Final = 5
 """Seconds until a server that does not answer counts as out of reach."""
 ASK_AGAIN: Final = 0.5
 """Seconds between two questions about a commit without an answer."""
+
+OPTIONS: Final[dict[str, Any]] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "target_session_attrs": "read-write",
+    "application_name": "slipgate",
+}
 
 OUTCOME: Final = "SELECT pg_xact_status(CAST(:transaction_id AS xid8))"
 
@@ -145,24 +153,43 @@ class PostgresStore:
 
 
 @asynccontextmanager
-async def open_pools(url: str) -> AsyncIterator[tuple[Pool, Pool]]:
-    """The connections for writes, of which there is one, and for reads."""
-    options = {
-        "connect_timeout": CONNECT_SECONDS,
-        "target_session_attrs": "read-write",
-        "application_name": "slipgate",
-    }
-    common: dict[str, Any] = {
-        "open": False,
-        "timeout": CONNECT_SECONDS,
+async def open_postgres(
+    url: str,
+    *,
+    new_instance_id: Callable[[], str],
+    gateway_id: str,
+    take_over: bool = False,
+    keyring: Keyring | None = None,
+) -> AsyncIterator[PostgresStore]:
+    """Upgrades and opens the database. A new one gets an instance id, a restored copy another one
+    unless it takes over. `gateway_id` is this gateway's name among the others; `keyring` are the
+    master keys, None for one that seals and opens nothing.
+
+    Raises:
+        ApiError: the server does not answer, the schema is newer than this program, or the database
+            was used with another master key.
+    """
+    instance_id, opening = await asyncio.to_thread(
+        prepare, url, keyring, new_instance_id, take_over=take_over
+    )
+    opening.log()
+    async with _pool(url, 1) as writers, _pool(url, READERS, autocommit=True) as readers:
+        session = Session(url, gateway_id)
+        yield PostgresStore(writers, readers, instance_id=instance_id, session=session)
+
+
+@asynccontextmanager
+async def _pool(url: str, most: int, *, autocommit: bool = False) -> AsyncIterator[Pool]:
+    pool = AsyncConnectionPool(
+        url,
+        kwargs={**OPTIONS, "autocommit": autocommit},
+        min_size=1,
+        max_size=most,
+        timeout=CONNECT_SECONDS,
         # A pool that cannot connect tries again when it is asked next, and not ever more slowly.
-        "reconnect_timeout": 1,
-        "configure": configure,
-    }
-    async with (
-        AsyncConnectionPool(url, kwargs=options, min_size=1, max_size=1, **common) as writers,
-        AsyncConnectionPool(
-            url, kwargs={**options, "autocommit": True}, min_size=1, max_size=READERS, **common
-        ) as readers,
-    ):
-        yield writers, readers
+        reconnect_timeout=1,
+        configure=configure,
+        open=False,
+    )
+    async with pool:
+        yield pool
