@@ -8,7 +8,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -17,7 +16,6 @@ from starlette.types import ASGIApp
 
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.kernel.commands import Pulse
-from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.domain.kernel.policy import Policy

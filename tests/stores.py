@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import aiosqlite
-import psycopg
 
-from gateway.store.postgres.store import PooledReads, PostgresStore, open_pools
+from gateway.store.postgres.store import PooledReads, connected, open_postgres
 from gateway.store.protocol import Store
 from gateway.store.sql.connection import Query
 from gateway.store.sql.reads import SQLReads
@@ -17,8 +16,6 @@ from gateway.store.sqlite.store import open_sqlite
 from tests.databases import new_database
 
 INSTANCE: Final = "inst_1"
-OPEN_LEDGER: Final = """
-INSERT INTO ledger (one, seq, instance_id) VALUES (1, 0, %s) ON CONFLICT (one) DO NOTHING"""
 
 
 class OpenedStore(Store, Protocol):
@@ -64,16 +61,12 @@ class ServerDatabase:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[OpenedStore]:
-        """With connections of its own."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(OPEN_LEDGER, (INSTANCE,))
-        async with open_pools(self.url) as (writers, readers):
-            yield PostgresStore(writers, readers, instance_id=INSTANCE, gateway_id="gateway_1")
+    def opened(self) -> AbstractAsyncContextManager[OpenedStore]:
+        """As `gateway.store.postgres` opens it."""
+        return open_postgres(self.url, new_instance_id=lambda: INSTANCE, gateway_id="gw_1")
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Query]:
         """A connection beside those of the store."""
-        async with open_pools(self.url) as (_, readers):
-            yield PooledReads(readers).fetch
+        async with connected(self.url, autocommit=True) as pool:
+            yield PooledReads(pool).fetch

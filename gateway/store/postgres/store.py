@@ -173,13 +173,14 @@ async def open_postgres(
         prepare, url, keyring, new_instance_id, take_over=take_over
     )
     opening.log()
-    async with _pool(url, 1) as writers, _pool(url, READERS, autocommit=True) as readers:
+    async with connected(url) as writers, connected(url, READERS, autocommit=True) as readers:
         session = Session(url, gateway_id)
         yield PostgresStore(writers, readers, instance_id=instance_id, session=session)
 
 
 @asynccontextmanager
-async def _pool(url: str, most: int, *, autocommit: bool = False) -> AsyncIterator[Pool]:
+async def connected(url: str, most: int = 1, *, autocommit: bool = False) -> AsyncIterator[Pool]:
+    """A pool of up to so many connections."""
     pool = AsyncConnectionPool(
         url,
         kwargs={**OPTIONS, "autocommit": autocommit},
