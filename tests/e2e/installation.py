@@ -21,7 +21,8 @@ from gateway.cli.local.processes import (
 from gateway.cli.local.state import State
 from gateway.cli.operations.minting import mint
 from gateway.demo.script import Script, choose
-from gateway.store.sqlite.admin.audit import Audit, audit
+from gateway.store.sql.admin.audit import Audit
+from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.signing import secret_bytes
 from tests.e2e import processes
 from tests.e2e.arrivals import Span

@@ -13,7 +13,8 @@ import pytest
 
 from gateway.domain.invariants.task_rows import ProblemName
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.sqlite.admin.audit import SHOWN, Audit, audit
+from gateway.store.sql.admin.audit import SHOWN, Audit
+from gateway.store.sqlite.admin.audit import audit
 from tests.store.old import EVENTS, SCHEMAS, TASKS, make_old
 from tests.store.test_ledger import creation, opened
 

@@ -21,7 +21,8 @@ from gateway.cli.tasks.printing import FREQUENT, event_line
 from gateway.demo.receiver import Received
 from gateway.demo.sample import SLUG
 from gateway.domain.tasks.task import TERMINAL
-from gateway.store.sqlite.admin.audit import Audit, audit
+from gateway.store.sql.admin.audit import Audit
+from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.keys import NewKeyView
 from gateway.wire.message import Reply
 from gateway.wire.tasks import EventView, Notice, TaskView, WholeTaskView

@@ -13,7 +13,8 @@ from gateway.cli.console.progress import in_progress
 from gateway.cli.console.terminal import out
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.settings import read_database
-from gateway.store.sqlite.admin.audit import Audit, audit
+from gateway.store.sql.admin.audit import Audit
+from gateway.store.sqlite.admin.audit import audit
 from gateway.store.sqlite.admin.backup import back_up
 from gateway.store.sqlite.admin.operator import bring_up_to_date
 from gateway.store.sqlite.migrations import newest, pending

@@ -17,7 +17,7 @@ from gateway.domain.kernel.keyring import (
 )
 from gateway.domain.kernel.sealing import Sealed
 from gateway.settings import read_database
-from gateway.store.sql.admin.database import Database
+from gateway.store.sql.admin.database import Database, OnProgress
 from gateway.store.sql.admin.master_keys import check_master_keys
 from gateway.store.sql.admin.resealing import (
     Old,
@@ -27,7 +27,6 @@ from gateway.store.sql.admin.resealing import (
     replace_values,
 )
 from gateway.store.sql.admin.sealed import KINDS, Kind
-from gateway.store.sqlite.admin.backup import OnProgress
 from gateway.store.sqlite.admin.database import SQLiteDatabase
 from gateway.store.sqlite.admin.operator import connected
 from gateway.store.sqlite.admin.resealing import check_running_gateway

@@ -1,11 +1,18 @@
 """A database as an operator's command uses it: one connection that waits for each answer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from gateway.store.sql.connection import NO_PARAMS
 from gateway.store.sql.rows import Params, Row
+
+OnProgress = Callable[[int, int], None]
+"""Takes how much is done, of how much."""
+
+
+def ignore_progress(_done: int, _total: int) -> None:
+    """For those who do not look."""
 
 
 class Damaged(Exception):

@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.task import Frozen
+from gateway.store.sql.admin.database import OnProgress, ignore_progress
 from gateway.store.sqlite.admin.instance import mark_as_backup
 from gateway.store.sqlite.migrations import version
 
@@ -18,8 +19,6 @@ SELECT (SELECT instance_id FROM ledger), (SELECT count(*) FROM tasks),
 
 PAGES: Final = 2_000
 """Copied between two signs of progress: 8 MB."""
-OnProgress = Callable[[int, int], None]
-"""Takes how much is done, of how much."""
 
 
 class Contents(Frozen, frozen=True, kw_only=True):
@@ -33,10 +32,6 @@ class Contents(Frozen, frozen=True, kw_only=True):
     seq: int | None
     """Number of the newest event."""
     keys: int
-
-
-def ignore_progress(_done: int, _total: int) -> None:
-    """For those who do not look."""
 
 
 def back_up(

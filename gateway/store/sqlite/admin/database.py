@@ -24,12 +24,8 @@ class SQLiteDatabase:
 
     def stream(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterator[Row]:
         """All rows, one after the other."""
-        try:
+        with told_damage():
             yield from self._connection.execute(statement, bound(params))
-        except sqlite3.DatabaseError as exc:
-            if not is_corrupt(exc):
-                raise
-            raise Damaged(f"{exc}") from exc
 
     def write(self, statement: str, rows: Sequence[Params]) -> int:
         """Executes the statement for each row; the number of rows that it changed."""
@@ -44,9 +40,15 @@ class SQLiteDatabase:
         return written(self._connection)
 
 
-def is_corrupt(exc: sqlite3.DatabaseError) -> bool:
-    """True if SQLite found the file itself damaged in the middle of a read."""
-    return (exc.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+@contextmanager
+def told_damage() -> Iterator[None]:
+    """Raises `Damaged` if SQLite finds the file itself damaged in the middle of a read."""
+    try:
+        yield
+    except sqlite3.DatabaseError as exc:
+        if (exc.sqlite_errorcode or 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        raise Damaged(f"{exc}") from exc
 
 
 @contextmanager

@@ -1,0 +1,42 @@
+"""Checks of the file of a database, and of its schema."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Final
+
+from gateway.domain.invariants.task_rows import Problem
+from gateway.store.sql.admin.check_database import problem_of
+from gateway.store.sqlite.admin.database import told_damage
+from gateway.store.sqlite.admin.instance import BACKUP_TABLE
+from gateway.store.sqlite.migrations import migrate
+
+_SCHEMA: Final = """
+SELECT type || ' ' || name, sql FROM sqlite_schema
+WHERE name NOT LIKE 'sqlite_%' AND name <> :backup"""
+
+
+def check_file(database: sqlite3.Connection) -> Iterator[Problem]:
+    """The problems of the file and its schema.
+
+    Raises:
+        Damaged: it cannot be read.
+    """
+    with told_damage():
+        for (text,) in database.execute("PRAGMA integrity_check"):
+            if text != "ok":
+                yield problem_of("integrity", text)
+        for table, row, parent, _ in database.execute("PRAGMA foreign_key_check"):
+            yield problem_of("foreign_key", f"row {row} of {table} refers to no row of {parent}")
+        yield from _schema(database)
+
+
+def _schema(database: sqlite3.Connection) -> Iterator[Problem]:
+    """An index that is missing is no damage to SQLite, and yet a promise that nobody keeps."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        migrate(fresh)
+        wanted = dict(fresh.execute(_SCHEMA, {"backup": BACKUP_TABLE}))
+    found = dict(database.execute(_SCHEMA, {"backup": BACKUP_TABLE}))
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            yield problem_of("schema_differs", f"{name} is not as the migrations make it")
