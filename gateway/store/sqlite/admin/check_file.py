@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.domain.invariants.task_rows import Problem
 from gateway.store.sql.admin.check_database import problem_of
-from gateway.store.sqlite.admin.database import told_damage
+from gateway.store.sqlite.admin.database import damage_noticed
 from gateway.store.sqlite.admin.instance import BACKUP_TABLE
 from gateway.store.sqlite.migrations import migrate
 
@@ -22,7 +22,7 @@ def check_file(database: sqlite3.Connection) -> Iterator[Problem]:
     Raises:
         Damaged: it cannot be read.
     """
-    with told_damage():
+    with damage_noticed():
         for (text,) in database.execute("PRAGMA integrity_check"):
             if text != "ok":
                 yield problem_of("integrity", text)

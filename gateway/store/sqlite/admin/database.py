@@ -24,7 +24,7 @@ class SQLiteDatabase:
 
     def stream(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterator[Row]:
         """All rows, one after the other."""
-        with told_damage():
+        with damage_noticed():
             yield from self._connection.execute(statement, bound(params))
 
     def write(self, statement: str, rows: Sequence[Params]) -> int:
@@ -41,7 +41,7 @@ class SQLiteDatabase:
 
 
 @contextmanager
-def told_damage() -> Iterator[None]:
+def damage_noticed() -> Iterator[None]:
     """Raises `Damaged` if SQLite finds the file itself damaged in the middle of a read."""
     try:
         yield
