@@ -22,7 +22,6 @@ from gateway.domain.kernel.sealing import (
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Frozen
-from gateway.loops.batch_loader import BatchLoader
 from gateway.loops.deliveries.handover import NewTaskHead
 from gateway.loops.deliveries.post import (
     BROKEN,
@@ -30,6 +29,7 @@ from gateway.loops.deliveries.post import (
     WebhookMessage,
     unsent,
 )
+from gateway.store.batch_loader import BatchLoader
 from gateway.store.protocol import MessageReads
 from gateway.store.records import (
     DeliveryContext,

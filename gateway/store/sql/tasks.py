@@ -15,18 +15,25 @@ from gateway.domain.operations.bulk import BulkReply
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Status, Task
+from gateway.store.batch_loader import BatchLoader
 from gateway.store.records import NEWEST, StoredSecrets, TaskFilter, TaskPage, TaskWithSpec
 from gateway.store.sql import rows
 from gateway.store.sql.claims import ADVANCE_KEYS, key_values
-from gateway.store.sql.connection import Queries
+from gateway.store.sql.connection import Connection, Queries
 from gateway.store.sql.launching import JOBS_OF_TASKS
 from gateway.store.sql.part import Loading
 from gateway.store.sql.rows import ATTEMPT, TASK, Params
 from gateway.store.sql.sources import WORKSPACES
 from gateway.store.sql.task_groups import write_groups
-from gateway.store.sql.task_list import SPECS, Listing
+from gateway.store.sql.task_list import Listing
 
 TASKS: Final = f"SELECT {TASK} FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
+
+TASKS_WITH_SPEC: Final = f"""
+SELECT {TASK.of("task")}, first.data
+FROM json_each(:ids) AS wanted
+CROSS JOIN tasks AS task ON task.id = wanted.value
+CROSS JOIN events AS first ON first.task_id = task.id AND first.task_seq = 1"""
 
 ATTEMPTS: Final = f"""
 SELECT {ATTEMPT} FROM attempts WHERE task_id IN (SELECT value FROM json_each(:ids))"""
@@ -238,9 +245,12 @@ def write_idempotency(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequ
 class TaskQueries(Queries):
     """The reads of tasks."""
 
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._tasks = BatchLoader(self._tasks_by_id)
+
     async def task(self, task_id: str) -> TaskWithSpec | None:
-        found = await self.tasks([task_id])
-        return found[0] if found else None
+        return await self._tasks.load(task_id)
 
     async def newest_of_pull_request(self, url: str) -> TaskWithSpec | None:
         row = await self._one(NEWEST_OF_PULL_REQUEST, {"url": url})
@@ -248,12 +258,8 @@ class TaskQueries(Queries):
 
     async def tasks(self, ids: Sequence[str]) -> list[TaskWithSpec]:
         """Tasks with what was asked for, in the order given."""
-        wanted = {"ids": list(ids)}
-        tasks = {row[0]: TASK.read(row) for row in await self._all(TASKS, wanted)}
-        specs = {row[0]: _SPEC.decode(row[1]) for row in await self._all(SPECS, wanted)}
-        # Between the two statements a task may be made, or deleted.
-        whole = tasks.keys() & specs
-        return [(tasks[task_id], specs[task_id]) for task_id in ids if task_id in whole]
+        found = await self._tasks_by_id(ids)
+        return [found[task_id] for task_id in ids if task_id in found]
 
     async def spec(self, task_id: str) -> Spec | None:
         row = await self._one(SPEC, {"id": task_id})
@@ -279,6 +285,10 @@ class TaskQueries(Queries):
             callback_url=rows.sealed(callback_key, callback_url),
             env_erased_at=env_erased_at,
         )
+
+    async def _tasks_by_id(self, ids: Sequence[str]) -> dict[str, TaskWithSpec]:
+        rows = await self._all(TASKS_WITH_SPEC, {"ids": list(ids)})
+        return {row[0]: (TASK.read(row[:-1]), _SPEC.decode(row[-1])) for row in rows}
 
     async def workspace(self, key: WorkspaceKey) -> str | None:
         row = await self._one(WORKSPACES, {"keys": [key]})

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from gateway.domain.kernel.errors import Unavailable
-from gateway.loops.batch_loader import BatchLoader
+from gateway.store.batch_loader import BatchLoader
 
 
 class Source:
