@@ -189,5 +189,5 @@ def _is_sweep(value: object) -> bool:
 
 def _compare(what: str, ours: T, other: object) -> T:
     if ours != other:
-        raise Differ(f"{what}:\n  memory {ours}\n  SQLite {other}")
+        raise Differ(f"{what}:\n  memory {ours}\n  store  {other}")
     return ours

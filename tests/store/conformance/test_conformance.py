@@ -9,11 +9,15 @@ import pytest
 
 from tests.simulation.play import play
 from tests.store.conformance.differential import DifferentialStores, StoreUnderTest
+from tests.store.conformance.postgres import open_postgres_under_test
 from tests.store.conformance.sqlite import open_sqlite_under_test
 
 Open = Callable[[Path], AbstractContextManager[StoreUnderTest]]
-STORES: Final[dict[str, Open]] = {"sqlite": open_sqlite_under_test}
-SEEDS: Final = range(2_000, 2_005)
+STORES: Final[dict[str, Open]] = {
+    "sqlite": open_sqlite_under_test,
+    "postgres": open_postgres_under_test,
+}
+SEEDS: Final = range(2_000, 2_004)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
