@@ -1,0 +1,88 @@
+"""Every shared statement is one of PostgreSQL too, and an index serves it there."""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import Any, Final
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from gateway.store import sql
+from gateway.store.postgres.dialect import translated
+from gateway.store.postgres.statements import OWN
+from tests.postgres.databases import new_database
+from tests.store.test_plans import GROWING, READ_WHOLE, SORTED
+
+_HOME: Final = f"{sql.__name__}."
+STATEMENTS: Final = {
+    f"{module.name.removeprefix(_HOME)}.{name}": text
+    for module in walk_packages(sql.__path__, _HOME)
+    for name, text in vars(import_module(module.name)).items()
+    if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
+}
+AUDIT: Final = ("admin.audit.", "admin.check_")
+"""Modules of the audit, which reads all there is."""
+SORTED_HERE: Final = {
+    "ADVANCE_KEYS": "of each priority as many as may run",
+    "CLAIMABLE": "of each priority as many as there may be answers",
+    "DUE_DELIVERIES": "the deliveries of an endpoint that are looked at",
+    "DUE_REALMS": "realms of one moment",
+    "NEWEST_OF_PULL_REQUEST": "the tasks of a pull request",
+    "PAUSES_OPEN": "pauses are few",
+}
+"""Why PostgreSQL may sort where SQLite does not."""
+# No plan that an index makes unnecessary is left, however few rows there are.
+SETTINGS: Final = (
+    "SET plan_cache_mode = force_generic_plan",
+    *(f"SET enable_{each} = off" for each in ("seqscan", "hashjoin", "mergejoin", "sort")),
+)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Connection[Any]]:
+    with new_database() as url, psycopg.connect(url, autocommit=True) as connection:
+        for setting in SETTINGS:
+            connection.execute(setting.encode())
+        yield connection
+
+
+def _plan(database: Connection[Any], statement: str) -> str:
+    spoken = translated(statement)
+    given = ["NULL"] * (len(spoken.names) + len(spoken.places))
+    database.execute(f"PREPARE it AS {spoken.text}".encode())
+    explain = f"EXPLAIN EXECUTE it({', '.join(given)})" if given else "EXPLAIN EXECUTE it"
+    plan = database.execute(explain.encode()).fetchall()
+    database.execute("DEALLOCATE it")
+    return "\n".join(step for (step,) in plan)
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+def test_a_statement_is_one_of_postgresql_that_an_index_serves(
+    database: Connection[Any], name: str
+) -> None:
+    plan = _plan(database, STATEMENTS[name])
+    if name.startswith(AUDIT):
+        return
+    short = name.rpartition(".")[2]
+    scanned = set(re.findall(r"Seq Scan on (\w+)", plan))
+    assert scanned & GROWING == set() or short in READ_WHOLE
+    assert "Sort Key" not in plan or short in SORTED | SORTED_HERE
+
+
+@pytest.mark.parametrize("name", sorted(SORTED_HERE))
+def test_an_exception_sorts(database: Connection[Any], name: str) -> None:
+    found = (text for key, text in STATEMENTS.items() if key.rpartition(".")[2] == name)
+    assert any("Sort Key" in _plan(database, text) for text in found)
+
+
+def test_a_scan_and_a_sort_are_found(database: Connection[Any]) -> None:
+    plan = _plan(database, "SELECT seq FROM events WHERE type = :type ORDER BY at")
+    assert "Seq Scan on events" in plan
+    assert "Sort Key" in plan
+
+
+def test_each_statement_of_its_own_stands_for_a_shared_one() -> None:
+    assert OWN.keys() <= set(STATEMENTS.values())
