@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.store.postgres.address import SCHEMES, PostgresAddress
 from gateway.wire.authorities import Authorities
-from gateway.wire.environment import EnvironmentReader, SettingsError
+from gateway.wire.environment import EnvironmentReader
 from gateway.wire.signing import secret_bytes
 
 KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -108,19 +108,15 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def read_database(environ: Mapping[str, str]) -> Path:
-    """The database file alone, for commands that open it themselves.
+def read_database(environ: Mapping[str, str]) -> Path | PostgresAddress:
+    """The database alone, for commands that open it themselves.
 
     Raises:
-        SettingsError: the address is not one of a file.
+        SettingsError: the address is not one we can open.
     """
     reader = _Reader(environ)
     database = reader.database()
     reader.check()
-    if isinstance(database, PostgresAddress):
-        raise SettingsError(
-            ["SLIPGATE_DATABASE_URL must name a file for this command: sqlite:///relative/path"]
-        )
     return database
 
 

@@ -7,7 +7,7 @@ from traceback import format_exception
 
 import pytest
 
-from gateway.settings import read_database, read_settings
+from gateway.settings import read_settings
 from gateway.store.postgres.address import PostgresAddress
 from gateway.wire.environment import SettingsError
 
@@ -62,12 +62,6 @@ def test_postgresql_without_its_extra_tells_what_to_install(
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(SettingsError, match=r"pip install 'slipgate\[postgres\]'"):
         read_settings({"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_DATABASE_URL": POSTGRES})
-
-
-def test_a_command_that_needs_a_file_refuses_a_server() -> None:
-    with pytest.raises(SettingsError, match="must name a file for this command") as caught:
-        read_database({"SLIPGATE_DATABASE_URL": POSTGRES})
-    assert "hunter2" not in str(caught.value)
 
 
 def test_the_first_secret_key_is_the_current_one() -> None:

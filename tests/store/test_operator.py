@@ -13,7 +13,7 @@ from gateway.domain.operations.api_key import ApiKey, key_digest
 from gateway.domain.operations.audit_log import CLI
 from gateway.domain.operations.key_commands import CreateKey, RevokeKey
 from gateway.ledger import Ledger
-from gateway.store.sqlite.admin.operator import open_operator
+from gateway.store.administration import open_operator
 from gateway.store.sqlite.store import open_sqlite
 
 KEY = ApiKey(id="key_1", scope="tasks", project="acme", name="vercel", created_at=1_000)

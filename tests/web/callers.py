@@ -22,7 +22,7 @@ from gateway.domain.operations.api_key import ApiKey, key_digest
 from gateway.domain.operations.key_commands import CreateKey
 from gateway.ledger import wall_clock
 from gateway.settings import read_settings
-from gateway.store.sqlite.admin.operator import open_operator
+from gateway.store.administration import open_operator
 from gateway.store.sqlite.store import BUSY_MS
 from gateway.web.http.middleware import Application
 from gateway.wire.signing import secret_bytes, sign

@@ -15,7 +15,7 @@ from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.operations.api_key import ApiKey, key_digest
 from gateway.domain.operations.key_commands import CreateKey
 from gateway.domain.operations.rate_limit import RateLimit
-from gateway.store.sqlite.admin.operator import open_operator
+from gateway.store.administration import open_operator
 from gateway.web.http.admission import PER_ATTEMPT, Admission
 from tests.web.callers import GatewayHarness, open_gateway
 

@@ -11,6 +11,7 @@ from typing import Final
 from gateway.cli.http.connection import FOLDER
 from gateway.cli.http.profiles import Profile, write_profiles
 from gateway.settings import read_database, read_secret_keys
+from gateway.store.postgres.address import PostgresAddress
 
 DATABASE: Final = "slipgate.db"
 MASTER_KEYS: Final = "master-keys"
@@ -74,8 +75,10 @@ def has_master_keys(environ: Mapping[str, str]) -> bool:
 def _master_keys(environ: Mapping[str, str]) -> str:
     given = environ.get(MASTER_KEYS_VARIABLE, "").strip()
     database = read_database(environ)
+    if given or isinstance(database, PostgresAddress):
+        return given
     file = database.with_name(MASTER_KEYS)
-    if given or database.name != DATABASE or not file.exists():
+    if database.name != DATABASE or not file.exists():
         return given
     return file.read_text().strip()
 

@@ -1,8 +1,6 @@
 """`slipgate migrate`, `verify` and `backup`: commands that open the database."""
 
 import os
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +11,10 @@ from gateway.cli.console.progress import in_progress
 from gateway.cli.console.terminal import out
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.settings import read_database
+from gateway.store.administration import Location, audit, bring_up_to_date, newest, pending
+from gateway.store.postgres.address import PostgresAddress
 from gateway.store.sql.admin.audit import Audit
-from gateway.store.sqlite.admin.audit import audit
 from gateway.store.sqlite.admin.backup import back_up
-from gateway.store.sqlite.admin.operator import bring_up_to_date
-from gateway.store.sqlite.migrations import newest, pending
 from gateway.wire.message import Reply
 
 
@@ -64,19 +61,20 @@ def migrate(
 
     Example: slipgate migrate
     """
-    path = read_database(os.environ)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    location = read_database(os.environ)
     if check:
-        _existing(path)
-    done = None if check else bring_up_to_date(path)
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        waiting = tuple(pending(database))
+        _existing(location)
+    elif isinstance(location, Path):
+        location.parent.mkdir(parents=True, exist_ok=True)
+    done = None if check else bring_up_to_date(location)
+    waiting = tuple(pending(location))
     applied, kept = (done.applied, done.backup) if done else ((), None)
     if as_json:
         file = str(kept) if kept else None
-        print_document(Migrated(schema=newest(), applied=applied, pending=waiting, backup=file))
+        schema = newest(location)
+        print_document(Migrated(schema=schema, applied=applied, pending=waiting, backup=file))
     else:
-        out.print(f"schema {newest()}: applied {len(applied)}, pending {len(waiting)}")
+        out.print(f"schema {newest(location)}: applied {len(applied)}, pending {len(waiting)}")
         if kept:
             out.print(f"the database before the migration: {kept}")
     if waiting:
@@ -91,9 +89,9 @@ def verify(as_json: AsJson = False) -> None:
     Example: slipgate verify
     """
     keys = read_master_keys(os.environ) if has_master_keys(os.environ) else None
-    path = _existing(read_database(os.environ))
+    location = _existing(read_database(os.environ))
     with in_progress("Checking the database") as on_progress:
-        found = audit(path, key_ids=keys, on_progress=on_progress)
+        found = audit(location, key_ids=keys, on_progress=on_progress)
     ok = not found.total
     if as_json:
         print_document(
@@ -108,7 +106,7 @@ def verify(as_json: AsJson = False) -> None:
     if not ok:
         raise CommandFailed(
             f"{found.total} problems.",
-            "First take a copy with `slipgate backup FILE`. Set a missing key in "
+            f"First take a copy with {_copying(location)}. Set a missing key in "
             "SLIPGATE_SECRET_KEYS, revoke a secret that stands in an event; anything else is a "
             "bug in slipgate or a damaged disk: report the lines above.",
         )
@@ -125,7 +123,7 @@ def backup(
 
     Example: slipgate backup --force /backups/newest.db
     """
-    path = _existing(read_database(os.environ))
+    path = of_file(_existing(read_database(os.environ)))
     with in_progress("Copying and checking the database") as on_progress:
         contents = back_up(path, file, overwrite=force, on_progress=on_progress)
     if as_json:
@@ -156,10 +154,27 @@ def summary(found: Audit) -> str:
     )
 
 
-def _existing(path: Path) -> Path:
-    if not path.exists():
+def of_file(location: Location) -> Path:
+    """The file of the database."""
+    if isinstance(location, PostgresAddress):
         raise CommandFailed(
-            f"There is no database at {path}.",
+            "`slipgate backup` and `slipgate restore FILE` copy a file of SQLite; this database is "
+            f"on a PostgreSQL server ({location.shown}).",
+            "Copy it with `pg_dump --format=custom` or by the server's continuous archiving; bring "
+            "it back with `pg_restore` into another database, which a gateway knows as a copy, or "
+            "by a recovery to a moment, and then run `slipgate restore --recovered`.",
+        )
+    return location
+
+
+def _copying(location: Location) -> str:
+    return "`pg_dump`" if isinstance(location, PostgresAddress) else "`slipgate backup FILE`"
+
+
+def _existing(location: Location) -> Location:
+    if isinstance(location, Path) and not location.exists():
+        raise CommandFailed(
+            f"There is no database at {location}.",
             "Set SLIPGATE_DATABASE_URL, or run `slipgate up` in this folder once.",
         )
-    return path
+    return location

@@ -19,7 +19,7 @@ from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.operations.key_commands import CreateKey, RevokeKey
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.settings import read_database
-from gateway.store.sqlite.admin.operator import open_operator
+from gateway.store.administration import open_operator
 from gateway.web.operations.key_view import key_view
 from gateway.wire.keys import MAX_CONCURRENT, MAX_RATE, MIN_RATE, KeyView, NewKeyView
 from gateway.wire.times import rfc3339

@@ -15,7 +15,8 @@ from gateway.domain.operations.api_key import ApiKey, key_digest, key_text
 from gateway.domain.operations.key_changes import OPENS_PROJECT
 from gateway.domain.operations.key_commands import CreateKey
 from gateway.settings import read_database
-from gateway.store.sqlite.admin.operator import open_operator
+from gateway.store.administration import open_operator
+from gateway.store.postgres.address import PostgresAddress
 from gateway.web.operations.key_view import new_key_view
 from gateway.wire.keys import NewKeyView
 from gateway.wire.signing import secret_text
@@ -82,10 +83,12 @@ def _sealed(ring: Keyring, project: str, secret: bytes) -> Sealed:
 def callback_secret_of(environ: Mapping[str, str], key: str) -> str | None:
     """The callback secret of a key's project, for an operator who has the database and its master
     keys; None if they are not here, or the secret is being rotated."""
-    if not read_database(environ).exists() or not has_master_keys(environ):
+    database = read_database(environ)
+    is_here = isinstance(database, PostgresAddress) or database.exists()
+    if not is_here or not has_master_keys(environ):
         return None
     ring = Keyring(read_master_keys(environ))
-    with open_operator(read_database(environ)) as operator:
+    with open_operator(database) as operator:
         found = operator.callback_secret_of_key(key_digest(key))
     return None if found is None else _open_secret(ring, *found)
 

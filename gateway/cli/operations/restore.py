@@ -13,12 +13,11 @@ from gateway.cli.console.output import AsJson, CommandFailed, print_document
 from gateway.cli.console.progress import in_progress
 from gateway.cli.console.terminal import out
 from gateway.cli.local.state import has_master_keys, read_master_keys
+from gateway.cli.operations.database import of_file
 from gateway.settings import read_database
+from gateway.store.administration import audit, bring_up_to_date, newest, note_recovery
 from gateway.store.sql.admin.audit import Audit
-from gateway.store.sqlite.admin.audit import audit
 from gateway.store.sqlite.admin.backup import back_up
-from gateway.store.sqlite.admin.operator import bring_up_to_date
-from gateway.store.sqlite.migrations import newest
 from gateway.wire.message import Reply
 
 
@@ -38,9 +37,17 @@ class Restored(Reply, frozen=True, kw_only=True):
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="the backup")],
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="the backup")] = None,
     check: Annotated[
         bool, typer.Option("--check", help="a drill: restore into a temporary file and delete it")
+    ] = False,
+    recovered: Annotated[
+        bool,
+        typer.Option(
+            "--recovered",
+            help="the database itself was recovered to an earlier moment, by PostgreSQL or from a "
+            "snapshot of its disk: the next start treats it as a restored backup",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +56,14 @@ def restore(
     Example: slipgate restore --check /backups/slipgate.db
 
     Example: slipgate restore /backups/slipgate.db && slipgate gateway --take-over
+
+    Example: slipgate restore --recovered && slipgate gateway --take-over
     """
+    if recovered != (file is None) or (recovered and check):
+        raise typer.BadParameter("Name a backup, or give --recovered alone.", param_hint="FILE")
+    if file is None:
+        _note_recovery(as_json=as_json)
+        return
     if not file.exists():
         raise CommandFailed(f"There is no backup at {file}.", "Make one: `slipgate backup FILE`.")
     if check:
@@ -66,6 +80,15 @@ def restore(
             f"The backup {file} is not sound.",
             "Check an older one, and run `slipgate verify` on the database it was taken from.",
         )
+
+
+def _note_recovery(*, as_json: bool) -> None:
+    note_recovery(read_database(os.environ))
+    if as_json:
+        print_document({"recovered": True})
+    else:
+        out.print("The next start treats the database as a restored backup.")
+        out.print("Start it: slipgate gateway --take-over", style="dim")
 
 
 def _restored(file: Path, target: Path, *, is_drill: bool) -> Restored:
@@ -85,7 +108,7 @@ def _restored(file: Path, target: Path, *, is_drill: bool) -> Restored:
         ok=not found.total,
         file=None if is_drill else str(target),
         seconds=round(time.monotonic() - begun, 1),
-        schema=newest(),
+        schema=newest(target),
         applied=len(migrated.applied),
         tasks=found.tasks,
         events=found.events,
@@ -109,12 +132,12 @@ def _print(restored: Restored) -> None:
 
 def _folder() -> Path:
     """The folder of the database: it has the room, and its disk is the one to restore to."""
-    folder = read_database(os.environ).parent
+    folder = of_file(read_database(os.environ)).parent
     return folder if folder.is_dir() else Path(tempfile.gettempdir())
 
 
 def _new_database() -> Path:
-    path = read_database(os.environ)
+    path = of_file(read_database(os.environ))
     if path.exists():
         raise CommandFailed(
             f"There is a database at {path}, which is not replaced.",

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-from contextlib import closing
 from typing import Final
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
@@ -17,6 +16,7 @@ from gateway.domain.kernel.keyring import (
 )
 from gateway.domain.kernel.sealing import Sealed
 from gateway.settings import read_database
+from gateway.store.administration import check_running_gateway, open_database
 from gateway.store.sql.admin.database import Database, OnProgress
 from gateway.store.sql.admin.master_keys import check_master_keys
 from gateway.store.sql.admin.resealing import (
@@ -27,9 +27,6 @@ from gateway.store.sql.admin.resealing import (
     replace_values,
 )
 from gateway.store.sql.admin.sealed import KINDS, Kind
-from gateway.store.sqlite.admin.database import SQLiteDatabase
-from gateway.store.sqlite.admin.operator import connected
-from gateway.store.sqlite.admin.resealing import check_running_gateway
 
 _NAMES: Final = {
     "env": "env",
@@ -49,11 +46,10 @@ def rewrap(as_json: AsJson = False) -> None:
     Example: slipgate keys rewrap --json
     """
     ring = Keyring(read_master_keys(os.environ))
-    path = read_database(os.environ)
+    location = read_database(os.environ)
     unreadable: dict[str, int] = {}
-    check_running_gateway(path, ring.current)
-    with closing(connected(path)) as connection:
-        database = SQLiteDatabase(connection)
+    check_running_gateway(location, ring.current)
+    with open_database(location) as database:
         with database.transaction():
             check_master_keys(database, ring)
         with in_progress("Sealing all secrets again") as on_progress:

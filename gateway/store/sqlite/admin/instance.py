@@ -2,11 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Final
 
 from gateway.store.sql.admin import instance
 from gateway.store.sql.admin.opening import Restored
 from gateway.store.sqlite.admin.database import SQLiteDatabase, written
+from gateway.store.sqlite.files import exclusive
 
 # Only backups have this table: a gateway that meets it knows that it was started on a restored one.
 # A table of its own, and no column, so that backups of every schema can carry it.
@@ -22,6 +25,17 @@ def mark_as_backup(copy: sqlite3.Connection) -> None:
         if not SQLiteDatabase(copy).has(BACKUP_TABLE):
             copy.execute(_MARK)
             copy.execute(_NAME_MARK)
+
+
+def note_recovery(path: Path) -> None:
+    """Makes the next start treat the file as a restored backup: it was taken from a snapshot of its
+    disk.
+
+    Raises:
+        ApiError: a gateway has it.
+    """
+    with exclusive(path), closing(sqlite3.connect(path, isolation_level=None)) as database:
+        mark_as_backup(database)
 
 
 def open_instance(

@@ -1,14 +1,11 @@
 """A SQLite file as an operator's commands open it, beside a gateway that may run."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from gateway.store.sql.admin.opening import Upgraded
-from gateway.store.sql.admin.operator import Operator
-from gateway.store.sqlite.admin.database import SQLiteDatabase
 from gateway.store.sqlite.admin.upgrade import upgrade
 from gateway.store.sqlite.files import check_log, exclusive
 from gateway.store.sqlite.migrations import pending, version
@@ -16,24 +13,11 @@ from gateway.store.sqlite.migrations import pending, version
 _BUSY_SECONDS: Final = 10.0
 
 
-@contextmanager
-def open_operator(path: Path) -> Iterator[Operator]:
-    """The database, made or brought up to date first; one transaction until the block ends.
-
-    Raises:
-        ApiError: it has to be migrated while a gateway runs, or it is newer than this program.
-    """
-    with closing(connected(path)) as connection:
-        database = SQLiteDatabase(connection)
-        with database.transaction():
-            yield Operator(database)
-
-
 def connected(path: Path) -> sqlite3.Connection:
     """A connection to the database, made or brought up to date first.
 
     Raises:
-        ApiError: as `open_operator`.
+        ApiError: it has to be migrated while a gateway runs, or it is newer than this program.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     bring_up_to_date(path)
@@ -44,6 +28,16 @@ def connected(path: Path) -> sqlite3.Connection:
 
 def _connection(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+def pending_of(path: Path) -> list[int]:
+    """The migrations that have not been applied yet.
+
+    Raises:
+        ApiError: `newer_schema`.
+    """
+    with closing(_connection(path)) as database:
+        return pending(database)
 
 
 def bring_up_to_date(path: Path) -> Upgraded:

@@ -1,0 +1,134 @@
+"""Administration of a database of either kind: a file of SQLite, or one on a PostgreSQL server."""
+
+# ruff: noqa: PLC0415 - psycopg is an extra, and 0.1 s of every start
+
+from collections.abc import Container, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from gateway.store.postgres.address import PostgresAddress
+from gateway.store.sql.admin.audit import Audit
+from gateway.store.sql.admin.database import Database, OnProgress, ignore_progress
+from gateway.store.sql.admin.opening import Upgraded
+from gateway.store.sql.admin.operator import Operator
+from gateway.store.sqlite import migrations as sqlite_migrations
+from gateway.store.sqlite.admin import audit as sqlite_audit
+from gateway.store.sqlite.admin import instance as sqlite_instance
+from gateway.store.sqlite.admin import operator as sqlite_operator
+from gateway.store.sqlite.admin import resealing as sqlite_resealing
+from gateway.store.sqlite.admin.database import SQLiteDatabase
+
+Location: TypeAlias = Path | PostgresAddress
+
+
+@contextmanager
+def open_database(location: Location) -> Iterator[Database]:
+    """The database, beside gateways that may run. An empty one is migrated first; so is a file that
+    no gateway has open.
+
+    Raises:
+        ApiError: it has another schema than this program, or cannot be opened.
+    """
+    if isinstance(location, PostgresAddress):
+        from gateway.store.postgres.admin.upgrade import opened
+
+        with opened(location.url) as database:
+            yield database
+    else:
+        with closing(sqlite_operator.connected(location)) as connection:
+            yield SQLiteDatabase(connection)
+
+
+@contextmanager
+def open_operator(location: Location) -> Iterator[Operator]:
+    """Keys and projects, in one transaction until the block ends.
+
+    Raises:
+        ApiError: as `open_database`.
+    """
+    with open_database(location) as database, database.transaction():
+        yield Operator(database)
+
+
+def bring_up_to_date(location: Location) -> Upgraded:
+    """Applies pending migrations and says which: to a file under the gateway's lock, after a
+    backup.
+
+    Raises:
+        ApiError: a gateway has the file, the schema is newer, or there is no room for the backup.
+    """
+    if isinstance(location, PostgresAddress):
+        from gateway.store.postgres.admin.upgrade import upgrade
+
+        return upgrade(location.url)
+    return sqlite_operator.bring_up_to_date(location)
+
+
+def pending(location: Location) -> list[int]:
+    """The migrations that have not been applied yet.
+
+    Raises:
+        ApiError: the schema is newer than this program, or the server does not answer.
+    """
+    if isinstance(location, PostgresAddress):
+        from gateway.store.postgres.admin.upgrade import pending as pending_on_server
+
+        return pending_on_server(location.url)
+    return sqlite_operator.pending_of(location)
+
+
+def newest(location: Location) -> int:
+    """The schema version this program is made for."""
+    if isinstance(location, PostgresAddress):
+        from gateway.store.postgres import migrations
+
+        return migrations.newest()
+    return sqlite_migrations.newest()
+
+
+def audit(
+    location: Location,
+    *,
+    key_ids: Container[str] | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> Audit:
+    """Checks the whole database; `key_ids` are those of the master keys, None if unknown.
+    `on_progress` is called with the tasks that are checked, and all of them.
+
+    Raises:
+        ApiError: the database has another schema than this program's.
+    """
+    if isinstance(location, PostgresAddress):
+        from gateway.store.postgres.admin.audit import audit as audit_on_server
+
+        return audit_on_server(location.url, key_ids=key_ids, on_progress=on_progress)
+    return sqlite_audit.audit(location, key_ids=key_ids, on_progress=on_progress)
+
+
+def check_running_gateway(location: Location, current: str) -> None:
+    """A gateway that runs with other keys could not read what is sealed anew.
+
+    Raises:
+        ApiError: `other_master_key`.
+    """
+    if isinstance(location, PostgresAddress):
+        from gateway.store.postgres.admin.presence import check_running_gateways
+
+        check_running_gateways(location.url, current)
+    else:
+        sqlite_resealing.check_running_gateway(location, current)
+
+
+def note_recovery(location: Location) -> None:
+    """Says in a database that it was recovered to an earlier moment, by other means than ours.
+
+    Raises:
+        ApiError: a gateway runs, or the database has another schema.
+    """
+    if isinstance(location, PostgresAddress):
+        from gateway.store.postgres.admin.presence import note_recovery as note_on_server
+
+        note_on_server(location.url)
+    else:
+        sqlite_instance.note_recovery(location)

@@ -1,0 +1,57 @@
+"""Gateways of a database, as an operator's command sees them: each holds a lock while it runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from gateway.domain.kernel.errors import ApiError
+from gateway.store.postgres.admin.database import PostgresDatabase
+from gateway.store.postgres.admin.upgrade import opened
+from gateway.store.postgres.opening import NOWHERE, SETTLE
+from gateway.store.postgres.session import LOCKS, PRESENT, SESSIONS, TRY_LOCK, UNLOCK
+from gateway.store.sql.admin.resealing import check_current
+
+_KEY: Final = {"sessions": SESSIONS, "lock": PRESENT}
+
+
+def check_running_gateways(url: str, current: str) -> None:
+    """Gateways that run with other keys could not read what is sealed anew.
+
+    Raises:
+        ApiError: `other_master_key`.
+    """
+    with opened(url) as database:
+        locks = database.fetch(LOCKS, {"sessions": SESSIONS})
+        if any(lock == PRESENT for lock, _ in locks):
+            check_current(database, current)
+
+
+@contextmanager
+def without_gateways(database: PostgresDatabase) -> Iterator[None]:
+    """Keeps gateways out until the block ends.
+
+    Raises:
+        ApiError: `database_locked`, one runs.
+    """
+    ((is_alone,),) = database.fetch(TRY_LOCK, _KEY)
+    if not is_alone:
+        raise ApiError(
+            "database_locked",
+            "A gateway runs on this database.",
+            hint="Stop all gateways of this database first.",
+        )
+    try:
+        yield
+    finally:
+        database.fetch(UNLOCK, _KEY)
+
+
+def note_recovery(url: str) -> None:
+    """Makes the next start treat the database as a restored copy: it is where it was, and yet as it
+    was at an earlier moment.
+
+    Raises:
+        ApiError: a gateway runs, or the database has another schema.
+    """
+    with opened(url) as database, without_gateways(database), database.transaction():
+        database.write(SETTLE, [{"home": NOWHERE}])
