@@ -70,6 +70,7 @@ class PostgresBatch(Batch):
         self._writer = connection
         self._sender = sender
         self._is_alone = is_alone
+        self._read: tuple[int, int] | None = None
         self.transaction_id: str | None = None
         """PostgreSQL's number of the transaction; None: it has changed nothing."""
 
@@ -77,11 +78,19 @@ class PostgresBatch(Batch):
         """The union of what the commands of the batch need, behind the locks that it takes."""
         wanted = BatchReadSet.of(needs)
         self._is_alone = self._is_alone or not _is_of_tasks(wanted)
-        await self._writer.fetch(LOCK_ALONE if self._is_alone else LOCK_SHARED, BOUNDS)
         ids = wanted.tasks.union(task_id for task_id, *_ in wanted.webhooks)
-        if ids and not self._is_alone:
-            await self._writer.fetch(LOCK_TASKS, {"ids": sorted(ids)})
+        async with self._writer.pipeline():
+            await self._writer.execute(LOCK_ALONE if self._is_alone else LOCK_SHARED, BOUNDS)
+            if ids and not self._is_alone:
+                await self._writer.execute(LOCK_TASKS, {"ids": sorted(ids)})
+            ledger = await self._writer.execute(LEDGER)
+            ((seq, version),) = await ledger.fetchall()
+        self._read = seq, version
         return await super().load(needs, policy, now)
+
+    async def read_ledger(self) -> tuple[int, int]:
+        """The number of the newest event, and the version of cached rows."""
+        return self._read if self._read is not None else await super().read_ledger()
 
     async def write(self, unit: UnitOfWork, topics: Collection[str] = (), /) -> None:
         """Writes every changed part, and takes the numbers of its events.
@@ -96,10 +105,11 @@ class PostgresBatch(Batch):
         numbers = {"events": len(unit.events.new), "cached": cached}
         ((newest, version, self.transaction_id),) = await self._writer.fetch(TAKE_NUMBERS, numbers)
         unit.seq = newest - len(unit.events.new)
-        for statement, params in written(unit, unit.seq + 1):
-            await self._writer.write(statement, params)
-        told = [{"channel": CHANNEL, "payload": it} for it in payloads(self._sender, topics, unit)]
-        await self._writer.write(NOTIFY, told)
+        async with self._writer.pipeline():
+            for statement, params in written(unit, unit.seq + 1):
+                await self._writer.write(statement, params)
+            for payload in payloads(self._sender, topics, unit):
+                await self._writer.execute(NOTIFY, {"channel": CHANNEL, "payload": payload})
         self.remember(unit)
         self.cached = replace(self.cached, version=version)
 

@@ -1,7 +1,7 @@
 """PostgreSQL's connections, and its errors in the words of the domain."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Final
 
 import psycopg
@@ -95,15 +95,24 @@ class PostgresConnection:
     def __init__(self, connection: "AsyncConnection[Row]") -> None:
         self._connection = connection
 
+    def pipeline(self) -> AbstractAsyncContextManager[object]:
+        """Sends what is executed inside without a wait for each answer; all of them have come, and
+        none was an error, when the block is left."""
+        return self._connection.pipeline()
+
+    async def execute(
+        self, statement: str, params: Mapping[str, Any] = NO_PARAMS
+    ) -> "AsyncRawCursor[Row]":
+        """Executes a statement; a cursor to its rows."""
+        spoken = translated(statement)
+        return await AsyncRawCursor(self._connection).execute(spoken.text, spoken.values(params))
+
     async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
         """All rows."""
-        spoken = translated(statement)
-        async with AsyncRawCursor(self._connection) as cursor:
-            await cursor.execute(spoken.text, spoken.values(params))
-            return await cursor.fetchall()
+        return await (await self.execute(statement, params)).fetchall()
 
     async def write(self, statement: str, rows: Sequence[Params]) -> None:
         """Executes the statement for each row."""
         spoken = translated(statement)
-        async with AsyncRawCursor(self._connection) as cursor:
-            await cursor.executemany(spoken.text, [spoken.values(row) for row in rows])
+        values = [spoken.values(row) for row in rows]
+        await AsyncRawCursor(self._connection).executemany(spoken.text, values)

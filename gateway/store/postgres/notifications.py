@@ -1,7 +1,7 @@
 """Notifications between gateways: whoever has committed tells the others where to look again."""
 
 from collections.abc import Collection, Iterator, Mapping
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Final, TypeVar
 
 import msgspec
@@ -38,13 +38,20 @@ _DECODER: Final = msgspec.json.Decoder(Notification)
 
 
 def payloads(sender: str, topics: Collection[str], unit: UnitOfWork) -> Iterator[str]:
-    """The notifications of a commit, with the numbers of its events in the last one."""
-    for some in _in_parts(topics):
-        yield _encoded(Notification(sender=sender, topics=tuple(some)))
-    for pairs in _in_parts(_due(unit).items()):
-        yield _encoded(Notification(sender=sender, due=dict(pairs)))
-    if unit.events.new:
-        yield _encoded(Notification(sender=sender, after=unit.seq, until=unit.newest))
+    """The notifications of a commit, with the numbers of its events in the last one. Nobody listens
+    to tasks that did not exist before."""
+    named = [topic for topic in topics if topic not in unit.tasks.new]
+    parts = [*zip_longest(_in_parts(named), _in_parts(_due(unit).items()), fillvalue=())]
+    for left, (some, pairs) in zip(reversed(range(len(parts))), parts, strict=True):
+        has_numbers = not left and bool(unit.events.new)
+        notification = Notification(
+            sender=sender,
+            topics=tuple(some),
+            due=dict(pairs),
+            after=unit.seq if has_numbers else 0,
+            until=unit.newest if has_numbers else 0,
+        )
+        yield msgspec.json.encode(notification).decode()
 
 
 def decoded(payload: str) -> Notification:
@@ -56,10 +63,6 @@ def _due(unit: UnitOfWork) -> dict[str, str]:
     find = unit.outbox.directory.find
     endpoints = (find(new.endpoint_id) for new in unit.deliveries.new)
     return {each.id: each.project for each in endpoints if each is not None}
-
-
-def _encoded(notification: Notification) -> str:
-    return msgspec.json.encode(notification).decode()
 
 
 def _in_parts(names: Collection[T]) -> Iterator[list[T]]:
