@@ -18,6 +18,7 @@ from tests.benchmarks import (
     due,
     end_to_end,
     floods,
+    gateways,
     git_work,
     launches,
     memory,
@@ -88,6 +89,10 @@ async def _neighbours(_: argparse.Namespace) -> Section:
     return await neighbours.section(neighbours.Size())
 
 
+async def _gateways(options: argparse.Namespace) -> Section:
+    return await gateways.section(gateways.Size(rounds=options.rounds, seconds=options.seconds))
+
+
 async def _git(options: argparse.Namespace) -> Section:
     return await git_work.section(git_work.Size(rounds=min(3, options.rounds)))
 
@@ -103,6 +108,7 @@ SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] =
     "launches": _launches,
     "deliveries": _deliveries,
     "end-to-end": _end_to_end,
+    "gateways": _gateways,
     "git": _git,
     "neighbours": _neighbours,
     "floods": _floods,

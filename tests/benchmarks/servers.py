@@ -70,10 +70,12 @@ def yardstick() -> Iterator[Server]:
 
 
 @contextmanager
-def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
-    """A gateway on a database of its own in `folder`, with its own settings."""
+def gateway(
+    folder: Path, program: Sequence[str] = GATEWAY, *, database: str | None = None
+) -> Iterator[Server]:
+    """A gateway with its own settings, on this database or one of its own in `folder`."""
     with reserved_port() as port:
-        environ = _environ(folder, port)
+        environ = _environ(database or f"sqlite:///{folder.absolute()}/slipgate.db", port)
         keys = {scope: mint(environ, scope, "default", "bench").key for scope in KEYS}
         neighbour = mint(environ, "tasks", NEIGHBOUR, "bench").key
         began = time.perf_counter()
@@ -89,10 +91,10 @@ def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
             )
 
 
-def _environ(folder: Path, port: int) -> dict[str, str]:
+def _environ(database: str, port: int) -> dict[str, str]:
     return {
         **without_slipgate(),
-        "SLIPGATE_DATABASE_URL": f"sqlite:///{folder.absolute()}/slipgate.db",
+        "SLIPGATE_DATABASE_URL": database,
         "SLIPGATE_SECRET_KEYS": f"k1:{base64.b64encode(MASTER).decode()}",
         "SLIPGATE_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SLIPGATE_PORT": str(port),

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from gateway.store.sqlite.admin.audit import audit
@@ -13,6 +14,7 @@ from tests.benchmarks import (
     due,
     end_to_end,
     floods,
+    gateways,
     git_work,
     memory,
     neighbours,
@@ -25,6 +27,7 @@ from tests.benchmarks.filling import fill
 from tests.benchmarks.measure import Size, measure
 from tests.benchmarks.report import Figure, Section, show
 from tests.benchmarks.results import throughput
+from tests.postgres.cluster import MISSING, programs
 
 TINY = Size(connections=2, rounds=1, seconds=0.1, handovers=2)
 
@@ -75,6 +78,11 @@ async def test_messages_are_stored_and_delivered_and_the_cpu_of_each_path_is_cou
     found = await end_to_end.section(size)
     assert found.results[0].value > 0  # its lag may be below zero
     _is_whole(await cpu.section(cpu.Size(rounds=1, requests=10, origins=10, connections=2)))
+
+
+@pytest.mark.skipif(programs() is None, reason=MISSING)
+async def test_gateways_on_postgresql_are_measured_beside_one_on_a_file() -> None:
+    _is_whole(await gateways.section(gateways.Size(rounds=1, seconds=0.2, connections=2)))
 
 
 async def test_claims_are_measured_beside_those_that_wait() -> None:

@@ -41,6 +41,14 @@ SETTINGS: Final[Mapping[str, object]] = {
     "max_wal_senders": 0,
     "wal_level": "minimal",
 }
+DURABLE: Final[Mapping[str, object]] = {
+    **SETTINGS,
+    "fsync": "on",
+    "full_page_writes": "on",
+    "autovacuum": "on",
+    "shared_buffers": "256MB",
+}
+"""Settings that outlast the machine, to measure with."""
 
 
 @cache
@@ -66,12 +74,12 @@ def _packaged() -> Iterator[Path]:
 class Cluster:
     """A server that can be killed and started again on what it has written."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, settings: Mapping[str, object]) -> None:
         found = programs()
         assert found is not None, MISSING
         self.address: Final = f"postgresql://slipgate@127.0.0.1:{port}"
         self._folder = folder
-        self._port = port
+        self._settings = {**settings, "port": port, "unix_socket_directories": folder}
         self._server: subprocess.Popen[bytes] | None = None
         self._programs = found if os.geteuid() else self._copied(found)
 
@@ -87,8 +95,8 @@ class Cluster:
 
     def start(self) -> None:
         """Starts the server, and waits until it answers."""
-        settings = {**SETTINGS, "port": self._port, "unix_socket_directories": self._folder}
-        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        pairs = self._settings.items()
+        words = [word for name, value in pairs for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._folder / "data", *words],
@@ -140,13 +148,15 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """A new one that runs; it is gone when the block ends."""
+def running_cluster(
+    settings: Mapping[str, object] = SETTINGS, place: Path | None = None
+) -> Iterator[Cluster]:
+    """A new one that runs; it is gone when the block ends. Without a place it is in memory."""
     with (
-        tempfile.TemporaryDirectory(prefix="slipgate-postgres-", dir=_place()) as folder,
+        tempfile.TemporaryDirectory(prefix="slipgate-postgres-", dir=place or _place()) as folder,
         reserved_port() as port,
     ):
-        cluster = Cluster(Path(folder), port)
+        cluster = Cluster(Path(folder), port, settings)
         cluster.create()
         try:
             cluster.start()
