@@ -19,6 +19,10 @@ from gateway.store.sql.rows import Params, Row
 STATEMENTS_KEPT: Final = 500
 """Prepared statements of one connection; there are fewer."""
 
+# A plan that expects many rows, and stops at its limit after a millisecond, is neither compiled
+# first nor divided between processes: that alone takes ten.
+SHORT_STATEMENTS: Final = "SET jit = off; SET max_parallel_workers_per_gather = 0"
+
 _CONFLICTS: Final = (
     errors.SerializationFailure,
     errors.DeadlockDetected,
@@ -65,6 +69,8 @@ async def configure(connection: "AsyncConnection[Row]") -> None:
     connection.prepared_max = STATEMENTS_KEPT
     # One row of a batch is locked after the other: each statement sees what was committed by then.
     await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
+    await connection.execute(SHORT_STATEMENTS)
+    await connection.commit()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ SELECT secret.task_id, task.finished_at
 FROM task_secrets AS secret CROSS JOIN tasks AS task ON task.id = secret.task_id
 WHERE secret.env IS NOT NULL AND secret.task_id > :after ORDER BY secret.task_id LIMIT :limit"""
 
-OLD_IDEMPOTENCY: Final = "SELECT 1 FROM idempotency WHERE at <= :before LIMIT 1"
+OLD_IDEMPOTENCY: Final = "SELECT 1 FROM idempotency WHERE at <= :before ORDER BY at LIMIT 1"
 
 # A task's id says when it was made; one that was made too late has not ended too early.
 OLD_TASKS: Final = """
@@ -48,7 +48,8 @@ WHERE env IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
 
 DELETE_OLD_IDEMPOTENCY: Final = """
 DELETE FROM idempotency WHERE (project, operation, key) IN (
-    SELECT project, operation, key FROM idempotency WHERE at <= :before LIMIT 500)"""
+    SELECT project, operation, key FROM idempotency
+    WHERE at <= :before ORDER BY at LIMIT 500)"""
 
 DELETE_OLD_LAUNCHERS: Final = """
 DELETE FROM launchers WHERE id IN (

@@ -3,12 +3,24 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.store.postgres.statements import claims, lanes, sources, task_list, tasks
+from gateway.store.postgres.statements import (
+    claims,
+    events,
+    history,
+    lanes,
+    sources,
+    status,
+    task_list,
+    tasks,
+)
 
 OWN: Final[Mapping[str, str]] = {
     **claims.OWN,
+    **events.OWN,
+    **history.OWN,
     **lanes.OWN,
     **sources.OWN,
+    **status.OWN,
     **task_list.OWN,
     **tasks.OWN,
 }
