@@ -8,8 +8,8 @@ locked in partitions, which the gateways share evenly.
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import psycopg
@@ -29,6 +29,8 @@ PARTITIONS: Final = 64
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks at the locks of all: so long does it take until the work of a gateway
 that died is taken up."""
+LOOK_AT_THE_END: Final = 0.05
+"""Seconds between two looks at attempts that have to end before their endpoints are given up."""
 CONNECT_AGAIN: Final = 1.0
 """Seconds."""
 
@@ -39,8 +41,11 @@ LEADER: Final = PARTITIONS + 1
 
 _KEY: Final = "CAST(:sessions AS integer), CAST(:lock AS integer)"
 LOCK_SHARED: Final = f"SELECT pg_advisory_lock_shared({_KEY})"
-TRY_LOCK: Final = f"SELECT pg_try_advisory_lock({_KEY})"
-UNLOCK: Final = f"SELECT pg_advisory_unlock({_KEY})"
+_ANY: Final = """
+SELECT CAST(lock AS integer) FROM jsonb_array_elements_text(CAST(:locks AS jsonb)) AS lock
+WHERE """
+TRY_LOCKS: Final = f"{_ANY}pg_try_advisory_lock(CAST(:sessions AS integer), CAST(lock AS integer))"
+UNLOCKS: Final = f"{_ANY}pg_advisory_unlock(CAST(:sessions AS integer), CAST(lock AS integer))"
 
 # Every session sees the locks of all.
 LOCKS: Final = """
@@ -101,13 +106,14 @@ class Informed:
 class Session:
     """`gateway.store.ownership.Ownership` among several gateways; `run` keeps it."""
 
-    def __init__(self, url: str, gateway_id: str) -> None:
+    def __init__(self, url: str, gateway_id: str, *, look_every: float = LOOK_EVERY) -> None:
         self.is_leader = False
         self.is_informed = False
         self.version = 0
         self.gateways = 0
         """The number of gateways of the database; 0 while it is out of reach."""
         self._url = url
+        self._look_every = look_every
         self.gateway_id = gateway_id
         """The name of this one among the gateways of the database."""
         self._owned: frozenset[int] = frozenset()
@@ -115,6 +121,8 @@ class Session:
         """Partitions that another gateway may have once their attempts have ended."""
         self._informed = Informed()
         self._is_closing = False
+        self._wait: asyncio.Timeout | None = None
+        """A wait that the end cuts short."""
 
     def owns(self, endpoint_id: str) -> bool:
         """True if the deliveries to this endpoint start here and nowhere else."""
@@ -129,6 +137,8 @@ class Session:
 
     def close(self) -> None:
         """Gives everything up, partition by partition as their attempts end."""
+        if not self._is_closing and self._wait is not None:
+            self._wait.reschedule(0)
         self._is_closing = True
 
     async def run(self, subscriber: Subscriber) -> None:
@@ -143,8 +153,16 @@ class Session:
             finally:
                 self._own(frozenset())
                 self.is_leader, self.gateways = False, 0
-            if not self._is_closing:
+            async with self._until_closed():
                 await asyncio.sleep(CONNECT_AGAIN)
+
+    @asynccontextmanager
+    async def _until_closed(self) -> AsyncIterator[None]:
+        """A block that the end of the session cuts short."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0 if self._is_closing else None) as self._wait:
+                yield
+        self._wait = None
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator["AsyncConnection[Row]"]:
@@ -161,9 +179,19 @@ class Session:
         # What was committed before is found by reads, and what comes from now on is told.
         subscriber.catch_up()
         log.info("session.begun", gateway=self.gateway_id)
-        while self._owned or not self._is_closing:
+        while True:
             await self._share(locks, {partition(name) for name in subscriber.busy_endpoints})
-            async for notify in connection.notifies(timeout=LOOK_EVERY):
+            if self._is_closing and not self._owned:
+                return
+            await self._listen(connection, subscriber)
+
+    async def _listen(self, connection: "AsyncConnection[Row]", subscriber: Subscriber) -> None:
+        """Receives what others commit until the next look."""
+        if self._is_closing:
+            await asyncio.sleep(LOOK_AT_THE_END)
+            return
+        async with self._until_closed():
+            async for notify in connection.notifies(timeout=self._look_every):
                 self._receive(decoded(notify.payload), subscriber)
 
     async def _share(self, locks: "_Locks", busy: Collection[int]) -> None:
@@ -171,19 +199,18 @@ class Session:
         attempts in flight is given."""
         self.gateways, held, mine = await locks.look()
         if not self.is_leader and not self._is_closing:
-            self.is_leader = await locks.take(LEADER)
+            self.is_leader = bool(await locks.take([LEADER]))
         fair = 0 if self._is_closing else -(-PARTITIONS // max(1, self.gateways))
         if len(mine) > fair:
             surplus = frozenset(sorted(mine)[fair:])
             self._leaving = surplus
-            for number in surplus.difference(busy):
-                await locks.give(number)
-                mine = mine - {number}
+            given = surplus.difference(busy)
+            await locks.give(given)
+            mine = mine - given
         else:
             self._leaving = frozenset()
-            for number in sorted(set(range(PARTITIONS)) - held)[: fair - len(mine)]:
-                if await locks.take(number):
-                    mine = mine | {number}
+            if missing := sorted(set(range(PARTITIONS)) - held)[: fair - len(mine)]:
+                mine = mine | await locks.take(missing)
         self._own(mine)
 
     def _own(self, partitions: frozenset[int]) -> None:
@@ -209,7 +236,7 @@ class _Locks:
     async def enter(self) -> None:
         """Shows the others that this gateway is there."""
         await self._connection.fetch(KEEPALIVE)
-        await self._connection.fetch(LOCK_SHARED, _key(PRESENT))
+        await self._connection.fetch(LOCK_SHARED, {"sessions": SESSIONS, "lock": PRESENT})
 
     async def newest(self) -> int:
         """The number of the newest event."""
@@ -226,15 +253,11 @@ class _Locks:
             frozenset(lock for lock, is_mine in taken if is_mine),
         )
 
-    async def take(self, lock: int) -> bool:
-        """True if the lock is this gateway's now."""
-        ((is_mine,),) = await self._connection.fetch(TRY_LOCK, _key(lock))
-        return bool(is_mine)
+    async def take(self, locks: Sequence[int]) -> frozenset[int]:
+        """Takes what is free of the locks: those that are this gateway's now."""
+        rows = await self._connection.fetch(TRY_LOCKS, {"sessions": SESSIONS, "locks": locks})
+        return frozenset(lock for (lock,) in rows)
 
-    async def give(self, lock: int) -> None:
-        """Leaves a lock to others."""
-        await self._connection.fetch(UNLOCK, _key(lock))
-
-
-def _key(lock: int) -> dict[str, int]:
-    return {"sessions": SESSIONS, "lock": lock}
+    async def give(self, locks: Collection[int]) -> None:
+        """Leaves locks to others."""
+        await self._connection.fetch(UNLOCKS, {"sessions": SESSIONS, "locks": [*locks]})

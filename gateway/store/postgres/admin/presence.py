@@ -8,10 +8,10 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.store.postgres.admin.database import PostgresDatabase
 from gateway.store.postgres.admin.upgrade import opened
 from gateway.store.postgres.opening import NOWHERE, SETTLE
-from gateway.store.postgres.session import LOCKS, PRESENT, SESSIONS, TRY_LOCK, UNLOCK
+from gateway.store.postgres.session import LOCKS, PRESENT, SESSIONS, TRY_LOCKS, UNLOCKS
 from gateway.store.sql.admin.resealing import check_current
 
-_KEY: Final = {"sessions": SESSIONS, "lock": PRESENT}
+_PRESENT: Final = {"sessions": SESSIONS, "locks": [PRESENT]}
 
 
 def check_running_gateways(url: str, current: str) -> None:
@@ -33,8 +33,7 @@ def without_gateways(database: PostgresDatabase) -> Iterator[None]:
     Raises:
         ApiError: `database_locked`, one runs.
     """
-    ((is_alone,),) = database.fetch(TRY_LOCK, _KEY)
-    if not is_alone:
+    if not database.fetch(TRY_LOCKS, _PRESENT):
         raise ApiError(
             "database_locked",
             "A gateway runs on this database.",
@@ -43,7 +42,7 @@ def without_gateways(database: PostgresDatabase) -> Iterator[None]:
     try:
         yield
     finally:
-        database.fetch(UNLOCK, _KEY)
+        database.fetch(UNLOCKS, _PRESENT)
 
 
 def note_recovery(url: str) -> None:

@@ -1,0 +1,57 @@
+"""The session of a gateway: its place among others, and which events it has not been told of."""
+
+import asyncio
+
+from gateway.store.postgres.session import PARTITIONS, Informed, Session, partition
+from tests.launcher.conditions import until
+from tests.postgres.databases import new_database
+from tests.stores import ServerDatabase
+
+
+def test_own_commits_that_follow_one_another_leave_no_gap() -> None:
+    informed = Informed()
+    informed.restart(10)
+    assert [informed.add(10, 12), informed.add(12, 12), informed.add(12, 20)] == [True] * 3
+
+
+def test_a_gap_lasts_until_another_gateway_has_told_of_it() -> None:
+    informed = Informed()
+    informed.restart(10)
+    assert not informed.add(11, 12)  # 11 is of another gateway
+    assert not informed.add(12, 14)
+    informed.add(10, 11)  # the notification
+    assert informed.add(14, 15)
+
+
+def test_notifications_that_come_late_or_twice_change_nothing() -> None:
+    informed = Informed()
+    informed.restart(10)
+    informed.add(3, 7)
+    informed.add(7, 12)
+    assert informed.add(12, 13)
+
+
+def test_endpoints_spread_over_all_partitions() -> None:
+    assert {partition(f"ep_{number}") for number in range(2_000)} == set(range(PARTITIONS))
+
+
+class Idle:
+    """A subscriber with nothing in flight."""
+
+    busy_endpoints = frozenset[str]()
+
+    def receive(self, topics: object, due: object) -> None:
+        """Nothing to look at."""
+
+    def catch_up(self) -> None:
+        """Nothing to look at."""
+
+
+async def test_a_session_ends_when_it_is_closed_and_not_at_its_next_look() -> None:
+    with new_database() as url:
+        async with ServerDatabase(url).opened(), asyncio.TaskGroup() as group:
+            session = Session(url, "gw_1", look_every=3_600)
+            group.create_task(session.run(Idle()))
+            await until(lambda: session.is_leader and session.owns("ep_1"), "its place")
+            session.close()
+        assert not session.owns("ep_1")
