@@ -68,6 +68,10 @@ class Connection(asyncio.Protocol):
             await self._progress()
         return self._status, self._headers
 
+    def whole_body(self) -> bytes | None:
+        """The answer's body, if all of it came with the head; None: more may come."""
+        return b"".join(self._pieces) if self._is_whole else None
+
     async def body(self) -> AsyncIterator[bytes]:
         """The pieces of the answer's body; one that breaks off, or is too long, just ends."""
         while True:

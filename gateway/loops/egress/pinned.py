@@ -57,8 +57,12 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         except BaseException:
             connection.close()
             raise
-        body = _Body(connection, self._connections.give_back)
-        return httpx.Response(status_code=status, headers=headers, stream=body)
+        whole = connection.whole_body()
+        if whole is None:
+            body = _Body(connection, self._connections.give_back)
+            return httpx.Response(status_code=status, headers=headers, stream=body)
+        self._connections.give_back(connection)
+        return httpx.Response(status_code=status, headers=headers, stream=httpx.ByteStream(whole))
 
 
 class _Body(httpx.AsyncByteStream):
