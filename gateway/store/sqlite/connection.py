@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from traceback import clear_frames
+from types import NoneType
 from typing import Any, Final
 
 import aiosqlite
@@ -22,6 +23,14 @@ _UNWRITABLE: Final = {
     sqlite3.SQLITE_READONLY: "The database is read-only.",
     sqlite3.SQLITE_CANTOPEN: "The database cannot be opened.",
 }
+
+
+def _null(_: None) -> None:
+    """NULL as it is. Without an adapter sqlite3 asks each None for one, and makes and drops the
+    error that it has none: 0.28 µs instead of 0.12, and a new task has 25 of them."""
+
+
+sqlite3.register_adapter(NoneType, _null)
 
 
 @contextmanager

@@ -63,10 +63,10 @@ def _creation(
     context: Context, wanted: NewWorkspace, env: dict[str, str], task_id: str, project: str
 ) -> CreateTask:
     collector = ErrorCollector()
-    with collector.collecting():
+    with collector:
         check_env({name: value for name, value in env.items() if name not in COMPUTED})
     made = None
-    with collector.collecting(), _own_names(env):
+    with collector, _own_names(env):
         made = creation(context, _as_task(wanted, env), task_id=task_id, project=project)
     collector.check()
     if made is None:

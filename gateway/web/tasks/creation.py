@@ -49,7 +49,7 @@ def creation(
         wanted = msgspec.structs.replace(wanted, concurrency_key=key)
     collector = ErrorCollector()
     callback = None
-    with collector.collecting():
+    with collector:
         callback = _callback(context, wanted.callback_url, task_id, project)
     _check(context, wanted, repo_url, collector)
     spec = _spec(
@@ -99,7 +99,7 @@ def _completed(wanted: NewTask, earlier: TaskWithSpec | None) -> tuple[NewTask, 
 
 
 def _check(context: Context, wanted: NewTask, repo_url: str, collector: ErrorCollector) -> None:
-    with collector.collecting():
+    with collector:
         check_repository(
             repo_url,
             "$.repoUrl",
@@ -108,10 +108,10 @@ def _check(context: Context, wanted: NewTask, repo_url: str, collector: ErrorCol
         )
     branches = ((wanted.base_branch, "$.baseBranch"), (wanted.branch_name, "$.branchName"))
     for branch, path in branches:
-        with collector.collecting():
+        with collector:
             if branch is not None:
                 check_branch(branch, path)
-    with collector.collecting():
+    with collector:
         check_env(wanted.env)
     collector.check()
 
