@@ -19,9 +19,14 @@ from gateway.store.sql.rows import Params, Row
 STATEMENTS_KEPT: Final = 500
 """Prepared statements of one connection; there are fewer."""
 
-# A plan that expects many rows, and stops at its limit after a millisecond, is neither compiled
-# first nor divided between processes: that alone takes ten.
-SHORT_STATEMENTS: Final = "SET jit = off; SET max_parallel_workers_per_gather = 0"
+# All statements seek some rows, as on SQLite. Tables that are new look small to the planner, which
+# keeps the plans that it makes for them: it would read whole tables until they are analyzed, a
+# minute later. To compile a statement, or to start processes for it, takes longer than to run it.
+SEEK: Final = """
+SELECT set_config(name, setting, false)
+FROM (VALUES
+    ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
+    ('jit', 'off'), ('max_parallel_workers_per_gather', '0')) AS planner (name, setting)"""
 
 _CONFLICTS: Final = (
     errors.SerializationFailure,
@@ -69,7 +74,7 @@ async def configure(connection: "AsyncConnection[Row]") -> None:
     connection.prepared_max = STATEMENTS_KEPT
     # One row of a batch is locked after the other: each statement sees what was committed by then.
     await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
-    await connection.execute(SHORT_STATEMENTS)
+    await connection.execute(SEEK)
     await connection.commit()
 
 

@@ -23,6 +23,14 @@ _WORDS: Final = (
     # SQLite takes the words of the standard from 3.39 on.
     (re.compile(r"\bIS (?=[:a-z])"), "IS NOT DISTINCT FROM "),
     (re.compile(r"\bCAST\(([\w.]+) AS BLOB\)"), r"convert_to(\1, 'UTF8')"),
+    # Some rows of a table, deleted where they were found: by their keys, all others would be read.
+    (
+        re.compile(
+            r"^\s*DELETE FROM (\w+) WHERE \(?([\w, ]+?)\)? IN \(\s*SELECT \2 FROM \1\b(.*)\)$",
+            re.DOTALL,
+        ),
+        r"DELETE FROM \1 WHERE ctid = ANY (ARRAY(SELECT ctid FROM \1\3))",
+    ),
 )
 """Words that SQLite alone takes, and those of PostgreSQL."""
 _NAMED: Final = re.compile(r"(?<![:\w]):([a-z_]\w*)")

@@ -167,7 +167,7 @@ UPSERT_HOLDS: Final = HOLD.upsert("taken_keys", "project", "concurrency_key", "t
 DELETE_OLD_HOLDS: Final = """
 DELETE FROM taken_keys WHERE (project, concurrency_key, taken_at) IN (
     SELECT project, concurrency_key, taken_at FROM taken_keys
-    WHERE freed_at <= :before LIMIT 500)"""
+    WHERE freed_at <= :before ORDER BY freed_at LIMIT 500)"""
 
 
 async def load_claims(loading: Loading) -> None:

@@ -53,7 +53,7 @@ ON CONFLICT (source, id) DO UPDATE SET
 
 DELETE_OLD_MESSAGES: Final = """
 DELETE FROM source_messages WHERE (source, id) IN (
-    SELECT source, id FROM source_messages WHERE at <= :before LIMIT 2000)"""
+    SELECT source, id FROM source_messages WHERE at <= :before ORDER BY at LIMIT 2000)"""
 
 WORKSPACES: Final = f"""
 SELECT {WORKSPACE} FROM workspaces

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.store.postgres.statements import (
     claims,
+    deliveries,
     events,
     history,
     lanes,
@@ -16,6 +17,7 @@ from gateway.store.postgres.statements import (
 
 OWN: Final[Mapping[str, str]] = {
     **claims.OWN,
+    **deliveries.OWN,
     **events.OWN,
     **history.OWN,
     **lanes.OWN,
