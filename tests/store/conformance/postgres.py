@@ -1,7 +1,7 @@
 """The PostgreSQL store under test: its batches and reads, on connections that wait for answers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -80,6 +80,14 @@ class _Direct:
     def __init__(self, connection: "psycopg.Connection[Row]") -> None:
         self._database = PostgresDatabase(connection)
 
+    def pipeline(self) -> AbstractAsyncContextManager[None]:
+        """Nothing is sent ahead."""
+        return nullcontext()
+
+    async def execute(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> "_Answer":
+        """Executes a statement; a cursor to its rows."""
+        return _Answer(self._database.fetch(statement, params))
+
     async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
         """All rows."""
         return self._database.fetch(statement, params)
@@ -87,6 +95,14 @@ class _Direct:
     async def write(self, statement: str, rows: Sequence[Params]) -> None:
         """Executes the statement for each row."""
         self._database.write(statement, rows)
+
+
+class _Answer(list[Row]):
+    """The rows of a statement as a cursor gives them."""
+
+    async def fetchall(self) -> list[Row]:
+        """All rows."""
+        return self
 
 
 def _direct(connection: "psycopg.Connection[Row]") -> PostgresConnection:
