@@ -1,7 +1,6 @@
-"""Bulk actions on a real file: each task has its turn once, whatever is cut off in between."""
+"""Bulk actions on a real database: each task has its turn once, whatever is cut off in between."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,9 +18,8 @@ from gateway.domain.operations.bulk import (
 from gateway.domain.tasks.retention import KEPT_LONG
 from gateway.domain.tasks.task import Status
 from gateway.ledger import Ledger
-from gateway.store.sqlite.admin.audit import audit
-from gateway.store.sqlite.store import SQLiteStore
-from tests.store.test_ledger import creation, opened
+from tests.store.test_ledger import creation
+from tests.stores import NewDatabase, OpenedStore, ledger_on
 
 COUNT = PAGE + 20
 BULK = BulkAction(
@@ -37,10 +35,10 @@ BULK = BulkAction(
 
 
 @pytest.fixture
-async def path(tmp_path: Path) -> AsyncIterator[Path]:
-    """A file in which every invariant still holds at the end of the test."""
-    yield tmp_path / "slipgate.db"
-    assert audit(tmp_path / "slipgate.db").problems == ()
+def database(database: NewDatabase) -> Iterator[NewDatabase]:
+    """One in which every invariant still holds at the end of the test."""
+    yield database
+    assert database.problems() == ()
 
 
 async def begun(ledger: Ledger, count: int = COUNT) -> tuple[str, ...]:
@@ -59,19 +57,19 @@ async def advanced(ledger: Ledger) -> BulkAction:
     return answer.bulk
 
 
-async def ended(store: SQLiteStore, ids: tuple[str, ...]) -> int:
+async def ended(store: OpenedStore, ids: tuple[str, ...]) -> int:
     tasks = [found[0] for task_id in ids if (found := await store.reads.task(task_id))]
     assert all(task.seq <= 3 for task in tasks)  # none was cancelled twice
     return sum(task.status is Status.CANCELLED for task in tasks)
 
 
-async def test_it_goes_on_after_a_restart_where_it_stood(path: Path) -> None:
-    async with opened(path) as (ledger, store):
+async def test_it_goes_on_after_a_restart_where_it_stood(database: NewDatabase) -> None:
+    async with ledger_on(database) as (ledger, store):
         ids = await begun(ledger)
         assert await ended(store, ids) == 0
         first = await advanced(ledger)
         assert (first.status, first.done, await ended(store, ids)) == ("running", PAGE, PAGE)
-    async with opened(path) as (ledger, store):
+    async with ledger_on(database) as (ledger, store):
         assert [bulk.id for bulk in await store.reads.running_bulk_actions()] == [BULK.id]
         last = await advanced(ledger)
         assert (last.status, last.done, last.failed) == ("done", COUNT, 0)
@@ -80,8 +78,8 @@ async def test_it_goes_on_after_a_restart_where_it_stood(path: Path) -> None:
         assert await store.reads.running_bulk_actions() == []
 
 
-async def test_an_event_says_who_asked_and_why(path: Path) -> None:
-    async with opened(path) as (ledger, store):
+async def test_an_event_says_who_asked_and_why(database: NewDatabase) -> None:
+    async with ledger_on(database) as (ledger, store):
         ids = await begun(ledger)
         await advanced(ledger)
         event = await store.reads.last_event(ids[0], "task.cancel_requested", until=2**62)
@@ -89,8 +87,8 @@ async def test_an_event_says_who_asked_and_why(path: Path) -> None:
         assert event.data == b'{"by":"key:key_1","reason":"an outage","bulkId":"bulk_1"}'
 
 
-async def test_a_refused_task_counts_as_failed_with_its_code(path: Path) -> None:
-    async with opened(path) as (ledger, store):
+async def test_a_refused_task_counts_as_failed_with_its_code(database: NewDatabase) -> None:
+    async with ledger_on(database) as (ledger, store):
         ids = await begun(ledger)
         await ledger.submit(c.CancelTask(task_id=ids[3], project="default"))
         await advanced(ledger)
@@ -103,8 +101,8 @@ async def test_a_refused_task_counts_as_failed_with_its_code(path: Path) -> None
         ]
 
 
-async def test_an_aborted_action_stays_where_it_stands(path: Path) -> None:
-    async with opened(path) as (ledger, store):
+async def test_an_aborted_action_stays_where_it_stands(database: NewDatabase) -> None:
+    async with ledger_on(database) as (ledger, store):
         ids = await begun(ledger)
         await advanced(ledger)
         abort = AbortBulk(bulk_id=BULK.id, project="default")
@@ -117,9 +115,9 @@ async def test_an_aborted_action_stays_where_it_stands(path: Path) -> None:
 
 @pytest.mark.parametrize(("project", "code"), [("other", "not_found"), (None, "already_finished")])
 async def test_what_is_over_or_of_others_cannot_be_aborted(
-    path: Path, project: str | None, code: str
+    database: NewDatabase, project: str | None, code: str
 ) -> None:
-    async with opened(path) as (ledger, _):
+    async with ledger_on(database) as (ledger, _):
         await begun(ledger, 1)
         if project is None:
             await advanced(ledger)
@@ -128,8 +126,8 @@ async def test_what_is_over_or_of_others_cannot_be_aborted(
         assert refused.value.code == code
 
 
-async def test_they_are_listed_newest_first_by_project(path: Path) -> None:
-    async with opened(path) as (ledger, store):
+async def test_they_are_listed_newest_first_by_project(database: NewDatabase) -> None:
+    async with ledger_on(database) as (ledger, store):
         for number, project in enumerate(("default", "other", None)):
             name = typeid("bulk", number, 0)
             await ledger.submit(StartBulk(bulk=_of(name, project), task_ids=()))
@@ -141,8 +139,8 @@ async def test_they_are_listed_newest_first_by_project(path: Path) -> None:
         assert await store.reads.bulk_actions_before("default", own.id, 10) == []
 
 
-async def test_one_that_ended_long_ago_is_pruned_with_its_tasks(path: Path) -> None:
-    async with opened(path) as (ledger, store):
+async def test_one_that_ended_long_ago_is_pruned_with_its_tasks(database: NewDatabase) -> None:
+    async with ledger_on(database) as (ledger, store):
         await begun(ledger)
         running = await store.reads.bulk_action(BULK.id)
         assert running is not None

@@ -1,7 +1,6 @@
 """Reads that explain one task: bounded, and the newest first."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,7 +17,7 @@ from gateway.domain.tasks.task import (
     Task,
     Timeouts,
 )
-from gateway.store.sqlite.store import SQLiteStore, open_sqlite
+from tests.stores import NewDatabase, OpenedStore, write
 
 TASK: Final = Task(
     id="task_1",
@@ -46,8 +45,8 @@ JOBS: Final = (
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
-    async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
+async def store(database: NewDatabase) -> AsyncIterator[OpenedStore]:
+    async with database.opened() as opened:
         view = UnitOfWork(policy=Policy(key_id="k1"))
         for task in (TASK, *OTHERS):
             view.tasks.create(task)
@@ -57,8 +56,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
             view.jobs.put(job)
         for name, at in (("launcher-a", 100), ("launcher-b", 300), ("launcher-c", 200)):
             view.launchers.put(_call(name, at))
-        async with opened.transaction() as batch:
-            await batch.write(view)
+        await write(opened, view)
         yield opened
 
 
@@ -80,12 +78,12 @@ def _call(name: str, at: int) -> LauncherCall:
     )
 
 
-async def test_the_newest_events_come_oldest_first(store: SQLiteStore) -> None:
+async def test_the_newest_events_come_oldest_first(store: OpenedStore) -> None:
     newest = await store.reads.newest_events("task_1", 3)
     assert [event.task_seq for event in newest] == [28, 29, 30]
 
 
-async def test_jobs_are_found_by_their_names_closed_ones_too(store: SQLiteStore) -> None:
+async def test_jobs_are_found_by_their_names_closed_ones_too(store: OpenedStore) -> None:
     names = [*(job.id for job in JOBS), "job_1-1-inspect"]
     found = await store.reads.jobs(names)
     assert sorted(found, key=lambda job: job.id) == list(JOBS)
@@ -97,17 +95,17 @@ async def test_jobs_are_found_by_their_names_closed_ones_too(store: SQLiteStore)
     ids=["of its project", "of another project", "without a key"],
 )
 async def test_a_concurrency_key_is_held_by_what_launches_or_runs(
-    store: SQLiteStore, task: Task, holders: set[str]
+    store: OpenedStore, task: Task, holders: set[str]
 ) -> None:
     assert set(await store.reads.key_holders(task, 10)) == holders
 
 
-async def test_launchers_are_remembered_the_latest_first(store: SQLiteStore) -> None:
+async def test_launchers_are_remembered_the_latest_first(store: OpenedStore) -> None:
     calls = await store.reads.recent_launchers("default", 2)
     assert [call.launcher_id for call in calls] == ["launcher-b", "launcher-c"]
 
 
-async def test_the_newest_events_of_some_types_are_read_backwards(store: SQLiteStore) -> None:
+async def test_the_newest_events_of_some_types_are_read_backwards(store: OpenedStore) -> None:
     reads, kinds = store.reads, ["task.heartbeat"]
     assert await reads.newest_events("task_1", 3, ["task.log"]) == []
     newest = await reads.newest_events("task_1", 3, kinds)

@@ -16,7 +16,7 @@ from gateway.domain.tasks.task import (
 )
 from gateway.store.sql.connection import Query
 from gateway.store.sql.events import read_feed
-from tests.stores import NewDatabase, OpenedStore
+from tests.stores import NewDatabase, OpenedStore, write
 
 Wanted = tuple[str | None, list[str] | None, Iterable[int]]
 """(project, types, the numbers that are expected)."""
@@ -36,12 +36,11 @@ async def reader(database: NewDatabase, store: OpenedStore) -> AsyncIterator[Que
 
 async def test_the_log_of_a_task_goes_on_behind_any_number(store: OpenedStore) -> None:
     numbers: dict[str, list[int]] = {"task_1": [], "task_2": []}
-    async with store.transaction() as batch:
-        view = UnitOfWork(policy=Policy(key_id="k1"))
-        for seq, task_id in enumerate(("task_1", "task_2", "task_2", "task_1", "task_1"), 1):
-            numbers[task_id].append(seq)
-            view.events.put(event(task_id, len(numbers[task_id])))
-        await batch.write(view, ())
+    view = UnitOfWork(policy=Policy(key_id="k1"))
+    for seq, task_id in enumerate(("task_1", "task_2", "task_2", "task_1", "task_1"), 1):
+        numbers[task_id].append(seq)
+        view.events.put(event(task_id, len(numbers[task_id])))
+    await write(store, view)
     for task_id, known in numbers.items():
         for after in range(7):
             found = await store.reads.events_of_task(task_id, after=after, limit=2)
@@ -50,27 +49,26 @@ async def test_the_log_of_a_task_goes_on_behind_any_number(store: OpenedStore) -
 
 async def fill(store: OpenedStore) -> None:
     """60 events of two projects' tasks in turns; every tenth is a progress, the others a pulse."""
-    async with store.transaction() as batch:
-        view = UnitOfWork(policy=Policy(key_id="k1"))
-        for task_id, project in (("task_1", "acme"), ("task_2", "default")):
-            view.tasks.create(
-                Task(
-                    id=task_id,
-                    project=project,
-                    status=Status.QUEUED,
-                    attempt=1,
-                    max_attempts=1,
-                    seq=30,
-                    created_at=1,
-                    updated_at=1,
-                    timeouts=Timeouts(),
-                    clocks=Clocks(queue=1),
-                )
+    view = UnitOfWork(policy=Policy(key_id="k1"))
+    for task_id, project in (("task_1", "acme"), ("task_2", "default")):
+        view.tasks.create(
+            Task(
+                id=task_id,
+                project=project,
+                status=Status.QUEUED,
+                attempt=1,
+                max_attempts=1,
+                seq=30,
+                created_at=1,
+                updated_at=1,
+                timeouts=Timeouts(),
+                clocks=Clocks(queue=1),
             )
-        for number in range(60):
-            kind = "task.progress" if number % 10 == 0 else "task.heartbeat"
-            view.events.put(event(f"task_{number % 2 + 1}", number // 2 + 1, kind))
-        await batch.write(view, ())
+        )
+    for number in range(60):
+        kind = "task.progress" if number % 10 == 0 else "task.heartbeat"
+        view.events.put(event(f"task_{number % 2 + 1}", number // 2 + 1, kind))
+    await write(store, view)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from gateway.store.records import ANY_FLAG, NEWEST, TaskFilter, TaskPage
 from gateway.store.sql.connection import Query
 from gateway.store.sql.rows import Row
 from gateway.store.sql.task_list import Listing
-from tests.stores import NewDatabase, OpenedStore
+from tests.stores import NewDatabase, OpenedStore, write
 
 START: Final = 1_790_000_000_000
 COUNT: Final = 120
@@ -90,8 +90,7 @@ async def store(
             view.events.put(_birth(task, spec))
             view.metadata.append((task.id, spec.metadata))
             view.attempts.put(_attempt(task))
-        async with opened.transaction() as batch:
-            await batch.write(view, ())
+        await write(opened, view)
         yield opened
 
 

@@ -1,9 +1,5 @@
 """A purge of a task with a webhook on its way: its answer brings no text back."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 
 from gateway.domain.deliveries import commands as e
@@ -11,10 +7,15 @@ from gateway.domain.deliveries.endpoint import Endpoint, SigningSecret
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.sealing import Sealed
-from gateway.store.sqlite.admin.audit import audit
-from tests.store.test_ledger import creation, opened
+from tests.store.test_ledger import creation
+from tests.stores import NewDatabase, ledger_on
 
 SEALED = Sealed(key_id="k1", box=b"sealed")
+KEPT = """
+SELECT delivery.body, attempt.response_body
+FROM deliveries AS delivery JOIN delivery_attempts AS attempt
+    ON attempt.endpoint_id = delivery.endpoint_id AND attempt.seq = delivery.seq
+ORDER BY delivery.seq"""
 OPENED = e.CreateEndpoint(
     endpoint=Endpoint(id="ep_a", project="default", origin="https://a.example", implicit=False),
     address=Address(endpoint_id="ep_a", url=SEALED, headers=None),
@@ -44,10 +45,9 @@ def settled(seq: int) -> c.SettleDelivery:
 
 @pytest.mark.parametrize("is_purged", [True, False])
 async def test_an_answer_that_comes_after_the_purge_brings_no_text(
-    tmp_path: Path, is_purged: bool
+    database: NewDatabase, is_purged: bool
 ) -> None:
-    path = tmp_path / "slipgate.db"
-    async with opened(path) as (ledger, _):
+    async with ledger_on(database) as (ledger, _):
         await ledger.submit(OPENED)
         task = creation(1)
         await ledger.submit(task)
@@ -56,11 +56,7 @@ async def test_an_answer_that_comes_after_the_purge_brings_no_text(
         if is_purged:
             await ledger.submit(c.PurgeTask(task_id=task.task_id, cause=c.Cause(reason="x")))
         await ledger.submit(settled(2))
-    with closing(sqlite3.connect(path)) as database:
-        kept = database.execute("""
-            SELECT delivery.body, attempt.response_body
-            FROM deliveries AS delivery JOIN delivery_attempts AS attempt
-                ON attempt.endpoint_id = delivery.endpoint_id AND attempt.seq = delivery.seq
-            ORDER BY delivery.seq""").fetchall()
-    assert kept == [(None, None) if is_purged else ("a text", "a text")] * 2
-    assert audit(path).problems == ()
+    async with database.connected() as query:
+        kept = await query(KEPT, {})
+    assert [*kept] == [(None, None) if is_purged else ("a text", "a text")] * 2
+    assert database.problems() == ()

@@ -1,31 +1,23 @@
 """Groups of tasks are counted in the transaction that changes their tasks."""
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.ids import typeid
-from gateway.domain.kernel.policy import Policy
 from gateway.domain.operations.history import DAY
-from gateway.ledger import Ledger
-from gateway.store.sqlite.admin.audit import audit
-from gateway.store.sqlite.store import open_sqlite
 from tests.store.test_ledger import SPEC
+from tests.stores import NewDatabase, ledger_on
 
 NOON: Final = 1_790_000_000_000
 
 
 async def test_ends_are_counted_until_their_task_goes_on_and_states_until_it_is_deleted(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
     now = NOON
-    path = tmp_path / "slipgate.db"
     names = [typeid("task", now, number) for number in range(3)]
-    async with (
-        open_sqlite(path, new_instance_id=lambda: "i") as store,
-        Ledger(store, Policy(key_id="k1"), clock=lambda: now).running() as ledger,
-    ):
+    async with ledger_on(database, lambda: now) as (ledger, store):
         # Each ends in the batch that it came with.
         create = (c.CreateTask(task_id=name, spec=SPEC) for name in names)
         cancel = (c.CancelTask(task_id=name, project=None) for name in names)
@@ -42,4 +34,4 @@ async def test_ends_are_counted_until_their_task_goes_on_and_states_until_it_is_
         await ledger.submit(c.Prune(at=now, tasks=tuple(names), ended_before=now))
         assert await store.reads.counts() == {"queued": 1}
         assert not await store.reads.has_old_groups(now)
-    assert audit(path).problems == ()
+    assert database.problems() == ()
