@@ -124,12 +124,10 @@ ON CONFLICT (task_id) DO UPDATE SET
 INSERT_METADATA: Final = """
 INSERT INTO task_metadata (task_id, key, value) VALUES (:task_id, :key, :value)"""
 
-UPSERT_IDEMPOTENCY: Final = """
+# Never over another one: of two gateways that take in the same request, one decides again.
+INSERT_IDEMPOTENCY: Final = """
 INSERT INTO idempotency (project, operation, key, key_id, digest, answer, at)
-VALUES (:project, :operation, :key, :key_id, :digest, :answer, :at)
-ON CONFLICT (project, operation, key) DO UPDATE SET
-    key_id = excluded.key_id, digest = excluded.digest, answer = excluded.answer,
-    at = excluded.at"""
+VALUES (:project, :operation, :key, :key_id, :digest, :answer, :at)"""
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
 _TASK: Final = msgspec.json.Decoder[StoredResponse](Task)
@@ -226,7 +224,7 @@ def write_metadata(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequenc
 def write_idempotency(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
     """The responses to requests with a key."""
     yield (
-        UPSERT_IDEMPOTENCY,
+        INSERT_IDEMPOTENCY,
         [
             {
                 "project": record.key[0],
