@@ -2,7 +2,8 @@
 
 import asyncio
 
-from gateway.store.postgres.session import PARTITIONS, Informed, Session, partition
+from gateway.store.postgres.session import Informed, Session, partition
+from gateway.store.postgres.session_connection import PARTITIONS
 from tests.launcher.conditions import until
 from tests.postgres.databases import new_database
 from tests.stores import ServerDatabase

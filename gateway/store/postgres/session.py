@@ -8,24 +8,24 @@ locked in partitions, which the gateways share evenly.
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Final, Protocol
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.ownership import Subscriber
-from gateway.store.postgres.connection import PostgresConnection, configure
-from gateway.store.postgres.notifications import LISTEN, Notification, decoded
-from gateway.store.sql.rows import Row
+from gateway.store.postgres.notifications import Notification, decoded
+from gateway.store.postgres.session_connection import (
+    LEADER,
+    PARTITIONS,
+    connected,
+)
 
 log = structlog.get_logger(__name__)
 
-PARTITIONS: Final = 64
-"""Groups of endpoints; a gateway owns whole ones."""
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks at the locks of all: so long does it take until the work of a gateway
 that died is taken up."""
@@ -34,43 +34,31 @@ LOOK_AT_THE_END: Final = 0.05
 CONNECT_AGAIN: Final = 1.0
 """Seconds."""
 
-SESSIONS: Final = 7_151_002
-"""The first half of the advisory locks of sessions; the second is a partition, or one of these."""
-PRESENT: Final = PARTITIONS
-LEADER: Final = PARTITIONS + 1
 
-_KEY: Final = "CAST(:sessions AS integer), CAST(:lock AS integer)"
-LOCK_SHARED: Final = f"SELECT pg_advisory_lock_shared({_KEY})"
-_ANY: Final = """
-SELECT CAST(lock AS integer) FROM jsonb_array_elements_text(CAST(:locks AS jsonb)) AS lock
-WHERE """
-TRY_LOCKS: Final = f"{_ANY}pg_try_advisory_lock(CAST(:sessions AS integer), CAST(lock AS integer))"
-UNLOCKS: Final = f"{_ANY}pg_advisory_unlock(CAST(:sessions AS integer), CAST(lock AS integer))"
+class SessionConnection(Protocol):
+    """A connection whose locks end with it, and its notifications."""
 
-# Every session sees the locks of all.
-LOCKS: Final = """
-SELECT CAST(objid AS bigint), CASE WHEN pid = pg_backend_pid() THEN 1 ELSE 0 END
-FROM pg_locks
-WHERE locktype = 'advisory' AND granted AND classid = CAST(:sessions AS bigint) AND objsubid = 2
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    async def enter(self) -> None:
+        """Listens from now on, and shows the others that this gateway is there."""
 
-NEWEST: Final = "SELECT seq FROM ledger"
+    async def newest(self) -> int:
+        """The number of the newest event."""
 
-# A server that loses its client without a word, as when a machine dies, notices it in 10 s; so does
-# the client. Behind a pooler these settings would be another client's.
-KEEPALIVE: Final = """
-SELECT set_config('tcp_keepalives_idle', '4', false),
-    set_config('tcp_keepalives_interval', '2', false),
-    set_config('tcp_keepalives_count', '3', false)"""
-OPTIONS: Final[dict[str, Any]] = {
-    "application_name": "slipgate session",
-    "target_session_attrs": "read-write",
-    "connect_timeout": 5,
-    "keepalives_idle": 4,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "autocommit": True,
-}
+    async def look(self) -> tuple[int, frozenset[int], frozenset[int]]:
+        """The number of gateways, the partitions that are taken, and those taken by this one."""
+
+    async def take(self, locks: Sequence[int]) -> frozenset[int]:
+        """Takes what is free of the locks: those that are this gateway's now."""
+
+    async def give(self, locks: Collection[int]) -> None:
+        """Leaves locks to others."""
+
+    def payloads(self, seconds: float) -> AsyncIterator[str]:
+        """Notifications, as they come in so many seconds; first those that came meanwhile."""
+
+
+Connect = Callable[[str], AbstractAsyncContextManager[SessionConnection]]
+"""A new connection to the server at this address."""
 
 
 def partition(endpoint_id: str) -> int:
@@ -106,7 +94,14 @@ class Informed:
 class Session:
     """`gateway.store.ownership.Ownership` among several gateways; `run` keeps it."""
 
-    def __init__(self, url: str, gateway_id: str, *, look_every: float = LOOK_EVERY) -> None:
+    def __init__(
+        self,
+        url: str,
+        gateway_id: str,
+        *,
+        look_every: float = LOOK_EVERY,
+        connect: Connect = connected,
+    ) -> None:
         self.is_leader = False
         self.is_informed = False
         self.version = 0
@@ -114,6 +109,7 @@ class Session:
         """The number of gateways of the database; 0 while it is out of reach."""
         self._url = url
         self._look_every = look_every
+        self._connect = connect
         self.gateway_id = gateway_id
         """The name of this one among the gateways of the database."""
         self._owned: frozenset[int] = frozenset()
@@ -146,7 +142,7 @@ class Session:
         everything was given up."""
         while not self._is_closing:
             try:
-                async with self._connected() as connection:
+                async with self._connect(self._url) as connection:
                     await self._keep(connection, subscriber)
             except psycopg.Error as exc:
                 log.warning("session.lost", error=type(exc).__name__, again_seconds=CONNECT_AGAIN)
@@ -164,53 +160,44 @@ class Session:
                 yield
         self._wait = None
 
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator["AsyncConnection[Row]"]:
-        connection = await AsyncConnection.connect(self._url, **OPTIONS)
-        async with connection:
-            await configure(connection)
-            yield connection
-
-    async def _keep(self, connection: "AsyncConnection[Row]", subscriber: Subscriber) -> None:
-        locks = _Locks(PostgresConnection(connection))
-        await connection.execute(LISTEN)
-        await locks.enter()
-        self._informed.restart(await locks.newest())
+    async def _keep(self, connection: SessionConnection, subscriber: Subscriber) -> None:
+        await connection.enter()
+        self._informed.restart(await connection.newest())
         # What was committed before is found by reads, and what comes from now on is told.
         subscriber.catch_up()
         log.info("session.begun", gateway=self.gateway_id)
         while True:
-            await self._share(locks, {partition(name) for name in subscriber.busy_endpoints})
+            await self._share(connection, {partition(name) for name in subscriber.busy_endpoints})
             if self._is_closing and not self._owned:
                 return
             await self._listen(connection, subscriber)
 
-    async def _listen(self, connection: "AsyncConnection[Row]", subscriber: Subscriber) -> None:
+    async def _listen(self, connection: SessionConnection, subscriber: Subscriber) -> None:
         """Receives what others commit until the next look."""
         if self._is_closing:
             await asyncio.sleep(LOOK_AT_THE_END)
             return
         async with self._until_closed():
-            async for notify in connection.notifies(timeout=self._look_every):
-                self._receive(decoded(notify.payload), subscriber)
+            async for payload in connection.payloads(self._look_every):
+                self._receive(decoded(payload), subscriber)
 
-    async def _share(self, locks: "_Locks", busy: Collection[int]) -> None:
+    async def _share(self, connection: SessionConnection, busy: Collection[int]) -> None:
         """Takes and gives partitions, so that every gateway has as many as the others; none with
         attempts in flight is given."""
-        self.gateways, held, mine = await locks.look()
+        self.gateways, held, mine = await connection.look()
         if not self.is_leader and not self._is_closing:
-            self.is_leader = bool(await locks.take([LEADER]))
+            self.is_leader = bool(await connection.take([LEADER]))
         fair = 0 if self._is_closing else -(-PARTITIONS // max(1, self.gateways))
         if len(mine) > fair:
             surplus = frozenset(sorted(mine)[fair:])
             self._leaving = surplus
             given = surplus.difference(busy)
-            await locks.give(given)
+            await connection.give(given)
             mine = mine - given
         else:
             self._leaving = frozenset()
             if missing := sorted(set(range(PARTITIONS)) - held)[: fair - len(mine)]:
-                mine = mine | await locks.take(missing)
+                mine = mine | await connection.take(missing)
         self._own(mine)
 
     def _own(self, partitions: frozenset[int]) -> None:
@@ -225,39 +212,3 @@ class Session:
         subscriber.receive(notification.topics, notification.due)
         if notification.until:
             self._informed.add(notification.after, notification.until)
-
-
-class _Locks:
-    """The advisory locks of a session."""
-
-    def __init__(self, connection: PostgresConnection) -> None:
-        self._connection = connection
-
-    async def enter(self) -> None:
-        """Shows the others that this gateway is there."""
-        await self._connection.fetch(KEEPALIVE)
-        await self._connection.fetch(LOCK_SHARED, {"sessions": SESSIONS, "lock": PRESENT})
-
-    async def newest(self) -> int:
-        """The number of the newest event."""
-        ((seq,),) = await self._connection.fetch(NEWEST)
-        return int(seq)
-
-    async def look(self) -> tuple[int, frozenset[int], frozenset[int]]:
-        """The number of gateways, the partitions that are taken, and those taken by this one."""
-        rows = [*await self._connection.fetch(LOCKS, {"sessions": SESSIONS})]
-        taken = [(lock, is_mine) for lock, is_mine in rows if lock < PARTITIONS]
-        return (
-            sum(lock == PRESENT for lock, _ in rows),
-            frozenset(lock for lock, _ in taken),
-            frozenset(lock for lock, is_mine in taken if is_mine),
-        )
-
-    async def take(self, locks: Sequence[int]) -> frozenset[int]:
-        """Takes what is free of the locks: those that are this gateway's now."""
-        rows = await self._connection.fetch(TRY_LOCKS, {"sessions": SESSIONS, "locks": locks})
-        return frozenset(lock for (lock,) in rows)
-
-    async def give(self, locks: Collection[int]) -> None:
-        """Leaves locks to others."""
-        await self._connection.fetch(UNLOCKS, {"sessions": SESSIONS, "locks": [*locks]})

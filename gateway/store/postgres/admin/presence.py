@@ -8,7 +8,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.store.postgres.admin.database import PostgresDatabase
 from gateway.store.postgres.admin.upgrade import opened
 from gateway.store.postgres.opening import NOWHERE, SETTLE
-from gateway.store.postgres.session import LOCKS, PRESENT, SESSIONS, TRY_LOCKS, UNLOCKS
+from gateway.store.postgres.session_connection import LOCKS, PRESENT, SESSIONS, TRY_LOCKS, UNLOCKS
 from gateway.store.sql.admin.resealing import check_current
 
 _PRESENT: Final = {"sessions": SESSIONS, "locks": [PRESENT]}

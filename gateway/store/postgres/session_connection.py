@@ -1,0 +1,104 @@
+"""The connection of a session: its advisory locks, and what it hears of other gateways."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+
+from gateway.store.postgres.connection import PostgresConnection, configure
+from gateway.store.postgres.notifications import LISTEN
+from gateway.store.sql.rows import Row
+
+PARTITIONS: Final = 64
+"""Groups of endpoints; a gateway owns whole ones."""
+
+SESSIONS: Final = 7_151_002
+"""The first half of the advisory locks of sessions; the second is a partition, or one of these."""
+PRESENT: Final = PARTITIONS
+LEADER: Final = PARTITIONS + 1
+
+_KEY: Final = "CAST(:sessions AS integer), CAST(:lock AS integer)"
+LOCK_SHARED: Final = f"SELECT pg_advisory_lock_shared({_KEY})"
+_ANY: Final = """
+SELECT CAST(lock AS integer) FROM jsonb_array_elements_text(CAST(:locks AS jsonb)) AS lock
+WHERE """
+TRY_LOCKS: Final = f"{_ANY}pg_try_advisory_lock(CAST(:sessions AS integer), CAST(lock AS integer))"
+UNLOCKS: Final = f"{_ANY}pg_advisory_unlock(CAST(:sessions AS integer), CAST(lock AS integer))"
+
+# Every session sees the locks of all.
+LOCKS: Final = """
+SELECT CAST(objid AS bigint), CASE WHEN pid = pg_backend_pid() THEN 1 ELSE 0 END
+FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND classid = CAST(:sessions AS bigint) AND objsubid = 2
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+NEWEST: Final = "SELECT seq FROM ledger"
+
+# A server that loses its client without a word, as when a machine dies, notices it in 10 s; so does
+# the client. Behind a pooler these settings would be another client's.
+KEEPALIVE: Final = """
+SELECT set_config('tcp_keepalives_idle', '4', false),
+    set_config('tcp_keepalives_interval', '2', false),
+    set_config('tcp_keepalives_count', '3', false)"""
+OPTIONS: Final[dict[str, Any]] = {
+    "application_name": "slipgate session",
+    "target_session_attrs": "read-write",
+    "connect_timeout": 5,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "autocommit": True,
+}
+
+
+class ServerConnection:
+    """Locks end with it, and so do the notifications."""
+
+    def __init__(self, connection: "AsyncConnection[Row]") -> None:
+        self._notified = connection
+        self._connection = PostgresConnection(connection)
+
+    async def enter(self) -> None:
+        """Listens from now on, and shows the others that this gateway is there."""
+        await self._connection.execute(LISTEN)
+        await self._connection.fetch(KEEPALIVE)
+        await self._connection.fetch(LOCK_SHARED, {"sessions": SESSIONS, "lock": PRESENT})
+
+    async def newest(self) -> int:
+        """The number of the newest event."""
+        ((seq,),) = await self._connection.fetch(NEWEST)
+        return int(seq)
+
+    async def look(self) -> tuple[int, frozenset[int], frozenset[int]]:
+        """The number of gateways, the partitions that are taken, and those taken by this one."""
+        rows = [*await self._connection.fetch(LOCKS, {"sessions": SESSIONS})]
+        taken = [(lock, is_mine) for lock, is_mine in rows if lock < PARTITIONS]
+        return (
+            sum(lock == PRESENT for lock, _ in rows),
+            frozenset(lock for lock, _ in taken),
+            frozenset(lock for lock, is_mine in taken if is_mine),
+        )
+
+    async def take(self, locks: Sequence[int]) -> frozenset[int]:
+        """Takes what is free of the locks: those that are this gateway's now."""
+        rows = await self._connection.fetch(TRY_LOCKS, {"sessions": SESSIONS, "locks": locks})
+        return frozenset(lock for (lock,) in rows)
+
+    async def give(self, locks: Collection[int]) -> None:
+        """Leaves locks to others."""
+        await self._connection.fetch(UNLOCKS, {"sessions": SESSIONS, "locks": [*locks]})
+
+    async def payloads(self, seconds: float) -> AsyncIterator[str]:
+        """Notifications, as they come in so many seconds; first those that came meanwhile."""
+        async for notify in self._notified.notifies(timeout=seconds):
+            yield notify.payload
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[ServerConnection]:
+    """A connection of its own."""
+    connection = await AsyncConnection.connect(url, **OPTIONS)
+    async with connection:
+        await configure(connection)
+        yield ServerConnection(connection)
