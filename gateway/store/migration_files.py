@@ -1,5 +1,6 @@
 """Migration files: numbered and forward-only, in a folder for each dialect."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from gateway.domain.kernel.errors import ApiError
 
 ROOT: Final = Path(__file__).parents[2] / "migrations"
+_OLDEST: Final = re.compile(r"^-- Oldest: (\d+)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,15 @@ class Migrations:
         """The schema version this program is made for."""
         return max(number for number, _ in self.files())
 
-    def pending(self, version: int) -> list[int]:
-        """The migrations that a database of this version lacks.
+    def pending(self, version: int, oldest: int | None = None) -> list[int]:
+        """The migrations that a database of this version lacks; `oldest` is the oldest schema whose
+        programs work with it, None: its own alone.
 
         Raises:
-            ApiError: `newer_schema`, the database was made by a newer program.
+            ApiError: `newer_schema`, the database is for newer programs.
         """
         known = self.newest()
-        if version > known:
+        if (version if oldest is None else oldest) > known:
             raise ApiError(
                 "newer_schema",
                 f"The database has schema {version}, this program knows up to {known}.",
@@ -46,15 +49,22 @@ class Migrations:
             )
         return [number for number, _ in self.files() if number > version]
 
-    def require_newest(self, version: int) -> None:
+    def require_newest(self, version: int, oldest: int | None = None) -> None:
         """For those who read and may not migrate.
 
         Raises:
             ApiError: `newer_schema`, or `older_schema`.
         """
-        if self.pending(version):
+        if self.pending(version, oldest):
             raise ApiError(
                 "older_schema",
                 f"The database has schema {version}, this program reads {self.newest()}.",
                 hint=self.remedy,
             )
+
+
+def oldest_after(migration: Path) -> int:
+    """The oldest schema whose programs work with the database after this migration, as a comment in
+    the file says; 0 if it leaves everything that they use."""
+    found = _OLDEST.search(migration.read_text())
+    return int(found[1]) if found else 0

@@ -7,7 +7,8 @@
 
 CREATE TABLE schema_version (
     one bigint PRIMARY KEY CHECK (one = 1),
-    number bigint NOT NULL             -- of the newest migration that was applied
+    number bigint NOT NULL,            -- of the newest migration that was applied
+    oldest bigint NOT NULL             -- the oldest schema whose programs still work with it
 );
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from threading import Barrier
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import pytest
 from psycopg import Connection
 
 from gateway.domain.kernel.errors import ApiError
+from gateway.store.migration_files import oldest_after
 from gateway.store.postgres import migrations
 from gateway.store.sqlite.migrations import migrate
 from tests.postgres.databases import EMPTY, new_database
@@ -23,6 +25,7 @@ OWN: Final = {
     ("ledger", "home", "text", True, None),
     ("ledger", "version", "bigint", False, "0"),
     ("schema_version", "number", "bigint", False, None),
+    ("schema_version", "oldest", "bigint", False, None),
     ("schema_version", "one", "bigint", False, None),
 }
 """Columns that one process with one file needs no place for."""
@@ -131,16 +134,40 @@ def test_gateways_that_start_at_once_migrate_once() -> None:
 def test_a_schema_of_another_version_is_refused_naming_both(database: Connection[Any]) -> None:
     newest = migrations.newest()
     migrations.require_newest(database)
-    database.execute("UPDATE schema_version SET number = number + 1")
+    database.execute("UPDATE schema_version SET number = number + 1, oldest = number + 1")
     for check in (migrations.migrate, migrations.require_newest):
         with pytest.raises(ApiError, match=f"schema {newest + 1}.*up to {newest}") as newer:
             check(database)
         assert newer.value.code == "newer_schema"
-    database.execute("UPDATE schema_version SET number = 0")
+    database.execute("UPDATE schema_version SET number = 0, oldest = 0")
     with pytest.raises(ApiError, match=f"schema 0.*reads {newest}") as older:
         migrations.require_newest(database)
     assert older.value.code == "older_schema"
     assert "slipgate migrate" in (older.value.hint or "")
+
+
+def test_a_newer_schema_that_this_program_still_works_with_is_taken_as_it_is(
+    database: Connection[Any],
+) -> None:
+    database.execute("UPDATE schema_version SET number = number + 1, oldest = number")
+    assert migrations.migrate(database) == []
+    migrations.require_newest(database)
+
+
+def test_a_schema_that_gateways_which_run_do_not_know_is_refused(database: Connection[Any]) -> None:
+    with psycopg.connect(database.info.dsn, autocommit=True, application_name="slipgate session 6"):
+        migrations.check_sessions(database, 6)
+        with pytest.raises(ApiError, match=r"1 gateways .* older than") as refused:
+            migrations.check_sessions(database, 7)
+        assert refused.value.code == "older_gateways"
+    assert migrations.session_name() == f"slipgate session {migrations.newest()}"
+
+
+def test_a_migration_says_which_programs_it_leaves_behind(tmp_path: Path) -> None:
+    expands, contracts = tmp_path / "0008_more.sql", tmp_path / "0009_less.sql"
+    expands.write_text("ALTER TABLE tasks ADD COLUMN colour text;\n")
+    contracts.write_text("-- Nobody reads it any more.\n-- Oldest: 8\nALTER TABLE tasks …;\n")
+    assert (oldest_after(expands), oldest_after(contracts)) == (0, 8)
 
 
 def test_a_migration_that_fails_leaves_nothing() -> None:

@@ -1,10 +1,11 @@
 """Migrations of a PostgreSQL database; a table of it has the schema version."""
 
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 from psycopg import Connection
 
-from gateway.store.migration_files import Migrations
+from gateway.domain.kernel.errors import ApiError
+from gateway.store.migration_files import Migrations, oldest_after
 
 _MIGRATIONS: Final = Migrations(
     "postgres", remedy="Run `slipgate migrate`, or start a gateway of this version once."
@@ -15,26 +16,39 @@ newest: Final = _MIGRATIONS.newest
 # stands for nothing; it is held to the end of the transaction, behind PgBouncer too.
 LOCK: Final = "SELECT pg_advisory_xact_lock(7535494127)"
 IS_THERE: Final = "SELECT to_regclass('schema_version') IS NOT NULL"
-VERSION: Final = "SELECT coalesce(max(number), 0) FROM schema_version"
+VERSION: Final = """
+SELECT coalesce(max(number), 0), coalesce(max(oldest), 0) FROM schema_version"""
 SET_VERSION: Final = """
-INSERT INTO schema_version (one, number) VALUES (1, %(number)s)
-ON CONFLICT (one) DO UPDATE SET number = excluded.number"""
+INSERT INTO schema_version (one, number, oldest) VALUES (1, %(number)s, %(oldest)s)
+ON CONFLICT (one) DO UPDATE SET
+    number = excluded.number, oldest = greatest(schema_version.oldest, excluded.oldest)"""
+# A change of a table waits for those who read it, and everybody behind it: not for long.
+PATIENCE: Final = "SET LOCAL lock_timeout = '5s'"
+
+SESSION: Final = "slipgate session "
+"""The name of a gateway's session at the server; the schema that it knows follows."""
+SESSIONS: Final = """
+SELECT substr(application_name, 18) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'slipgate session %%'"""
+
+
+def session_name() -> str:
+    """The name of this program's sessions at the server."""
+    return f"{SESSION}{newest()}"
 
 
 def version(database: Connection[Any]) -> int:
     """The schema version of a database; 0 is an empty one."""
-    if not _number(database, IS_THERE):
-        return 0
-    return _number(database, VERSION)
+    return _version(database)[0]
 
 
 def pending(database: Connection[Any]) -> list[int]:
     """The migrations that have not been applied yet.
 
     Raises:
-        ApiError: `newer_schema`, the database was made by a newer program.
+        ApiError: `newer_schema`, the database is for newer programs.
     """
-    return _MIGRATIONS.pending(version(database))
+    return _MIGRATIONS.pending(*_version(database))
 
 
 def require_newest(database: Connection[Any]) -> None:
@@ -43,12 +57,16 @@ def require_newest(database: Connection[Any]) -> None:
     Raises:
         ApiError: `newer_schema`, or `older_schema`.
     """
-    _MIGRATIONS.require_newest(version(database))
+    _MIGRATIONS.require_newest(*_version(database))
 
 
 def migrate(database: Connection[Any]) -> list[int]:
     """Applies what is pending and says which; each file is one transaction, so the connection has
-    to be one that commits by itself."""
+    to be one that commits by itself. Gateways of the version before may run meanwhile.
+
+    Raises:
+        ApiError: `newer_schema`; `older_gateways`, some that run would not work with the new one.
+    """
     wanted = pending(database)
     applied: list[int] = []
     for number, file in _MIGRATIONS.files():
@@ -56,13 +74,37 @@ def migrate(database: Connection[Any]) -> list[int]:
             continue
         with database.transaction():
             database.execute(LOCK)
+            database.execute(PATIENCE)
             if number in pending(database):
+                oldest = oldest_after(file)
+                check_sessions(database, oldest)
                 database.execute(file.read_text())
-                database.execute(SET_VERSION, {"number": number})
+                database.execute(SET_VERSION, {"number": number, "oldest": oldest})
                 applied.append(number)
     return applied
 
 
-def _number(database: Connection[Any], statement: LiteralString) -> int:
-    ((value,),) = database.execute(statement).fetchall()
-    return int(value)
+def check_sessions(database: Connection[Any], oldest: int) -> None:
+    """Checks that every gateway that runs knows this schema, or a newer one.
+
+    Raises:
+        ApiError: `older_gateways`.
+    """
+    known = [int(name) for (name,) in database.execute(SESSIONS) if name.isdecimal()]
+    left_behind = [number for number in known if number < oldest]
+    if left_behind:
+        raise ApiError(
+            "older_gateways",
+            f"{len(left_behind)} gateways that run on this database are more than one version "
+            "older than this program: they would not work with its schema.",
+            hint="Stop them, or bring them to the version before this one first.",
+        )
+
+
+def _version(database: Connection[Any]) -> tuple[int, int]:
+    """The schema, and the oldest whose programs work with it; 0 is an empty one."""
+    ((is_there,),) = database.execute(IS_THERE).fetchall()
+    if not is_there:
+        return 0, 0
+    ((number, oldest),) = database.execute(VERSION).fetchall()
+    return int(number), int(oldest)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 
 from gateway.store.postgres.connection import PostgresConnection, configure
+from gateway.store.postgres.migrations import session_name
 from gateway.store.postgres.notifications import LISTEN
 from gateway.store.sql.rows import Row
 
@@ -42,7 +43,7 @@ SELECT set_config('tcp_keepalives_idle', '4', false),
     set_config('tcp_keepalives_interval', '2', false),
     set_config('tcp_keepalives_count', '3', false)"""
 OPTIONS: Final[dict[str, Any]] = {
-    "application_name": "slipgate session",
+    "application_name": session_name(),
     "target_session_attrs": "read-write",
     "connect_timeout": 5,
     "keepalives_idle": 4,
