@@ -151,3 +151,8 @@ INSERT INTO replays (
 SELECT 'rpl_0' || n, 'replay', 'ep_' || lpad(n::text, 4, '0'), 'p1', 0, 0, 0, 10, 5,
     CASE WHEN n % 10 = 0 THEN 'running' ELSE 'done' END, n, n, CASE WHEN n % 10 > 0 THEN n END
 FROM generate_series(1, 100) AS n;
+
+INSERT INTO patch_pieces (task_id, task_seq, attempt, revision, start, length, chunk)
+SELECT id, 2, 1, 1, 0, 1, '\x01' FROM tasks WHERE id LIKE '%00';
+
+INSERT INTO pruned (project, seq) SELECT name, 0 FROM projects;
