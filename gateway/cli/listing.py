@@ -77,6 +77,7 @@ GROUPS: Final = {
         _here("verify", "operations.database", "Check the database; a gateway may run."),
         _here("backup", "operations.database", "Copy the database and check the copy."),
         _here("restore", "operations.restore", "Restore a backup, or try if it can be restored."),
+        _here("copy", "operations.copying", "Copy the database to PostgreSQL, or back to a file."),
     ),
 }
 COMMANDS: Final = tuple(listed for group in GROUPS.values() for listed in group)

@@ -3,17 +3,21 @@
 # ruff: noqa: PLC0415 - psycopg is an extra, and 0.1 s of every start
 
 from collections.abc import Container, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.sql.admin.audit import Audit
+from gateway.store.sql.admin.copying import Copy
 from gateway.store.sql.admin.database import Database, OnProgress, ignore_progress
+from gateway.store.sql.admin.marks import check_marks
 from gateway.store.sql.admin.opening import Upgraded
 from gateway.store.sql.admin.operator import Operator
 from gateway.store.sqlite import migrations as sqlite_migrations
 from gateway.store.sqlite.admin import audit as sqlite_audit
+from gateway.store.sqlite.admin import copying as sqlite_copying
 from gateway.store.sqlite.admin import instance as sqlite_instance
 from gateway.store.sqlite.admin import operator as sqlite_operator
 from gateway.store.sqlite.admin import resealing as sqlite_resealing
@@ -28,16 +32,19 @@ def open_database(location: Location) -> Iterator[Database]:
     no gateway has open.
 
     Raises:
-        ApiError: it has another schema than this program, or cannot be opened.
+        ApiError: it has another schema than this program, was copied to another one, or cannot be
+            opened.
     """
     if isinstance(location, PostgresAddress):
         from gateway.store.postgres.admin.upgrade import opened
 
         with opened(location.url) as database:
+            check_marks(database)
             yield database
     else:
         with closing(sqlite_operator.connected(location)) as connection:
-            yield SQLiteDatabase(connection)
+            check_marks(file := SQLiteDatabase(connection))
+            yield file
 
 
 @contextmanager
@@ -132,3 +139,31 @@ def note_recovery(location: Location) -> None:
         note_on_server(location.url)
     else:
         sqlite_instance.note_recovery(location)
+
+
+@contextmanager
+def open_copy(source: Location, target: Location) -> Iterator[Copy]:
+    """The copy of a database into one of the other kind; gateways are kept from both.
+
+    Raises:
+        ApiError: `same_kind`; a gateway runs, or a schema is another one.
+    """
+    with ExitStack() as stack:
+        match source, target:
+            case Path(), PostgresAddress():
+                from gateway.store.postgres.admin.copying import target_database
+
+                file = stack.enter_context(sqlite_copying.source_file(source))
+                yield Copy(file, stack.enter_context(target_database(target)))
+            case PostgresAddress(), Path():
+                from gateway.store.postgres.admin.copying import source_database
+
+                database = stack.enter_context(source_database(source))
+                yield Copy(database, stack.enter_context(sqlite_copying.target_file(target)))
+            case _:
+                raise ApiError(
+                    "same_kind",
+                    "Source and copy are databases of the same kind.",
+                    hint="Copy a file with `slipgate backup` and `restore`, a database of a server "
+                    "with `pg_dump` and `pg_restore`.",
+                )

@@ -73,7 +73,7 @@ def test_an_empty_database_is_migrated_and_an_older_one_is_not_used_before_it_is
         settings = {**settings, "SLIPGATE_DATABASE_URL": url}
         with psycopg.connect(url, autocommit=True) as database:
             database.execute(FIRST.read_text())
-            database.execute(SET_VERSION, {"number": 1})
+            database.execute(SET_VERSION, {"number": 1, "oldest": 0})
         refused = run(settings, "keys", "list")
         assert (refused.returncode, b"slipgate migrate" in refused.stderr) == (1, True)
         migrated = run(settings, "migrate", "--json")

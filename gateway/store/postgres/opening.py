@@ -8,6 +8,7 @@ from gateway.store.postgres.admin.database import PostgresDatabase, connected
 from gateway.store.postgres.migrations import migrate, version
 from gateway.store.sql.admin.database import Database
 from gateway.store.sql.admin.instance import INSTANCE, open_instance
+from gateway.store.sql.admin.marks import take_back
 from gateway.store.sql.admin.master_keys import check_master_keys
 from gateway.store.sql.admin.opening import Opening, Upgraded
 
@@ -43,7 +44,7 @@ def prepare(
             restored = open_instance(
                 database,
                 new_instance_id,
-                is_copy=is_copy(database),
+                is_copy=take_back(database, take_over=take_over) or is_copy(database),
                 take_over=take_over,
                 key_ids=() if keyring is None else keyring.ids,
             )

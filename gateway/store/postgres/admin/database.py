@@ -27,6 +27,7 @@ OPTIONS: Final[Mapping[str, Any]] = {
 AT_ONCE: Final = 1_000
 """Rows of a long result in memory."""
 IS_THERE: Final = "SELECT to_regclass(:name) IS NOT NULL"
+SET_PATIENCE: Final = "SELECT set_config('lock_timeout', :patience, false)"
 RAISE_VERSION: Final = "UPDATE ledger SET version = version + 1"
 
 _NUMBERS: Final = count(1)
@@ -72,7 +73,8 @@ class PostgresDatabase:
         """All rows."""
         spoken = translated(statement)
         with RawCursor(self._connection) as cursor:
-            return cursor.execute(spoken.text, spoken.values(params)).fetchall()
+            cursor.execute(spoken.text, spoken.values(params))
+            return cursor.fetchall() if cursor.description else ()
 
     def stream(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterator[Row]:
         """All rows, some thousand at a time."""
@@ -102,6 +104,15 @@ class PostgresDatabase:
             self.fetch(LOCK_ALONE, BOUNDS)
             yield
             self.write(RAISE_VERSION, [NO_PARAMS])
+
+    @contextmanager
+    def waiting(self, patience: str) -> Iterator[None]:
+        """Bounds the time that each statement of the block waits for a lock."""
+        self.fetch(SET_PATIENCE, {"patience": patience})
+        try:
+            yield
+        finally:
+            self.fetch(SET_PATIENCE, {"patience": "0"})
 
     @contextmanager
     def moment(self) -> Iterator[None]:

@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from psycopg.errors import LockNotAvailable
+
 from gateway.domain.kernel.errors import ApiError
 from gateway.store.postgres.admin.database import PostgresDatabase
 from gateway.store.postgres.admin.upgrade import opened
 from gateway.store.postgres.opening import NOWHERE, SETTLE
-from gateway.store.postgres.session_connection import LOCKS, PRESENT, SESSIONS, TRY_LOCKS, UNLOCKS
+from gateway.store.postgres.session_connection import LOCKS, PRESENT, SESSIONS, UNLOCKS
 from gateway.store.sql.admin.resealing import check_current
 
-_PRESENT: Final = {"sessions": SESSIONS, "locks": [PRESENT]}
+LOCK: Final = "SELECT pg_advisory_lock(CAST(:sessions AS integer), CAST(:lock AS integer))"
+PATIENCE: Final = "3s"
 
 
 def check_running_gateways(url: str, current: str) -> None:
@@ -28,21 +31,24 @@ def check_running_gateways(url: str, current: str) -> None:
 
 @contextmanager
 def without_gateways(database: PostgresDatabase) -> Iterator[None]:
-    """Keeps gateways out until the block ends.
+    """Keeps gateways out until the block ends; one that was killed has gone after some seconds.
 
     Raises:
         ApiError: `database_locked`, one runs.
     """
-    if not database.fetch(TRY_LOCKS, _PRESENT):
+    try:
+        with database.waiting(PATIENCE):
+            database.fetch(LOCK, {"sessions": SESSIONS, "lock": PRESENT})
+    except LockNotAvailable as exc:
         raise ApiError(
             "database_locked",
-            "A gateway runs on this database.",
+            "A gateway runs on this database, or it is being copied.",
             hint="Stop all gateways of this database first.",
-        )
+        ) from exc
     try:
         yield
     finally:
-        database.fetch(UNLOCKS, _PRESENT)
+        database.fetch(UNLOCKS, {"sessions": SESSIONS, "locks": [PRESENT]})
 
 
 def note_recovery(url: str) -> None:

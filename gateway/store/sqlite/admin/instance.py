@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.store.sql.admin import instance
+from gateway.store.sql.admin.marks import take_back
 from gateway.store.sql.admin.opening import Restored
 from gateway.store.sqlite.admin.database import SQLiteDatabase, written
 from gateway.store.sqlite.files import exclusive
@@ -48,9 +49,10 @@ def open_instance(
     """Gives a new database, and a restored backup, its instance id."""
     file = SQLiteDatabase(database)
     with file.transaction():
+        is_moved = take_back(file, take_over=take_over)
         is_copy = file.has(BACKUP_TABLE)
         restored = instance.open_instance(
-            file, new_instance_id, is_copy=is_copy, take_over=take_over, key_ids=key_ids
+            file, new_instance_id, is_copy=is_copy or is_moved, take_over=take_over, key_ids=key_ids
         )
         if is_copy:
             database.execute(_UNMARK)
