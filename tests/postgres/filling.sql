@@ -16,6 +16,9 @@ SELECT 'ep_' || lpad(n::text, 4, '0'), 'p' || 1 + n % 50, 'https://example.com',
     CASE WHEN n % 40 = 0 THEN 999999000000 END, n
 FROM generate_series(1, 200) AS n;
 
+INSERT INTO endpoints (id, project, origin, implicit, enabled, created_at)
+VALUES ('ep_long', 'p1', 'https://example.com', 0, 1, 0);
+
 INSERT INTO subscriptions (endpoint_id, after_seq) SELECT id, 0 FROM endpoints;
 
 INSERT INTO signing_secrets (id, project, endpoint_id, key_id, secret, created_at)
@@ -139,6 +142,11 @@ FROM (
         WHEN seq % 200 < 194 THEN 'dead' WHEN seq % 200 < 198 THEN 'held' ELSE 'superseded'
     END AS status
     FROM events) AS made;
+
+-- One endpoint is owed thousands, of one task.
+INSERT INTO deliveries (endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at)
+SELECT 'ep_long', seq, 'task_000000001', seq, 'pending', 0, 999999000000
+FROM events WHERE seq <= 5000;
 
 INSERT INTO delivery_attempts (endpoint_id, seq, number, at, trigger, status, reason, duration_ms)
 SELECT endpoint_id, seq, 1, 999999500000, 'auto', 200, CASE WHEN status = 'pending' THEN 'status' END,

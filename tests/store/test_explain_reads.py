@@ -10,6 +10,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.launcher import LauncherCall
+from gateway.domain.launching.realm import Realm
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
     Clocks,
@@ -56,6 +57,7 @@ async def store(database: NewDatabase) -> AsyncIterator[OpenedStore]:
             view.jobs.put(job)
         for name, at in (("launcher-a", 100), ("launcher-b", 300), ("launcher-c", 200)):
             view.launchers.put(_call(name, at))
+            view.realms.put(_realm(f"of-{name}", 1_000 - at))
         await write(opened, view)
         yield opened
 
@@ -70,6 +72,10 @@ def _event(number: int) -> Event:
         source="agent",
         data=b"{}",
     )
+
+
+def _realm(name: str, due_at: int) -> Realm:
+    return Realm(provider="local", realm=name, project="", called_at=1, due_at=due_at)
 
 
 def _call(name: str, at: int) -> LauncherCall:
@@ -103,6 +109,11 @@ async def test_a_concurrency_key_is_held_by_what_launches_or_runs(
 async def test_launchers_are_remembered_the_latest_first(store: OpenedStore) -> None:
     calls = await store.reads.recent_launchers("default", 2)
     assert [call.launcher_id for call in calls] == ["launcher-b", "launcher-c"]
+
+
+async def test_sweeps_are_listed_by_their_realms(store: OpenedStore) -> None:
+    realms = [realm.realm for realm, _ in await store.reads.sweeps(10)]
+    assert realms == ["of-launcher-a", "of-launcher-b", "of-launcher-c"]
 
 
 async def test_the_newest_events_of_some_types_are_read_backwards(store: OpenedStore) -> None:

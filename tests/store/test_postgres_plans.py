@@ -70,7 +70,7 @@ SAMPLES: Final[dict[str, Any]] = {
     "box": b"box",
     "each": 20,
     "endpoint_id": ENDPOINT,
-    "endpoints": [ENDPOINT, "ep_0040"],
+    "endpoints": [ENDPOINT, "ep_long"],
     "failures": 1,
     "id": ENDPOINT,
     "ids": ENDED,

@@ -291,7 +291,8 @@ class LaunchingQueries(Queries):
         return [(ATTEMPT.read(row[:width]), TASK.read(row[width:])) for row in found]
 
     async def sweeps(self, limit: int) -> list[tuple[Realm, Sweep | None]]:
-        return [_sweep_from_row(row) for row in await self._all(SWEEPS, {"limit": limit})]
+        found = map(_sweep_from_row, await self._all(SWEEPS, {"limit": limit}))
+        return sorted(found, key=lambda each: each[0].key)
 
 
 def _sweep_from_row(row: Row) -> tuple[Realm, Sweep | None]:
