@@ -13,6 +13,7 @@ from psycopg import Connection
 from gateway.store import sql
 from gateway.store.postgres.dialect import translated
 from gateway.store.postgres.statements import OWN
+from gateway.store.sql.admin.marks import MARK_COPYING, MARK_MOVED
 from tests.postgres.databases import new_database
 from tests.store.test_plans import GROWING, READ_WHOLE, SORTED
 
@@ -44,8 +45,8 @@ SETTINGS: Final = (
 @pytest.fixture(scope="module")
 def database() -> Iterator[Connection[Any]]:
     with new_database() as url, psycopg.connect(url, autocommit=True) as connection:
-        for setting in SETTINGS:
-            connection.execute(setting.encode())
+        for statement in (*SETTINGS, MARK_COPYING, MARK_MOVED):
+            connection.execute(statement.encode())
         yield connection
 
 

@@ -11,6 +11,7 @@ from gateway.store.postgres import migrations
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.admin.database import PostgresDatabase, connected
 from gateway.store.postgres.admin.presence import without_gateways
+from gateway.store.postgres.opening import HERE, SETTLE
 from gateway.store.sql.admin.copying import Definition
 from gateway.store.sql.rows import Row
 
@@ -67,8 +68,11 @@ class PostgresEnd(PostgresDatabase):
                 copy.write_row(row)
 
     def settle(self) -> None:
-        """Sets the sequence of the audit log, and counts the rows for the planner."""
+        """Sets the sequence of the audit log, notes where the copy is, and counts the rows for the
+        planner."""
         self.fetch(NUMBER)
+        ((here,),) = self.fetch(HERE)
+        self.write(SETTLE, [{"home": here}])
         self.fetch(LOOK)
 
 
