@@ -41,8 +41,15 @@ def _differences(stored: Task, folded: Task | None) -> Iterator[Finding]:
     key = folded.concurrency_key or stored.concurrency_key
     stored, folded = _folded_part(stored), replace(_folded_part(folded), concurrency_key=key)
     for name in Task.__struct_fields__ if stored != folded else ():
-        if getattr(stored, name) != getattr(folded, name):
+        if not _is_kept(getattr(stored, name), getattr(folded, name)):
             yield "row_differs", f"{name} of its row is not what its events tell"
+
+
+def _is_kept(stored: object, folded: object) -> bool:
+    """True for an equal value; a text of PostgreSQL has U+FFFD for the NUL that an agent sent."""
+    if isinstance(folded, str) and stored != folded:
+        folded = folded.replace("\0", "\ufffd")
+    return stored == folded
 
 
 def _folded_part(task: Task) -> Task:
