@@ -174,8 +174,15 @@ async def _running(parts: _Parts) -> AsyncIterator[Gateway]:
     ):
         send = traced(sender(way_out, clock), parts.metrics.traces, clock)
         limits = Limits()
-        attempts = AttemptRunner(messages.build, send, ledger.submit, limits=limits, timing=timing)
         ownership = parts.store.ownership
+        attempts = AttemptRunner(
+            messages.build,
+            send,
+            ledger.submit,
+            limits=limits,
+            timing=timing,
+            ownership=ownership,
+        )
         deliverer = Deliverer(
             reads,
             attempts,

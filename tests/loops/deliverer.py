@@ -20,6 +20,7 @@ from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.egress.address_guard import Guard
 from gateway.loops.egress.pinned import PinnedTransport
 from gateway.notifier import Notifier
+from gateway.store.ownership import ALONE, Ownership, SoleOwner
 from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
 from tests.loops.heads import Row
 
@@ -99,6 +100,23 @@ class Outbox:
         return Accepted()
 
 
+class SharedOwner(SoleOwner):
+    """The ownership of a gateway beside another one, which has all endpoints at first."""
+
+    def __init__(self) -> None:
+        self._owns = False
+        self.version = 0
+
+    def owns(self, _endpoint_id: str) -> bool:
+        """True while it has them."""
+        return self._owns
+
+    def pass_on(self) -> None:
+        """All endpoints go to the other one of the two."""
+        self._owns = not self._owns
+        self.version += 1
+
+
 class SlowRead(Outbox):
     """From the second look on it answers only when what flew has landed: its answer is old."""
 
@@ -126,12 +144,23 @@ def delivering(
     clock: Callable[[], int] = lambda: NOW,
     is_stopping: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ownership: Ownership = ALONE,
 ) -> Deliverer:
     timing = Timing(clock=clock, random=lambda: 0.5, is_stopping=is_stopping, sleep=sleep)
     send, notifier = sender(transport, clock), notifier or Notifier()
     limits = Limits()
-    attempts = AttemptRunner(build, send, outbox.submit, limits=limits, timing=timing)
-    return Deliverer(outbox, attempts, limits=limits, timing=timing, notifier=notifier, group=group)
+    attempts = AttemptRunner(
+        build, send, outbox.submit, limits=limits, timing=timing, ownership=ownership
+    )
+    return Deliverer(
+        outbox,
+        attempts,
+        limits=limits,
+        timing=timing,
+        notifier=notifier,
+        group=group,
+        ownership=ownership,
+    )
 
 
 async def deliver(

@@ -15,12 +15,14 @@ from gateway.loops.deliveries.limiter import (
     MOST_IN_FLIGHT,
 )
 from gateway.loops.deliveries.post import WebhookMessage
+from gateway.store.ownership import ALONE, Ownership
 from gateway.store.records import DueDeliveries, Head
 from tests.loops.deliverer import (
     NOW,
     SECRET,
     Backlog,
     Outbox,
+    SharedOwner,
     delivering,
 )
 from tests.loops.heads import Row
@@ -108,14 +110,21 @@ class LateRead(CountedReads):
 class Committed:
     """Commits of events of one task, and the deliverer that follows them."""
 
-    def __init__(self, group: asyncio.TaskGroup, *before: Row) -> None:
+    def __init__(
+        self, group: asyncio.TaskGroup, *before: Row, ownership: Ownership = ALONE
+    ) -> None:
         self.transport = Paced(0)
         self._heads = list(before)
         self.outbox = LateRead(self._heads)
         self._events = 0
-        self.deliverer = delivering(self.outbox, self._build, group, transport=self.transport)
+        self.may_build = asyncio.Event()
+        self.may_build.set()
+        self.deliverer = delivering(
+            self.outbox, self._build, group, transport=self.transport, ownership=ownership
+        )
 
     async def _build(self, head: Head) -> WebhookMessage:
+        await self.may_build.wait()
         return WebhookMessage(
             webhook_id=f"evt_{head.seq}", url="http://h.example/", secrets=(SECRET,), body=b"{}"
         )
@@ -266,3 +275,32 @@ async def test_what_was_just_committed_does_not_overtake_what_was_there_before_t
             assert await turns(lambda: committed.transport.asked == number + 1)  # noqa: B023
             await committed.answer()
     assert committed.sent == [0, 1]
+
+
+async def test_what_another_gateway_left_of_an_endpoint_is_not_overtaken_by_a_commit() -> None:
+    owner = SharedOwner()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group, Row(seq=0), ownership=owner)
+        await committed.deliverer.step()
+        owner.pass_on()
+        committed.commit()
+        assert not await turns(lambda: committed.transport.asked > 0)
+        for number in (1, 2):
+            await committed.deliverer.step()
+            assert await turns(lambda: committed.transport.asked == number)  # noqa: B023
+            await committed.answer()
+    assert committed.sent == [0, 1]
+
+
+async def test_nothing_is_sent_to_an_endpoint_that_has_gone_to_another_gateway() -> None:
+    owner = SharedOwner()
+    owner.pass_on()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group, Row(seq=0), ownership=owner)
+        committed.may_build.clear()
+        await committed.deliverer.step()
+        assert committed.deliverer.busy_endpoints == {"ep_1"}
+        owner.pass_on()
+        committed.may_build.set()
+        assert await turns(lambda: not committed.deliverer.busy_endpoints)
+    assert (committed.transport.asked, committed.sent) == (0, [])

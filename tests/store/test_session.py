@@ -32,6 +32,13 @@ def test_notifications_that_come_late_or_twice_change_nothing() -> None:
     assert informed.add(12, 13)
 
 
+def test_own_commits_during_a_restart_leave_no_gap() -> None:
+    informed = Informed()
+    informed.add(10, 11)  # while the number of the newest event was read
+    informed.restart(10)
+    assert informed.add(11, 12)
+
+
 def test_endpoints_spread_over_all_partitions() -> None:
     assert {partition(f"ep_{number}") for number in range(2_000)} == set(range(PARTITIONS))
 

@@ -19,6 +19,7 @@ from gateway.loops.deliveries.post import Outcome, Send, WebhookMessage
 from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.deliveries.settlement import settlement, superseded
 from gateway.loops.deliveries.wait_queue import WaitQueue
+from gateway.store.ownership import ALONE, Ownership
 from gateway.store.records import Head
 
 log = structlog.get_logger(__name__)
@@ -40,12 +41,14 @@ class AttemptRunner:
         *,
         limits: Limits,
         timing: Timing,
+        ownership: Ownership = ALONE,
     ) -> None:
         self._build = build
         self._send = send
         self._submit = submit
         self._limits = limits
         self._timing = timing
+        self._ownership = ownership
         self._unanswered: set[asyncio.Task[None]] = set()
 
     async def run(
@@ -91,7 +94,9 @@ class AttemptRunner:
             finally:
                 if isinstance(place, WaitQueue):
                     place.leave()
-            if slot is None or self._timing.is_stopping():
+            # The rows are those of another gateway now, which may have sent later ones meanwhile.
+            is_ours = self._ownership.owns(head.endpoint_id)
+            if slot is None or self._timing.is_stopping() or not is_ours:
                 return None
             return await self._sent(head, message)
         finally:

@@ -134,8 +134,9 @@ class Discovery:
 
     def is_clear(self, endpoint_id: str) -> bool:
         """True if all of its pending deliveries are under way: a new one is the head of its lane,
-        unless that has an attempt."""
-        return self._has_scanned and endpoint_id not in self._unread
+        unless that has an attempt. Of endpoints that have just come, only a scan can tell."""
+        is_known = self._has_scanned and self._owned == self._ownership.version
+        return is_known and endpoint_id not in self._unread
 
     async def _refresh_limiters(self, now: int) -> None:
         """Try a changed endpoint at once."""

@@ -7,6 +7,7 @@ locked in partitions, which the gateways share evenly.
 """
 
 import asyncio
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -21,6 +22,7 @@ from gateway.store.postgres.notifications import Notification, decoded
 from gateway.store.postgres.session_connection import (
     LEADER,
     PARTITIONS,
+    SILENT_FOR,
     connected,
 )
 
@@ -33,13 +35,17 @@ LOOK_AT_THE_END: Final = 0.05
 """Seconds between two looks at attempts that have to end before their endpoints are given up."""
 CONNECT_AGAIN: Final = 1.0
 """Seconds."""
+TRUST: Final = 0.6
+"""Of the time after which the server ends a silent session, the share for which a gateway relies on
+its last look: one that stood still starts nothing more of what is another's by now."""
 
 
 class SessionConnection(Protocol):
     """A connection whose locks end with it, and its notifications."""
 
-    async def enter(self) -> None:
-        """Listens from now on, and shows the others that this gateway is there."""
+    async def enter(self, silent_for: float) -> None:
+        """Listens from now on, and shows the others that this gateway is there, until it has asked
+        nothing for so many seconds."""
 
     async def newest(self) -> int:
         """The number of the newest event."""
@@ -76,9 +82,10 @@ class Informed:
         """Own commits behind a gap: the number before the first event, and that of the last."""
 
     def restart(self, newest: int) -> None:
-        """Everything up to this number is looked for in the database."""
+        """Everything up to this number is looked for in the database. Own commits behind it, of
+        which nobody else tells, were made while it was read."""
         self._until = newest
-        self._own.clear()
+        self.add(newest, newest)
 
     def add(self, before: int, until: int) -> bool:
         """Notes a range of numbers; True if every number before it was known."""
@@ -100,19 +107,25 @@ class Session:
         gateway_id: str,
         *,
         look_every: float = LOOK_EVERY,
+        silent_for: float = SILENT_FOR,
         connect: Connect = connected,
     ) -> None:
-        self.is_leader = False
         self.is_informed = False
         self.version = 0
         self.gateways = 0
         """The number of gateways of the database; 0 while it is out of reach."""
         self._url = url
         self._look_every = look_every
+        self._silent_for = silent_for
+        self._looked_at = 0.0
+        """The start of the last look at the locks; seconds of a monotonic clock."""
+        self._leads = False
         self._connect = connect
         self.gateway_id = gateway_id
         """The name of this one among the gateways of the database."""
         self._owned: frozenset[int] = frozenset()
+        self._taken: frozenset[int] = frozenset()
+        """Partitions that any gateway owns."""
         self._leaving: frozenset[int] = frozenset()
         """Partitions that another gateway may have once their attempts have ended."""
         self._informed = Informed()
@@ -123,7 +136,16 @@ class Session:
     def owns(self, endpoint_id: str) -> bool:
         """True if the deliveries to this endpoint start here and nowhere else."""
         number = partition(endpoint_id)
-        return number in self._owned and number not in self._leaving
+        return number in self._owned and number not in self._leaving and self._is_certain
+
+    @property
+    def is_leader(self) -> bool:
+        """True if the loops run here that one gateway runs for all."""
+        return self._leads and self._is_certain
+
+    @property
+    def _is_certain(self) -> bool:
+        return time.monotonic() - self._looked_at < TRUST * self._silent_for
 
     def follow(self, unit: UnitOfWork) -> None:
         """Notes the numbers of a commit of this gateway."""
@@ -148,7 +170,7 @@ class Session:
                 log.warning("session.lost", error=type(exc).__name__, again_seconds=CONNECT_AGAIN)
             finally:
                 self._own(frozenset())
-                self.is_leader, self.gateways = False, 0
+                self._leads, self.gateways = False, 0
             async with self._until_closed():
                 await asyncio.sleep(CONNECT_AGAIN)
 
@@ -161,15 +183,18 @@ class Session:
         self._wait = None
 
     async def _keep(self, connection: SessionConnection, subscriber: Subscriber) -> None:
-        await connection.enter()
+        await connection.enter(self._silent_for)
         self._informed.restart(await connection.newest())
         # What was committed before is found by reads, and what comes from now on is told.
         subscriber.catch_up()
         log.info("session.begun", gateway=self.gateway_id)
         while True:
-            await self._share(connection, {partition(name) for name in subscriber.busy_endpoints})
+            before = self.version
+            await self._share(connection, subscriber)
             if self._is_closing and not self._owned:
                 return
+            if self.version != before:
+                subscriber.catch_up()
             await self._listen(connection, subscriber)
 
     async def _listen(self, connection: SessionConnection, subscriber: Subscriber) -> None:
@@ -181,24 +206,34 @@ class Session:
             async for payload in connection.payloads(self._look_every):
                 self._receive(decoded(payload), subscriber)
 
-    async def _share(self, connection: SessionConnection, busy: Collection[int]) -> None:
+    async def _share(self, connection: SessionConnection, subscriber: Subscriber) -> None:
         """Takes and gives partitions, so that every gateway has as many as the others; none with
         attempts in flight is given."""
-        self.gateways, held, mine = await connection.look()
-        if not self.is_leader and not self._is_closing:
-            self.is_leader = bool(await connection.take([LEADER]))
+        mine = await self._look(connection)
+        if not self._leads and not self._is_closing:
+            self._leads = bool(await connection.take([LEADER]))
         fair = 0 if self._is_closing else -(-PARTITIONS // max(1, self.gateways))
-        if len(mine) > fair:
-            surplus = frozenset(sorted(mine)[fair:])
-            self._leaving = surplus
-            given = surplus.difference(busy)
+        surplus = frozenset(sorted(mine)[fair:])
+        if self._leaving & mine - surplus:
+            self.version += 1  # they stay after all; their deliveries were passed over meanwhile
+        # From now on nothing is started there: only then can it be seen if something is in flight.
+        self._leaving = surplus
+        given = surplus.difference(map(partition, subscriber.busy_endpoints))
+        if given:
             await connection.give(given)
-            mine = mine - given
-        else:
-            self._leaving = frozenset()
-            if missing := sorted(set(range(PARTITIONS)) - held)[: fair - len(mine)]:
-                mine = mine | await connection.take(missing)
-        self._own(mine)
+        free = sorted(set(range(PARTITIONS)) - self._taken)
+        if missing := free[: max(0, fair - len(mine))]:
+            mine = mine | await connection.take(missing)
+        self._own(mine - given)
+
+    async def _look(self, connection: SessionConnection) -> frozenset[int]:
+        """The partitions that are this gateway's."""
+        was_certain, began = self._is_certain, time.monotonic()
+        self.gateways, self._taken, mine = await connection.look()
+        self._looked_at = began
+        if self._owned and not was_certain:
+            self.version += 1  # meanwhile it owned nothing, and passed over what came due
+        return mine
 
     def _own(self, partitions: frozenset[int]) -> None:
         if partitions != self._owned:

@@ -14,6 +14,9 @@ from gateway.store.sql.rows import Row
 PARTITIONS: Final = 64
 """Groups of endpoints; a gateway owns whole ones."""
 
+SILENT_FOR: Final = 5.0
+"""Seconds without a question, after which the server ends a session: its gateway stands still."""
+
 SESSIONS: Final = 7_151_002
 """The first half of the advisory locks of sessions; the second is a partition, or one of these."""
 PRESENT: Final = PARTITIONS
@@ -37,11 +40,13 @@ WHERE locktype = 'advisory' AND granted AND classid = CAST(:sessions AS bigint) 
 NEWEST: Final = "SELECT seq FROM ledger"
 
 # A server that loses its client without a word, as when a machine dies, notices it in 10 s; so does
-# the client. Behind a pooler these settings would be another client's.
+# the client. A gateway that stands still answers all the same; its silence tells. Behind a pooler
+# these settings would be another client's.
 KEEPALIVE: Final = """
 SELECT set_config('tcp_keepalives_idle', '4', false),
     set_config('tcp_keepalives_interval', '2', false),
-    set_config('tcp_keepalives_count', '3', false)"""
+    set_config('tcp_keepalives_count', '3', false),
+    set_config('idle_session_timeout', :silent_for, false)"""
 OPTIONS: Final[dict[str, Any]] = {
     "application_name": session_name(),
     "target_session_attrs": "read-write",
@@ -60,10 +65,11 @@ class ServerConnection:
         self._notified = connection
         self._connection = PostgresConnection(connection)
 
-    async def enter(self) -> None:
-        """Listens from now on, and shows the others that this gateway is there."""
+    async def enter(self, silent_for: float) -> None:
+        """Listens from now on, and shows the others that this gateway is there, until it has asked
+        nothing for so many seconds."""
         await self._connection.execute(LISTEN)
-        await self._connection.fetch(KEEPALIVE)
+        await self._connection.fetch(KEEPALIVE, {"silent_for": f"{silent_for * 1000:.0f}ms"})
         await self._connection.fetch(LOCK_SHARED, {"sessions": SESSIONS, "lock": PRESENT})
 
     async def newest(self) -> int:
