@@ -25,7 +25,7 @@ from gateway.store.sql.part import Loading
 from gateway.store.sql.rows import ATTEMPT, TASK, Params
 from gateway.store.sql.sources import WORKSPACES
 from gateway.store.sql.task_groups import write_groups
-from gateway.store.sql.task_list import Listing
+from gateway.store.sql.task_list import SPECS, Listing
 
 TASKS: Final = f"SELECT {TASK} FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
 
@@ -42,8 +42,6 @@ ERASED: Final = """
 SELECT task_id FROM task_secrets
 WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
 
-SPEC: Final = "SELECT data FROM events WHERE task_id = :id AND task_seq = 1"
-
 # A pull request belongs to the project whose task has named it first: a task of another project
 # that names it later does not get what it is told.
 NEWEST_OF_PULL_REQUEST: Final = """
@@ -56,8 +54,8 @@ SELECT max(id) FROM named
 WHERE project = (SELECT project FROM named WHERE id = (SELECT min(id) FROM named))"""
 
 SECRETS: Final = """
-SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets
-WHERE task_id = :task_id"""
+SELECT task_id, key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets
+WHERE task_id IN (SELECT value FROM json_each(:ids))"""
 
 KEY_HOLDERS: Final = """
 SELECT id FROM tasks
@@ -246,6 +244,8 @@ class TaskQueries(Queries):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._tasks = BatchLoader(self._tasks_by_id)
+        self._specs = BatchLoader(self._specs_by_task)
+        self._secrets = BatchLoader(self._secrets_by_task)
 
     async def task(self, task_id: str) -> TaskWithSpec | None:
         return await self._tasks.load(task_id)
@@ -260,8 +260,7 @@ class TaskQueries(Queries):
         return [found[task_id] for task_id in ids if task_id in found]
 
     async def spec(self, task_id: str) -> Spec | None:
-        row = await self._one(SPEC, {"id": task_id})
-        return _SPEC.decode(row[0]) if row else None
+        return await self._specs.load(task_id)
 
     async def page(self, wanted: TaskFilter, *, before: str = NEWEST, limit: int) -> TaskPage:
         return await Listing(self._all).page(wanted, before=before, limit=limit)
@@ -274,19 +273,21 @@ class TaskQueries(Queries):
         return sorted(map(ATTEMPT.read, found), key=lambda attempt: attempt.number)
 
     async def secrets(self, task_id: str) -> StoredSecrets | None:
-        row = await self._one(SECRETS, {"task_id": task_id})
-        if row is None:
-            return None
-        env_key, env, callback_key, callback_url, env_erased_at = row
-        return StoredSecrets(
-            env=rows.sealed(env_key, env),
-            callback_url=rows.sealed(callback_key, callback_url),
-            env_erased_at=env_erased_at,
-        )
+        return await self._secrets.load(task_id)
 
     async def _tasks_by_id(self, ids: Sequence[str]) -> dict[str, TaskWithSpec]:
         rows = await self._all(TASKS_WITH_SPEC, {"ids": list(ids)})
         return {row[0]: (TASK.read(row[:-1]), _SPEC.decode(row[-1])) for row in rows}
+
+    async def _specs_by_task(self, ids: Sequence[str]) -> dict[str, Spec]:
+        found = await self._all(SPECS, {"ids": list(ids)})
+        return {task_id: _SPEC.decode(data) for task_id, data in found}
+
+    async def _secrets_by_task(self, ids: Sequence[str]) -> dict[str, StoredSecrets]:
+        return {
+            row[0]: _stored_secrets(*row[1:])
+            for row in await self._all(SECRETS, {"ids": list(ids)})
+        }
 
     async def workspace(self, key: WorkspaceKey) -> str | None:
         row = await self._one(WORKSPACES, {"keys": [key]})
@@ -295,6 +296,20 @@ class TaskQueries(Queries):
     async def key_holders(self, task: Task, limit: int) -> list[str]:
         params = {"project": task.project, "key": task.concurrency_key, "limit": limit}
         return [row[0] for row in await self._all(KEY_HOLDERS, params)]
+
+
+def _stored_secrets(
+    env_key: str | None,
+    env: bytes | None,
+    callback_key: str | None,
+    callback_url: bytes | None,
+    env_erased_at: int | None,
+) -> StoredSecrets:
+    return StoredSecrets(
+        env=rows.sealed(env_key, env),
+        callback_url=rows.sealed(callback_key, callback_url),
+        env_erased_at=env_erased_at,
+    )
 
 
 def _task_values(task: Task) -> Params:
