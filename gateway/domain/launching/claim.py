@@ -86,25 +86,30 @@ def _extra_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]:
 
 def _create_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]:
     """The least recently served project is next, with its most urgent task, then its oldest."""
-    queues = _queues(unit, command, now) if command.capacity else {}
+    queues = _queues(unit, command) if command.capacity else {}
     claimed: list[ClaimedJob] = []
     while queues and len(claimed) < command.capacity:
         project = min(queues, key=lambda name: (unit.claims.turns.get(name, 0), name))
         task = queues[project].pop()
         if not queues[project]:
             del queues[project]
-        # The task before may have taken the last slot of the key, or the probe of a provider.
+        # Only now: a batch of claims has loaded tasks for all of them, and most are looked at by
+        # none; and the task before may have taken the last slot of the key, or a provider's probe.
         if _may_create(unit, task, command, now):
             claimed.append(_claim_create(unit, task, command, now))
     return claimed
 
 
-def _queues(unit: UnitOfWork, command: Claim, now: int) -> dict[str, list[Task]]:
-    """By project, the tasks that match this launcher, the next one last."""
-    offered = (unit.tasks[task_id] for task_id in unit.claims.claimable)
-    fitting = [task for task in offered if _may_create(unit, task, command, now)]
-    fitting.sort(key=lambda task: (task.project, -task.priority, task.claimable_at, task.id))
-    by_project = groupby(fitting, key=lambda task: task.project)
+def _queues(unit: UnitOfWork, command: Claim) -> dict[str, list[Task]]:
+    """By project that the launcher serves, the tasks that are offered, the next one last."""
+    loaded = (unit.tasks[task_id] for task_id in unit.claims.claimable)
+    offered = [
+        task
+        for task in loaded
+        if task.claimable_at is not None and serves(command.project, task.project)
+    ]
+    offered.sort(key=lambda task: (task.project, -task.priority, task.claimable_at, task.id))
+    by_project = groupby(offered, key=lambda task: task.project)
     return {project: list(tasks)[::-1] for project, tasks in by_project}
 
 
