@@ -14,7 +14,10 @@ from typer.main import get_command
 from gateway.cli.command_line import command_line
 from tests.docs.samples import FILES, ROOT, Sample, in_language, inline
 
-OTHERS: Final = {"brew", "curl", "docker", "git", "make"}
+OTHERS: Final = {
+    *("brew", "curl", "docker", "git", "make", "pip"),
+    *("createdb", "createuser", "pg_dump", "pg_restore"),
+}
 """Programs of others in the samples."""
 PROGRAMS: Final = [sample for sample in in_language("sh") if sample.path]
 SCRIPTS: Final = [sample for sample in in_language("sh") if not sample.path]
