@@ -48,7 +48,6 @@ from gateway.metrics.traces import Traces
 from gateway.notifier import Notifier
 from gateway.settings import Settings
 from gateway.store.opened import OpenedStore, open_store
-from gateway.store.sqlite.store import BUSY_MS
 from gateway.web.context import Context
 from gateway.web.deliveries.messages import rendering
 from gateway.web.http.admission import Admission
@@ -90,7 +89,7 @@ async def opened(
     transport: httpx.AsyncBaseTransport | None = None,
     max_batch: int = MAX_BATCH,
     take_over: bool = False,
-    busy_ms: int = BUSY_MS,
+    busy_ms: int | None = None,
     schedule: Sequence[int] = SCHEDULE,
     max_requests: int = MAX_REQUESTS,
     log_dropped: Callable[[], int] = lambda: 0,
@@ -100,7 +99,8 @@ async def opened(
     At the end the loops take their last step, attempts in flight are settled or, after some
     seconds, given up, the ledger writes what it has taken, and the store is closed. `take_over`
     lets a restored backup keep its instance id: the gateway it was taken from is gone for good.
-    `busy_ms` is how long a batch waits for a lock that somebody else holds.
+    `busy_ms` is how long a batch waits for a lock that somebody else holds, if not as long as
+    the store does.
 
     Raises:
         ApiError: another gateway holds the database, its schema is newer, or something living

@@ -60,14 +60,15 @@ async def open_store(
     keyring: Keyring,
     new_id: Callable[[str], str],
     take_over: bool,
-    busy_ms: int,
+    busy_ms: int | None,
 ) -> AsyncIterator[OpenedStore]:
     """The store in a file or on a server. `new_id` gives an id with this prefix; `busy_ms` is how
-    long a lock that somebody else holds is waited for.
+    long a lock that somebody else holds is waited for; None: as long as the store does.
 
     Raises:
         ApiError: it cannot be opened, or something living needs a master key that is not given.
     """
+    patience = {} if busy_ms is None else {"busy_ms": busy_ms}
     opening: AbstractAsyncContextManager[OpenedStore]
     if isinstance(database, PostgresAddress):
         from gateway.store.postgres.store import open_postgres  # noqa: PLC0415 - an extra, 0.1 s
@@ -78,6 +79,7 @@ async def open_store(
             gateway_id=new_id("gw"),
             take_over=take_over,
             keyring=keyring,
+            **patience,
         )
     else:
         opening = open_sqlite(
@@ -85,7 +87,7 @@ async def open_store(
             new_instance_id=partial(new_id, "ins"),
             take_over=take_over,
             keyring=keyring,
-            busy_ms=busy_ms,
+            **patience,
         )
     async with opening as store:
         await check_master_keys(store.reads, keyring)

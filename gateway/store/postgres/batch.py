@@ -38,7 +38,9 @@ LOCK_SHARED: Final = f"SELECT {_BOUNDS}, pg_advisory_xact_lock_shared(:lock)"
 LOCK_ALONE: Final = f"SELECT {_BOUNDS}, pg_advisory_xact_lock(:lock)"
 BATCHES: Final = 7_151_001
 """The advisory lock of batches."""
-BOUNDS: Final = {"lock": BATCHES, "idle": "10s", "patience": "10s"}
+BUSY_MS: Final = 10_000
+"""Milliseconds that a batch waits for a lock of another."""
+BOUNDS: Final = {"lock": BATCHES, "idle": "10s", "patience": f"{BUSY_MS}ms"}
 
 OF_TASKS: Final = frozenset({"tasks", "webhooks", "idempotency", "deliveries", "undelivered"})
 """Fields of a read set whose rows belong to the tasks that are locked, or to one endpoint."""
@@ -53,10 +55,14 @@ CACHED: Final = ("outbox", "switches", "realms")
 """Parts of which every gateway keeps rows."""
 
 
-class PostgresBatch(Batch):
-    """`load`, then `write`; the transaction itself belongs to the store."""
+class PostgresRead(Batch):
+    """`load` without a lock, for changes that are tried and not made."""
 
     ledger = LEDGER
+
+
+class PostgresBatch(PostgresRead):
+    """`load`, then `write`; the transaction itself belongs to the store."""
 
     def __init__(
         self,
@@ -65,11 +71,13 @@ class PostgresBatch(Batch):
         *,
         is_alone: bool = False,
         sender: str = "",
+        busy_ms: int = BUSY_MS,
     ) -> None:
         super().__init__(connection, cached)
         self._writer = connection
         self._sender = sender
         self._is_alone = is_alone
+        self._bounds = {**BOUNDS, "patience": f"{busy_ms}ms"}
         self._read: tuple[int, int] | None = None
         self.transaction_id: str | None = None
         """PostgreSQL's number of the transaction; None: it has changed nothing."""
@@ -80,7 +88,7 @@ class PostgresBatch(Batch):
         self._is_alone = self._is_alone or not _is_of_tasks(wanted)
         ids = wanted.tasks.union(task_id for task_id, *_ in wanted.webhooks)
         async with self._writer.pipeline():
-            await self._writer.execute(LOCK_ALONE if self._is_alone else LOCK_SHARED, BOUNDS)
+            await self._writer.execute(LOCK_ALONE if self._is_alone else LOCK_SHARED, self._bounds)
             if ids and not self._is_alone:
                 await self._writer.execute(LOCK_TASKS, {"ids": sorted(ids)})
             ledger = await self._writer.execute(LEDGER)

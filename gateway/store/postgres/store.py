@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from gateway.domain.kernel.errors import Conflict
 from gateway.domain.kernel.keyring import Keyring
 from gateway.store.ownership import Subscriber
-from gateway.store.postgres.batch import PostgresBatch
+from gateway.store.postgres.batch import BUSY_MS, PostgresBatch, PostgresRead
 from gateway.store.postgres.connection import PostgresConnection, configure, in_our_words
 from gateway.store.postgres.opening import prepare
 from gateway.store.postgres.session import Session
@@ -69,8 +69,10 @@ class PooledReads:
 class PostgresStore:
     """Transactions for the ledger, and `reads` for everybody else."""
 
-    def __init__(self, writers: Pool, readers: Pool, *, instance_id: str, session: Session) -> None:
-        self.reads = SQLReads(PooledReads(readers), PostgresBatch)
+    def __init__(
+        self, writers: Pool, readers: Pool, *, instance_id: str, session: Session, busy_ms: int
+    ) -> None:
+        self.reads = SQLReads(PooledReads(readers), PostgresRead)
         self.instance_id = instance_id
         self.ownership = session
         self.disk = None
@@ -79,6 +81,7 @@ class PostgresStore:
         """Transactions that were committed."""
         self._writers = writers
         self._readers = readers
+        self._busy_ms = busy_ms
         self._cached = NOTHING
         self._is_alone = False
         """The last batch has to be decided again, with no other beside it."""
@@ -103,6 +106,7 @@ class PostgresStore:
                             self._cached,
                             is_alone=is_alone,
                             sender=self.ownership.gateway_id,
+                            busy_ms=self._busy_ms,
                         )
                         # Leaving this block commits, or rolls back what it has raised.
                         yield batch
@@ -160,10 +164,12 @@ async def open_postgres(
     gateway_id: str,
     take_over: bool = False,
     keyring: Keyring | None = None,
+    busy_ms: int = BUSY_MS,
 ) -> AsyncIterator[PostgresStore]:
     """Upgrades and opens the database. A new one gets an instance id, a restored copy another one
     unless it takes over. `gateway_id` is this gateway's name among the others; `keyring` are the
-    master keys, None for one that seals and opens nothing.
+    master keys, None for one that seals and opens nothing; `busy_ms` is how long a lock of others
+    is waited for.
 
     Raises:
         ApiError: the server does not answer, the schema is newer than this program, or the database
@@ -175,7 +181,9 @@ async def open_postgres(
     opening.log()
     async with connected(url) as writers, connected(url, READERS, autocommit=True) as readers:
         session = Session(url, gateway_id)
-        yield PostgresStore(writers, readers, instance_id=instance_id, session=session)
+        yield PostgresStore(
+            writers, readers, instance_id=instance_id, session=session, busy_ms=busy_ms
+        )
 
 
 @asynccontextmanager
