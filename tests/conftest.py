@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.forks.programs import server
-from tests.postgres.databases import new_database
+from tests.postgres.cluster import MISSING, programs
+from tests.postgres.reused import reused_database
 from tests.stores import FileDatabase, NewDatabase, ServerDatabase
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -122,5 +123,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewData
     if request.param == "sqlite":
         yield FileDatabase(tmp_path / "slipgate.db")
     else:
-        with new_database() as url:
-            yield ServerDatabase(url)
+        if programs() is None:
+            pytest.skip(MISSING)
+        with reused_database() as reused:
+            yield ServerDatabase(reused)

@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.api_key import ApiKey, key_digest
 from gateway.domain.operations.key_commands import CreateKey
-from gateway.store.administration import open_operator
+from gateway.store.administration import Location, open_operator
 from gateway.store.sqlite.migrations import migrate
 
 
@@ -30,9 +30,9 @@ def _template() -> bytes:
         return path.read_bytes()
 
 
-def open_project(path: Path, callback_secret: Sealed, name: str = "default") -> None:
+def open_project(location: Location, callback_secret: Sealed, name: str = "default") -> None:
     """A key of a new project whose callbacks are signed with this secret."""
     key = ApiKey(id=f"key_of_{name}", scope="tasks", project=name, name="first")
     command = CreateKey(key=key, digest=key_digest(name), callback_secret=callback_secret)
-    with open_operator(path) as operator:
+    with open_operator(location) as operator:
         operator.submit(command, 0)

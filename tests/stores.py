@@ -1,6 +1,6 @@
 """A new database of each store, for tests of both."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -11,15 +11,16 @@ from gateway.domain.kernel.errors import Conflict
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.ledger import Ledger, wall_clock
-from gateway.store.postgres.admin.audit import audit as postgres_audit
+from gateway.store.administration import Location, audit, open_database
 from gateway.store.postgres.store import PooledReads, connected, open_postgres
 from gateway.store.protocol import Store
 from gateway.store.sql.connection import Query
 from gateway.store.sql.reads import SQLReads
-from gateway.store.sqlite.admin.audit import audit as sqlite_audit
+from gateway.store.sql.rows import Row
 from gateway.store.sqlite.connection import Reader
 from gateway.store.sqlite.store import open_sqlite
 from tests.databases import new_database
+from tests.postgres.reused import ReusedDatabase
 
 INSTANCE: Final = "inst_1"
 
@@ -32,8 +33,28 @@ class OpenedStore(Store, Protocol):
         """Its reads."""
 
 
+Fill = Callable[[Location], object]
+
+
 class NewDatabase(Protocol):
     """A database of the test's own, empty at first."""
+
+    @property
+    def location(self) -> Location:
+        """As commands open it."""
+
+    @property
+    def url(self) -> str:
+        """As it is set."""
+
+    def fill(self, make: Fill) -> None:
+        """Makes what a new database has in many tests; it is made once, and copied from there."""
+
+    def rows(self) -> Mapping[str, Sequence[Row]]:
+        """All rows by table."""
+
+    def holds(self, text: bytes) -> bool:
+        """True if it is stored in the open."""
 
     def opened(self) -> AbstractAsyncContextManager[OpenedStore]:
         """The store on it; opened again, it goes on there."""
@@ -70,8 +91,33 @@ async def write(store: Store, unit: UnitOfWork) -> None:
 class FileDatabase:
     """A file of SQLite."""
 
+    _filled: Final[dict[Fill, bytes]] = {}
+
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path: Final = path
+        self.location: Final = path
+        self.url: Final = f"sqlite:///{path}"
+
+    def fill(self, make: Fill) -> None:
+        """A copy of the file."""
+        if self.path.exists():
+            make(self.path)
+            return
+        new_database(self.path)
+        if make in self._filled:
+            self.path.write_bytes(self._filled[make])
+        else:
+            make(self.path)
+            self._filled[make] = self.path.read_bytes()
+
+    def rows(self) -> Mapping[str, Sequence[Row]]:
+        """All rows by table."""
+        return _rows(self.location, "SELECT name FROM pragma_table_list WHERE type = 'table'")
+
+    def holds(self, text: bytes) -> bool:
+        """True if it is in a file, be it in a place that was given up."""
+        files = self.path.parent.glob(f"{self.path.name}*")
+        return any(text in file.read_bytes() for file in files)
 
     def opened(self) -> AbstractAsyncContextManager[OpenedStore]:
         """As `gateway.store.sqlite` opens it."""
@@ -87,14 +133,27 @@ class FileDatabase:
 
     def problems(self) -> Sequence[str]:
         """The findings of the audit of a file."""
-        return sqlite_audit(self.path).problems
+        return audit(self.location).problems
 
 
 class ServerDatabase:
     """A database of a PostgreSQL server."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, database: ReusedDatabase) -> None:
+        self.location: Final = database.address
+        self.url: Final = database.address.url
+        self.fill: Final = database.fill
+
+    def rows(self) -> Mapping[str, Sequence[Row]]:
+        """All rows by table."""
+        return _rows(self.location, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+
+    def holds(self, text: bytes) -> bool:
+        """True if it is in a row."""
+        cells = (cell for rows in self.rows().values() for row in rows for cell in row)
+        return any(
+            text in (cell if isinstance(cell, bytes) else f"{cell}".encode()) for cell in cells
+        )
 
     def opened(self) -> AbstractAsyncContextManager[OpenedStore]:
         """As `gateway.store.postgres` opens it."""
@@ -108,4 +167,10 @@ class ServerDatabase:
 
     def problems(self) -> Sequence[str]:
         """The findings of the audit of a server's database."""
-        return postgres_audit(self.url).problems
+        return audit(self.location).problems
+
+
+def _rows(location: Location, tables: str) -> Mapping[str, Sequence[Row]]:
+    with open_database(location) as database:
+        names = [name for (name,) in database.fetch(tables) if not name.startswith("sqlite_")]
+        return {name: database.fetch(f'SELECT * FROM "{name}"') for name in names}  # noqa: S608 - our tables

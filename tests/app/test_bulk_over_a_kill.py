@@ -11,6 +11,7 @@ from gateway.cli.local.processes import wait_until_ready
 from gateway.domain.operations.bulk import PAGE
 from gateway.store.sqlite.admin.audit import audit
 from tests.app.processes import gateway_process
+from tests.stores import FileDatabase
 from tests.web.callers import TASK, Json, add_keys
 
 COUNT = 3 * PAGE
@@ -19,7 +20,7 @@ COUNT = 3 * PAGE
 @pytest.mark.timeout(600)
 async def test_a_bulk_action_goes_on_after_a_kill(tmp_path: Path) -> None:
     with gateway_process(tmp_path, is_public=True) as (child, url, _):
-        key = add_keys(tmp_path / "s.db")["tasks"]
+        key = add_keys(FileDatabase(tmp_path / "s.db"))["tasks"]
         headers = {"authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as http:
             await asyncio.gather(*(http.post("/v1/tasks", json=TASK) for _ in range(COUNT)))

@@ -25,6 +25,7 @@ from tests.daytona.organisation import Habits, Snapshot
 from tests.launches.agents import ReportingMachine
 from tests.launches.chaos import SNAPSHOT, Outcome, OverlapCounter, launcher, run_chaos
 from tests.launches.chaos import Size as ChaosSize
+from tests.stores import FileDatabase
 from tests.web.callers import add_keys
 
 CAPACITY: Final = 50
@@ -148,7 +149,7 @@ async def _without_faults(size: Size, outcome: Outcome) -> Measured:
 
 @asynccontextmanager
 async def _opened(folder: Path) -> AsyncIterator[_Fair]:
-    keys = add_keys(folder / "s.db")
+    keys = add_keys(FileDatabase(folder / "s.db"))
     organisation = OverlapCounter(Habits())
     organisation.add_snapshot(Snapshot(name=SNAPSHOT))
     async with AsyncExitStack() as stack:

@@ -15,6 +15,7 @@ from tests.browser.installation import Installation
 from tests.browser.people import Person, console
 from tests.forks.children import gateway_child
 from tests.incident import make_incident
+from tests.stores import FileDatabase
 from tests.web.callers import add_keys
 
 OPTIONS = (
@@ -66,7 +67,7 @@ def incident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
 
 
 def _installation(folder: Path) -> Iterator[Installation]:
-    keys = add_keys(folder / "s.db")
+    keys = add_keys(FileDatabase(folder / "s.db"))
     private = {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}
     with gateway_process(folder, private, is_public=True) as (child, url, settings):
 

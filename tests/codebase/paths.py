@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from tests.codebase.sizes import PRODUCT, ROOT
 from tests.e2e.wait import until
+from tests.stores import FileDatabase
 from tests.web.callers import GatewayHarness, open_gateway
 
 FOLDERS: Final = tuple(f"{ROOT / part}/" for part in PRODUCT)
@@ -61,14 +62,14 @@ def path_lines() -> Iterator[str]:
     """The two figures, as text."""
     trace = Trace()
     with tempfile.TemporaryDirectory() as folder, trace.installed(), capture_logs():
-        post, delivery = asyncio.run(_trace(Path(folder), trace))
+        post, delivery = asyncio.run(_trace(FileDatabase(Path(folder) / "slipgate.db"), trace))
     yield f"paths      POST /v1/tasks enters {len(post)} files, a delivery {len(delivery)} more"
 
 
-async def _trace(folder: Path, trace: Trace) -> tuple[set[str], set[str]]:
+async def _trace(database: FileDatabase, trace: Trace) -> tuple[set[str], set[str]]:
     """Files of a second POST, since the first one fills caches, and of a delivery beyond it."""
     receiver = httpx.MockTransport(lambda _: httpx.Response(204, stream=httpx.ByteStream(b"")))
-    async with open_gateway(folder, receivers=receiver) as gateway:
+    async with open_gateway(database, receivers=receiver) as gateway:
         await gateway.create()
         await _until_quiet(trace)
         with trace.recorded() as post:
@@ -77,7 +78,7 @@ async def _trace(folder: Path, trace: Trace) -> tuple[set[str], set[str]]:
         await _until_quiet(trace)
         with trace.recorded() as delivery:
             await gateway.create()
-            await until(lambda: _is_delivered(folder), "the delivery")
+            await until(lambda: _is_delivered(database.path), "the delivery")
     return post, delivery - post
 
 
@@ -95,6 +96,6 @@ async def _open_endpoint(gateway: GatewayHarness) -> None:
     assert response.status_code == 201, response.text
 
 
-def _is_delivered(folder: Path) -> bool:
-    with closing(sqlite3.connect(folder / "slipgate.db")) as database:
+def _is_delivered(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as database:
         return bool(database.execute(DELIVERED).fetchone() == (1,))

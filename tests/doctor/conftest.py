@@ -17,6 +17,7 @@ from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.doctor.installation import SNAPSHOT, Installation
 from tests.launcher.agents import program
+from tests.stores import FileDatabase
 from tests.web.callers import open_gateway
 
 FORWARDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
@@ -43,7 +44,7 @@ async def installation(tmp_path: Path, api: Api) -> AsyncIterator[Installation]:
     github = GitHub(token="gh-token-of-the-test", repositories={})
     model = ScriptedModel(key="model-key-of-the-test", now=time.time)
     async with (
-        open_gateway(tmp_path) as gateway,
+        open_gateway(FileDatabase(tmp_path / "slipgate.db")) as gateway,
         serving(gateway.app) as gateway_url,
         serving(github.app) as github_url,
         serving(model.app) as model_url,

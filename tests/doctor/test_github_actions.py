@@ -16,6 +16,7 @@ from launcher.doctor.report import Check
 from launcher.settings import GitHubActionsSettings, inspect_settings
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
 from tests.github_actions.workflow import Workflow
+from tests.stores import FileDatabase
 from tests.web.callers import PUBLIC_URL, open_gateway
 
 TOKEN_CHECK = "Actions token"
@@ -140,7 +141,9 @@ async def test_the_checkup_needs_a_gateway_with_a_public_url(
 ) -> None:
     public_url = PUBLIC_URL if is_public else ""
     async with (
-        open_gateway(tmp_path, SLIPGATE_PUBLIC_URL=public_url) as gateway,
+        open_gateway(
+            FileDatabase(tmp_path / "slipgate.db"), SLIPGATE_PUBLIC_URL=public_url
+        ) as gateway,
         serving(gateway.app) as url,
     ):
         environ = {

@@ -25,6 +25,7 @@ from tests.forks.children import ForkedChild
 from tests.forks.programs import shared
 from tests.loops.tls import Authority
 from tests.ports import reserved_port
+from tests.stores import FileDatabase
 from tests.web.callers import Agent, GatewayHarness, add_keys
 from tests.web.contract import Contract
 
@@ -182,7 +183,7 @@ async def post_storm(
         )
         for share in (0.0, SHARE)
     ]
-    keys = add_keys(folder / "s.db")
+    keys = add_keys(FileDatabase(folder / "s.db"))
     async with AsyncExitStack() as stack:
         port = stack.enter_context(reserved_port())
         url = f"http://{HOST}:{port}"

@@ -21,6 +21,7 @@ from tests.daytona.organisation import Habits, Organisation, Sandbox, Snapshot
 from tests.forks.children import launcher_child
 from tests.launches.agents import ReportingMachine
 from tests.launches.random_faults import RandomFaults
+from tests.stores import FileDatabase
 from tests.web.callers import add_keys
 
 SNAPSHOT: Final = "slipgate-agent-1"
@@ -116,7 +117,7 @@ async def run_chaos(folder: Path, size: Size) -> Outcome:
 @asynccontextmanager
 async def _opened(folder: Path, size: Size) -> AsyncIterator[_Run]:
     database = folder / "s.db"
-    keys = add_keys(database)
+    keys = add_keys(FileDatabase(database))
     organisation = OverlapCounter(
         Habits(start_seconds=0.1, destroy_seconds=0.1, list_lag_seconds=0.5)
     )

@@ -14,6 +14,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
 from tests.docs.test_commands import check
+from tests.stores import FileDatabase
 from tests.web.callers import open_gateway
 
 ROOT: Final = Path(__file__).parents[2]
@@ -29,7 +30,7 @@ FOR_A_SEARCH: Final = {"slipgate_connections_refused_total"}
 
 async def exported(folder: Path) -> dict[str, str]:
     """The type of each metric."""
-    async with open_gateway(folder) as gateway:
+    async with open_gateway(FileDatabase(folder / "slipgate.db")) as gateway:
         text = (await gateway.get("/metrics", "read")).text
     return dict(re.findall(r"^# TYPE (slipgate_\w+) (\w+)$", text, re.MULTILINE))
 

@@ -29,6 +29,7 @@ from gateway.store.sqlite.admin.backup import back_up
 from gateway.store.sqlite.store import open_sqlite
 from tests.forks.programs import slipgate
 from tests.postgres.databases import EMPTY, new_database
+from tests.stores import FileDatabase
 from tests.web.callers import TASK, open_gateway
 from tests.web.test_patches import send
 
@@ -41,7 +42,7 @@ PIECE: Final = 800_000
 
 async def _live(folder: Path) -> None:
     """Some of everything: NUL characters, sealed values, a patch of megabytes, a fraction."""
-    async with open_gateway(folder) as gateway:
+    async with open_gateway(FileDatabase(folder / "slipgate.db")) as gateway:
         endpoint = {"url": "https://receiver.example/", "headers": {"X": "1"}, "ratePerSecond": 2.5}
         assert (await gateway.post("/v1/endpoints", endpoint, "ops")).status_code == 201
         _, agent = await gateway.launch(callbackUrl="https://receiver.example/hook")

@@ -23,7 +23,7 @@ from gateway.ledger import Ledger
 from gateway.store.records import NO_NUMBER, TaskFilter
 from gateway.store.sql.reads import SQLReads
 from gateway.wire.launcher import LaunchError
-from tests.postgres.databases import new_database
+from tests.postgres.reused import reused_database
 from tests.store.test_bulk import BULK
 from tests.store.test_ledger import SPEC, claim
 from tests.store.test_purge import OPENED, SEALED, settled
@@ -225,8 +225,8 @@ class Both:
 
 @pytest.fixture
 async def both(tmp_path: Path) -> AsyncIterator[Both]:
-    with new_database() as url:
-        databases = FileDatabase(tmp_path / "slipgate.db"), ServerDatabase(url)
+    with reused_database() as reused:
+        databases = FileDatabase(tmp_path / "slipgate.db"), ServerDatabase(reused)
         async with AsyncExitStack() as stack:
             stores = Both(stack, databases)
             await stores.open()

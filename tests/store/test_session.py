@@ -5,7 +5,7 @@ import asyncio
 from gateway.store.postgres.session import Informed, Session, partition
 from gateway.store.postgres.session_connection import PARTITIONS
 from tests.launcher.conditions import until
-from tests.postgres.databases import new_database
+from tests.postgres.reused import reused_database
 from tests.stores import ServerDatabase
 
 
@@ -56,9 +56,9 @@ class Idle:
 
 
 async def test_a_session_ends_when_it_is_closed_and_not_at_its_next_look() -> None:
-    with new_database() as url:
-        async with ServerDatabase(url).opened(), asyncio.TaskGroup() as group:
-            session = Session(url, "gw_1", look_every=3_600)
+    with reused_database() as reused:
+        async with ServerDatabase(reused).opened(), asyncio.TaskGroup() as group:
+            session = Session(reused.address.url, "gw_1", look_every=3_600)
             group.create_task(session.run(Idle()))
             await until(lambda: session.is_leader and session.owns("ep_1"), "its place")
             session.close()

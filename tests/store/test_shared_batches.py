@@ -14,7 +14,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.tasks.spec import Spec
 from gateway.ledger import Ledger, wall_clock
-from tests.postgres.databases import new_database
+from tests.postgres.reused import reused_database
 from tests.stores import OpenedStore, ServerDatabase
 
 POLICY = Policy(key_id="k1")
@@ -46,8 +46,8 @@ async def take_in(store: OpenedStore, meanwhile: Awaitable[object]) -> None:
 
 
 async def test_a_request_that_reaches_two_gateways_at_once_makes_one_task() -> None:
-    with new_database() as url:
-        database = ServerDatabase(url)
+    with reused_database() as reused:
+        database = ServerDatabase(reused)
         async with (
             database.opened() as one,
             database.opened() as other,

@@ -2,15 +2,11 @@
 
 import asyncio
 import base64
-import shutil
-import sqlite3
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 from typing import Any, Final, cast
 
 import httpx
@@ -22,16 +18,24 @@ from gateway.domain.operations.api_key import ApiKey, key_digest
 from gateway.domain.operations.key_commands import CreateKey
 from gateway.ledger import wall_clock
 from gateway.settings import read_settings
-from gateway.store.administration import open_operator
-from gateway.store.sqlite.store import BUSY_MS
+from gateway.store.administration import Location, open_database, open_operator
+from gateway.store.sql.rows import Row
 from gateway.web.http.middleware import Application
 from gateway.wire.signing import secret_bytes, sign
-from tests.databases import new_database
+from tests.stores import NewDatabase
 from tests.web.contract import Contract
 
 Json = dict[str, Any]
 
 SCOPES: Final = ("tasks", "read", "launcher", "ops")
+KEYS: Final = {
+    **{scope: f"slip_{scope}_{'a' * 43}" for scope in SCOPES},
+    "other": f"slip_tasks_{'b' * 43}",
+    "other launcher": f"slip_launcher_{'b' * 43}",
+    "second launcher": f"slip_launcher_{'c' * 43}",
+    "expired": f"slip_ops_{'e' * 43}",
+    "every launcher": f"slip_launcher_{'d' * 43}",
+}
 MASTER: Final = base64.b64encode(b"m" * 32).decode()
 PUBLIC_URL: Final = "https://gate.example"
 TASK: Final[Json] = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Add /health"}
@@ -176,26 +180,41 @@ SILENT: Final = (
 """The statements that flag the only task."""
 
 
-async def beside(folder: Path, *statements: str) -> None:
+async def beside(database: NewDatabase, *statements: str) -> None:
     """Writes to the gateway's database as another process would. In a thread: a writer that holds
     the event loop waits for a lock that only the loop can give up."""
-    await asyncio.to_thread(_write, folder / "slipgate.db", statements)
+    await asyncio.to_thread(execute, database, *statements)
 
 
-def _write(path: Path, statements: Sequence[str]) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+def execute(database: NewDatabase, *statements: str) -> None:
+    """Writes to a database whose gateway does not."""
+    with open_database(database.location) as opened_database, opened_database.transaction():
         for statement in statements:
-            database.execute(statement)
+            opened_database.write(statement, [()])
+
+
+def rows_of(database: NewDatabase, statement: str) -> Sequence[Row]:
+    """Reads of the gateway's database beside it."""
+    with open_database(database.location) as opened_database:
+        return opened_database.fetch(statement)
 
 
 @asynccontextmanager
-async def write_locked(folder: Path) -> AsyncIterator[None]:
+async def write_locked(database: NewDatabase) -> AsyncIterator[None]:
     """Another process is in the middle of a write."""
-    opened = sqlite3.connect(folder / "slipgate.db", isolation_level=None, check_same_thread=False)
-    with closing(opened) as other:
-        await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
+    ahead = ExitStack()
+
+    def lock() -> None:
+        other = ahead.enter_context(open_database(database.location))
+        ahead.enter_context(other.transaction())
+
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as thread:
+        await loop.run_in_executor(thread, lock)
+        try:
+            yield
+        finally:
+            await loop.run_in_executor(thread, ahead.close)
 
 
 def sandbox_of(job: Json, state: str = "started") -> Json:
@@ -217,22 +236,21 @@ def line_of(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> J
 
 @asynccontextmanager
 async def open_gateway(
-    folder: Path,
+    database: NewDatabase,
     *,
     clock: Callable[[], int] = wall_clock,
-    busy_ms: int = BUSY_MS,
+    busy_ms: int | None = None,
     receivers: httpx.AsyncBaseTransport | None = None,
     max_requests: int = MAX_REQUESTS,
     **environ: str,
 ) -> AsyncIterator[GatewayHarness]:
-    """A gateway on the folder's database; `environ` adds to its settings, and what it sends goes
+    """A gateway on the database; `environ` adds to its settings, and what it sends goes
     to `receivers`. Every answer is held against the OpenAPI document."""
-    path = folder / "slipgate.db"
-    keys = add_keys(path)
+    keys = add_keys(database)
     settings = read_settings(
         {
             "SLIPGATE_SECRET_KEYS": f"k1:{MASTER}",
-            "SLIPGATE_DATABASE_URL": f"sqlite:///{path}",
+            "SLIPGATE_DATABASE_URL": database.url,
             "SLIPGATE_PUBLIC_URL": PUBLIC_URL,
             **environ,
         }
@@ -252,35 +270,17 @@ async def open_gateway(
             yield GatewayHarness(opened_gateway.app, http, keys, contract)
 
 
-def add_keys(path: Path) -> dict[str, str]:
+def add_keys(database: NewDatabase) -> dict[str, str]:
     """A key for each scope; `other` and `other launcher` of another project, `second launcher` of
-    the same, and `every launcher` for all of them;
-    `expired` is over; made once."""
-    keys = {scope: f"slip_{scope}_{'a' * 43}" for scope in SCOPES}
-    keys["other"] = f"slip_tasks_{'b' * 43}"
-    keys["other launcher"] = f"slip_launcher_{'b' * 43}"
-    keys["second launcher"] = f"slip_launcher_{'c' * 43}"
-    keys["expired"] = f"slip_ops_{'e' * 43}"
-    keys["every launcher"] = f"slip_launcher_{'d' * 43}"
-    if path.exists():
-        _add_missing(path, keys)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_with_keys(tuple(keys.items())), path)
-    return keys
+    the same, and `every launcher` for all of them; `expired` is over; made once."""
+    database.fill(_add_missing)
+    return {**KEYS}
 
 
-@cache
-def _with_keys(keys: tuple[tuple[str, str], ...]) -> Path:
-    path = new_database(Path(tempfile.mkdtemp(prefix="slipgate-tests-")) / "keys.db")
-    _add_missing(path, dict(keys))
-    return path
-
-
-def _add_missing(path: Path, keys: Mapping[str, str]) -> None:
-    with open_operator(path) as operator:
+def _add_missing(location: Location) -> None:
+    with open_operator(location) as operator:
         known = {row.id for row in operator.all_keys()}
-        for number, (name, key) in enumerate(keys.items()):
+        for number, (name, key) in enumerate(KEYS.items()):
             if f"key_{number}" in known:
                 continue
             made = ApiKey(

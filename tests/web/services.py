@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Final
 
 import httpx
 import msgspec
 
 from gateway.wire.signing import secret_text, sign
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway
 
 SVIX: Final = b"s" * 32
@@ -131,7 +131,7 @@ def failed_check(url: str = PULL) -> bytes:
 
 @asynccontextmanager
 async def open_gateway_with_services(
-    folder: Path,
+    database: NewDatabase,
     receivers: httpx.AsyncBaseTransport | None = None,
     *,
     follow_ups: str = "",
@@ -139,7 +139,7 @@ async def open_gateway_with_services(
 ) -> AsyncIterator[GatewayHarness]:
     """A gateway that hears of Daytona and GitHub."""
     async with open_gateway(
-        folder,
+        database,
         receivers=receivers,
         SLIPGATE_DAYTONA_WEBHOOK_SECRETS=DAYTONA_SECRETS,
         SLIPGATE_GITHUB_WEBHOOK_SECRETS=GITHUB_SECRETS,

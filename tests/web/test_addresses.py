@@ -16,6 +16,7 @@ from gateway.domain.kernel.sealing import callback_secret_context, callback_url_
 from gateway.loops.egress.address_guard import Guard
 from gateway.loops.egress.pinned import PinnedTransport
 from tests.databases import open_project
+from tests.stores import FileDatabase, NewDatabase
 from tests.web.callers import GatewayHarness, open_gateway
 
 KEYRING: Final = Keyring({"k1": b"m" * 32})
@@ -58,8 +59,10 @@ FOLLOWED: Final = 60
 """Tasks of each kind of what cannot be sent: together more than one read ever gave."""
 
 
-async def test_an_address_that_nobody_can_call_is_refused_at_every_door(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_an_address_that_nobody_can_call_is_refused_at_every_door(
+    database: NewDatabase,
+) -> None:
+    async with open_gateway(database) as gateway:
         made = await gateway.post("/v1/endpoints", {"url": "https://app.example/"}, "ops")
         endpoint = f"/v1/endpoints/{made.json()['id']}"
         answers = [
@@ -75,16 +78,18 @@ async def test_an_address_that_nobody_can_call_is_refused_at_every_door(tmp_path
     assert [answer for answer in answers if answer[1] != 422] == []
 
 
-async def test_a_lone_surrogate_is_no_text_and_no_fault_of_ours(tmp_path: Path) -> None:
+async def test_a_lone_surrogate_is_no_text_and_no_fault_of_ours(database: NewDatabase) -> None:
     body = b'{"url": "https://app.example/\\ud800"}'
-    async with open_gateway(tmp_path) as gateway:
+    async with open_gateway(database) as gateway:
         headers = gateway.bearer("ops") | {"content-type": "application/json"}
         answer = await gateway.http.post("/v1/endpoints", content=body, headers=headers)
     assert answer.status_code in {400, 422}
 
 
-async def test_an_origin_has_one_implicit_endpoint_in_whatever_spelling(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(_taken)) as gateway:
+async def test_an_origin_has_one_implicit_endpoint_in_whatever_spelling(
+    database: NewDatabase,
+) -> None:
+    async with open_gateway(database, receivers=httpx.MockTransport(_taken)) as gateway:
         for url in (
             "https://APP.example/a",
             "https://app.example:443/b",
@@ -125,26 +130,26 @@ async def _nowhere(_host: str, _port: int, _project: str) -> Sequence[str]:
     raise OSError("no such name")
 
 
-async def _enqueue_many(folder: Path) -> None:
+async def _enqueue_many(database: FileDatabase) -> None:
     """Tasks whose callbacks were refused once, and whose rows are then spoilt in every way."""
     context = callback_secret_context("default")
     secret = KEYRING.seal(b"s" * 32, context=context, nonce=b"n" * 12)
-    open_project(folder / "slipgate.db", secret)
-    async with open_gateway(folder, receivers=httpx.MockTransport(_refused)) as gateway:
+    open_project(database.path, secret)
+    async with open_gateway(database, receivers=httpx.MockTransport(_refused)) as gateway:
         tasks = [
             (await gateway.create(callbackUrl=f"https://r{n % 150}.example/"))["id"]
             for n in range(FOLLOWED * len(SPOILT))
         ]
-    with closing(sqlite3.connect(folder / "slipgate.db")) as database:
-        database.execute("DROP INDEX events_of_repository")  # it refuses what is no JSON
+    with closing(sqlite3.connect(database.path)) as rows:
+        rows.execute("DROP INDEX events_of_repository")  # it refuses what is no JSON
         for number, task_id in enumerate(tasks):
-            SPOILT[number % len(SPOILT)](database, task_id)
-        database.execute("DELETE FROM delivery_attempts")
-        database.execute(
+            SPOILT[number % len(SPOILT)](rows, task_id)
+        rows.execute("DELETE FROM delivery_attempts")
+        rows.execute(
             "UPDATE deliveries SET "
             "status = 'pending', next_attempt_at = 1, attempts = 0, failures = 0"
         )
-        database.commit()
+        rows.commit()
 
 
 def _old_address(database: sqlite3.Connection, task_id: str) -> None:
@@ -184,20 +189,22 @@ SPOILT: Final = (_old_address, _broken_seal, _broken_body, _broken_event, _event
 async def test_hundreds_of_deliveries_that_cannot_be_made_fail_on_their_schedule_and_delay_no_other(
     tmp_path: Path,
 ) -> None:
-    await _enqueue_many(tmp_path)
+    # Text that is no text and JSON that is none: PostgreSQL would refuse to store it.
+    database = FileDatabase(tmp_path / "slipgate.db")
+    await _enqueue_many(database)
     arrived = asyncio.Event()
     transport = PinnedTransport(Guard(allow_private=True, resolve=_resolve))
     with capture_logs() as lines:
         async with (
             listening(arrived) as url,
             open_gateway(
-                tmp_path, receivers=transport, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true"
+                database, receivers=transport, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true"
             ) as gateway,
             asyncio.timeout(240),
         ):
             await gateway.create(callbackUrl=url)
             await arrived.wait()
-            reasons = await _reasons(tmp_path / "slipgate.db", gateway)
+            reasons = await _reasons(database.path, gateway)
     assert reasons == {"dns": 2 * FOLLOWED, "unreadable": FOLLOWED, "broken": 2 * FOLLOWED}
     told = [line for line in lines if line["event"] == "delivery" and line["reason"] is not None]
     assert len(told) < 3 * FOLLOWED * len(SPOILT), "one line for each attempt"

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +16,7 @@ from gateway.domain.operations.key_commands import CreateKey
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.store.administration import open_operator
 from gateway.web.http.admission import PER_ATTEMPT, Admission
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, open_gateway
 
 KEY = f"slip_tasks_{'c' * 43}"
@@ -110,20 +110,20 @@ def test_who_has_left_takes_no_place(steps: list[str]) -> None:
 
 
 @asynccontextmanager
-async def limited_gateway(folder: Path, limit: RateLimit) -> AsyncIterator[GatewayHarness]:
+async def limited_gateway(database: NewDatabase, limit: RateLimit) -> AsyncIterator[GatewayHarness]:
     """A gateway that knows one more key, with this limit."""
-    async with open_gateway(folder) as gateway:
+    async with open_gateway(database) as gateway:
         made = ApiKey(
             id="key_limited", scope="tasks", project="limited", name="limited", rate_limit=limit
         )
-        with open_operator(folder / "slipgate.db") as operator:
+        with open_operator(database.location) as operator:
             operator.submit(CreateKey(key=made, digest=key_digest(KEY)), 1_000)
         yield gateway
 
 
-async def test_past_its_rate_a_key_is_told_when_to_come_again(tmp_path: Path) -> None:
+async def test_past_its_rate_a_key_is_told_when_to_come_again(database: NewDatabase) -> None:
     limit = RateLimit(requests_per_second=0.01, burst=2)
-    async with limited_gateway(tmp_path, limit) as gateway:
+    async with limited_gateway(database, limit) as gateway:
         answers = [await gateway.http.get("/v1/tasks", headers=BEARER) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         refused = answers[-1]
@@ -137,9 +137,9 @@ async def test_past_its_rate_a_key_is_told_when_to_come_again(tmp_path: Path) ->
 
 
 async def test_past_its_open_requests_a_key_is_refused_until_one_has_ended(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
-    async with limited_gateway(tmp_path, RateLimit(concurrent=2)) as gateway:
+    async with limited_gateway(database, RateLimit(concurrent=2)) as gateway:
         polls = [asyncio.ensure_future(_poll(gateway)) for _ in range(2)]
         refused = await _until(gateway, 429)
         assert refused.json()["code"] == "too_many_open"

@@ -1,12 +1,12 @@
 """Keys over HTTP, and the audit log of what they do."""
 
 import time
-from pathlib import Path
 
 from gateway.domain.operations.key_commands import NoteKeyUses
 from gateway.web.context import context_of
 from gateway.web.http.auth import REMEMBER_MS
 from gateway.wire.times import rfc3339
+from tests.stores import NewDatabase
 from tests.web.callers import TASK, GatewayHarness, Json, open_gateway
 
 
@@ -40,8 +40,8 @@ class Clock:
         return self.now
 
 
-async def test_a_key_is_shown_once_works_at_once_and_is_never_listed(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_a_key_is_shown_once_works_at_once_and_is_never_listed(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         first = await create(gateway, scope="tasks", project="acme", rateLimit={"concurrent": 9})
         second = await create(gateway, scope="tasks", project="acme")
         task = (await gateway.http.post("/v1/tasks", json=TASK, headers=bearer(first))).json()
@@ -54,9 +54,9 @@ async def test_a_key_is_shown_once_works_at_once_and_is_never_listed(tmp_path: P
     assert shown["rateLimit"]["concurrent"] == 9
 
 
-async def test_a_revoked_key_is_refused(tmp_path: Path) -> None:
+async def test_a_revoked_key_is_refused(database: NewDatabase) -> None:
     clock = Clock()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         key = await create(gateway, scope="read")
         assert (await gateway.http.get("/v1/status", headers=bearer(key))).status_code == 200
         path = f"/v1/keys/{key['id']}/revoke"
@@ -68,9 +68,9 @@ async def test_a_revoked_key_is_refused(tmp_path: Path) -> None:
         assert await listed(gateway, key) == revoked
 
 
-async def test_past_its_end_a_key_is_told_so(tmp_path: Path) -> None:
+async def test_past_its_end_a_key_is_told_so(database: NewDatabase) -> None:
     clock = Clock()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         key = await create(gateway, scope="read", expiresAt=rfc3339(clock.now + 60_000))
         assert (await gateway.http.get("/v1/status", headers=bearer(key))).status_code == 200
         clock.now += 60_000
@@ -79,8 +79,8 @@ async def test_past_its_end_a_key_is_told_so(tmp_path: Path) -> None:
         assert "slipgate keys create" in refused.json()["hint"]
 
 
-async def test_the_last_use_of_a_key_becomes_known(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_the_last_use_of_a_key_becomes_known(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         key = await create(gateway, scope="read")
         assert (await listed(gateway, key))["lastUsedAt"] is None
         await gateway.http.get("/v1/status", headers=bearer(key))
@@ -90,8 +90,8 @@ async def test_the_last_use_of_a_key_becomes_known(tmp_path: Path) -> None:
         assert (await listed(gateway, key))["lastUsedAt"] == rfc3339(uses[key["id"]])
 
 
-async def test_the_last_ops_key_needs_force_to_revoke_itself(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_the_last_ops_key_needs_force_to_revoke_itself(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         key = await create(gateway, scope="ops")
         found = (await gateway.get("/v1/keys", "ops")).json()["data"]
         for other in found:
@@ -105,8 +105,8 @@ async def test_the_last_ops_key_needs_force_to_revoke_itself(tmp_path: Path) -> 
         assert forced.status_code == 200
 
 
-async def test_the_audit_log_names_who_did_what_newest_first(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_the_audit_log_names_who_did_what_newest_first(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         key = await create(gateway, scope="tasks")
         task = (await gateway.http.post("/v1/tasks", json=TASK, headers=bearer(key))).json()
         await gateway.http.post(f"/v1/tasks/{task['id']}/cancel", headers=bearer(key))
@@ -124,9 +124,9 @@ async def test_the_audit_log_names_who_did_what_newest_first(tmp_path: Path) -> 
     assert [*first["data"], *second["data"]] == log
 
 
-async def test_changes_of_endpoints_are_audited_without_secrets(tmp_path: Path) -> None:
+async def test_changes_of_endpoints_are_audited_without_secrets(database: NewDatabase) -> None:
     wanted: Json = {"url": "https://app.example/hook?token=hidden", "headers": {"X-A": "hidden"}}
-    async with open_gateway(tmp_path) as gateway:
+    async with open_gateway(database) as gateway:
         endpoint = (await gateway.post("/v1/endpoints", wanted, "ops")).json()
         path = f"/v1/endpoints/{endpoint['id']}"
         await gateway.send("PATCH", path, {"headers": {"X-B": "hidden"}}, "ops")

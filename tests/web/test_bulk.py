@@ -1,11 +1,10 @@
 """Bulk actions over HTTP: tried dry, done to the end, by filter and project, across a restart."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
-from gateway.store.sqlite.admin.audit import audit
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway
 
 REASON = "the provider was away"
@@ -151,20 +150,20 @@ async def test_a_wrong_request_names_the_path(
     assert path in [error["path"] for error in response.json()["errors"]]
 
 
-async def test_what_was_begun_goes_on_after_a_restart(tmp_path: Path) -> None:
+async def test_what_was_begun_goes_on_after_a_restart(database: NewDatabase) -> None:
     """Its tasks are those of the beginning: what is created later is none of it."""
-    async with open_gateway(tmp_path) as gateway:
+    async with open_gateway(database) as gateway:
         await asyncio.gather(*(gateway.create() for _ in range(120)))
         begun = await starts(gateway, "cancel", status=["queued"])
         assert begun["matched"] == 120
-    async with open_gateway(tmp_path) as gateway:
+    async with open_gateway(database) as gateway:
         later = await gateway.create()
         shown = await over(gateway, begun)
         assert (shown["done"], shown["failed"]) == (120, 0)
         assert (await gateway.task(later["id"]))["status"] == "queued"
         cancelled = await gateway.get("/v1/events?limit=200&types=task.cancel_requested")
         assert len(cancelled.json()["data"]) == 120
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert database.problems() == ()
 
 
 async def test_a_kept_sandbox_goes_when_somebody_says_so(gateway: GatewayHarness) -> None:

@@ -1,7 +1,6 @@
 """Webhooks at a `callbackUrl` are those that the OpenAPI document describes."""
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -9,6 +8,7 @@ import httpx
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import callback_secret_context
 from tests.databases import open_project
+from tests.stores import NewDatabase
 from tests.web.callers import Json, open_gateway
 from tests.web.contract import DOCUMENT, validator
 
@@ -25,17 +25,17 @@ OF_EVERY_CLIENT: Final = {
 }
 
 
-async def test_a_callback_is_the_documented_one(tmp_path: Path) -> None:
+async def test_a_callback_is_the_documented_one(database: NewDatabase) -> None:
     context = callback_secret_context("default")
     sealed = Keyring({"k1": b"m" * 32}).seal(b"s" * 32, context=context, nonce=b"n" * 12)
-    open_project(tmp_path / "slipgate.db", sealed)
+    open_project(database.location, sealed)
     posted: asyncio.Queue[httpx.Request] = asyncio.Queue()
 
     async def receive(request: httpx.Request) -> httpx.Response:
         await posted.put(request)
         return httpx.Response(204)
 
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receive)) as gateway:
+    async with open_gateway(database, receivers=httpx.MockTransport(receive)) as gateway:
         task = await gateway.create(callbackUrl="https://app.example/api/hook?bypass=1")
         async with asyncio.timeout(PATIENCE):
             request = await posted.get()

@@ -1,11 +1,10 @@
 """A task that goes on with the branch and the pull request of an ended one."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from gateway.store.sqlite.admin.audit import audit
+from tests.stores import NewDatabase
 from tests.web.callers import TASK, GatewayHarness, Json, sandbox_of
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -59,7 +58,7 @@ async def test_continuations_of_one_branch_run_one_after_another(gateway: Gatewa
 
 @pytest.mark.parametrize("key", [None, "k1"], ids=["keyless", "keyed"])
 async def test_a_retry_waits_for_the_continuation_that_has_the_branch(
-    gateway: GatewayHarness, tmp_path: Path, key: str | None
+    gateway: GatewayHarness, database: NewDatabase, key: str | None
 ) -> None:
     first = await ended(gateway, concurrencyKey=key)
     body = {"continueOf": first, "prompt": "More"}
@@ -68,7 +67,7 @@ async def test_a_retry_waits_for_the_continuation_that_has_the_branch(
     (job,) = await gateway.claim(capacity=2)
     assert job["taskId"] in {first, continuation["id"]}
     assert await gateway.claim(capacity=2, holding=[job["id"]]) == []
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert database.problems() == ()
 
 
 async def test_a_task_that_has_not_ended_cannot_be_continued(gateway: GatewayHarness) -> None:

@@ -14,6 +14,7 @@ from gateway.web.http.operation import Operation
 from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.openapi.paths import shown_path
 from gateway.web.routes import ROUTES
+from tests.stores import FileDatabase, NewDatabase
 from tests.web import services
 from tests.web.callers import (
     PROVIDER,
@@ -54,25 +55,27 @@ DRY: Final[Json] = {"dryRun": True}
 NOBODY: Final = "task_0" + "0" * 25
 
 
-async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
+async def test_every_documented_answer_is_given(tmp_path: Path, database: NewDatabase) -> None:
     async with open_gateway(
-        tmp_path,
+        database,
         SLIPGATE_ALLOWED_REPOS="https://github.com/acme/*",
         SLIPGATE_WORKSPACE_WAIT_SECONDS="0",
         SLIPGATE_DAYTONA_WEBHOOK_SECRETS=services.DAYTONA_SECRETS,
         SLIPGATE_GITHUB_WEBHOOK_SECRETS=services.GITHUB_SECRETS,
     ) as gateway:
         await _succeed(gateway)
-        await _reach(gateway, tmp_path / "slipgate.db")
+        await _reach(gateway, database)
         await _offend_frontends(gateway)
         await _offend_agents(gateway)
         await _offend_launchers(gateway)
-        await _act_in_bulk(gateway, tmp_path)
+        await _act_in_bulk(gateway, database)
         await _serve(gateway)
         await _offend_all(gateway)
-    seen = gateway.contract.seen | await _seen_without_services(tmp_path / "without")
-    seen |= await _seen_while_a_launch_fails(tmp_path / "waiting")
-    seen |= await _seen_while_intake_is_paused(tmp_path / "paused")
+    seen = gateway.contract.seen | await _seen_without_services(
+        FileDatabase(tmp_path / "without.db")
+    )
+    seen |= await _seen_while_a_launch_fails(FileDatabase(tmp_path / "waiting.db"))
+    seen |= await _seen_while_intake_is_paused(FileDatabase(tmp_path / "paused.db"))
     missing = documented() - seen
     assert {
         (name, status, mark)
@@ -81,19 +84,17 @@ async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
     } == set()
 
 
-async def _seen_without_services(folder: Path) -> set[Seen]:
+async def _seen_without_services(database: NewDatabase) -> set[Seen]:
     """Of a gateway that shares no secret with them."""
-    folder.mkdir()
-    async with open_gateway(folder) as gateway:
+    async with open_gateway(database) as gateway:
         for name in ("daytona", "github"):
             await gateway.http.post(f"/v1/webhooks/{name}", content=b"{}")
         return gateway.contract.seen
 
 
-async def _seen_while_a_launch_fails(folder: Path) -> set[Seen]:
+async def _seen_while_a_launch_fails(database: NewDatabase) -> set[Seen]:
     """Of a gateway whose frontend waits for its sandbox."""
-    folder.mkdir()
-    async with open_gateway(folder, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as gateway:
+    async with open_gateway(database, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as gateway:
         wanted: Json = {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k1"}}
         asking = asyncio.create_task(gateway.post("/workspace", wanted))
         (job,) = await gateway.claim(waitSeconds=20)
@@ -102,10 +103,9 @@ async def _seen_while_a_launch_fails(folder: Path) -> set[Seen]:
         return gateway.contract.seen
 
 
-async def _seen_while_intake_is_paused(folder: Path) -> set[Seen]:
+async def _seen_while_intake_is_paused(database: NewDatabase) -> set[Seen]:
     """Of a gateway that takes no new work."""
-    folder.mkdir()
-    async with services.open_gateway_with_services(folder, follow_ups="check") as gateway:
+    async with services.open_gateway_with_services(database, follow_ups="check") as gateway:
         job, agent = await gateway.launch()
         await agent.emit("task.completed", "m1", summary="ok", prUrl=services.PULL)
         paused = {"intake": "paused", "reason": "maintenance"}
@@ -292,7 +292,7 @@ async def _launcher_of(gateway: GatewayHarness) -> None:
     await gateway.report(job, "failed", error=ERROR)
 
 
-async def _reach(gateway: GatewayHarness, database: Path) -> None:
+async def _reach(gateway: GatewayHarness, database: NewDatabase) -> None:
     """A task whose env is gone."""
     job, agent = await _launched(gateway, env={"A": "1"})
     path = f"/v1/tasks/{job['taskId']}"
@@ -300,7 +300,7 @@ async def _reach(gateway: GatewayHarness, database: Path) -> None:
     await agent.emit("task.completed", "m1", summary="ok")
     await gateway.get(f"{path}/patch")
     await beside(
-        database.parent,
+        database,
         "UPDATE task_secrets SET env = NULL, env_erased_at = 1",
         "INSERT INTO pruned (project, seq) VALUES ('default', 1)",
     )
@@ -439,7 +439,7 @@ async def _offend_launchers(gateway: GatewayHarness) -> None:
         await gateway.report({"id": "job_ghost", "leaseToken": "x"}, verb, **fields)
 
 
-async def _act_in_bulk(gateway: GatewayHarness, folder: Path) -> None:
+async def _act_in_bulk(gateway: GatewayHarness, database: NewDatabase) -> None:
     """Bulk actions, and a purge with all that is refused after it."""
     job, agent = await _launched(gateway, keepSandbox=True, metadata={"bulk": "1"})
     path, reason = f"/v1/tasks/{job['taskId']}", {"reason": "x"}
@@ -458,7 +458,7 @@ async def _act_in_bulk(gateway: GatewayHarness, folder: Path) -> None:
         while (await gateway.get(shown)).json()["status"] == "running":
             pass
     await gateway.post(f"{shown}/abort")
-    await beside(folder, "UPDATE bulk_actions SET status = 'aborted'")
+    await beside(database, "UPDATE bulk_actions SET status = 'aborted'")
     await gateway.post(f"{shown}/abort")
     for query in ("", "?cursor=x", "?limit=0"):
         await gateway.get(f"/v1/bulk{query}")

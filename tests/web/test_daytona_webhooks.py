@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway
 from tests.web.services import (
     OLD_SVIX,
@@ -20,8 +20,8 @@ UNKNOWN = {"accepted": True, "applied": False, "reason": "unknown_sandbox"}
 
 
 @pytest_asyncio.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
-    async with open_gateway_with_services(tmp_path) as opened:
+async def gateway(database: NewDatabase) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway_with_services(database) as opened:
         yield opened
 
 
@@ -173,8 +173,8 @@ async def test_a_body_is_bounded_while_it_is_read(daytona: Daytona) -> None:
     assert (await daytona.send(b" " * (1024 * 1024 + 1))).status_code == 413
 
 
-async def test_without_a_secret_there_is_no_such_route(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_without_a_secret_there_is_no_such_route(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         for source in ("daytona", "github"):
             answer = await gateway.http.post(f"/v1/webhooks/{source}", content=b"{}")
             assert answer.status_code == 404

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import httpx
 
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway
 
 PATIENCE: Final = 30
@@ -30,7 +30,7 @@ async def opens(gateway: GatewayHarness, url: str) -> str:
 
 
 async def test_a_receiver_that_says_410_is_asked_once_and_its_events_are_held(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
     asked: list[httpx.Request] = []
 
@@ -38,7 +38,7 @@ async def test_a_receiver_that_says_410_is_asked_once_and_its_events_are_held(
         asked.append(request)
         return httpx.Response(410, stream=httpx.ByteStream(b"no more"))
 
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receive)) as gateway:
+    async with open_gateway(database, receivers=httpx.MockTransport(receive)) as gateway:
         endpoint = await opens(gateway, "https://app.example/hook")
         task = await gateway.create()
         shown = await comes(
@@ -56,7 +56,7 @@ async def test_a_receiver_that_says_410_is_asked_once_and_its_events_are_held(
     assert len(asked) == 1
 
 
-async def test_endpoints_that_hang_hold_up_no_other(tmp_path: Path) -> None:
+async def test_endpoints_that_hang_hold_up_no_other(database: NewDatabase) -> None:
     hung = asyncio.Event()
     received: asyncio.Queue[str] = asyncio.Queue()
 
@@ -67,7 +67,7 @@ async def test_endpoints_that_hang_hold_up_no_other(tmp_path: Path) -> None:
             await received.put(request.headers["webhook-id"])
         return httpx.Response(204, stream=httpx.ByteStream(b""))
 
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receive)) as gateway:
+    async with open_gateway(database, receivers=httpx.MockTransport(receive)) as gateway:
         for number in range(10):
             await opens(gateway, f"https://hangs{number}.example/hook")
         await opens(gateway, "https://app.example/hook")

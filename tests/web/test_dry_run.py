@@ -1,13 +1,13 @@
 """`dryRun`: every change answers as it would, is refused as it would be, and leaves no trace."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import httpx
 
-from tests.web.callers import GatewayHarness, Json, open_gateway
+from gateway.store.sql.rows import Row
+from tests.stores import NewDatabase
+from tests.web.callers import GatewayHarness, Json, open_gateway, rows_of
 
 DRY: Final[Json] = {"dryRun": True, "reason": "a drill"}
 REAL: Final[Json] = {"reason": "the real thing"}
@@ -18,14 +18,10 @@ Step = tuple[str, str, Json, int]
 """Method, path, body besides `dryRun` and `reason`, and the status of the real change."""
 
 
-def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+def rows(database: NewDatabase) -> Mapping[str, Sequence[Row]]:
     """All that the database holds."""
-    with closing(sqlite3.connect(path)) as database:
-        listed = database.execute("SELECT name FROM pragma_table_list WHERE schema = 'main'")
-        names = {name for (name,) in listed if not name.startswith("sqlite_")} - LEFT_OUT
-        found = {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}  # noqa: S608 - our tables
-        keys = database.execute("SELECT id, revoked_at FROM api_keys")
-        return found | {"api_keys": keys.fetchall()}
+    found = {name: rows for name, rows in database.rows().items() if name not in LEFT_OUT}
+    return {**found, "keys": rows_of(database, "SELECT id, revoked_at FROM api_keys ORDER BY id")}
 
 
 async def steps(gateway: GatewayHarness) -> list[Step]:
@@ -80,21 +76,23 @@ async def audit(gateway: GatewayHarness) -> list[Json]:
     return found
 
 
-async def test_every_change_can_be_tried_dry_and_keeps_its_reason(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_every_change_can_be_tried_dry_and_keeps_its_reason(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         for step in await steps(gateway):
-            before, entries = rows(tmp_path / "slipgate.db"), await audit(gateway)
+            before, entries = rows(database), await audit(gateway)
             dry = await send(gateway, step, DRY)
             assert dry.status_code == 200, (step, dry.text)
-            assert rows(tmp_path / "slipgate.db") == before, step
+            assert rows(database) == before, step
             real = await send(gateway, step, REAL)
             assert real.status_code == step[3], (step, real.text)
             new = [one for one in await audit(gateway) if one not in entries]
             assert {one["detail"]["reason"] for one in new} == {REAL["reason"]}, (step, new)
 
 
-async def test_a_dry_run_is_refused_as_the_change_and_remembers_no_key(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_a_dry_run_is_refused_as_the_change_and_remembers_no_key(
+    database: NewDatabase,
+) -> None:
+    async with open_gateway(database) as gateway:
         task = await gateway.create()
         path = f"/v1/tasks/{task['id']}"
         for verb in ("retry", "purge"):

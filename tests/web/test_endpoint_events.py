@@ -1,13 +1,13 @@
 """Events about an endpoint, delivered to the other endpoints of its project."""
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
 
 from gateway.wire.signing import secret_bytes, sign
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway
 from tests.web.contract import DOCUMENT, validator
 
@@ -56,9 +56,9 @@ def test_the_documented_notice_is_one() -> None:
     validator(NOTICE["schema"], is_strict=True).validate(NOTICE["example"])
 
 
-async def test_a_notice_is_signed_and_names_the_endpoint_and_no_task(tmp_path: Path) -> None:
+async def test_a_notice_is_signed_and_names_the_endpoint_and_no_task(database: NewDatabase) -> None:
     receivers = Receivers()
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receivers)) as gateway:
+    async with open_gateway(database, receivers=httpx.MockTransport(receivers)) as gateway:
         gone = await opens(gateway, "https://app.example/hook?token=hush", "*")
         watcher = await opens(gateway, "https://ops.example/hook", "endpoint.*")
         await gateway.create()
@@ -98,9 +98,9 @@ async def test_a_notice_is_signed_and_names_the_endpoint_and_no_task(tmp_path: P
     ids=["of all tasks", "of tasks", "everything", "of endpoints"],
 )
 async def test_a_feed_shows_events_about_endpoints_to_whoever_asks(
-    tmp_path: Path, query: str, is_shown: bool
+    database: NewDatabase, query: str, is_shown: bool
 ) -> None:
-    async with open_gateway(tmp_path) as gateway:
+    async with open_gateway(database) as gateway:
         made = await opens(gateway, "https://app.example/hook", "task.created")
         await gateway.create()
         await gateway.post(f"/v1/endpoints/{made['id']}/disable", scope="ops")
@@ -108,8 +108,8 @@ async def test_a_feed_shows_events_about_endpoints_to_whoever_asks(
     assert ("endpoint.disabled" in {event["type"] for event in feed}) is is_shown
 
 
-async def test_a_reader_of_the_feed_is_woken_by_them(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_a_reader_of_the_feed_is_woken_by_them(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         made = await opens(gateway, "https://app.example/hook", "task.created")
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
             waiting = group.create_task(gateway.get("/v1/events?types=endpoint.*&wait=30"))
@@ -119,8 +119,8 @@ async def test_a_reader_of_the_feed_is_woken_by_them(tmp_path: Path) -> None:
     assert event["data"]["endpoint"]["id"] == made["id"]
 
 
-async def test_those_of_another_project_are_not_shown(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_those_of_another_project_are_not_shown(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         wanted = {"url": "https://app.example/hook", "project": "other"}
         made = (await gateway.post("/v1/endpoints", wanted, "ops")).json()
         await gateway.post(f"/v1/endpoints/{made['id']}/disable", scope="ops")

@@ -14,6 +14,7 @@ import pytest
 from gateway.wire.signing import secret_bytes, sign
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Response
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway
 
 PATIENCE: Final = 60
@@ -41,12 +42,12 @@ class Receiver:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, *, private: bool = False
+    database: NewDatabase, *, private: bool = False
 ) -> AsyncIterator[tuple[GatewayHarness, Receiver]]:
     receiver = Receiver()
     allowed = "true" if private else "false"
     async with open_gateway(
-        folder,
+        database,
         receivers=httpx.MockTransport(receiver),
         SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=allowed,
     ) as gateway:
@@ -68,8 +69,8 @@ def is_signed_by(request: httpx.Request, secret: str) -> bool:
     return own in headers["webhook-signature"].split()
 
 
-async def test_an_endpoint_reads_without_its_secrets(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, _):
+async def test_an_endpoint_reads_without_its_secrets(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, _):
         made = await opens(gateway, metadata={"team": "web"}, ratePerSecond=2)
         secret = made.pop("secret")
         shown = (await gateway.get(f"/v1/endpoints/{made['id']}", "ops")).json()
@@ -79,13 +80,12 @@ async def test_an_endpoint_reads_without_its_secrets(tmp_path: Path) -> None:
     assert "task.created" in shown["eventTypes"]
     assert {"task.heartbeat", "task.log", "task.patch"}.isdisjoint(shown["eventTypes"])
     assert len(base64.b64decode(secret.removeprefix("whsec_"))) == 32
-    stored = b"".join(file.read_bytes() for file in tmp_path.glob("slipgate.db*"))
     for hidden in (b"very-secret", b"token=hush", base64.b64decode(secret[6:])):
-        assert hidden not in stored
+        assert not database.holds(hidden)
 
 
-async def test_the_same_key_shows_the_same_secret(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, _):
+async def test_the_same_key_shows_the_same_secret(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, _):
         first, again = [
             await gateway.post("/v1/endpoints", WANTED, "ops", idempotency_key="k")
             for _ in range(2)
@@ -96,8 +96,8 @@ async def test_the_same_key_shows_the_same_secret(tmp_path: Path) -> None:
     assert len(listed) == 1
 
 
-async def test_a_projects_events_go_to_its_endpoint(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, receiver):
+async def test_a_projects_events_go_to_its_endpoint(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, receiver):
         made = await opens(gateway, eventTypes=["task.created"])
         task = await gateway.create()
         request = await receiver.next()
@@ -107,8 +107,8 @@ async def test_a_projects_events_go_to_its_endpoint(tmp_path: Path) -> None:
     assert (body["type"], body["data"]["task"]["id"]) == ("task.created", task["id"])
 
 
-async def test_a_test_says_what_came_back(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, receiver):
+async def test_a_test_says_what_came_back(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, receiver):
         made = await opens(gateway)
         receiver.status = 500
         answer = (await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
@@ -121,13 +121,14 @@ async def test_a_test_says_what_came_back(tmp_path: Path) -> None:
 
 async def test_a_receiver_may_have_its_certificate_from_a_private_authority(
     tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
     authority = Authority(tmp_path / "authority")
     bundle = tmp_path / "authority.pem"
     bundle.write_text(authority.text)
     receiver = HttpStub(lambda _: Response(content="hi"), tls=authority.context("127.0.0.1"))
     async with open_gateway(
-        tmp_path, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true", SSL_CERT_FILE=str(bundle)
+        database, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true", SSL_CERT_FILE=str(bundle)
     ) as gateway:
         made = await opens(gateway, url=receiver.url)
         answer = (await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
@@ -139,9 +140,9 @@ async def test_a_receiver_may_have_its_certificate_from_a_private_authority(
     ("overlap", "is_old_good"), [({}, True), ({"overlapSeconds": 0}, False)], ids=["a day", "none"]
 )
 async def test_both_secrets_sign_while_they_overlap(
-    tmp_path: Path, overlap: Json, is_old_good: bool
+    database: NewDatabase, overlap: Json, is_old_good: bool
 ) -> None:
-    async with opened(tmp_path) as (gateway, receiver):
+    async with opened(database) as (gateway, receiver):
         made = await opens(gateway)
         path = f"/v1/endpoints/{made['id']}"
         new = (await gateway.post(f"{path}/rotate-secret", overlap, "ops")).json()
@@ -152,8 +153,8 @@ async def test_both_secrets_sign_while_they_overlap(
     assert is_signed_by(request, made["secret"]) is is_old_good
 
 
-async def test_a_repeated_rotation_is_one(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, _):
+async def test_a_repeated_rotation_is_one(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, _):
         path = f"/v1/endpoints/{(await opens(gateway))['id']}/rotate-secret"
         first, again = [
             (await gateway.post(path, {}, "ops", idempotency_key="k")).json() for _ in range(2)
@@ -161,8 +162,8 @@ async def test_a_repeated_rotation_is_one(tmp_path: Path) -> None:
     assert again == first
 
 
-async def test_what_is_left_out_of_a_patch_stays(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, receiver):
+async def test_what_is_left_out_of_a_patch_stays(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, receiver):
         made = await opens(gateway, description="first", ratePerSecond=2)
         path = f"/v1/endpoints/{made['id']}"
         changed = {"url": "https://b.example/x", "ratePerSecond": None, "eventTypes": ["*"]}
@@ -184,8 +185,8 @@ async def test_what_is_left_out_of_a_patch_stays(tmp_path: Path) -> None:
     assert (last["headers"], last["eventTypes"]) == ([], made["eventTypes"])
 
 
-async def test_events_for_a_disabled_endpoint_are_held(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, _):
+async def test_events_for_a_disabled_endpoint_are_held(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, _):
         made = await opens(gateway)
         path = f"/v1/endpoints/{made['id']}"
         shown = (await gateway.post(f"{path}/disable", scope="ops")).json()
@@ -205,8 +206,8 @@ async def test_events_for_a_disabled_endpoint_are_held(tmp_path: Path) -> None:
     assert (enabled["enabled"], enabled["disabledReason"]) == (True, None)
 
 
-async def test_a_deleted_endpoint_is_not_there(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, _):
+async def test_a_deleted_endpoint_is_not_there(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, _):
         made = await opens(gateway)
         path = f"/v1/endpoints/{made['id']}"
         deleted = await gateway.send("DELETE", path, None, "ops")
@@ -223,8 +224,8 @@ async def test_a_deleted_endpoint_is_not_there(tmp_path: Path) -> None:
         assert delivery.json()["data"] == []
 
 
-async def test_endpoints_are_listed_by_pages_with_those_of_callbacks(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, _):
+async def test_endpoints_are_listed_by_pages_with_those_of_callbacks(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, _):
         await gateway.create(callbackUrl="https://app.example/cb?secret=1")
         for number in range(3):
             await opens(gateway, description=f"{number}")
@@ -242,8 +243,8 @@ async def test_endpoints_are_listed_by_pages_with_those_of_callbacks(tmp_path: P
     assert len(seen) == 4
 
 
-async def test_the_callbacks_of_a_project_can_be_given_a_new_secret(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, receiver):
+async def test_the_callbacks_of_a_project_can_be_given_a_new_secret(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, receiver):
         await gateway.create(callbackUrl="https://app.example/cb?secret=1")
         (implicit,) = (await gateway.get("/v1/endpoints", "ops")).json()["data"]
         path = f"/v1/endpoints/{implicit['id']}/rotate-secret"
@@ -272,8 +273,10 @@ async def test_the_callbacks_of_a_project_can_be_given_a_new_secret(tmp_path: Pa
         "app.example/hook",
     ],
 )
-async def test_an_address_that_must_not_be_called_is_refused(tmp_path: Path, url: str) -> None:
-    async with opened(tmp_path) as (gateway, _):
+async def test_an_address_that_must_not_be_called_is_refused(
+    database: NewDatabase, url: str
+) -> None:
+    async with opened(database) as (gateway, _):
         made = await opens(gateway)
         responses = [
             await gateway.post("/v1/endpoints", {"url": url}, "ops"),
@@ -284,8 +287,8 @@ async def test_an_address_that_must_not_be_called_is_refused(tmp_path: Path, url
         assert [error["path"] for error in response.json()["errors"]] == ["$.url"]
 
 
-async def test_private_addresses_are_taken_where_they_are_allowed(tmp_path: Path) -> None:
-    async with opened(tmp_path, private=True) as (gateway, _):
+async def test_private_addresses_are_taken_where_they_are_allowed(database: NewDatabase) -> None:
+    async with opened(database, private=True) as (gateway, _):
         await opens(gateway, url="http://127.0.0.1:3000/api/hook")
 
 
@@ -302,16 +305,16 @@ async def test_private_addresses_are_taken_where_they_are_allowed(tmp_path: Path
     ids=str,
 )
 async def test_what_nobody_could_mean_is_named(
-    tmp_path: Path, wrong: dict[str, Any], path: str
+    database: NewDatabase, wrong: dict[str, Any], path: str
 ) -> None:
-    async with opened(tmp_path) as (gateway, _):
+    async with opened(database) as (gateway, _):
         response = await gateway.post("/v1/endpoints", WANTED | wrong, "ops")
     assert response.status_code == 422
     assert [error["path"] for error in response.json()["errors"]] == [path]
 
 
-async def test_a_replay_can_be_read_from_the_moment_it_is_asked_for(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, receiver):
+async def test_a_replay_can_be_read_from_the_moment_it_is_asked_for(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, receiver):
         path = f"/v1/endpoints/{(await opens(gateway, eventTypes=['task.created']))['id']}"
         await gateway.create()
         await receiver.next()
@@ -326,8 +329,8 @@ async def test_a_replay_can_be_read_from_the_moment_it_is_asked_for(tmp_path: Pa
     assert refused.status_code == 422
 
 
-async def test_what_was_held_and_what_is_replayed_arrives(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, receiver):
+async def test_what_was_held_and_what_is_replayed_arrives(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, receiver):
         made = await opens(gateway, eventTypes=["task.created"])
         path = f"/v1/endpoints/{made['id']}"
         await gateway.post(f"{path}/disable", scope="ops")
@@ -358,8 +361,8 @@ async def _delivered(gateway: GatewayHarness, endpoint: str) -> list[Json]:
                 return found
 
 
-async def test_a_delivery_shows_every_attempt(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (gateway, receiver):
+async def test_a_delivery_shows_every_attempt(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, receiver):
         made = await opens(gateway, eventTypes=["task.created"])
         task = await gateway.create()
         await receiver.next()

@@ -1,11 +1,11 @@
 """A task's history: pages, long polls, and streams that resume."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from gateway.ledger import wall_clock
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, beside, open_gateway
 from tests.web.streams import PATIENCE, streamed
 
@@ -74,17 +74,17 @@ async def test_a_stream_goes_on_live_and_resumes_behind_the_last_event(
 
 
 async def test_a_stream_whose_key_is_revoked_ends_before_anything_more_is_sent(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
     now = [wall_clock()]
-    async with open_gateway(tmp_path, clock=lambda: now[0]) as gateway:
+    async with open_gateway(database, clock=lambda: now[0]) as gateway:
         task = await gateway.create()
         path, key = f"/v1/tasks/{task['id']}/events", gateway.bearer("read")
         async with streamed(gateway, path, headers=key) as stream:
             events = stream.pairs()
             assert (await anext(events))[1]["type"] == "task.created"
             revoked = f"UPDATE api_keys SET revoked_at = {now[0]} WHERE scope = 'read'"  # noqa: S608
-            await beside(tmp_path, revoked)
+            await beside(database, revoked)
             now[0] += 1_000
             await gateway.post(f"/v1/tasks/{task['id']}/cancel")
             assert [event async for _, event in events] == []
@@ -171,13 +171,13 @@ async def test_a_long_poll_that_nothing_ends_answers_with_a_cursor(gateway: Gate
 
 
 async def test_a_cursor_older_than_what_is_kept_has_expired(
-    gateway: GatewayHarness, tmp_path: Path
+    gateway: GatewayHarness, database: NewDatabase
 ) -> None:
     task = await gateway.create()
     await gateway.post("/v1/tasks", {"repoUrl": "https://a.example/b", "prompt": "x"}, "other")
     seq = (await _feed(gateway))["data"][0]["seq"]
     pruned = f"INSERT INTO pruned (project, seq) VALUES ('default', {seq})"  # noqa: S608
-    await beside(tmp_path, pruned)
+    await beside(database, pruned)
     for scope in ("tasks", "ops"):
         for query in ("after=0", f"after={seq - 1}&types=sandbox.*", f"after={seq - 1}&wait=30"):
             gone = await gateway.get(f"/v1/events?{query}", scope)

@@ -1,10 +1,10 @@
 """`GET /v1/tasks/{id}/explain`, as an operator reads it."""
 
 import re
-from pathlib import Path
 
 import pytest
 
+from tests.stores import NewDatabase
 from tests.web.callers import PROVIDER, GatewayHarness, Json, line_of, open_gateway, sandbox_of
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -88,8 +88,8 @@ async def test_what_the_agent_reports_is_explained(gateway: GatewayHarness) -> N
     assert explained["next"][-1]["what"] == "run clock: inspected, then timed_out"
 
 
-async def test_without_a_public_address_events_come_from_the_spool(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path, SLIPGATE_PUBLIC_URL="") as gateway:
+async def test_without_a_public_address_events_come_from_the_spool(database: NewDatabase) -> None:
+    async with open_gateway(database, SLIPGATE_PUBLIC_URL="") as gateway:
         job, _ = await gateway.launch()
         explained = await _explained(gateway, job["taskId"])
         assert "its words are read from its spool" in explained["summary"]

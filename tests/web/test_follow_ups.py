@@ -5,21 +5,20 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
 import pytest_asyncio
 
-from gateway.store.sqlite.admin.audit import audit
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, beside, sandbox_of
 from tests.web.services import FOLLOW_UP_LIMIT, PULL, GitHub, open_gateway_with_services
 
 
 @pytest_asyncio.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
-    async with open_gateway_with_services(tmp_path, follow_ups="comment,review,check") as opened:
+async def gateway(database: NewDatabase) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway_with_services(database, follow_ups="comment,review,check") as opened:
         yield opened
 
 
@@ -147,7 +146,7 @@ async def test_a_message_that_comes_again_makes_no_second_task(
 
 
 async def test_follow_ups_run_one_after_another_and_each_continues_the_newest(
-    gateway: GatewayHarness, github: GitHub, tmp_path: Path
+    gateway: GatewayHarness, github: GitHub, database: NewDatabase
 ) -> None:
     await ended(gateway)
     await send(github, "issue_comment", comment("/slipgate one"))
@@ -155,7 +154,7 @@ async def test_follow_ups_run_one_after_another_and_each_continues_the_newest(
     await send(github, "issue_comment", comment("/slipgate two"))
     assert (await newest(gateway))["continueOf"] == second["id"]
     assert len(await gateway.claim(capacity=2)) == 1
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert database.problems() == ()
 
 
 async def test_a_follow_up_waits_for_the_task_whose_branch_it_continues(
@@ -175,10 +174,12 @@ async def test_a_follow_up_waits_for_the_task_whose_branch_it_continues(
     assert await gateway.claim(capacity=2) == [], "the retry waits for the follow-up"
 
 
-async def test_a_repository_that_is_allowed_no_more_gets_no_follow_up(tmp_path: Path) -> None:
+async def test_a_repository_that_is_allowed_no_more_gets_no_follow_up(
+    database: NewDatabase,
+) -> None:
     for allowed in ("", "https://github.com/other/*"):
         async with open_gateway_with_services(
-            tmp_path, follow_ups="comment", allowed_repos=allowed
+            database, follow_ups="comment", allowed_repos=allowed
         ) as gateway:
             if not allowed:
                 await ended(gateway)
@@ -221,14 +222,14 @@ async def test_the_follow_ups_of_a_pull_request_are_bounded(
 
 
 async def test_other_tasks_of_a_pull_request_hide_no_follow_ups_from_the_bound(
-    gateway: GatewayHarness, github: GitHub, tmp_path: Path
+    gateway: GatewayHarness, github: GitHub, database: NewDatabase
 ) -> None:
     await ended(gateway)
     for number in range(FOLLOW_UP_LIMIT):
         await send(github, "issue_comment", comment(f"/slipgate {number}"))
     await asyncio.gather(*(gateway.create() for _ in range(100)))
     await beside(
-        tmp_path,
+        database,
         "UPDATE tasks SET pr_url = (SELECT max(follow_up_of) FROM tasks) "
         "WHERE follow_up_of IS NULL",
     )
@@ -249,20 +250,20 @@ async def test_nobodys_pull_request_makes_no_task(gateway: GatewayHarness, githu
     assert answer.json()["reason"] == "unknown_pull_request"
 
 
-async def test_no_kind_is_followed_unless_it_is_named(tmp_path: Path) -> None:
-    async with open_gateway_with_services(tmp_path) as gateway:
+async def test_no_kind_is_followed_unless_it_is_named(database: NewDatabase) -> None:
+    async with open_gateway_with_services(database) as gateway:
         await ended(gateway)
         answer = await send(GitHub(http=gateway.http), "issue_comment", comment())
         assert answer.json()["reason"] == "not_followed"
 
 
 async def test_another_project_that_names_the_pull_request_later_gets_nothing(
-    gateway: GatewayHarness, github: GitHub, tmp_path: Path
+    gateway: GatewayHarness, github: GitHub, database: NewDatabase
 ) -> None:
     first = await ended(gateway)
     foreign = await gateway.create("other")
     named = f"UPDATE tasks SET pr_url = '{PULL}' WHERE id = '{foreign['id']}'"  # noqa: S608
-    await beside(tmp_path, named)
+    await beside(database, named)
     assert (await send(github, "check_run", check())).json()["applied"], (
         "its work holds up no other"
     )

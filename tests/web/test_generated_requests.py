@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway.wire.signing import secret_bytes, sign
 from tests.app.processes import gateway_process
+from tests.stores import FileDatabase
 from tests.web.callers import TASK, add_keys, sandbox_of
 from tests.web.contract import DOCUMENT, validator
 
@@ -102,7 +103,7 @@ class Operator:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """A gateway on a socket."""
     folder: Path = tmp_path_factory.mktemp("gateway")
-    keys = add_keys(folder / "s.db")
+    keys = add_keys(FileDatabase(folder / "s.db"))
     with gateway_process(folder, is_public=True) as (_, url, _):
         yield RunningGateway(url, keys)
 

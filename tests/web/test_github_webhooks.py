@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import msgspec
@@ -12,8 +11,8 @@ import pytest_asyncio
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import callback_secret_context
-from gateway.store.sqlite.admin.audit import audit
 from tests.databases import open_project
+from tests.stores import NewDatabase
 from tests.web.callers import Agent, GatewayHarness, Json
 from tests.web.services import PULL, GitHub, closed, open_gateway_with_services
 
@@ -21,8 +20,8 @@ UNKNOWN = {"accepted": True, "applied": False, "reason": "unknown_pull_request"}
 
 
 @pytest_asyncio.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
-    async with open_gateway_with_services(tmp_path) as opened:
+async def gateway(database: NewDatabase) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway_with_services(database) as opened:
         yield opened
 
 
@@ -58,7 +57,7 @@ async def test_the_end_of_a_pull_request_is_an_event(
 
 @pytest.mark.parametrize("end", ["task.completed", "task.failed"])
 async def test_an_ended_task_hears_of_it_too_and_stays_as_it_is(
-    gateway: GatewayHarness, github: GitHub, tmp_path: Path, end: str
+    gateway: GatewayHarness, github: GitHub, database: NewDatabase, end: str
 ) -> None:
     task_id, agent = await _with_pull_request(gateway)
     error = {"stage": "agent", "code": "x", "message": "y"}
@@ -69,14 +68,14 @@ async def test_an_ended_task_hears_of_it_too_and_stays_as_it_is(
     assert (await _last(gateway, task_id))["type"] == "task.pr_merged"
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"taskSeq", "updatedAt"}
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert database.problems() == ()
 
 
-async def test_it_is_delivered_like_any_other_event(tmp_path: Path) -> None:
+async def test_it_is_delivered_like_any_other_event(database: NewDatabase) -> None:
     sealed = Keyring({"k1": b"m" * 32}).seal(
         b"s" * 32, context=callback_secret_context("default"), nonce=b"n" * 12
     )
-    open_project(tmp_path / "slipgate.db", sealed)
+    open_project(database.location, sealed)
     merged = asyncio.Event()
 
     def take(request: httpx.Request) -> httpx.Response:
@@ -84,7 +83,7 @@ async def test_it_is_delivered_like_any_other_event(tmp_path: Path) -> None:
             merged.set()
         return httpx.Response(204, stream=httpx.ByteStream(b""))
 
-    async with open_gateway_with_services(tmp_path, httpx.MockTransport(take)) as gateway:
+    async with open_gateway_with_services(database, httpx.MockTransport(take)) as gateway:
         await _with_pull_request(gateway, callbackUrl="https://app.example/api/hook")
         await GitHub(http=gateway.http).close(merged=True)
         async with asyncio.timeout(60):

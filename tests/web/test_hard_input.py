@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,6 +9,7 @@ import structlog
 from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 
+from tests.stores import NewDatabase
 from tests.web.callers import TASK, GatewayHarness, open_gateway, sandbox_of
 
 
@@ -155,9 +155,9 @@ async def test_the_line_of_a_request_says_who_asked_and_what_was_refused(
 
 
 async def test_whoever_comes_when_all_places_are_taken_is_told_when_to_come_again(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
-    async with open_gateway(tmp_path, max_requests=1) as gateway:
+    async with open_gateway(database, max_requests=1) as gateway:
         task = await gateway.create()
         path = f"/v1/tasks/{task['id']}/events?after=1&wait=30"
         waiting = asyncio.create_task(gateway.get(path))

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.domain.launching.realm import LIVE_FOR
 from tests.store.old import make_old
+from tests.stores import FileDatabase, NewDatabase
 from tests.web.callers import PROVIDER, GatewayHarness, Json, open_gateway, sandbox_of
 
 OTHER = "other launcher"
@@ -177,9 +178,11 @@ async def test_a_launcher_of_another_project_is_no_hope(gateway: GatewayHarness)
     assert "l3" in (await gateway.get(f"/v1/tasks/{task['id']}/explain")).text
 
 
-async def test_an_id_belongs_to_the_key_that_used_it_first_while_it_lives(tmp_path: Path) -> None:
+async def test_an_id_belongs_to_the_key_that_used_it_first_while_it_lives(
+    database: NewDatabase,
+) -> None:
     clock = Clock()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         await gateway.create()
         (job,) = await gateway.claim(capacity=1)
         for scope in (OTHER, "second launcher", "every launcher"):
@@ -192,9 +195,9 @@ async def test_an_id_belongs_to_the_key_that_used_it_first_while_it_lives(tmp_pa
         assert await taken(gateway, "launcher")
 
 
-async def test_a_report_keeps_a_launcher_alive(tmp_path: Path) -> None:
+async def test_a_report_keeps_a_launcher_alive(database: NewDatabase) -> None:
     clock = Clock()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         await gateway.create()
         (job,) = await gateway.claim(capacity=1)
         clock.now += LIVE_FOR - 1
@@ -203,9 +206,9 @@ async def test_a_report_keeps_a_launcher_alive(tmp_path: Path) -> None:
         assert await taken(gateway, "second launcher")
 
 
-async def test_who_takes_an_id_over_does_not_get_its_jobs(tmp_path: Path) -> None:
+async def test_who_takes_an_id_over_does_not_get_its_jobs(database: NewDatabase) -> None:
     clock = Clock()
-    async with open_gateway(tmp_path, clock=clock, SLIPGATE_LEASE_SECONDS="300") as gateway:
+    async with open_gateway(database, clock=clock, SLIPGATE_LEASE_SECONDS="300") as gateway:
         await gateway.create()
         (job,) = await gateway.claim(capacity=1)
         clock.now += LIVE_FOR
@@ -243,13 +246,13 @@ async def test_a_token_is_told_to_its_launcher_alone(gateway: GatewayHarness) ->
     assert job["leaseToken"].partition(".")[2] not in told
 
 
-async def test_a_report_is_the_same_again_after_a_restart(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_a_report_is_the_same_again_after_a_restart(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         await gateway.create()
         (job,) = await gateway.claim()
         assert (await gateway.try_sandbox(job)).json()["create"] is True
         assert (await gateway.report(job, "done", sandbox=sandbox_of(job))).status_code == 200
-    async with open_gateway(tmp_path) as gateway:
+    async with open_gateway(database) as gateway:
         for verb in ("created", "done"):
             again = await gateway.report(job, verb, sandbox=sandbox_of(job))
             assert again.status_code == 200
@@ -259,11 +262,11 @@ async def test_a_report_is_the_same_again_after_a_restart(tmp_path: Path) -> Non
         assert (await gateway.task(job["taskId"]))["status"] == "running"
 
 
-async def test_a_lease_goes_on_over_a_restart(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_a_lease_goes_on_over_a_restart(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         await gateway.create()
         (job,) = await gateway.claim()
-    async with open_gateway(tmp_path) as gateway:
+    async with open_gateway(database) as gateway:
         assert (await gateway.report(job, "renew")).status_code == 200
 
 
@@ -281,14 +284,14 @@ async def test_a_token_that_was_taken_back_is_no_token(gateway: GatewayHarness) 
 
 async def test_keys_made_before_serve_all_projects(tmp_path: Path) -> None:
     make_old(tmp_path / "slipgate.db", 14)
-    with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:
-        database.execute(
+    with closing(sqlite3.connect(tmp_path / "slipgate.db")) as old:
+        old.execute(
             "INSERT INTO api_keys (id, hash, scope, project, name, created_at) "
             "VALUES ('key_old', x'00', 'launcher', 'default', 'old', 1)"
         )
-        database.commit()
-    async with open_gateway(tmp_path):
+        old.commit()
+    async with open_gateway(FileDatabase(tmp_path / "slipgate.db")):
         pass
-    with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:
-        found = database.execute("SELECT all_projects FROM api_keys WHERE id = 'key_old'")
+    with closing(sqlite3.connect(tmp_path / "slipgate.db")) as migrated:
+        found = migrated.execute("SELECT all_projects FROM api_keys WHERE id = 'key_old'")
         assert found.fetchall() == [(1,)]

@@ -15,6 +15,7 @@ from gateway.ledger import wall_clock
 from gateway.metrics.outcomes import OutcomeMetrics
 from gateway.web.http.single_flight import Cached
 from tests.domain.test_deliveries import FAILED
+from tests.stores import FileDatabase, NewDatabase
 from tests.web.callers import SILENT, GatewayHarness, beside, open_gateway
 
 CALLBACK = "https://app.example/api/hook"
@@ -37,9 +38,9 @@ async def scraped(gateway: GatewayHarness) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
+async def test_what_is_wrong_can_be_alerted_on(database: NewDatabase) -> None:
     clock = Hands()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         quiet = await scraped(gateway)
         assert quiet["slipgate_deliveries_oldest_due_seconds"] == 0
         assert quiet['slipgate_flags{code="no_launcher"}'] == 0
@@ -48,7 +49,7 @@ async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
         await gateway.create(callbackUrl=CALLBACK)
         due = clock() - 500_000
         await beside(
-            tmp_path,
+            database,
             *SILENT,
             f"UPDATE deliveries SET status = 'pending', next_attempt_at = {due}",  # noqa: S608
         )
@@ -69,10 +70,10 @@ async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
     ("code", "counted"), [("push_failed", "push_failed"), ("made_up_by_an_agent", "other")]
 )
 async def test_ends_and_times_are_counted_when_they_are_committed(
-    tmp_path: Path, code: str, counted: str
+    database: NewDatabase, code: str, counted: str
 ) -> None:
     clock = Hands()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         _, agent = await gateway.launch()
         clock.ahead = 40_000
         error = {"stage": "push", "code": code, "message": "no", "retryable": False}
@@ -106,9 +107,9 @@ def test_an_attempt_at_a_delivery_is_counted_once_it_is_committed(
     assert families["slipgate_delivery_attempts"] == {(result, reason or "none"): 1}
 
 
-async def test_the_age_of_the_queue_is_that_of_its_oldest_task(tmp_path: Path) -> None:
+async def test_the_age_of_the_queue_is_that_of_its_oldest_task(database: NewDatabase) -> None:
     clock = Hands()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         assert (await scraped(gateway))["slipgate_queue_oldest_seconds"] == 0
         await gateway.create()
         clock.ahead = 20_000
@@ -122,17 +123,22 @@ async def test_the_gateway_itself_is_described(gateway: GatewayHarness) -> None:
     assert build == [
         f'slipgate_build_info{{python="{python_version()}",version="{version("slipgate")}"}}'
     ]
-    assert metrics["slipgate_disk_free_bytes"] > 0
-    assert metrics["slipgate_disk_min_free_bytes"] == 2**30
     assert metrics["slipgate_ledger_commit_age_seconds"] < 60
     assert metrics['slipgate_loop_idle_seconds{loop="reconcile"}'] < 60
     assert metrics['slipgate_endpoints{state="failing"}'] == 0
     assert "slipgate_event_loop_lag_seconds_count" in metrics
 
 
-async def test_a_launcher_that_calls_no_more_is_not_counted(tmp_path: Path) -> None:
+async def test_the_disk_of_a_file_is_described(tmp_path: Path) -> None:
+    async with open_gateway(FileDatabase(tmp_path / "slipgate.db")) as gateway:
+        metrics = await scraped(gateway)
+    assert metrics["slipgate_disk_free_bytes"] > 0
+    assert metrics["slipgate_disk_min_free_bytes"] == 2**30
+
+
+async def test_a_launcher_that_calls_no_more_is_not_counted(database: NewDatabase) -> None:
     clock = Hands()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         await gateway.claim(capacity=3)
         clock.ahead = LIVE_FOR + 1_000
         assert (await scraped(gateway))["slipgate_launchers_live"] == 0

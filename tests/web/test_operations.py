@@ -1,12 +1,12 @@
 """Operator routes: launchers with their last call, and the reconciler's dry run."""
 
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from gateway.domain.tasks.retention import KEPT
 from gateway.ledger import wall_clock
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway, sandbox_of, write_locked
 
 BUSY_MS: Final = 50
@@ -47,9 +47,11 @@ async def test_a_launcher_is_listed_with_its_realms_and_what_it_holds(
     assert first["jobs"][0]["taskId"] == job["taskId"]
 
 
-async def test_a_launcher_that_has_not_called_for_a_minute_is_not_live(tmp_path: Path) -> None:
+async def test_a_launcher_that_has_not_called_for_a_minute_is_not_live(
+    database: NewDatabase,
+) -> None:
     clock = Hands()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         await gateway.claim()
         clock.ahead = 61_000
         (launcher,) = (await gateway.get("/v1/launchers", scope="ops")).json()["data"]
@@ -85,12 +87,12 @@ async def test_only_ops_may_look(gateway: GatewayHarness, path: str, scope: str)
 
 
 async def test_what_is_due_is_told_with_what_would_come_of_it_and_nothing_is_done(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
     clock = Hands()
-    async with open_gateway(tmp_path, busy_ms=BUSY_MS, clock=clock) as gateway:
+    async with open_gateway(database, busy_ms=BUSY_MS, clock=clock) as gateway:
         queued = await gateway.create(timeouts={"queueSeconds": 5})
-        async with write_locked(tmp_path):
+        async with write_locked(database):
             clock.ahead = 6_000
             found = await rehearsed(gateway)
             (step,) = found["data"]
@@ -104,8 +106,8 @@ async def test_what_is_due_is_told_with_what_would_come_of_it_and_nothing_is_don
             assert [event["type"] for event in events] == ["task.created"]
 
 
-async def test_a_lease_that_ran_out_is_told_as_such(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_a_lease_that_ran_out_is_told_as_such(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         await gateway.create()
         (job,) = await gateway.claim()
         now_due = (await rehearsed(gateway))["data"]
@@ -142,12 +144,14 @@ async def test_a_realm_that_falls_silent_is_foreseen_with_the_tasks_it_strands(
     assert told == [(job["taskId"], "realm_missing")]
 
 
-async def test_after_an_outage_what_came_due_meanwhile_would_be_moved(tmp_path: Path) -> None:
+async def test_after_an_outage_what_came_due_meanwhile_would_be_moved(
+    database: NewDatabase,
+) -> None:
     clock = Hands()
-    async with open_gateway(tmp_path, busy_ms=BUSY_MS, clock=clock) as gateway:
+    async with open_gateway(database, busy_ms=BUSY_MS, clock=clock) as gateway:
         await gateway.create(timeouts={"queueSeconds": 5})
         assert (await gateway.http.get("/readyz")).status_code == 200
-        async with write_locked(tmp_path):
+        async with write_locked(database):
             clock.ahead = 20_000
             found = await rehearsed(gateway)
             assert found["outageSince"] is not None

@@ -3,16 +3,15 @@
 import base64
 import gzip
 import random
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
+from typing import Final
 
 import httpx
 import pytest
 
 from gateway.domain.agents.patch import MAX_PATCH, MAX_STORED, MIB
-from tests.web.callers import Agent, GatewayHarness, Json, line_of, sandbox_of
+from tests.stores import NewDatabase
+from tests.web.callers import Agent, GatewayHarness, Json, beside, line_of, rows_of, sandbox_of
 from tests.wire.secrets import BY_KIND
 
 DIFF = "--- a/ü\n+++ b/ü\n@@ -1 +1 @@\n-old\n+new\n"
@@ -92,8 +91,11 @@ async def test_a_member_may_hold_one_mebibyte(gateway: GatewayHarness) -> None:
     assert (await read(gateway, job["taskId"])).text == "x" * MIB
 
 
+KEEPS_MUCH: Final = f"""UPDATE attempts SET patch = '{{"stored": {MAX_STORED - 1_000}}}'"""  # noqa: S608 - a number of ours
+
+
 async def test_secrets_are_found_inside_of_compressed_pieces(
-    gateway: GatewayHarness, tmp_path: Path
+    gateway: GatewayHarness, database: NewDatabase
 ) -> None:
     job, agent = await gateway.launch()
     secret = BY_KIND["github_token"]
@@ -103,8 +105,7 @@ async def test_secrets_are_found_inside_of_compressed_pieces(
     assert secret not in found
     assert "[redacted:github_token]" in found
     assert found.endswith("'\n old\n")
-    with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:
-        ((chunk,),) = database.execute("SELECT chunk FROM patch_pieces").fetchall()
+    ((chunk,),) = rows_of(database, "SELECT chunk FROM patch_pieces")
     assert secret.encode() not in gzip.decompress(chunk)
 
 
@@ -120,15 +121,13 @@ async def test_a_patch_past_its_bound_is_413(gateway: GatewayHarness, fields: Js
 
 @pytest.mark.parametrize("has_ended", [False, True], ids=["at work", "ended"])
 async def test_an_attempt_keeps_no_more_than_its_share(
-    gateway: GatewayHarness, tmp_path: Path, *, has_ended: bool
+    gateway: GatewayHarness, database: NewDatabase, *, has_ended: bool
 ) -> None:
     job, agent = await gateway.launch()
     await send(agent, "m1")
     if has_ended:
         await agent.emit("task.failed", "m2", error=END)
-    with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as database:
-        kept = f'{{"stored": {MAX_STORED - 1_000}}}'
-        database.execute("UPDATE attempts SET patch = ?", (kept,))
+    await beside(database, KEEPS_MUCH)
     refused = await send(agent, "m3", random.Random(1).randbytes(2_000).hex(), revision=2)
     expected = (410, "attempt_finished") if has_ended else (413, "patch_too_large")
     assert (refused.status_code, refused.json()["code"]) == expected

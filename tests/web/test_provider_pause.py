@@ -1,9 +1,8 @@
 """A provider that refuses every launch: what operators see, and how it goes on."""
 
-from pathlib import Path
 from typing import Final
 
-from gateway.store.sqlite.admin.audit import audit
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, beside, open_gateway, sandbox_of
 
 REFUSED: Final[Json] = {
@@ -22,8 +21,8 @@ async def fail_launches(gateway: GatewayHarness, **more: object) -> list[str]:
     return tasks
 
 
-async def test_a_provider_that_is_down_is_told_and_probed(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_a_provider_that_is_down_is_told_and_probed(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         tasks = await fail_launches(gateway)
         assert not await gateway.claim()
         status = (await gateway.get("/v1/status", "ops")).json()
@@ -42,14 +41,14 @@ async def test_a_provider_that_is_down_is_told_and_probed(tmp_path: Path) -> Non
         assert (entry["action"], entry["detail"]["provider"]) == ("switch.paused", "local@here")
         shown = (await gateway.get("/v1/switches", "ops")).json()["data"][-1]
         assert (shown["provider"], shown["actor"]) == ("local@here", "gateway")
-        await beside(tmp_path, "UPDATE pauses SET probe_at = 1")
+        await beside(database, "UPDATE pauses SET probe_at = 1")
         (probe,) = await gateway.claim()
         await gateway.try_sandbox(probe)
         done = await gateway.report(probe, "done", sandbox=sandbox_of(probe))
         assert done.status_code == 200, done.text
         assert len(await gateway.claim(holding=[probe["id"]])) == 1
         assert (await gateway.get("/v1/switches", "ops")).json()["data"][1]["state"] == "on"
-    assert not audit(tmp_path / "slipgate.db").problems
+    assert not database.problems()
 
 
 async def test_a_task_between_two_launches_waits_for_the_provider(gateway: GatewayHarness) -> None:

@@ -1,15 +1,12 @@
 """A purge: nothing that anybody wrote is left in the database, and every read says so."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
 
-from gateway.store.sqlite.admin.audit import audit
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway, sandbox_of
 
 TEXT: Final = "a-text-that-has-to-go"
@@ -47,27 +44,20 @@ async def delivered(gateway: GatewayHarness, task_id: str) -> None:
             pass
 
 
-def places(path: Path) -> list[str]:
+def places(database: NewDatabase) -> list[str]:
     """The tables with a row that holds the text."""
-    with closing(sqlite3.connect(path)) as database:
-        tables = [row[0] for row in database.execute("SELECT name FROM pragma_table_list")]
-        return [
-            table
-            for table in tables
-            if not table.startswith("sqlite_")
-            and any(
-                TEXT in str(cell) or TEXT.encode() in bytes(str(cell), "utf-8")
-                for row in database.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - our tables
-                for cell in row
-            )
-        ]
+    return [
+        table
+        for table, rows in database.rows().items()
+        if any(TEXT in str(cell) for row in rows for cell in row)
+    ]
 
 
-async def test_nothing_of_it_is_left_and_the_reads_say_so(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(echo)) as gateway:
+async def test_nothing_of_it_is_left_and_the_reads_say_so(database: NewDatabase) -> None:
+    async with open_gateway(database, receivers=httpx.MockTransport(echo)) as gateway:
         task_id = await worked(gateway)
         await delivered(gateway, task_id)
-        assert "events" in places(tmp_path / "slipgate.db")
+        assert "events" in places(database)
         path = f"/v1/tasks/{task_id}"
         before = await gateway.task(task_id)
         seen = await gateway.get(f"{path}/events?limit=200", accept="application/json")
@@ -87,8 +77,8 @@ async def test_nothing_of_it_is_left_and_the_reads_say_so(tmp_path: Path) -> Non
         assert events[-1]["data"] == {"by": "key:key_3", **REASON}
         assert (await gateway.get(f"{path}/explain")).status_code == 200
         await delivered(gateway, task_id)
-    assert places(tmp_path / "slipgate.db") == []
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert places(database) == []
+    assert database.problems() == ()
 
 
 @pytest.mark.parametrize("again", ["retry", "continueOf"])

@@ -2,12 +2,12 @@
 
 import base64
 import gzip
-from pathlib import Path
 
 import httpx
 import pytest
 
 from gateway.ledger import wall_clock
+from tests.stores import NewDatabase
 from tests.web.callers import TASK, Agent, GatewayHarness, Json, open_gateway, sandbox_of
 
 DIFF = '--- a/ü\n+++ b/ü\n@@ -1 +1 @@\n-old\n+"new"\\\n'
@@ -112,8 +112,10 @@ async def test_the_key_of_an_ended_attempt_reads_nothing_any_more(
     assert (await fetch(await next_attempt(gateway, job["taskId"]), name)).status_code == 200
 
 
-async def test_where_no_sandbox_reaches_the_gateway_nobody_is_sent_there(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path, SLIPGATE_PUBLIC_URL="") as gateway:
+async def test_where_no_sandbox_reaches_the_gateway_nobody_is_sent_there(
+    database: NewDatabase,
+) -> None:
+    async with open_gateway(database, SLIPGATE_PUBLIC_URL="") as gateway:
         job, agent = await gateway.launch(maxAttempts=2)
         await send(agent)
         await agent.emit("task.failed", "m1", **FAILED)
@@ -122,10 +124,12 @@ async def test_where_no_sandbox_reaches_the_gateway_nobody_is_sent_there(tmp_pat
 
 
 @pytest.mark.parametrize("prompt", ["Add /health", "Add /metrics"])
-async def test_a_frontend_that_asks_for_something_else_gets_it(tmp_path: Path, prompt: str) -> None:
+async def test_a_frontend_that_asks_for_something_else_gets_it(
+    database: NewDatabase, prompt: str
+) -> None:
     clock = [wall_clock()]
     async with open_gateway(
-        tmp_path, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
+        database, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
     ) as gateway:
         await open_workspace(gateway, "Add /health")
         (job,) = await gateway.claim()

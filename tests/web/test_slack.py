@@ -1,7 +1,6 @@
 """Endpoints of format `slack`: bodies of an incoming webhook, and texts that mention nobody."""
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -13,7 +12,7 @@ from gateway.domain.tasks.event import Event
 from gateway.web.deliveries import slack
 from gateway.web.deliveries.messages import rendering
 from gateway.wire.signing import secret_bytes, sign
-from tests.store.test_ledger import opened
+from tests.stores import NewDatabase
 from tests.web.callers import PUBLIC_URL, GatewayHarness, Json, open_gateway
 from tests.web.contract import DOCUMENT, validator
 
@@ -67,9 +66,9 @@ def texts(body: Json) -> list[str]:
     return [body["text"], *blocks]
 
 
-async def test_an_end_reads_well_is_signed_and_mentions_nobody(tmp_path: Path) -> None:
+async def test_an_end_reads_well_is_signed_and_mentions_nobody(database: NewDatabase) -> None:
     receiver = Slack()
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receiver)) as gateway:
+    async with open_gateway(database, receivers=httpx.MockTransport(receiver)) as gateway:
         endpoint = await opens(gateway)
         job, agent = await gateway.launch(title=EVIL)
         error = {"stage": "push", "code": "push_failed", "message": EVIL, "retryable": False}
@@ -93,8 +92,10 @@ async def test_an_end_reads_well_is_signed_and_mentions_nobody(tmp_path: Path) -
     assert any("slipgate tasks explain" in text for text in texts(body))
 
 
-async def test_its_address_is_shown_without_its_path_which_is_the_secret(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_its_address_is_shown_without_its_path_which_is_the_secret(
+    database: NewDatabase,
+) -> None:
+    async with open_gateway(database) as gateway:
         made = await opens(gateway)
         path = f"/v1/endpoints/{made['id']}"
         patched = await gateway.send("PATCH", path, {"url": f"{HOOK}2"}, "ops")
@@ -112,17 +113,17 @@ async def test_its_address_is_shown_without_its_path_which_is_the_secret(tmp_pat
     ]
 
 
-async def test_a_test_event_has_its_form_too(tmp_path: Path) -> None:
+async def test_a_test_event_has_its_form_too(database: NewDatabase) -> None:
     receiver = Slack()
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receiver)) as gateway:
+    async with open_gateway(database, receivers=httpx.MockTransport(receiver)) as gateway:
         made = await opens(gateway)
         await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")
         request = await receiver.next()
     assert "test" in msgspec.json.decode(request.content)["text"]
 
 
-async def test_an_alert_has_both_forms(tmp_path: Path) -> None:
-    async with opened(tmp_path / "slipgate.db") as (_, store):
+async def test_an_alert_has_both_forms(database: NewDatabase) -> None:
+    async with database.opened() as store:
         render = rendering(store.reads, PUBLIC_URL)
         told = msgspec.json.decode(await render(ALERT, None, "slack") or b"")
         body = msgspec.json.decode(await render(ALERT, None, "standard") or b"")

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.domain.deliveries.endpoint import USUAL
 from gateway.ledger import wall_clock
+from tests.stores import FileDatabase, NewDatabase
 from tests.web.callers import SILENT, GatewayHarness, Json, beside, open_gateway
 
 CALLBACK = "https://app.example/api/hook"
@@ -64,9 +65,9 @@ async def test_failures_are_grouped_by_cause_with_the_command(gateway: GatewayHa
     assert problem["example"] == max(job["taskId"] for job in jobs if job["taskId"] != newest)
 
 
-async def test_an_hour_later_a_failure_is_no_problem_of_now(tmp_path: Path) -> None:
+async def test_an_hour_later_a_failure_is_no_problem_of_now(database: NewDatabase) -> None:
     clock = Hands()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         _, agent = await gateway.launch()
         await agent.emit("task.failed", "end", error=ERROR)
         clock.ahead = 3_601_000
@@ -87,9 +88,9 @@ async def test_a_project_counts_the_launchers_that_serve_all(gateway: GatewayHar
     assert (codes(found), found["strip"]["launchersLive"]) == ([], 1)
 
 
-async def test_an_old_queue_is_told_though_launchers_call(tmp_path: Path) -> None:
+async def test_an_old_queue_is_told_though_launchers_call(database: NewDatabase) -> None:
     clock = Hands()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         await gateway.create(timeouts={"queueSeconds": 86_400})
         clock.ahead = 400_000
         await gateway.claim(capacity=0)
@@ -97,13 +98,13 @@ async def test_an_old_queue_is_told_though_launchers_call(tmp_path: Path) -> Non
 
 
 async def test_flags_endpoints_and_deliveries_have_their_problems(
-    gateway: GatewayHarness, tmp_path: Path
+    gateway: GatewayHarness, database: NewDatabase
 ) -> None:
     assert "task.created" in USUAL
     await gateway.claim(capacity=0)
     await gateway.create(callbackUrl=CALLBACK)
     await beside(
-        tmp_path,
+        database,
         *SILENT,
         "UPDATE tasks SET claimable_at = NULL",
         "UPDATE deliveries SET status = 'dead', next_attempt_at = NULL",
@@ -129,7 +130,8 @@ async def test_a_key_sees_the_problems_of_its_project(
 async def test_a_full_disk_is_a_problem_of_the_installation_and_of_no_project(
     tmp_path: Path,
 ) -> None:
-    async with open_gateway(tmp_path, SLIPGATE_MIN_FREE_MIB="1048576") as gateway:
+    database = FileDatabase(tmp_path / "slipgate.db")
+    async with open_gateway(database, SLIPGATE_MIN_FREE_MIB="1048576") as gateway:
         (problem,) = (await status(gateway))["problems"]
         own = await status(gateway, "read")
     assert problem["code"] == "disk_low"

@@ -19,6 +19,7 @@ import pytest
 from gateway.app import LANDING_SECONDS, MAX_REQUESTS
 from gateway.cli.operations.minting import mint
 from tests.ports import reserved_port
+from tests.stores import FileDatabase
 from tests.web.callers import MASTER, TASK, add_keys
 
 PATIENCE = 60
@@ -31,7 +32,7 @@ COMMAND = [sys.executable, "-m", "gateway", "gateway"]
 
 
 def test_open_streams_end_whole_and_the_process_ends_in_order(tmp_path: Path) -> None:
-    keys = add_keys(tmp_path / "slipgate.db")
+    keys = add_keys(FileDatabase(tmp_path / "slipgate.db"))
     headers = {"authorization": f"Bearer {keys['tasks']}"}
     with (
         _gateway(tmp_path) as (process, url),

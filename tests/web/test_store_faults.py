@@ -1,12 +1,11 @@
 """The store cannot commit: callers are told to come again, reads go on, and it mends by itself."""
 
 import time
-from pathlib import Path
 from typing import Final
 
 import httpx
 
-from gateway.store.sqlite.admin.audit import audit
+from tests.stores import NewDatabase
 from tests.web.callers import TASK, open_gateway, write_locked
 
 BUSY_MS: Final = 50
@@ -20,12 +19,12 @@ def asks_to_retry(response: httpx.Response) -> bool:
 
 
 async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
-    async with open_gateway(tmp_path, busy_ms=BUSY_MS) as gateway:
+    async with open_gateway(database, busy_ms=BUSY_MS) as gateway:
         _, agent = await gateway.launch()
         waiting = await gateway.create()
-        async with write_locked(tmp_path):
+        async with write_locked(database):
             assert asks_to_retry(await gateway.post("/v1/tasks", TASK))
             assert asks_to_retry(await agent.emit("task.started", "m1"))
             assert asks_to_retry(await gateway.post(f"/v1/tasks/{waiting['id']}/cancel"))
@@ -44,15 +43,15 @@ async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(
         # Nothing was half stored: the same message is new, and is applied once.
         assert (await agent.emit("task.started", "m1")).json()["applied"] is True
         assert len((await gateway.get("/v1/tasks")).json()["data"]) == 2
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert database.problems() == ()
 
 
 async def test_clocks_that_come_due_while_it_is_locked_are_judged_when_it_is_over(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
-    async with open_gateway(tmp_path, busy_ms=BUSY_MS) as gateway:
+    async with open_gateway(database, busy_ms=BUSY_MS) as gateway:
         task = await gateway.create(timeouts={"queueSeconds": 1})
-        async with write_locked(tmp_path):
+        async with write_locked(database):
             # A commit of the last second proves for as long that the store commits.
             while (await gateway.http.get("/readyz")).is_success:
                 pass
@@ -66,7 +65,7 @@ async def test_clocks_that_come_due_while_it_is_locked_are_judged_when_it_is_ove
         (event,) = (await gateway.get(path)).json()["data"]
         assert event["type"] == "task.expired"
         assert (await gateway.http.get("/readyz")).status_code == 200
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert database.problems() == ()
 
 
 def seq_of(feed: httpx.Response) -> str:

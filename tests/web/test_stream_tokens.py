@@ -12,6 +12,7 @@ from gateway.domain.tasks.stream_token import LIFETIME, stream_token
 from gateway.ledger import wall_clock
 from gateway.wire.times import milliseconds, parse_rfc3339
 from tests.app.processes import gateway_process
+from tests.stores import NewDatabase
 from tests.web.callers import MASTER, PUBLIC_URL, TASK, GatewayHarness, open_gateway
 from tests.web.streams import streamed
 
@@ -74,8 +75,10 @@ async def test_a_token_says_when_it_ends_and_where_it_is_used(gateway: GatewayHa
     assert (await gateway.http.get(granted["url"])).json()["data"][0]["type"] == "task.created"
 
 
-async def test_without_a_public_address_the_url_is_that_of_the_request(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path, SLIPGATE_PUBLIC_URL="") as gateway:
+async def test_without_a_public_address_the_url_is_that_of_the_request(
+    database: NewDatabase,
+) -> None:
+    async with open_gateway(database, SLIPGATE_PUBLIC_URL="") as gateway:
         task = await gateway.create()
         granted = (await gateway.post(f"/v1/tasks/{task['id']}/stream-token")).json()
         assert granted["url"].startswith(f"{PUBLIC_URL}/v1/tasks/{task['id']}/events?token=st_")
@@ -173,9 +176,9 @@ async def test_a_browser_may_ask_first(gateway: GatewayHarness, patched: tuple[s
         assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_a_stream_ends_when_its_token_does(tmp_path: Path) -> None:
+async def test_a_stream_ends_when_its_token_does(database: NewDatabase) -> None:
     clock = Clock()
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         task = await gateway.create()
         path = f"/v1/tasks/{task['id']}/events"
         token = await token_of(gateway, f"/v1/tasks/{task['id']}")
@@ -191,16 +194,16 @@ async def test_a_stream_ends_when_its_token_does(tmp_path: Path) -> None:
         assert (ended.status_code, ended.json()["code"]) == (401, "token_expired")
 
 
-async def test_a_token_outlives_the_rotation_of_its_master_key(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_a_token_outlives_the_rotation_of_its_master_key(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         task = await gateway.create()
         token = await token_of(gateway, f"/v1/tasks/{task['id']}")
     newer = MASTER.replace("b", "c", 1)
     path = f"/v1/tasks/{task['id']}"
-    async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=f"k2:{newer},k1:{MASTER}") as gateway:
+    async with open_gateway(database, SLIPGATE_SECRET_KEYS=f"k2:{newer},k1:{MASTER}") as gateway:
         assert (await gateway.http.get(f"{path}?token={token}")).status_code == 200
         fresh = await token_of(gateway, path)
-    async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=f"k2:{newer}") as gateway:
+    async with open_gateway(database, SLIPGATE_SECRET_KEYS=f"k2:{newer}") as gateway:
         assert (await gateway.http.get(f"{path}?token={fresh}")).status_code == 200
         old = await gateway.http.get(f"{path}?token={token}")
         assert (old.status_code, old.json()["code"]) == (401, "invalid_token")

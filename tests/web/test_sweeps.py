@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from gateway.domain.launching.sweep_findings import SWEEP_EVERY
 from gateway.ledger import wall_clock
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, line_of, open_gateway, sandbox_of
 
 
@@ -27,8 +27,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path, clock: Clock) -> AsyncIterator[GatewayHarness]:
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+async def gateway(database: NewDatabase, clock: Clock) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway(database, clock=clock) as gateway:
         yield gateway
 
 

@@ -1,7 +1,6 @@
 """`/v1/switches`: what is paused is refused, waits or is held, and goes on as if nothing was."""
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -9,7 +8,7 @@ import msgspec
 import pytest
 
 from gateway.ledger import wall_clock
-from gateway.store.sqlite.admin.audit import audit
+from tests.stores import NewDatabase
 from tests.web import services
 from tests.web.callers import TASK, GatewayHarness, Json, open_gateway, sandbox_of
 from tests.web.test_disabling import comes, opens
@@ -83,7 +82,7 @@ async def test_a_read_key_may_not_look(gateway: GatewayHarness) -> None:
 
 
 async def test_paused_intake_takes_nothing_new_and_answers_what_it_has(
-    gateway: GatewayHarness, tmp_path: Path
+    gateway: GatewayHarness, database: NewDatabase
 ) -> None:
     first = await gateway.post("/v1/tasks", TASK, idempotency_key="i1")
     made = await gateway.post("/workspace", WORKSPACE)
@@ -101,11 +100,11 @@ async def test_paused_intake_takes_nothing_new_and_answers_what_it_has(
     await change(gateway, intake="on")
     assert (await gateway.post("/v1/tasks", TASK, idempotency_key="i2")).status_code == 202
     assert (await gateway.post("/workspace", new)).status_code == 200
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert database.problems() == ()
 
 
 async def test_a_workspace_that_failed_keeps_its_env_while_intake_is_paused(
-    gateway: GatewayHarness, tmp_path: Path
+    gateway: GatewayHarness, database: NewDatabase
 ) -> None:
     task = (await gateway.post("/workspace", WORKSPACE)).json()["id"]
     (job,) = await gateway.claim()
@@ -115,11 +114,11 @@ async def test_a_workspace_that_failed_keeps_its_env_while_intake_is_paused(
     refused = await gateway.post("/workspace", {**WORKSPACE, "env": {**WORKSPACE["env"], "B": "2"}})
     assert refused.json()["code"] == "intake_paused"
     assert (await gateway.task(task))["attempt"] == 1
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert database.problems() == ()
 
 
-async def test_github_may_send_a_follow_up_again_that_was_refused(tmp_path: Path) -> None:
-    async with services.open_gateway_with_services(tmp_path, follow_ups="check") as gateway:
+async def test_github_may_send_a_follow_up_again_that_was_refused(database: NewDatabase) -> None:
+    async with services.open_gateway_with_services(database, follow_ups="check") as gateway:
         github = services.GitHub(http=gateway.http)
         _, agent = await gateway.launch()
         await agent.emit("task.completed", "m1", summary="ok", prUrl=services.PULL)
@@ -158,17 +157,17 @@ async def test_a_pause_of_one_project_holds_up_no_other(gateway: GatewayHarness)
     assert await gateway.claim("every launcher", capacity=1) == []
 
 
-async def test_a_pause_outlasts_a_restart_and_ends_by_the_clock(tmp_path: Path) -> None:
+async def test_a_pause_outlasts_a_restart_and_ends_by_the_clock(database: NewDatabase) -> None:
     ahead = 0
 
     def clock() -> int:
         return wall_clock() + ahead
 
     until = "2099-01-01T00:00:00Z"
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         await change(gateway, intake="paused", launching="paused", until=until)
         await gateway.post("/v1/tasks", TASK)
-    async with open_gateway(tmp_path, clock=clock) as gateway:
+    async with open_gateway(database, clock=clock) as gateway:
         assert set(await codes(gateway)) == {"intake_paused", "launching_paused"}
         ahead = 100 * 365 * 86_400_000
         assert await codes(gateway) == []
@@ -189,10 +188,10 @@ class Receiver:
 
 
 async def test_held_webhooks_go_out_in_their_order_without_a_counted_attempt(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
     receiver = Receiver()
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receiver)) as gateway:
+    async with open_gateway(database, receivers=httpx.MockTransport(receiver)) as gateway:
         endpoint = await opens(gateway, "https://app.example/hook")
         await change(gateway, delivering="paused")
         job, agent = await gateway.launch()
@@ -213,13 +212,13 @@ async def test_held_webhooks_go_out_in_their_order_without_a_counted_attempt(
         assert {(one["status"], len(one["attempts"])) for one in done} == {("delivered", 1)}
 
 
-async def test_a_pause_that_was_there_at_the_start_holds_webhooks(tmp_path: Path) -> None:
+async def test_a_pause_that_was_there_at_the_start_holds_webhooks(database: NewDatabase) -> None:
     receiver = Receiver()
-    async with open_gateway(tmp_path) as gateway:
+    async with open_gateway(database) as gateway:
         await opens(gateway, "https://app.example/hook")
         await change(gateway, delivering="paused", project="default")
         await gateway.create()
-    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receiver)) as gateway:
+    async with open_gateway(database, receivers=httpx.MockTransport(receiver)) as gateway:
         await gateway.post(
             "/v1/endpoints", {"url": "https://ops.example/x", "project": "elsewhere"}, "ops"
         )

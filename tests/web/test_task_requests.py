@@ -1,10 +1,10 @@
 """Tasks over HTTP: created, shown, listed, cancelled, retried."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
+from tests.stores import NewDatabase
 from tests.web.callers import TASK, GatewayHarness, open_gateway
 
 
@@ -22,7 +22,7 @@ async def test_a_created_task_is_where_location_says(gateway: GatewayHarness) ->
 
 
 async def test_what_a_task_keeps_secret_is_never_shown_nor_stored_in_the_open(
-    gateway: GatewayHarness, tmp_path: Path
+    gateway: GatewayHarness, database: NewDatabase
 ) -> None:
     task = await gateway.create(
         env={"FEATURE_X": "hunter2"}, callbackUrl="https://app.example/hook?bypass=hunter2"
@@ -33,8 +33,7 @@ async def test_what_a_task_keeps_secret_is_never_shown_nor_stored_in_the_open(
         assert "hunter2" not in text
         assert "FEATURE_X" not in text
     assert "hunter2" not in str(task)
-    for file in tmp_path.glob("slipgate.db*"):
-        assert b"hunter2" not in file.read_bytes()
+    assert not database.holds(b"hunter2")
 
 
 @pytest.mark.parametrize(
@@ -88,9 +87,9 @@ async def test_only_ops_names_a_provider(gateway: GatewayHarness) -> None:
     assert (await gateway.post("/v1/tasks", wanted, scope="ops")).status_code == 202
 
 
-async def test_other_repositories_than_the_allowed_are_refused(tmp_path: Path) -> None:
+async def test_other_repositories_than_the_allowed_are_refused(database: NewDatabase) -> None:
     async with open_gateway(
-        tmp_path, SLIPGATE_ALLOWED_REPOS="https://github.com/other/*"
+        database, SLIPGATE_ALLOWED_REPOS="https://github.com/other/*"
     ) as gateway:
         response = await gateway.post("/v1/tasks", TASK)
         assert (response.status_code, response.json()["code"]) == (422, "repo_not_allowed")

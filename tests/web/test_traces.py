@@ -3,13 +3,13 @@
 import asyncio
 import subprocess
 import sys
-from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
 
 from gateway.metrics.traces import Span, Traces
+from tests.stores import NewDatabase
 from tests.web.callers import Agent, GatewayHarness, open_gateway, sandbox_of
 from tests.web.collector import Collector, collector
 
@@ -50,17 +50,19 @@ async def work(gateway: GatewayHarness, **headers: str) -> str:
     return str(job["env"].get("TRACEPARENT", ""))
 
 
-async def traced(folder: Path, found: Collector, **headers: str) -> str:
+async def traced(database: NewDatabase, found: Collector, **headers: str) -> str:
     transport = httpx.MockTransport(refuse)
     async with open_gateway(
-        folder, receivers=transport, OTEL_EXPORTER_OTLP_ENDPOINT=found.url
+        database, receivers=transport, OTEL_EXPORTER_OTLP_ENDPOINT=found.url
     ) as gateway:
         return await work(gateway, **headers)
 
 
-async def test_the_spans_of_a_task_are_one_trace_below_that_of_its_caller(tmp_path: Path) -> None:
+async def test_the_spans_of_a_task_are_one_trace_below_that_of_its_caller(
+    database: NewDatabase,
+) -> None:
     with collector() as found:
-        assert await traced(tmp_path, found, traceparent=CALLER) == CALLER
+        assert await traced(database, found, traceparent=CALLER) == CALLER
     _, trace, caller, _ = CALLER.split("-")
     assert {span["name"] for span in found.spans} == ALL
     assert {(span["trace"], span["service"]) for span in found.spans} == {(trace, "slipgate")}
@@ -80,9 +82,9 @@ async def test_the_spans_of_a_task_are_one_trace_below_that_of_its_caller(tmp_pa
     assert len({span["id"] for span in found.spans}) == len(found.spans)
 
 
-async def test_without_a_trace_of_the_caller_the_gateway_begins_one(tmp_path: Path) -> None:
+async def test_without_a_trace_of_the_caller_the_gateway_begins_one(database: NewDatabase) -> None:
     with collector() as found:
-        traceparent = await traced(tmp_path, found)
+        traceparent = await traced(database, found)
     _, trace, span, flags = traceparent.split("-")
     (root,) = found.named("task")
     assert (root["trace"], root["id"], root["parent"], flags) == (trace, span, "", "01")
@@ -97,22 +99,24 @@ def test_one_event_to_two_endpoints_at_one_moment_is_two_spans() -> None:
     assert len({span.span_id for span in spans}) == 2
 
 
-async def test_a_trace_that_its_caller_does_not_sample_is_not_exported(tmp_path: Path) -> None:
+async def test_a_trace_that_its_caller_does_not_sample_is_not_exported(
+    database: NewDatabase,
+) -> None:
     with collector() as found:
-        await traced(tmp_path, found, traceparent=f"{CALLER[:-2]}00")
+        await traced(database, found, traceparent=f"{CALLER[:-2]}00")
     assert not found.spans
 
 
-async def test_a_collector_that_is_away_holds_nothing_up(tmp_path: Path) -> None:
+async def test_a_collector_that_is_away_holds_nothing_up(database: NewDatabase) -> None:
     with collector() as found:
         pass  # nobody listens there any more
     async with asyncio.timeout(60):
-        assert await traced(tmp_path, found, traceparent=CALLER) == CALLER
+        assert await traced(database, found, traceparent=CALLER) == CALLER
 
 
-async def test_without_the_variable_there_is_no_trace(tmp_path: Path) -> None:
+async def test_without_the_variable_there_is_no_trace(database: NewDatabase) -> None:
     transport = httpx.MockTransport(refuse)
-    async with open_gateway(tmp_path, receivers=transport) as gateway:
+    async with open_gateway(database, receivers=transport) as gateway:
         assert await work(gateway) == ""
 
 

@@ -3,16 +3,15 @@
 import asyncio
 import json
 import time
-from pathlib import Path
 
 import pytest
 
 from gateway.cli.operations.minting import mint
 from gateway.demo.receiver import Receiver
 from gateway.demo.serve import serving
-from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.signing import secret_bytes
 from gateway.wire.times import milliseconds, parse_rfc3339
+from tests.stores import NewDatabase
 from tests.web.callers import MASTER, Agent, GatewayHarness, Json, open_gateway, sandbox_of
 
 NEW: Json = {
@@ -71,8 +70,8 @@ async def test_the_sandbox_gets_what_was_given_and_calls_us_back(gateway: Gatewa
     assert f"/v1/hooks/{workspace['id']}/" in env["WEBHOOK_URL"]
 
 
-async def test_it_is_answered_as_soon_as_the_sandbox_is_made(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as gateway:
+async def test_it_is_answered_as_soon_as_the_sandbox_is_made(database: NewDatabase) -> None:
+    async with open_gateway(database, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as gateway:
         asking = asyncio.ensure_future(gateway.post("/workspace", NEW))
         (job,) = await gateway.claim(waitSeconds=10)
         await gateway.try_sandbox(job)
@@ -81,9 +80,9 @@ async def test_it_is_answered_as_soon_as_the_sandbox_is_made(tmp_path: Path) -> 
 
 
 async def test_a_wrong_snapshot_is_not_answered_while_another_provider_may_do(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
-    async with open_gateway(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as gateway:
+    async with open_gateway(database, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as gateway:
         asking = asyncio.ensure_future(gateway.post("/workspace", NEW))
         (job,) = await gateway.claim(waitSeconds=10)
         await gateway.try_sandbox(job)
@@ -118,11 +117,11 @@ async def test_without_a_task_id_nothing_is_the_same(gateway: GatewayHarness) ->
 
 
 async def test_after_a_bad_end_the_same_task_id_is_its_next_attempt_with_the_new_env(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
     clock = [time.time_ns() // 1_000_000]
     async with open_gateway(
-        tmp_path, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
+        database, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
     ) as gateway:
         first = await made(gateway)
         await gateway.http.request(
@@ -231,11 +230,11 @@ async def test_a_wrong_door_says_which_one_is_right(
 
 
 async def test_its_end_is_told_after_the_frontend_has_written_down_that_it_runs(
-    tmp_path: Path,
+    database: NewDatabase,
 ) -> None:
     clock = [time.time_ns() // 1_000_000]
     async with open_gateway(
-        tmp_path, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
+        database, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
     ) as gateway:
         first = await made(gateway, WEBHOOK_URL="https://app.example/hook")
         (job,) = await gateway.claim()
@@ -296,18 +295,18 @@ async def test_unknown_and_foreign_workspaces_are_not_there(gateway: GatewayHarn
 FLAT = {"type", "taskId", "workspaceId", "status", "branchName", "prUrl", "error", "message"}
 
 
-async def test_its_receiver_gets_the_flat_payload_it_knows_signed(tmp_path: Path) -> None:
+async def test_its_receiver_gets_the_flat_payload_it_knows_signed(database: NewDatabase) -> None:
     secret: list[bytes] = []
     receiver = Receiver(secret=lambda: secret[0], now=time.time)
     async with (
         serving(receiver.app) as address,
         open_gateway(
-            tmp_path,
+            database,
             SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true",
             SLIPGATE_WORKSPACE_WAIT_SECONDS="0",
         ) as gateway,
     ):
-        secret.append(await asyncio.to_thread(callback_secret, tmp_path))
+        secret.append(await asyncio.to_thread(callback_secret, database))
         workspace = await made(gateway, WEBHOOK_URL=f"{address}/hook")
         (job,) = await gateway.claim()
         await gateway.try_sandbox(job)
@@ -332,13 +331,13 @@ async def test_its_receiver_gets_the_flat_payload_it_knows_signed(tmp_path: Path
     assert {payload["workspaceId"] for payload in got} == {workspace["id"]}
     assert got[-1]["status"] == "success"
     assert got[-1]["prUrl"] == "https://github.com/acme/widgets/pull/1"
-    assert audit(tmp_path / "slipgate.db").problems == ()
+    assert database.problems() == ()
 
 
-def callback_secret(folder: Path) -> bytes:
+def callback_secret(database: NewDatabase) -> bytes:
     """The secret of the project's callbacks, as its first key shows it."""
     environ = {
-        "SLIPGATE_DATABASE_URL": f"sqlite:///{folder / 'slipgate.db'}",
+        "SLIPGATE_DATABASE_URL": database.url,
         "SLIPGATE_SECRET_KEYS": f"k1:{MASTER}",
     }
     shown = mint(environ, "tasks", "default", "test").callback_secret

@@ -1,17 +1,17 @@
 """A gateway, and a browser before it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, open_gateway
 from tests.web.dashboard.browser import Browser, browser_of
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
-    async with open_gateway(tmp_path) as opened:
+async def gateway(database: NewDatabase) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway(database) as opened:
         yield opened
 
 

@@ -1,9 +1,9 @@
 """The page Access: keys are created and revoked, and changes are listed with their actors."""
 
 import time
-from pathlib import Path
 
 from gateway.wire.times import rfc3339
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, open_gateway
 from tests.web.dashboard.browser import Browser, browser_of
 
@@ -45,9 +45,9 @@ async def test_a_wrong_field_of_a_key_is_named(browser: Browser) -> None:
     assert corrected.status_code == 200
 
 
-async def test_a_session_ends_when_its_key_expires(tmp_path: Path) -> None:
+async def test_a_session_ends_when_its_key_expires(database: NewDatabase) -> None:
     now = [time.time_ns() // 1_000_000]
-    async with open_gateway(tmp_path, clock=lambda: now[0]) as gateway:
+    async with open_gateway(database, clock=lambda: now[0]) as gateway:
         body = {"scope": "ops", "name": "x", "expiresAt": rfc3339(now[0] + 60_000)}
         key = (await gateway.post("/v1/keys", body, "ops")).json()["key"]
         browser = browser_of(gateway)

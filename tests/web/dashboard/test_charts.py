@@ -1,11 +1,10 @@
 """The charts of the page Now."""
 
-from pathlib import Path
-
 import pytest
 
 from gateway.domain.operations.history import Durations, Ends, durations
 from gateway.web.dashboard.charts import durations_rows, ends_chart
+from tests.stores import NewDatabase
 from tests.web.callers import open_gateway
 from tests.web.dashboard.browser import browser_of
 
@@ -68,8 +67,8 @@ def test_durations_are_said_in_their_unit() -> None:
     ]
 
 
-async def test_ends_and_durations_are_those_of_the_project(tmp_path: Path) -> None:
-    async with open_gateway(tmp_path) as gateway:
+async def test_ends_and_durations_are_those_of_the_project(database: NewDatabase) -> None:
+    async with open_gateway(database) as gateway:
         _, agent = await gateway.launch()
         await agent.emit("task.completed", "m1", summary="x", branchName="b", validation=[])
         browser = browser_of(gateway)

@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from pathlib import Path
 
 import pytest
 
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.web.dashboard.session import COOKIE, Ticket, open_ticket, seal_ticket
+from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, beside
 from tests.web.dashboard.browser import Browser
 
@@ -77,11 +77,11 @@ async def test_another_site_logs_nobody_in(gateway: GatewayHarness, browser: Bro
 
 
 async def test_a_session_ends_with_its_key(
-    gateway: GatewayHarness, browser: Browser, tmp_path: Path
+    gateway: GatewayHarness, browser: Browser, database: NewDatabase
 ) -> None:
     await browser.log_in()
     await browser.page("/dashboard")
-    await beside(tmp_path, "UPDATE api_keys SET revoked_at = 1 WHERE scope = 'ops'")
+    await beside(database, "UPDATE api_keys SET revoked_at = 1 WHERE scope = 'ops'")
     gateway.app.context.keys._known.clear()  # type: ignore[attr-defined] # noqa: SLF001
     response = await browser.get("/dashboard")
     assert response.url.path == "/dashboard/login"

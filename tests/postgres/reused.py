@@ -1,0 +1,100 @@
+"""PostgreSQL databases that one test has after the other: to make one takes 20 ms of processor
+time, to empty one takes 2 ms."""
+
+import atexit
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Final, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from gateway.store.postgres.address import PostgresAddress
+from tests.postgres.databases import new_database
+
+END_OTHERS: Final = """
+SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+TABLES: Final = """
+SELECT relname FROM pg_class
+WHERE relnamespace = CAST('public' AS regnamespace) AND relkind = 'r' ORDER BY relname"""
+SEQUENCES: Final = """
+SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"""
+SET_SEQUENCE: Final = "SELECT setval(CAST(%s AS regclass), coalesce(%s, 1), %s)"
+IS_EMPTY: Final = """
+SELECT NOT EXISTS (SELECT 1 FROM api_keys) AND NOT EXISTS (SELECT 1 FROM ledger)"""
+
+Fill = Callable[[PostgresAddress], object]
+
+
+class _Contents(NamedTuple):
+    rows: Mapping[str, bytes]
+    """By the table; one that is empty is left out."""
+    sequences: Mapping[str, int | None]
+
+
+class ReusedDatabase:
+    """A database of today's schema, empty at first."""
+
+    def __init__(self, url: str) -> None:
+        self.address: Final = PostgresAddress.parse(url)
+        self._connection = psycopg.connect(url, autocommit=True)
+        # No order of the tables matters, whichever refers to another.
+        self._connection.execute("SET session_replication_role = replica")
+        self._tables: list[str] = [name for (name,) in self._connection.execute(TABLES)]
+        self._empty = self._contents()
+        self._filled: dict[Fill, _Contents] = {}
+
+    def fill(self, make: Fill) -> None:
+        """Does this to the database; to an empty one once, and later tests get the same rows."""
+        ((is_empty,),) = self._connection.execute(IS_EMPTY).fetchall()
+        if is_empty and make in self._filled:
+            self._replace(self._filled[make])
+        else:
+            make(self.address)
+            if is_empty:
+                self._filled[make] = self._contents()
+
+    def clear(self) -> None:
+        """Makes it what it was; whoever was connected is not any more."""
+        self._connection.execute(END_OTHERS)
+        self._replace(self._empty)
+
+    def _contents(self) -> _Contents:
+        rows = {name: b"".join(self._copied(name)) for name in self._tables}
+        return _Contents(
+            rows={name: text for name, text in rows.items() if text},
+            sequences=dict(self._connection.execute(SEQUENCES).fetchall()),
+        )
+
+    def _copied(self, table: str) -> Iterator[bytes]:
+        statement = sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table))
+        with self._connection.cursor().copy(statement) as copy:
+            yield from map(bytes, copy)
+
+    def _replace(self, contents: _Contents) -> None:
+        deletions = [
+            sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in self._tables
+        ]
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.execute(sql.SQL(";").join(deletions))
+            for name, rows in contents.rows.items():
+                statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))
+                with cursor.copy(statement) as copy:
+                    copy.write(rows)
+            for name, last in contents.sequences.items():
+                cursor.execute(SET_SEQUENCE, (name, last, last is not None))
+
+
+_FREE: Final[list[ReusedDatabase]] = []
+_KEPT: Final = ExitStack()
+atexit.register(_KEPT.close)
+
+
+@contextmanager
+def reused_database() -> Iterator[ReusedDatabase]:
+    """One that is empty, for as long as the block lasts."""
+    database = _FREE.pop() if _FREE else ReusedDatabase(_KEPT.enter_context(new_database()))
+    yield database
+    database.clear()
+    _FREE.append(database)
