@@ -38,6 +38,7 @@ from gateway.loops.egress.address_guard import Guard, may_be_public
 from gateway.loops.egress.outgoing import outgoing
 from gateway.loops.key_uses import KeyUseRecorder
 from gateway.loops.lag import LagMeter
+from gateway.loops.months import MonthlyPartitions
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import LeaderLoop, Loop, Runner
@@ -259,6 +260,9 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
         Replayer(reads.endpoints, patiently),
         BulkRunner(reads, patiently),
         AlertWatch(reads, patiently, clock, partial(_disk, parts)),
+        MonthlyPartitions(
+            partial(parts.store.keep_months, is_wanted=parts.settings.retention_by_month), clock
+        ),
     )
     return (
         *(LeaderLoop(loop, parts.store.ownership) for loop in for_all),

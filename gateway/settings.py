@@ -56,6 +56,9 @@ class Settings:
     authorities: Authorities
     """Certificate authorities of receivers."""
     retention_days: int
+    retention_by_month: bool
+    """On a server, tasks of a month go once all of it is old, and its events with their partition.
+    """
     min_free_bytes: int
     """Free space of the database's disk below which the gateway warns."""
     otlp_endpoint: str | None
@@ -93,6 +96,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         egress_proxy=reader.url("SLIPGATE_EGRESS_PROXY", "http://proxy.internal:3128"),
         authorities=Authorities.of_environ(environ),
         retention_days=reader.number("SLIPGATE_RETENTION_DAYS", 30, 1, 3_650),
+        retention_by_month=reader.flag("SLIPGATE_RETENTION_BY_MONTH"),
         min_free_bytes=reader.number("SLIPGATE_MIN_FREE_MIB", 1_024, 0, 1_048_576) * MEBIBYTE,
         otlp_endpoint=reader.otlp_endpoint(),
         log=reader.log_format(),

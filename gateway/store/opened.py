@@ -41,6 +41,10 @@ class OpenedStore(Store, Protocol):
     async def checkpoint(self) -> None:
         """Moves the log into the database's file, where it has one."""
 
+    async def keep_months(self, now: int, *, is_wanted: bool) -> None:
+        """Makes the partition of the next month's events, if they are wanted and the database has
+        any, and drops those whose tasks are gone; `now` in milliseconds."""
+
     @property
     def written(self) -> int:
         """Transactions that were committed."""

@@ -152,7 +152,7 @@ CREATE INDEX tasks_following_up ON tasks USING hash (lower(follow_up_of))
 -- Order of numbers = order of commits. An event can be about an endpoint or an alert too: then
 -- `task_id` is the id of that, and `task_seq` the number among its events.
 CREATE TABLE events (
-    seq bigint PRIMARY KEY,
+    seq bigint NOT NULL,               -- unique, for each batch takes its numbers from the ledger
     task_id text COLLATE "C" NOT NULL,
     task_seq bigint NOT NULL CHECK (task_seq >= 1),
     attempt bigint NOT NULL,
@@ -165,9 +165,21 @@ CREATE TABLE events (
     data text COLLATE "C" NOT NULL,    -- JSON; of task.created, the whole request
     webhook_id text COLLATE "C",
     body_hash bytea,
-    CONSTRAINT events_of_task UNIQUE (task_id, task_seq),
+    CONSTRAINT events_of_task PRIMARY KEY (task_id, task_seq),
     CONSTRAINT refused_has_reason CHECK (applied = 1 OR reason IS NOT NULL)
+) PARTITION BY RANGE (task_id);        -- ids begin with the time: see event_months
+
+CREATE TABLE events_rest PARTITION OF events DEFAULT;
+
+-- The partitions for tasks of one month, where retention goes by months: a partition is dropped when
+-- the last task of its month is gone. Ids from `first` up to, and without, `next`.
+CREATE TABLE event_months (
+    first text COLLATE "C" PRIMARY KEY,
+    next text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL     -- of the table
 );
+
+CREATE INDEX events_in_order ON events (seq);
 
 -- The log is the inbox too: an acknowledged webhook is in it exactly once.
 CREATE UNIQUE INDEX events_heard ON events (task_id, attempt, webhook_id)
@@ -462,7 +474,7 @@ CREATE TABLE subscriptions (
 
 CREATE TABLE deliveries (
     endpoint_id text COLLATE "C" NOT NULL REFERENCES endpoints (id),
-    seq bigint NOT NULL REFERENCES events (seq),
+    seq bigint NOT NULL,
     task_id text COLLATE "C" NOT NULL,
     task_seq bigint NOT NULL,
     status text COLLATE "C" NOT NULL CHECK (status IN (

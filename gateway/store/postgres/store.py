@@ -15,6 +15,7 @@ from gateway.domain.kernel.keyring import Keyring
 from gateway.store.ownership import Subscriber
 from gateway.store.postgres.batch import BUSY_MS, PostgresBatch, PostgresRead
 from gateway.store.postgres.connection import PostgresConnection, configure, in_our_words
+from gateway.store.postgres.months import keep_months
 from gateway.store.postgres.opening import prepare
 from gateway.store.postgres.session import Session
 from gateway.store.shielding import to_its_end
@@ -125,6 +126,12 @@ class PostgresStore:
 
     async def checkpoint(self) -> None:
         """The server does that by itself."""
+
+    async def keep_months(self, now: int, *, is_wanted: bool) -> None:
+        """Makes and drops partitions of the events; `now` in milliseconds."""
+        with in_our_words():
+            async with self._readers.connection() as connection:
+                await keep_months(connection, now, is_wanted=is_wanted)
 
     async def _commit(self, connection: "AsyncConnection[Row]", batch: PostgresBatch) -> None:
         try:

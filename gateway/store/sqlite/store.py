@@ -110,6 +110,9 @@ class SQLiteStore:
     def leave(self) -> None:
         """There is nobody to leave anything to."""
 
+    async def keep_months(self, now: int, *, is_wanted: bool) -> None:
+        """A file has no partitions."""
+
     async def checkpoint(self) -> None:
         """Moves the log into the file and cuts it, as far as other readers allow, without a wait.
 

@@ -18,11 +18,12 @@ from gateway.store.sql.rows import Row
 COLUMNS: Final = """
 SELECT attname FROM pg_attribute
 WHERE attrelid = CAST(:name AS regclass) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"""
-# Primary keys stay: rows come in their order.
+# Primary keys stay: rows come in their order. An index of partitions makes those of each by itself.
 DEFINITIONS: Final = """
-SELECT 'index', class.relname, pg_get_indexdef(indexrelid), format('DROP INDEX %I', class.relname)
+SELECT 'index', class.relname, replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON '),
+    format('DROP INDEX %I', class.relname)
 FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid
-WHERE class.relnamespace = CAST(current_schema() AS regnamespace)
+WHERE class.relnamespace = CAST(current_schema() AS regnamespace) AND NOT class.relispartition
   AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)
 UNION ALL
 SELECT CASE contype WHEN 'u' THEN 'unique' ELSE 'foreign' END, conname,

@@ -26,8 +26,8 @@ SELECT task_id, task_seq, 'the text of a piece of its patch is missing' FROM eve
 WHERE type = 'task.patch' AND NOT EXISTS (
     SELECT 1 FROM patch_pieces AS piece
     WHERE piece.task_id = event.task_id AND piece.task_seq = event.task_seq)
-  AND NOT EXISTS (
-    SELECT 1 FROM tasks AS task WHERE task.id = event.task_id AND task.purged_at IS NOT NULL)"""
+  AND EXISTS (
+    SELECT 1 FROM tasks AS task WHERE task.id = event.task_id AND task.purged_at IS NULL)"""
 
 
 def check_database(database: Database, key_ids: Container[str] | None) -> Iterator[Problem]:
