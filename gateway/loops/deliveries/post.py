@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -216,10 +216,10 @@ def _url(text: str) -> tuple[httpx.URL, str]:
 async def _beginning(stream: httpx.AsyncByteStream) -> str:
     """The first of it. The answer is the status: a body that breaks off, or hangs, changes none."""
     kept = b""
-    # One that is there already needs no timer, which takes 9 µs.
-    limit = None if isinstance(stream, httpx.ByteStream) else BODY_LIMIT
+    # One that is there already needs no timer, which takes 11 µs.
+    is_there = isinstance(stream, httpx.ByteStream)
     with suppress(httpx.HTTPError, TimeoutError):
-        async with asyncio.timeout(limit):
+        async with nullcontext() if is_there else asyncio.timeout(BODY_LIMIT):
             async for chunk in stream:
                 kept += chunk
                 if len(kept) >= KEPT_ANSWER:
