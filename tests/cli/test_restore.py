@@ -1,12 +1,18 @@
 """`slipgate restore`: a backup is tried or restored, and nothing is replaced."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from gateway.cli.operations.restore import Restored
+from gateway.store.sql.admin.instance import RESTORE_GAP
+from gateway.store.sql.admin.opening import Restored as Restoration
+from gateway.store.sqlite.admin.instance import open_instance
+from gateway.store.sqlite.files import exclusive
 from tests.cli.test_operator_commands import environ, minted, run
 
 __all__ = ("environ",)
@@ -55,3 +61,24 @@ def test_a_file_that_is_no_backup_is_told(environ: Mapping[str, str], tmp_path: 
     assert other.returncode == 1
     assert b"other.db" in other.stderr
     assert b"Traceback" not in other.stderr
+
+
+def test_a_file_from_a_snapshot_of_its_disk_is_a_restored_one_by_the_word_of_the_operator(
+    environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    minted(environ)
+    for words in ((), ("--recovered", "--check"), ("--recovered", str(tmp_path / "s.db"))):
+        assert run(environ, "restore", *words).returncode == 2
+    with exclusive(tmp_path / "s.db"):
+        held = run(environ, "restore", "--recovered")
+    assert (held.returncode, b"Another gateway" in held.stderr) == (1, True)
+    assert run(environ, "restore", "--recovered", "--json").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as database:
+        restored = open_instance(database, lambda: "ins_1", take_over=False, key_ids=())
+        assert restored is None  # no gateway was ever started on it
+        database.execute("UPDATE ledger SET seq = 7")
+    assert run(environ, "restore", "--recovered").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as database:
+        restored = open_instance(database, lambda: "ins_2", take_over=False, key_ids=())
+        (number,) = database.execute("SELECT seq FROM ledger").fetchone()
+    assert (restored, number) == (Restoration(before="ins_1", after="ins_2"), 7 + RESTORE_GAP)
