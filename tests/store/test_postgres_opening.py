@@ -12,6 +12,7 @@ import pytest
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.keyring import Keyring
 from gateway.store.postgres import migrations
+from gateway.store.postgres.batch import BATCHES, BOUNDS
 from gateway.store.postgres.opening import prepare
 from gateway.store.sql.admin.instance import RESTORE_GAP
 from gateway.store.sql.admin.opening import Opening, Restored
@@ -90,3 +91,14 @@ def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
         opened("postgresql://slipgate:hush-hush@127.0.0.1:1/slipgate")
     assert refused.value.code == "database_unreachable"
     assert "hush-hush" not in f"{refused.value.detail}{refused.value.hint}"
+
+
+def test_a_transaction_of_others_is_waited_for_and_then_named(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BOUNDS, "patience", "10ms")
+    with psycopg.connect(url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (BATCHES,))
+        with pytest.raises(ApiError, match="lock timeout") as refused:
+            opened(url)
+    assert refused.value.code == "database_busy"

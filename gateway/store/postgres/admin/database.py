@@ -50,6 +50,12 @@ def connected(url: str) -> Iterator["Connection[Row]"]:
             f"The role of SLIPGATE_DATABASE_URL may not do this: {_reason(exc)}.",
             hint="Make it the owner of the database: ALTER DATABASE name OWNER TO role.",
         ) from exc
+    except errors.LockNotAvailable as exc:
+        raise ApiError(
+            "database_busy",
+            f"A transaction of somebody else holds the database: {_reason(exc)}.",
+            hint="Run the command again. `SELECT * FROM pg_stat_activity` shows who holds it.",
+        ) from exc
     except psycopg.OperationalError as exc:
         raise ApiError(
             "database_unreachable",
