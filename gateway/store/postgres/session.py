@@ -85,17 +85,20 @@ class Informed:
         """Everything up to this number is looked for in the database. Own commits behind it, of
         which nobody else tells, were made while it was read."""
         self._until = newest
-        self.add(newest, newest)
+        self._close_gaps()
 
     def add(self, before: int, until: int) -> bool:
         """Notes a range of numbers; True if every number before it was known."""
         is_next = before <= self._until
         self._own[before] = until
+        self._close_gaps()
+        return is_next
+
+    def _close_gaps(self) -> None:
         for start in sorted(self._own):
             if start > self._until:
                 break
             self._until = max(self._until, self._own.pop(start))
-        return is_next
 
 
 class Session:
