@@ -108,6 +108,26 @@ INSERT INTO task_groups (kind, since, project, status, code, count, first_at, ex
 SELECT 'minute', finished_at / 60000 * 60000, project, status, '', count(*), min(finished_at), max(id)
 FROM tasks WHERE finished_at IS NOT NULL GROUP BY 2, 3, 4;
 
+INSERT INTO task_groups (kind, since, project, status, code, count, first_at, example)
+SELECT 'hour', since, project, status, code, count, first_at, example FROM task_groups
+UNION ALL
+SELECT 'state', 0, project, status, code, count, 0, NULL FROM task_groups
+UNION ALL
+SELECT 'flag', 0, project, '', 'stalled', count(*), 1, max(id)
+FROM tasks WHERE flags <> '[]' GROUP BY project
+UNION ALL
+SELECT 'flag', 60000, name, '', 'stalled', 0, 1, NULL FROM projects;
+
+INSERT INTO bulk_actions (
+    id, action, project, filter, reason, actor, matched, done, failed, failed_tasks, status,
+    created_at, updated_at, finished_at)
+SELECT 'bulk_' || lpad(n::text, 4, '0'), 'cancel', 'p' || 1 + n % 50, '{}', 'reason', 'key:1', 1,
+    CASE WHEN n % 100 = 0 THEN 0 ELSE 1 END, 0, '[]', CASE WHEN n % 100 = 0 THEN 'running' ELSE 'done' END,
+    n, n, CASE WHEN n % 100 > 0 THEN n END
+FROM generate_series(1, 2000) AS n;
+
+INSERT INTO bulk_pages (bulk_id, number, task_ids) SELECT id, 0, '["task_000000001"]' FROM bulk_actions;
+
 INSERT INTO audit (at, actor, action, target, project, detail)
 SELECT created_at, 'key:key_' || seq, 'task.create', id, project, '{}' FROM tasks;
 
@@ -164,3 +184,11 @@ INSERT INTO patch_pieces (task_id, task_seq, attempt, revision, start, length, c
 SELECT id, 2, 1, 1, 0, 1, '\x01' FROM tasks WHERE id LIKE '%00';
 
 INSERT INTO pruned (project, seq) SELECT name, 0 FROM projects;
+
+INSERT INTO master_keys (id, fingerprint) VALUES ('k1', '\x01');
+
+-- Events of endpoints, behind those of all tasks.
+INSERT INTO events (seq, task_id, task_seq, attempt, type, at, applied, source, data)
+SELECT 2 * current_setting('filling.tasks')::bigint + row_number() OVER (), id, number, 0,
+    'endpoint.failing', 999000000000, 1, 'gateway', '{}'
+FROM endpoints CROSS JOIN generate_series(1, 10) AS number;

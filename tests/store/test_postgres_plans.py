@@ -15,17 +15,27 @@ from psycopg import Connection, RawCursor, sql
 from gateway.store.postgres.connection import SEEK, adapt
 from gateway.store.postgres.dialect import translated
 from gateway.store.sql import (
+    api_keys,
+    audit_log,
+    bulk,
     claims,
     clocks,
     deliveries,
     delivery_contexts,
     endpoints,
     events,
+    history,
     lanes,
     launching,
+    operations,
+    pruning,
+    purging,
     replays,
     sources,
+    status,
     switches,
+    task_groups,
+    task_list,
     tasks,
 )
 from gateway.store.sql.connection import bound
@@ -39,12 +49,15 @@ READ_AT_MOST: Final = 1_000
 """Rows; a page of 100 is read from several tables, which have 5,000 to 15,000."""
 MORE: Final = {
     **READ_WHOLE,
+    "BULK_ACTIONS_BEFORE": "those of a project among all: they are few",
     "EVENTS_OF_PROJECT": "as many numbers as one step looks at",
 }
 """Why a statement may read more."""
 HOMES: Final = (
     *(claims, clocks, deliveries, delivery_contexts, endpoints, events, lanes, launching),
     *(replays, sources, switches, tasks),
+    *(api_keys, audit_log, bulk, history, operations, pruning, purging, status),
+    *(task_groups, task_list),
 )
 STATEMENTS: Final = {
     name: text
@@ -67,24 +80,41 @@ PLACES: Final = [["daytona-a", "r8"], ["docker", "r7"]]
 URL: Final = "https://github.com/acme/Widgets/pull/2500"
 
 SAMPLES: Final[dict[str, Any]] = {
+    "actor": "key:key_2",
     "after": 0,
     "at": NOW,
     "attempt": None,
     "attempts": 2,
     "before": NOW,
     "body": None,
+    "came": ENDED[0],
+    "code": "stalled",
+    "count": -1,
+    "created_after": None,
+    "created_before": None,
+    "data": "{}",
     "box": b"box",
     "each": 20,
     "endpoint_id": ENDPOINT,
     "endpoints": [ENDPOINT, "ep_long"],
+    "ended_before": NOW,
+    "error_code": None,
     "failures": 1,
+    "flag": None,
+    "hash": b"hash26",
+    "hours_before": NOW,
     "id": ENDPOINT,
     "ids": ENDED,
     "is_late_too": 1,
     "key": KEY,
     "key_id": "k1",
+    "kind": "state",
+    "launcher_id": None,
+    "left": [],
     "limit": 100,
     "live": [["daytona-a", ""]],
+    "metadata": [],
+    "minutes_before": NOW,
     "most": 1_000,
     "next_attempt_at": NOW,
     "now": NOW,
@@ -103,9 +133,13 @@ SAMPLES: Final[dict[str, Any]] = {
     "realm": "r7",
     "reason": None,
     "repeats": 0,
+    "repo_url": None,
+    "revoked_at": NOW,
     "seq": PENDING,
     "since": 0,
+    "snapshot": None,
     "status": None,
+    "statuses": ["completed", "failed"],
     "task_id": ENDED[0],
     "trigger": "manual",
     "type": "task.created",
@@ -115,10 +149,36 @@ SAMPLES: Final[dict[str, Any]] = {
     "urls": [URL],
 }
 ANY_PROJECT: Final = {"project": ""}
+LISTED: Final = {"since": "", "before": "~"}
+GROUP: Final = {"status": "completed", "code": ""}
+OLD_BULK: Final = {"before": 1_000}
 DELIVERIES: Final = {"keys": [[ENDPOINT, seq] for seq in range(PENDING, PENDING + 10)]}
 KEYS: Final = {"keys": [[PROJECT, KEY]]}
 SHOWN: Final = {"before": "~", "seq": 2 * TASKS, "endpoint_id": None}
 OWN_SAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "API_KEYS_BEFORE": {"id": "key_9"},
+    "AUDIT_BEFORE": {"id": TASKS},
+    "AUDIT_OF_ACTOR": {"id": TASKS},
+    "BULK_ACTIONS": {"ids": ["bulk_0010"]},
+    "BULK_ACTIONS_BEFORE": {"before": "bulk_~"},
+    "BULK_PAGE": {"id": "bulk_0010", "number": 0},
+    "BY_ERROR": {**LISTED, "error_code": "agent_failed"},
+    "BY_FLAG": {**LISTED, "project": None},
+    "BY_ID": LISTED,
+    "BY_METADATA": {**LISTED, "key": "team", "value": "team-500"},
+    "BY_REPOSITORY": {**LISTED, "repo_url": "https://github.com/acme/500"},
+    "BY_STATUS": LISTED,
+    "DELETE_OLD_BULK_ACTIONS": OLD_BULK,
+    "DELETE_OLD_BULK_PAGES": OLD_BULK,
+    "DELETE_PIECES": {"ids": ["task_000002500"]},
+    "ERASE_ENV": {"ids": ["task_000002597"]},
+    "FAILURE_EXAMPLE": {"code": "agent_failed"},
+    "KEPT_ENV": {"after": ""},
+    "NOTE_USES": {"id": "key_26"},
+    "OLD_TASKS": {"after": "", "until": "~"},
+    "REVOKE_API_KEYS": {"id": "key_26"},
+    "TAKE_FROM_GROUPS": GROUP,
+    "_OLD_BULK_ACTIONS": OLD_BULK,
     "ADVANCE_KEYS": {"provider": None},
     "ADVANCE_LEDGER": {"seq": 2 * TASKS},
     "ALL_DELIVERIES": SHOWN,
@@ -185,6 +245,8 @@ def database() -> Iterator[Connection[Any]]:
         connection.execute("SELECT set_config('filling.tasks', %s, false)", (str(TASKS),))
         connection.execute(FILLING.read_bytes())
         connection.execute("ANALYZE")
+        # Of a deletion that takes several statements, each is tried alone.
+        connection.execute("SET session_replication_role = replica")
         connection.execute(SEEK)
         connection.commit()
         yield connection

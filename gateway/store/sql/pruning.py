@@ -15,7 +15,7 @@ from gateway.store.sql.rows import Params
 from gateway.store.sql.sources import DELETE_OLD_MESSAGES
 from gateway.store.sql.switches import DELETE_OLD_PAUSES
 from gateway.store.sql.task_groups import (
-    DELETE_OLD_GROUPS,
+    OLD_GROUPS,
     TAKE_DELETED_FROM_FLAGS,
     TAKE_DELETED_FROM_STATES,
     old_groups,
@@ -187,7 +187,7 @@ def write_retention(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequen
                 (*ENDPOINT_EVENTS, DELETE_OLD_AUDIT),
                 {"ended_before": pruning.ended_before},
             ),
-            ((DELETE_OLD_GROUPS,), old_groups(pruning.at)),
+            (OLD_GROUPS, old_groups(pruning.at)),
         ):
             yield from ((statement, [given]) for statement in statements)
         if pruning.erased:

@@ -1,7 +1,5 @@
 """Groups of tasks in the store: their counts change in the transaction of the tasks themselves."""
 
-# ruff: noqa: S608 - what is put into a statement here is a constant condition
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -50,15 +48,28 @@ WHERE task.id IN (SELECT value FROM json_each(:ids)) GROUP BY 2, 3, 5
 ON CONFLICT (kind, since, project, status, code) DO UPDATE SET
     count = task_groups.count + excluded.count, example = NULL"""
 
-_OLD: Final = """
-WHERE (kind = 'minute' AND since < :minutes_before) OR (kind = 'hour' AND since < :hours_before)
-  OR (kind = 'flag' AND count = 0)"""
-
-DELETE_OLD_GROUPS: Final = f"""
+DELETE_OLD_MINUTES: Final = """
 DELETE FROM task_groups WHERE (kind, since, project, status, code) IN (
-    SELECT kind, since, project, status, code FROM task_groups {_OLD} LIMIT 500)"""
+    SELECT kind, since, project, status, code FROM task_groups
+    WHERE kind = 'minute' AND since < :minutes_before LIMIT 500)"""
 
-ONE_OLD_GROUP: Final = f"SELECT 1 FROM task_groups {_OLD} LIMIT 1"
+DELETE_OLD_HOURS: Final = """
+DELETE FROM task_groups WHERE (kind, since, project, status, code) IN (
+    SELECT kind, since, project, status, code FROM task_groups
+    WHERE kind = 'hour' AND since < :hours_before LIMIT 500)"""
+
+DELETE_OLD_FLAGS: Final = """
+DELETE FROM task_groups WHERE (kind, since, project, status, code) IN (
+    SELECT kind, since, project, status, code FROM task_groups
+    WHERE kind = 'flag' AND count = 0 LIMIT 500)"""
+
+OLD_GROUPS: Final = (DELETE_OLD_MINUTES, DELETE_OLD_HOURS, DELETE_OLD_FLAGS)
+
+ONE_OLD_GROUP: Final = """
+SELECT 1
+WHERE (SELECT min(since) FROM task_groups WHERE kind = 'minute') < :minutes_before
+  OR (SELECT min(since) FROM task_groups WHERE kind = 'hour') < :hours_before
+  OR EXISTS (SELECT 1 FROM task_groups WHERE kind = 'flag' AND count = 0)"""
 
 
 def write_groups(
