@@ -4,6 +4,7 @@ time, to empty one takes 2 ms."""
 import atexit
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Final, NamedTuple
 
 import psycopg
@@ -88,13 +89,24 @@ class ReusedDatabase:
 
 _FREE: Final[list[ReusedDatabase]] = []
 _KEPT: Final = ExitStack()
-atexit.register(_KEPT.close)
 
 
 @contextmanager
 def reused_database() -> Iterator[ReusedDatabase]:
     """One that is empty, for as long as the block lasts."""
-    database = _FREE.pop() if _FREE else ReusedDatabase(_KEPT.enter_context(new_database()))
+    database = _FREE.pop() if _FREE else _new()
     yield database
     database.clear()
     _FREE.append(database)
+
+
+def _new() -> ReusedDatabase:
+    database = ReusedDatabase(_KEPT.enter_context(new_database()))
+    _close_at_exit()
+    return database
+
+
+@cache
+def _close_at_exit() -> None:
+    """Once the server runs: what was registered last is called first, before it stops."""
+    atexit.register(_KEPT.close)
