@@ -4,8 +4,8 @@ the next one, and nobody is answered before the commit."""
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -49,6 +49,10 @@ LONGEST_CLAIM: Final = 30_000
 TRY_EVERY: Final = 1_000
 """Milliseconds between two tries to write while nothing can be written."""
 
+PATIENCE: Final = 5.0
+"""Seconds that a batch may take before those who wait behind it are refused; it may itself wait for
+an answer that decides what its own callers are told."""
+
 TRIES: Final = 5
 """Tries of a batch that other gateways get in the way of; all but the first are alone."""
 
@@ -75,6 +79,7 @@ class Ledger:
         max_queue: int = MAX_QUEUE,
         max_batch: int = MAX_BATCH,
         turns: int = TURNS,
+        patience: float = PATIENCE,
         committed: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.notifier = Notifier()
@@ -88,11 +93,14 @@ class Ledger:
         self._max_queue = max_queue
         self._max_batch = max_batch
         self._turns = turns
+        self._patience = patience
         self._committed = committed
         self._waiting: Waiting = deque()
         self._patient: Waiting = deque()
         self._arrived = asyncio.Event()
         self._closing = False
+        self._is_stuck = False
+        """True while a batch takes longer than `PATIENCE`."""
         self._refused_at = 0
 
     async def submit(self, command: Command, *, is_patient: bool = False) -> Answer:
@@ -108,7 +116,7 @@ class Ledger:
         if self.read_only is not None and 0 <= self._clock() - self._refused_at < TRY_EVERY:
             raise ReadOnly(self.read_only.reason)
         queue = self._patient if is_patient else self._waiting
-        if self._closing or len(queue) >= self._max_queue:
+        if self._closing or self._is_stuck or len(queue) >= self._max_queue:
             raise Unavailable("The gateway takes no more work just now.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         queue.append((command, answer))
@@ -143,9 +151,13 @@ class Ledger:
                 await self._write_waiting()
         finally:
             self._closing = True
-            _give_up([answer for _, answer in (*self._waiting, *self._patient)])
-            self._waiting.clear()
-            self._patient.clear()
+            self._refuse_waiting("The gateway stops.")
+
+    def _refuse_waiting(self, detail: str) -> None:
+        """Answers those whose commands no batch has taken up."""
+        _give_up([answer for _, answer in (*self._waiting, *self._patient)], detail)
+        self._waiting.clear()
+        self._patient.clear()
 
     @property
     def _has_work(self) -> bool:
@@ -157,13 +169,29 @@ class Ledger:
                 await asyncio.sleep(0)
             batch = _taken(self._waiting, self._max_batch)
             most = max(LEAST_PATIENT, len(batch) // PATIENT) if batch else MOST_PATIENT
-            await self._settle(batch + _taken(self._patient, most))
+            with self._refusing_behind():
+                await self._settle(batch + _taken(self._patient, most))
+
+    @contextmanager
+    def _refusing_behind(self) -> Iterator[None]:
+        """Nobody waits long behind a batch that is stuck."""
+        timer = asyncio.get_running_loop().call_later(self._patience, self._get_stuck)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._is_stuck = False
+
+    def _get_stuck(self) -> None:
+        log.warning("ledger.stuck", seconds=self._patience, refused=self.waiting)
+        self._is_stuck = True
+        self._refuse_waiting("The store does not answer just now.")
 
     async def _settle(self, batch: list[tuple[Command, asyncio.Future[Answer]]]) -> None:
         try:
             outcomes = await self._commit([command for command, _ in batch])
         except BaseException:
-            _give_up([answer for _, answer in batch])
+            _give_up([answer for _, answer in batch], "The gateway stops.")
             raise
         for (_, answer), outcome in zip(batch, outcomes, strict=True):
             if answer.done():
@@ -241,11 +269,11 @@ def _taken(queue: Waiting, most: int) -> list[tuple[Command, asyncio.Future[Answ
     return [queue.popleft() for _ in range(min(len(queue), most))]
 
 
-def _give_up(answers: Sequence[asyncio.Future[Answer]]) -> None:
-    """Answers those who wait for a ledger that was torn down."""
+def _give_up(answers: Sequence[asyncio.Future[Answer]], detail: str) -> None:
+    """Answers those whose commands are not stored."""
     for answer in answers:
         if not answer.done():
-            answer.set_exception(Unavailable("The gateway stops."))
+            answer.set_exception(Unavailable(detail))
 
 
 def _outcome(unit: UnitOfWork, command: Command, now: int) -> Outcome:

@@ -12,7 +12,8 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.ledger import Ledger, wall_clock
 from gateway.store.administration import Location, audit, open_database
-from gateway.store.postgres.store import PooledReads, connected, open_postgres
+from gateway.store.postgres.pool import Pool
+from gateway.store.postgres.store import PooledReads, open_postgres
 from gateway.store.protocol import Store
 from gateway.store.sql.connection import Query
 from gateway.store.sql.reads import SQLReads
@@ -162,7 +163,7 @@ class ServerDatabase:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Query]:
         """A connection beside those of the store."""
-        async with connected(self.url, autocommit=True) as pool:
+        async with Pool(self.url, is_for_reads=True) as pool:
             yield PooledReads(pool).fetch
 
     def problems(self) -> Sequence[str]:

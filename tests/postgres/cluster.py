@@ -113,8 +113,15 @@ class Cluster:
 
     def kill(self) -> None:
         """Stops it in the middle of whatever it does, as `pg_ctl stop -m immediate`."""
+        self._end(signal.SIGQUIT)
+
+    def stop(self) -> None:
+        """Stops it in order, as `pg_ctl stop -m fast`."""
+        self._end(signal.SIGINT)
+
+    def _end(self, number: signal.Signals) -> None:
         if self._server is not None:
-            self._server.send_signal(signal.SIGQUIT)
+            self._server.send_signal(number)
             self._server.wait()
             self._server = None
 

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ from gateway.ledger import TRY_EVERY, Ledger, wall_clock
 from gateway.store.sqlite.migrations import migrate, newest
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 from tests.domain.world import fold
+from tests.launcher.conditions import until
 
 SPEC = Spec(
     project="default",
@@ -135,6 +136,24 @@ async def test_a_full_queue_says_so_and_stores_nothing(tmp_path: Path) -> None:
         with pytest.raises(Unavailable):
             await idle.submit(creation(1))
         assert await store.reads.counts() == {}
+
+
+async def test_nobody_waits_behind_a_batch_that_is_stuck(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    async with open_sqlite(path, new_instance_id=lambda: "inst_1") as store:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with Ledger(store, Policy(key_id="k1"), patience=0.01).running() as ledger:
+                first = asyncio.create_task(ledger.submit(creation(1)))
+                await asyncio.sleep(0)  # it has been submitted
+                await until(lambda: not ledger.waiting, "a batch")
+                for number in (2, 3):
+                    with pytest.raises(Unavailable):
+                        await ledger.submit(creation(number))
+                assert not first.done()
+                other.execute("ROLLBACK")
+                assert isinstance(await first, TaskReply)
+                await ledger.submit(creation(4))
 
 
 async def test_a_full_disk_is_unavailable_and_heals(tmp_path: Path) -> None:

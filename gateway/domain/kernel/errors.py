@@ -52,5 +52,13 @@ class ReadOnly(Unavailable):
         super().__init__(detail, code="read_only", retry_after=READ_ONLY_SECONDS)
 
 
+class OutcomeUnknown(Unavailable):
+    """The database has not said whether something was stored, and nobody will ask it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("The gateway stops before it knows whether this was stored.")
+        self.hint = "Send the same request again, with the same Idempotency-Key."
+
+
 class Conflict(Exception):
     """Another gateway has changed what a batch was decided on: it has to be decided again."""

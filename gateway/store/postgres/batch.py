@@ -18,29 +18,35 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.loading import BatchReadSet
 from gateway.store.postgres.connection import PostgresConnection
 from gateway.store.postgres.notifications import CHANNEL, NOTIFY, payloads
+from gateway.store.postgres.outcome import Proof
 from gateway.store.sql.batch import NOTHING, Batch, CachedRows, written
 
 LEDGER: Final = "SELECT seq, version FROM ledger"
 
 TAKE_NUMBERS: Final = """
+WITH proof AS (
+    INSERT INTO commits (gateway, batch) VALUES (:gateway, :batch)
+    ON CONFLICT (gateway) DO UPDATE SET batch = excluded.batch, at = excluded.at)
 UPDATE ledger SET seq = seq + :events, version = version + :cached
-RETURNING seq, version, CAST(pg_current_xact_id() AS text)"""
+RETURNING seq, version, CAST(pg_current_xact_id() AS text), pg_backend_pid()"""
 
 LOCK_TASKS: Final = """
 SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))
 ORDER BY id FOR NO KEY UPDATE"""
 
-# A gateway that stands still in the middle of a batch is thrown out of it, or all would wait.
+# A gateway that stands still in the middle of a batch is thrown out of it, or all would wait: also
+# one that has not sent all parts of a statement.
 _BOUNDS: Final = """
     set_config('idle_in_transaction_session_timeout', :idle, true),
+    set_config('statement_timeout', :time, true),
     set_config('lock_timeout', :patience, true)"""
 LOCK_SHARED: Final = f"SELECT {_BOUNDS}, pg_advisory_xact_lock_shared(:lock)"
 LOCK_ALONE: Final = f"SELECT {_BOUNDS}, pg_advisory_xact_lock(:lock)"
 BATCHES: Final = 7_151_001
 """The advisory lock of batches."""
-BUSY_MS: Final = 10_000
+BUSY_MS: Final = 8_000
 """Milliseconds that a batch waits for a lock of another."""
-BOUNDS: Final = {"lock": BATCHES, "idle": "10s", "patience": f"{BUSY_MS}ms"}
+BOUNDS: Final = {"lock": BATCHES, "idle": "4s", "time": "10s", "patience": f"{BUSY_MS}ms"}
 
 OF_TASKS: Final = frozenset({"tasks", "webhooks", "idempotency", "deliveries", "undelivered"})
 """Fields of a read set whose rows belong to the tasks that are locked, or to one endpoint."""
@@ -72,15 +78,17 @@ class PostgresBatch(PostgresRead):
         is_alone: bool = False,
         sender: str = "",
         busy_ms: int = BUSY_MS,
+        number: int = 0,
     ) -> None:
         super().__init__(connection, cached)
         self._writer = connection
         self._sender = sender
+        self._number = number
         self._is_alone = is_alone
         self._bounds = {**BOUNDS, "patience": f"{busy_ms}ms"}
         self._read: tuple[int, int] | None = None
-        self.transaction_id: str | None = None
-        """PostgreSQL's number of the transaction; None: it has changed nothing."""
+        self.proof: Proof | None = None
+        """None: nothing was changed."""
 
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands of the batch need, behind the locks that it takes."""
@@ -110,8 +118,10 @@ class PostgresBatch(PostgresRead):
         if not self._is_alone and not (changed <= PARTS_OF_TASKS and _has_no_keys(unit)):
             raise Conflict
         cached = any(name in changed for name in CACHED)
-        numbers = {"events": len(unit.events.new), "cached": cached}
-        ((newest, version, self.transaction_id),) = await self._writer.fetch(TAKE_NUMBERS, numbers)
+        numbers: dict[str, int | str] = {"events": len(unit.events.new), "cached": cached}
+        numbers |= {"gateway": self._sender, "batch": self._number}
+        ((newest, version, number, pid),) = await self._writer.fetch(TAKE_NUMBERS, numbers)
+        self.proof = Proof(transaction_id=number, pid=pid, gateway=self._sender, batch=self._number)
         unit.seq = newest - len(unit.events.new)
         async with self._writer.pipeline():
             for statement, params in written(unit, unit.seq + 1):

@@ -1,7 +1,10 @@
 """PostgreSQL's connections, and its errors in the words of the domain."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
@@ -31,9 +34,22 @@ FROM (VALUES
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
     ('jit', 'off'), ('max_parallel_workers_per_gather', '0')) AS planner (name, setting)"""
 
+# A client that goes without a word, as when its machine dies, is noticed in 10 s.
+KEEPALIVE: Final = """
+SELECT set_config('tcp_keepalives_idle', '4', false),
+    set_config('tcp_keepalives_interval', '2', false),
+    set_config('tcp_keepalives_count', '3', false)"""
+
+PID: Final = "SELECT pg_backend_pid()"
+
 _CONFLICTS: Final = (
     errors.SerializationFailure,
     errors.DeadlockDetected,
+)
+_BUSY: Final = (
+    errors.IdleInTransactionSessionTimeout,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
 )
 _UNWRITABLE: Final[dict[type[psycopg.Error], str]] = {
     errors.DiskFull: "The disk is full.",
@@ -72,13 +88,42 @@ def adapt(adapters: AdaptersMap) -> None:
 
 
 async def configure(connection: "AsyncConnection[Row]") -> None:
-    """Prepares a new connection of a gateway."""
+    """Prepares a new connection of a gateway, which commits by itself."""
     adapt(connection.adapters)
     connection.prepared_max = STATEMENTS_KEPT
     # One row of a batch is locked after the other: each statement sees what was committed by then.
     await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
-    await connection.execute(SEEK)
-    await connection.commit()
+    if await is_pooled(connection):
+        # Settings and prepared statements would be those of other clients, too.
+        connection.prepare_threshold = None
+    else:
+        await connection.execute(SEEK)
+        await connection.execute(KEEPALIVE)
+
+
+async def is_pooled(connection: "AsyncConnection[Row]") -> bool:
+    """True if a pooler is between us and the server: each has told us another process."""
+    cursor = await connection.execute(PID)
+    return await cursor.fetchone() != (connection.info.backend_pid,)
+
+
+@contextmanager
+def bounded(connection: "AsyncConnection[Row]", seconds: float) -> Iterator[None]:
+    """Breaks the connection if the block takes longer: whoever waits for the server is told that it
+    is lost."""
+    timer = asyncio.get_running_loop().call_later(seconds, _cut, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: "AsyncConnection[Row]") -> None:
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as end,
+    ):
+        end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -97,7 +142,7 @@ def in_our_words(*, is_write: bool = False, is_alone: bool = False) -> Iterator[
         raise Conflict from exc
     except _CONFLICTS as exc:
         raise Conflict from exc
-    except errors.LockNotAvailable as exc:
+    except _BUSY as exc:
         raise Unavailable("The database is busy.") from exc
     except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
         raise Unavailable("The database cannot be reached.") from exc
@@ -109,10 +154,15 @@ class PostgresConnection:
     def __init__(self, connection: "AsyncConnection[Row]") -> None:
         self._connection = connection
 
-    def pipeline(self) -> AbstractAsyncContextManager[object]:
+    @asynccontextmanager
+    async def pipeline(self) -> AsyncIterator[None]:
         """Sends what is executed inside without a wait for each answer; all of them have come, and
         none was an error, when the block is left."""
-        return self._connection.pipeline()
+        async with self._connection.pipeline() as pipeline:
+            # psycopg would end it with a Sync and a Flush, and a Flush stops the server's clock of
+            # idle_in_transaction_session_timeout: a gateway that stands still would hold its locks.
+            pipeline._exit_gen = pipeline._sync_gen  # type: ignore[method-assign]  # noqa: SLF001
+            yield
 
     async def execute(
         self, statement: str, params: Mapping[str, Any] = NO_PARAMS

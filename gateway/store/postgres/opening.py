@@ -11,12 +11,16 @@ from gateway.store.sql.admin.instance import INSTANCE, open_instance
 from gateway.store.sql.admin.marks import take_back
 from gateway.store.sql.admin.master_keys import check_master_keys
 from gateway.store.sql.admin.opening import Opening, Upgraded
+from gateway.store.sql.connection import NO_PARAMS
 
 HERE: Final = """
 SELECT CAST(server.system_identifier AS text) || '/' || CAST(home.oid AS text)
 FROM pg_control_system() AS server CROSS JOIN pg_database AS home
 WHERE home.datname = current_database()"""
 HOME: Final = "SELECT home FROM ledger"
+FORGET: Final = """
+DELETE FROM commits WHERE at < CAST(extract(epoch FROM now()) * 1000 AS bigint) - 86400000"""
+"""Gateways whose last commit is a day old."""
 SETTLE: Final = "UPDATE ledger SET home = :home"
 NOWHERE: Final = ""
 """The home of a database that was recovered to an earlier moment: it is a copy of itself."""
@@ -50,6 +54,7 @@ def prepare(
             )
             ((here,),) = database.fetch(HERE)
             database.write(SETTLE, [{"home": here}])
+            database.write(FORGET, [NO_PARAMS])
             ((instance_id,),) = database.fetch(INSTANCE)
     return str(instance_id), Opening(upgraded=upgraded, restored=restored)
 

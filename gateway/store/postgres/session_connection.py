@@ -1,12 +1,13 @@
 """The connection of a session: its advisory locks, and what it hears of other gateways."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from gateway.store.postgres.connection import PostgresConnection, configure
+from gateway.store.postgres import pool
+from gateway.store.postgres.connection import PostgresConnection, bounded, configure
 from gateway.store.postgres.migrations import session_name
 from gateway.store.postgres.notifications import LISTEN
 from gateway.store.sql.rows import Row
@@ -39,23 +40,18 @@ WHERE locktype = 'advisory' AND granted AND classid = CAST(:sessions AS bigint) 
 
 NEWEST: Final = "SELECT seq FROM ledger"
 
-# A server that loses its client without a word, as when a machine dies, notices it in 10 s; so does
-# the client. A gateway that stands still answers all the same; its silence tells. Behind a pooler
-# these settings would be another client's.
-KEEPALIVE: Final = """
-SELECT set_config('tcp_keepalives_idle', '4', false),
-    set_config('tcp_keepalives_interval', '2', false),
-    set_config('tcp_keepalives_count', '3', false),
-    set_config('idle_session_timeout', :silent_for, false)"""
+# A gateway that stands still keeps its connection all the same; its silence tells. Behind a pooler
+# this setting would be another client's.
+SILENCE: Final = "SELECT set_config('idle_session_timeout', :silent_for, false)"
 OPTIONS: Final[dict[str, Any]] = {
+    **pool.OPTIONS,
     "application_name": session_name(),
     "target_session_attrs": "read-write",
-    "connect_timeout": 5,
-    "keepalives_idle": 4,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
     "autocommit": True,
 }
+ANSWER_SECONDS: Final = 3
+"""Seconds until a server that does not answer counts as lost: before it can have given the locks to
+another gateway."""
 
 
 class ServerConnection:
@@ -68,18 +64,19 @@ class ServerConnection:
     async def enter(self, silent_for: float) -> None:
         """Listens from now on, and shows the others that this gateway is there, until it has asked
         nothing for so many seconds."""
-        await self._connection.execute(LISTEN)
-        await self._connection.fetch(KEEPALIVE, {"silent_for": f"{silent_for * 1000:.0f}ms"})
-        await self._connection.fetch(LOCK_SHARED, {"sessions": SESSIONS, "lock": PRESENT})
+        with bounded(self._notified, ANSWER_SECONDS):
+            await self._connection.execute(LISTEN)
+        await self._ask(SILENCE, silent_for=f"{silent_for * 1000:.0f}ms")
+        await self._ask(LOCK_SHARED, lock=PRESENT)
 
     async def newest(self) -> int:
         """The number of the newest event."""
-        ((seq,),) = await self._connection.fetch(NEWEST)
+        ((seq,),) = await self._ask(NEWEST)
         return int(seq)
 
     async def look(self) -> tuple[int, frozenset[int], frozenset[int]]:
         """The number of gateways, the partitions that are taken, and those taken by this one."""
-        rows = [*await self._connection.fetch(LOCKS, {"sessions": SESSIONS})]
+        rows = [*await self._ask(LOCKS)]
         taken = [(lock, is_mine) for lock, is_mine in rows if lock < PARTITIONS]
         return (
             sum(lock == PRESENT for lock, _ in rows),
@@ -89,17 +86,21 @@ class ServerConnection:
 
     async def take(self, locks: Sequence[int]) -> frozenset[int]:
         """Takes what is free of the locks: those that are this gateway's now."""
-        rows = await self._connection.fetch(TRY_LOCKS, {"sessions": SESSIONS, "locks": locks})
+        rows = await self._ask(TRY_LOCKS, locks=locks)
         return frozenset(lock for (lock,) in rows)
 
     async def give(self, locks: Collection[int]) -> None:
         """Leaves locks to others."""
-        await self._connection.fetch(UNLOCKS, {"sessions": SESSIONS, "locks": [*locks]})
+        await self._ask(UNLOCKS, locks=[*locks])
 
     async def payloads(self, seconds: float) -> AsyncIterator[str]:
         """Notifications, as they come in so many seconds; first those that came meanwhile."""
         async for notify in self._notified.notifies(timeout=seconds):
             yield notify.payload
+
+    async def _ask(self, statement: str, **params: object) -> Iterable[Row]:
+        with bounded(self._notified, ANSWER_SECONDS):
+            return await self._connection.fetch(statement, {"sessions": SESSIONS, **params})
 
 
 @asynccontextmanager

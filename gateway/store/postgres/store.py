@@ -1,22 +1,26 @@
 """The store on a PostgreSQL server: one writing connection for each gateway, readers beside it."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from itertools import count
+from typing import Any, Final
 
 import psycopg
 import structlog
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
 from gateway.domain.kernel.errors import Conflict
 from gateway.domain.kernel.keyring import Keyring
 from gateway.store.ownership import Subscriber
 from gateway.store.postgres.batch import BUSY_MS, PostgresBatch, PostgresRead
-from gateway.store.postgres.connection import PostgresConnection, configure, in_our_words
+from gateway.store.postgres.connection import PostgresConnection, in_our_words
 from gateway.store.postgres.months import keep_months
 from gateway.store.postgres.opening import prepare
+from gateway.store.postgres.outcome import was_committed
+from gateway.store.postgres.pool import Pool
 from gateway.store.postgres.session import Session
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.batch import NOTHING
@@ -28,20 +32,8 @@ log = structlog.get_logger(__name__)
 
 READERS: Final = 4
 """Connections for reads; a slow page must not hold up the loops."""
-CONNECT_SECONDS: Final = 5
-"""Seconds until a server that does not answer counts as out of reach."""
-ASK_AGAIN: Final = 0.5
-"""Seconds between two questions about a commit without an answer."""
-
-OPTIONS: Final[dict[str, Any]] = {
-    "connect_timeout": CONNECT_SECONDS,
-    "target_session_attrs": "read-write",
-    "application_name": "slipgate",
-}
-
-OUTCOME: Final = "SELECT pg_xact_status(CAST(:transaction_id AS xid8))"
-
-Pool: TypeAlias = "AsyncConnectionPool[AsyncConnection[Row]]"
+ASK_AT_THE_END: Final = 5
+"""Seconds after the stop in which a commit without an answer is still asked for."""
 
 
 class PooledReads:
@@ -51,14 +43,8 @@ class PooledReads:
         self._pool = pool
 
     async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
-        """All rows; asked once more on a new connection if the old one was lost."""
+        """All rows."""
         with in_our_words():
-            async with self._pool.connection() as connection:
-                try:
-                    return await PostgresConnection(connection).fetch(statement, params)
-                except psycopg.OperationalError:
-                    if not connection.closed:
-                        raise
             async with self._pool.connection() as connection:
                 return await PostgresConnection(connection).fetch(statement, params)
 
@@ -83,10 +69,12 @@ class PostgresStore:
         self._writers = writers
         self._readers = readers
         self._busy_ms = busy_ms
+        self._batches = count(1)
         self._cached = NOTHING
         self._is_alone = False
         """The last batch has to be decided again, with no other beside it."""
         self._turn = asyncio.Lock()
+        self._left_at = math.inf
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresBatch]:
@@ -108,8 +96,8 @@ class PostgresStore:
                             is_alone=is_alone,
                             sender=self.ownership.gateway_id,
                             busy_ms=self._busy_ms,
+                            number=next(self._batches),
                         )
-                        # Leaving this block commits, or rolls back what it has raised.
                         yield batch
                         await to_its_end(self._commit(connection, batch))
             except Conflict:
@@ -123,6 +111,7 @@ class PostgresStore:
     def leave(self) -> None:
         """Gives the work of this gateway to the others, as its attempts end."""
         self.ownership.close()
+        self._left_at = time.monotonic()
 
     async def checkpoint(self) -> None:
         """The server does that by itself."""
@@ -136,31 +125,20 @@ class PostgresStore:
     async def _commit(self, connection: "AsyncConnection[Row]", batch: PostgresBatch) -> None:
         try:
             await connection.commit()
-        except psycopg.OperationalError as exc:
-            number = batch.transaction_id
-            if number is None or not connection.closed:
+        except psycopg.Error as exc:
+            if batch.proof is None:
                 raise
-            log.warning("database.commit_unanswered", transaction=number)
-            if not await self._was_committed(number):
-                raise Conflict from exc
+            log.warning("database.commit_unanswered", error=type(exc).__name__)
+            connect = self._writers.connect
+            if not await was_committed(connect, batch.proof, is_over=self._is_over):
+                if connection.closed:
+                    raise Conflict from exc
+                raise
         self.written += 1
         self._cached = batch.cached.committed()
 
-    async def _was_committed(self, transaction_id: str) -> bool:
-        """The outcome of a commit whose answer was lost; asked until there is one, for nobody may
-        be told that nothing was stored when it was."""
-        while True:
-            try:
-                async with self._readers.connection() as connection:
-                    asked = {"transaction_id": transaction_id}
-                    ((status,),) = await PostgresConnection(connection).fetch(OUTCOME, asked)
-            except psycopg.errors.InvalidParameterValue:
-                return False  # a server that took over has never heard of it
-            except psycopg.OperationalError:
-                status = "in progress"
-            if status != "in progress":
-                return bool(status == "committed")
-            await asyncio.sleep(ASK_AGAIN)
+    def _is_over(self) -> bool:
+        return time.monotonic() - self._left_at > ASK_AT_THE_END
 
 
 @asynccontextmanager
@@ -186,26 +164,8 @@ async def open_postgres(
         prepare, url, keyring, new_instance_id, take_over=take_over
     )
     opening.log()
-    async with connected(url) as writers, connected(url, READERS, autocommit=True) as readers:
+    async with Pool(url) as writers, Pool(url, READERS, is_for_reads=True) as readers:
         session = Session(url, gateway_id)
         yield PostgresStore(
             writers, readers, instance_id=instance_id, session=session, busy_ms=busy_ms
         )
-
-
-@asynccontextmanager
-async def connected(url: str, most: int = 1, *, autocommit: bool = False) -> AsyncIterator[Pool]:
-    """A pool of up to so many connections."""
-    pool = AsyncConnectionPool(
-        url,
-        kwargs={**OPTIONS, "autocommit": autocommit},
-        min_size=1,
-        max_size=most,
-        timeout=CONNECT_SECONDS,
-        # A pool that cannot connect tries again when it is asked next, and not ever more slowly.
-        reconnect_timeout=1,
-        configure=configure,
-        open=False,
-    )
-    async with pool:
-        yield pool

@@ -24,6 +24,8 @@ OPTIONS: Final[Mapping[str, Any]] = {
     # Behind a pooler the next transaction may be on another connection.
     "prepare_threshold": None,
 }
+OPERATORS_BOUNDS: Final = BOUNDS | {"idle": "10s", "time": "0"}
+"""A command may change all rows in one statement."""
 AT_ONCE: Final = 1_000
 """Rows of a long result in memory."""
 IS_THERE: Final = "SELECT to_regclass(:name) IS NOT NULL"
@@ -107,7 +109,7 @@ class PostgresDatabase:
     def transaction(self) -> Iterator[None]:
         """Beside no batch of a gateway; afterwards they all read again what they have cached."""
         with self._connection.transaction():
-            self.fetch(LOCK_ALONE, BOUNDS)
+            self.fetch(LOCK_ALONE, OPERATORS_BOUNDS)
             yield
             self.write(RAISE_VERSION, [NO_PARAMS])
 
