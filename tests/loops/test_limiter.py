@@ -44,6 +44,21 @@ def test_what_is_in_flight_takes_its_room_until_it_lands() -> None:
     assert limiter.available(NOW) == 1
 
 
+def test_deliveries_that_wait_go_before_another_one_may_start() -> None:
+    slow, broken = EndpointLimiter(), with_open_breaker()
+    for _ in range(5):
+        slow.succeed()
+    for _ in range(MOST_IN_FLIGHT):
+        slow.queue.enter()
+    slow.mark_slow()  # the first of them has waited too long
+    broken.queue.enter()
+    for limiter, now in ((slow, NOW), (broken, NOW + FIRST_PAUSE)):
+        assert not limiter.has_place(now)
+        assert limiter.opens_at(now) is None
+        limiter.queue.leave()
+        assert limiter.has_place(now)
+
+
 def test_an_open_breaker_lets_one_probe_through_after_each_pause() -> None:
     limiter = with_open_breaker()
     assert limiter.available(NOW + FIRST_PAUSE - 1) == 0

@@ -155,6 +155,7 @@ class Deliverer:
         """The endpoints of this step, each with its project: one of each queue in turn, the longest
         due first."""
         chosen: dict[str, str] = {}
+        full: dict[str, str] = {}
         left = {queue: self._left(queue) for queue in self._queues(now)}
         turns = deque(queue for queue, slots in left.items() if slots > 0)
         self._is_blocked = len(turns) < len(left)
@@ -170,11 +171,13 @@ class Deliverer:
                 chosen[endpoint_id] = queue[0]
                 left[queue] -= 1
             else:
-                self._postpone(queue[0], endpoint_id, now)
+                full[endpoint_id] = queue[0]
             if left[queue] > 0:
                 turns.append(queue)
             else:
                 self._is_blocked = True
+        for endpoint_id, project in full.items():  # in the loop it could come due again, for ever
+            self._postpone(project, endpoint_id, now)
         self._has_more = self._has_more or len(chosen) == PER_STEP
         return chosen
 

@@ -78,7 +78,10 @@ class EndpointLimiter:
         return left > (-PLACES if self.is_fast else 0)
 
     def opens_at(self, now: int) -> int | None:
-        """The time at which an attempt may start; None if one in flight has to end before."""
+        """The time at which an attempt may start; None if one in flight, or one that waits, has to
+        end before."""
+        if self.queue:
+            return None
         if self.breaker_open:
             return None if self.in_flight else max(self._closed_until, self._token_at(now))
         return None if self.in_flight >= self._limit else self._token_at(now)
