@@ -229,7 +229,8 @@ async def _prepare(writer: aiosqlite.Connection, busy_ms: int) -> None:
         f"busy_timeout = {busy_ms}",
         "synchronous = FULL",
         "foreign_keys = ON",
-        "cache_size = -16000",
+        # 8 MB: with 16 a gateway that has delivered 20,000 messages is 8 MB larger and no faster.
+        "cache_size = -8000",
         # 16 MB of log between two checkpoints: the leaves that every batch writes are copied once.
         "wal_autocheckpoint = 4000",
         # Else the log keeps for good the length it had while somebody read an old state of it.
