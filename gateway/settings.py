@@ -147,8 +147,9 @@ class _Reader(EnvironmentReader):
 
     def database(self) -> Path | PostgresAddress:
         url = self.text("SLIPGATE_DATABASE_URL", DEFAULT_DATABASE)
+        session_url = self.text("SLIPGATE_DATABASE_SESSION_URL")
         if url.startswith(SCHEMES):
-            return self._postgres(url)
+            return self._postgres(url, session_url)
         path = url.removeprefix(SQLITE)
         if not url.startswith(SQLITE) or not path:
             self.problems.append(
@@ -157,9 +158,9 @@ class _Reader(EnvironmentReader):
             )
         return Path(path)
 
-    def _postgres(self, url: str) -> Path | PostgresAddress:
+    def _postgres(self, url: str, session_url: str) -> Path | PostgresAddress:
         try:
-            return PostgresAddress.parse(url)
+            return PostgresAddress.parse(url, session_url)
         except ImportError:
             self.problems.append(
                 "SLIPGATE_DATABASE_URL names a PostgreSQL database, which needs psycopg: "
@@ -168,8 +169,8 @@ class _Reader(EnvironmentReader):
         except ValueError:
             # The address is never repeated here: it may hold a password.
             self.problems.append(
-                f"SLIPGATE_DATABASE_URL must be like {POSTGRES_EXAMPLE}, with / and @ in a "
-                "password written as %2F and %40"
+                "SLIPGATE_DATABASE_URL (and SLIPGATE_DATABASE_SESSION_URL, if it is set) must be "
+                f"like {POSTGRES_EXAMPLE}, with / and @ in a password written as %2F and %40"
             )
         return Path()
 

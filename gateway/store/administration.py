@@ -38,7 +38,7 @@ def open_database(location: Location) -> Iterator[Database]:
     if isinstance(location, PostgresAddress):
         from gateway.store.postgres.admin.upgrade import opened
 
-        with opened(location.url) as database:
+        with opened(location.session_url) as database:
             check_marks(database)
             yield database
     else:
@@ -68,7 +68,7 @@ def bring_up_to_date(location: Location) -> Upgraded:
     if isinstance(location, PostgresAddress):
         from gateway.store.postgres.admin.upgrade import upgrade
 
-        return upgrade(location.url)
+        return upgrade(location.session_url)
     return sqlite_operator.bring_up_to_date(location)
 
 
@@ -81,7 +81,7 @@ def pending(location: Location) -> list[int]:
     if isinstance(location, PostgresAddress):
         from gateway.store.postgres.admin.upgrade import pending as pending_on_server
 
-        return pending_on_server(location.url)
+        return pending_on_server(location.session_url)
     return sqlite_operator.pending_of(location)
 
 
@@ -109,7 +109,7 @@ def audit(
     if isinstance(location, PostgresAddress):
         from gateway.store.postgres.admin.audit import audit as audit_on_server
 
-        return audit_on_server(location.url, key_ids=key_ids, on_progress=on_progress)
+        return audit_on_server(location.session_url, key_ids=key_ids, on_progress=on_progress)
     return sqlite_audit.audit(location, key_ids=key_ids, on_progress=on_progress)
 
 
@@ -122,7 +122,7 @@ def check_running_gateway(location: Location, current: str) -> None:
     if isinstance(location, PostgresAddress):
         from gateway.store.postgres.admin.presence import check_running_gateways
 
-        check_running_gateways(location.url, current)
+        check_running_gateways(location.session_url, current)
     else:
         sqlite_resealing.check_running_gateway(location, current)
 
@@ -136,7 +136,7 @@ def note_recovery(location: Location) -> None:
     if isinstance(location, PostgresAddress):
         from gateway.store.postgres.admin.presence import note_recovery as note_on_server
 
-        note_on_server(location.url)
+        note_on_server(location.session_url)
     else:
         sqlite_instance.note_recovery(location)
 

@@ -79,6 +79,7 @@ async def open_store(
 
         opening = open_postgres(
             database.url,
+            session_url=database.session_url,
             new_instance_id=partial(new_id, "ins"),
             gateway_id=new_id("gw"),
             take_over=take_over,

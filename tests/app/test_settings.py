@@ -36,7 +36,7 @@ POSTGRES = "postgresql://us%40r:hunter2@a.example:5433,b.example/tasks?passfile=
 def test_a_postgresql_database_is_shown_without_its_password(url: str) -> None:
     database = read_settings({"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_DATABASE_URL": url})
     assert isinstance(database.database, PostgresAddress)
-    assert database.database.url == url
+    assert database.database.url == database.database.session_url == url
     shown = "user=us@r host=a.example,b.example port=5433, dbname=tasks"
     assert sorted(database.database.shown.split()) == sorted(shown.split())
     assert "hunter2" not in repr(database)
@@ -54,6 +54,20 @@ def test_an_address_that_libpq_does_not_take_is_not_repeated(url: str) -> None:
     with pytest.raises(SettingsError, match="password written as %2F") as caught:
         read_settings({"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_DATABASE_URL": url})
     assert "hunter" not in "".join(format_exception(caught.value))
+
+
+def test_the_way_around_a_pooler_is_an_address_like_the_other() -> None:
+    given = {
+        "SLIPGATE_SECRET_KEYS": f"k1:{KEY}",
+        "SLIPGATE_DATABASE_URL": POSTGRES,
+        "SLIPGATE_DATABASE_SESSION_URL": "postgresql://db.example/tasks",
+    }
+    database = read_settings(given).database
+    assert isinstance(database, PostgresAddress)
+    assert database.session_url == given["SLIPGATE_DATABASE_SESSION_URL"]
+    given["SLIPGATE_DATABASE_SESSION_URL"] = POSTGRES.replace("r2@", "@r2@")
+    with pytest.raises(SettingsError, match="password written as %2F"):
+        read_settings(given)
 
 
 def test_postgresql_without_its_extra_tells_what_to_install(

@@ -175,6 +175,7 @@ def test_every_setting_is_passed_on_or_refused_aloud(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
+        ("SLIPGATE_DATABASE_SESSION_URL", "postgresql://db.example/slipgate"),
         ("SLIPGATE_DATABASE_URL", "sqlite:///elsewhere.db"),
         ("SLIPGATE_HOST", "0.0.0.0"),
         ("SLIPGATE_LAUNCHER_STATE", "/var/lib/launcher"),

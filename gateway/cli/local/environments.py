@@ -61,6 +61,7 @@ OPTIONS: Final = frozenset({"SLIPGATE_PORT", "SLIPGATE_PROVIDERS", "SLIPGATE_PUB
 OF_COMMANDS: Final = (URL_VARIABLE, KEY_VARIABLE, PROFILE_VARIABLE, SECRET_VARIABLE)
 """Variables that other commands read."""
 OWN: Final = {
+    "SLIPGATE_DATABASE_SESSION_URL": "`slipgate gateway` works on a server",
     "SLIPGATE_DATABASE_URL": "--state names its folder",
     "SLIPGATE_HOST": "`slipgate gateway` listens elsewhere",
     "SLIPGATE_LAUNCHER_STATE": "--state names its folder",
@@ -122,7 +123,7 @@ def public_url_of(environ: Mapping[str, str], own: str, providers: str) -> str:
 
 def check_own(environ: Mapping[str, str], kept: State) -> None:
     """Raises `SettingsError` if the environment contradicts what `up` decides."""
-    ours = (kept.database_url, HOST, str(kept.launcher))
+    ours = ("a file", kept.database_url, HOST, str(kept.launcher))
     problems = [
         f"{name} is set, but `slipgate up` always takes {own}: unset it; {instead}"
         for (name, instead), own in zip(OWN.items(), ours, strict=True)

@@ -1,16 +1,21 @@
 """The connection of a session: its advisory locks, and what it hears of other gateways."""
 
+import secrets
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from psycopg import AsyncConnection
+import structlog
+from psycopg import AsyncConnection, InterfaceError
 
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.postgres import pool
-from gateway.store.postgres.connection import PostgresConnection, bounded, configure
+from gateway.store.postgres.connection import PID, PostgresConnection, bounded, configure, is_pooled
 from gateway.store.postgres.migrations import session_name
 from gateway.store.postgres.notifications import LISTEN
 from gateway.store.sql.rows import Row
+
+log = structlog.get_logger(__name__)
 
 PARTITIONS: Final = 64
 """Groups of endpoints; a gateway owns whole ones."""
@@ -49,6 +54,17 @@ OPTIONS: Final[dict[str, Any]] = {
     "target_session_attrs": "read-write",
     "autocommit": True,
 }
+# A mark is not written over: its connection is another session's already.
+MARK: Final = """
+SELECT set_config('slipgate.session', :mark, false)
+WHERE coalesce(current_setting('slipgate.session', true), '') = ''"""
+MARKED: Final = "SELECT current_setting('slipgate.session', true)"
+LOOKS: Final = 3
+"""Comparisons of two connections: the pooler chooses among those that are free."""
+REMEDY: Final = (
+    "Set SLIPGATE_DATABASE_SESSION_URL to the address of the same database on the server itself, "
+    "or through a pooler in session mode; SLIPGATE_DATABASE_URL may stay."
+)
 ANSWER_SECONDS: Final = 3
 """Seconds until a server that does not answer counts as lost: before it can have given the locks to
 another gateway."""
@@ -60,6 +76,8 @@ class ServerConnection:
     def __init__(self, connection: "AsyncConnection[Row]") -> None:
         self._notified = connection
         self._connection = PostgresConnection(connection)
+        self._is_pooled = False
+        self._mark = secrets.token_hex()
 
     async def enter(self, silent_for: float) -> None:
         """Listens from now on, and shows the others that this gateway is there, until it has asked
@@ -67,6 +85,7 @@ class ServerConnection:
         with bounded(self._notified, ANSWER_SECONDS):
             await self._connection.execute(LISTEN)
         await self._ask(SILENCE, silent_for=f"{silent_for * 1000:.0f}ms")
+        await self._check_pooler()
         await self._ask(LOCK_SHARED, lock=PRESENT)
 
     async def newest(self) -> int:
@@ -76,6 +95,8 @@ class ServerConnection:
 
     async def look(self) -> tuple[int, frozenset[int], frozenset[int]]:
         """The number of gateways, the partitions that are taken, and those taken by this one."""
+        if self._is_pooled:
+            await self._check_owner()
         rows = [*await self._ask(LOCKS)]
         taken = [(lock, is_mine) for lock, is_mine in rows if lock < PARTITIONS]
         return (
@@ -98,6 +119,20 @@ class ServerConnection:
         async for notify in self._notified.notifies(timeout=seconds):
             yield notify.payload
 
+    async def _check_pooler(self) -> None:
+        with bounded(self._notified, ANSWER_SECONDS):
+            self._is_pooled = await is_pooled(self._notified)
+        if self._is_pooled:
+            await self._ask(MARK, mark=self._mark)
+            await self._check_owner()
+
+    async def _check_owner(self) -> None:
+        """A pooler that gives our connection to others gives them our locks, too."""
+        ((mark,),) = await self._ask(MARKED)
+        if mark != self._mark:
+            log.error("session.pooled", do=REMEDY)
+            raise InterfaceError("a pooler has given the session another connection")
+
     async def _ask(self, statement: str, **params: object) -> Iterable[Row]:
         with bounded(self._notified, ANSWER_SECONDS):
             return await self._connection.fetch(statement, {"sessions": SESSIONS, **params})
@@ -110,3 +145,37 @@ async def connected(url: str) -> AsyncIterator[ServerConnection]:
     async with connection:
         await configure(connection)
         yield ServerConnection(connection)
+
+
+async def check_own(url: str) -> None:
+    """Checks that a connection to this address has a process of the server to itself. Through a
+    pooler that gives one to each transaction, two gateways would hold the same locks, and both
+    deliver the same.
+
+    Raises:
+        ApiError: `session_pooled`.
+    """
+    async with (
+        await AsyncConnection.connect(url, **OPTIONS) as one,
+        await AsyncConnection.connect(url, **OPTIONS) as other,
+    ):
+        if not await is_pooled(one):
+            return
+        for _ in range(LOOKS):
+            mine = await _process(one)
+            async with other.transaction():
+                is_shared = await _process(other) == mine
+            if is_shared or await _process(one) != mine:
+                raise ApiError(
+                    "session_pooled",
+                    "SLIPGATE_DATABASE_URL goes through a pooler that shares connections between "
+                    "transactions: what one gateway does at a time, and what gateways tell each "
+                    "other, needs one of its own.",
+                    hint=REMEDY,
+                )
+
+
+async def _process(connection: "AsyncConnection[Any]") -> int:
+    cursor = await connection.execute(PID)
+    ((process,),) = await cursor.fetchall()
+    return int(process)

@@ -22,6 +22,7 @@ from gateway.store.postgres.opening import prepare
 from gateway.store.postgres.outcome import was_committed
 from gateway.store.postgres.pool import Pool
 from gateway.store.postgres.session import Session
+from gateway.store.postgres.session_connection import check_own
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.batch import NOTHING
 from gateway.store.sql.connection import NO_PARAMS
@@ -147,25 +148,28 @@ async def open_postgres(
     *,
     new_instance_id: Callable[[], str],
     gateway_id: str,
+    session_url: str | None = None,
     take_over: bool = False,
     keyring: Keyring | None = None,
     busy_ms: int = BUSY_MS,
 ) -> AsyncIterator[PostgresStore]:
     """Upgrades and opens the database. A new one gets an instance id, a restored copy another one
-    unless it takes over. `gateway_id` is this gateway's name among the others; `keyring` are the
-    master keys, None for one that seals and opens nothing; `busy_ms` is how long a lock of others
-    is waited for.
+    unless it takes over. `gateway_id` is this gateway's name among the others; `session_url` is the
+    way around a pooler; `keyring` are the master keys, None for one that seals and opens nothing;
+    `busy_ms` is how long a lock of others is waited for.
 
     Raises:
-        ApiError: the server does not answer, the schema is newer than this program, or the database
-            was used with another master key.
+        ApiError: the server does not answer, the schema is newer than this program, the database
+            was used with another master key, or sessions would go through a pooler.
     """
     instance_id, opening = await asyncio.to_thread(
         prepare, url, keyring, new_instance_id, take_over=take_over
     )
     opening.log()
+    session_url = session_url or url
+    await check_own(session_url)
     async with Pool(url) as writers, Pool(url, READERS, is_for_reads=True) as readers:
-        session = Session(url, gateway_id)
+        session = Session(session_url, gateway_id)
         yield PostgresStore(
             writers, readers, instance_id=instance_id, session=session, busy_ms=busy_ms
         )
