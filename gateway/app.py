@@ -302,6 +302,7 @@ def _context(
         waiting_tokens=WaitingTokens(parts.ledger.notifier, is_draining=is_draining),
         thread=thread,
         disk=partial(_disk, parts),
+        gateways=lambda: parts.store.ownership.gateways,
         log_dropped=parts.log_dropped,
         commits=Cached(
             partial(_commit, parts.ledger, parts.metrics, parts.clock),
@@ -361,6 +362,9 @@ def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[G
             disk=store.disk,
             min_free_bytes=parts.settings.min_free_bytes,
             is_read_only=ledger.read_only is not None,
+            gateways=store.ownership.gateways,
+            is_leader=store.ownership.is_leader,
+            partitions=store.ownership.partitions,
         )
 
     return stats

@@ -5,6 +5,9 @@ from typing import Final, Protocol
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 
+PARTITIONS: Final = 64
+"""Groups of endpoints; a gateway owns whole ones."""
+
 
 class Ownership(Protocol):
     """The work of this gateway now. It may be lost at any time; whoever starts something asks
@@ -17,6 +20,14 @@ class Ownership(Protocol):
     @property
     def version(self) -> int:
         """A number that changes when endpoints come or go."""
+
+    @property
+    def gateways(self) -> int:
+        """The number of gateways of the database; 0 while this one has no place among them."""
+
+    @property
+    def partitions(self) -> int:
+        """The number of groups of endpoints, of `PARTITIONS`, that are served here."""
 
     @property
     def is_informed(self) -> bool:
@@ -50,6 +61,8 @@ class SoleOwner:
 
     is_leader = True
     version = 0
+    gateways = 1
+    partitions = PARTITIONS
     is_informed = True
 
     def owns(self, _endpoint_id: str) -> bool:

@@ -78,6 +78,8 @@ class Context:
     """One thread for work on long bodies: of several, each would have its turn of 5 ms before the
     event loop has one."""
     disk: Callable[[], DiskState]
+    gateways: Callable[[], int]
+    """The gateways of the database; 0 while this one has no place among them."""
     log_dropped: Callable[[], int]
     """Log lines that could not be written since the start."""
     pages: Pages = field(default_factory=Pages)

@@ -114,6 +114,8 @@ class StripView(Reply, frozen=True, kw_only=True):
     deliveries_due: int
     oldest_due_seconds: float
     launchers_live: int
+    gateways_live: int
+    """Gateways of the database; 0 while the one that answers has no place among them."""
 
 
 class StatusView(Reply, frozen=True, kw_only=True):

@@ -63,6 +63,14 @@ async def created(gateway: GatewayHarness) -> Json:
     return task
 
 
+async def gateways(gateway: GatewayHarness) -> int:
+    """The number that it sees."""
+    status = (await gateway.get("/v1/status", "ops")).json()
+    count: int = status["strip"]["gatewaysLive"]
+    assert f"slipgate_gateways {float(count)}" in (await gateway.get("/metrics", "ops")).text
+    return count
+
+
 async def test_a_gateway_whose_network_stands_still_does_not_hold_up_the_others() -> None:
     with new_database() as url:
         keys = keys_of(url)
@@ -71,6 +79,9 @@ async def test_a_gateway_whose_network_stands_still_does_not_hold_up_the_others(
             gateway_on(tunnel.url, keys) as still,
             gateway_on(url, keys) as other,
         ):
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while await gateways(still) != 2 or await gateways(other) != 2:
+                    pass
             first = await still.create()
             tunnel.losses = [Loss.HELD]
             waiting = asyncio.create_task(created(still))

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.postgres.session_connection import check_own, connected
+from gateway.store.postgres.opening import check_sessions
+from gateway.store.postgres.session_connection import connected
 from tests.postgres.databases import new_database
 from tests.postgres.gateways import gateway_on, keys_of
 from tests.postgres.pooler import MISSING, PROGRAM, pooled
@@ -71,6 +72,6 @@ async def test_a_session_on_the_connection_of_another_is_given_up() -> None:
 
 async def test_a_pooler_that_keeps_sessions_apart_will_do() -> None:
     with new_database() as url, pooled(url, "session") as through:
-        await check_own(through)
+        check_sessions(through)
         async with gateway_on(through, keys_of(through)) as gateway:
             await gateway.create()

@@ -46,6 +46,8 @@ class Tunnel:
         self.url = ""
         self.losses: list[Loss | None] = []
         """Of the next COMMITs; None: it goes through."""
+        self.rewritten: tuple[bytes, bytes] = (b"", b"")
+        """Words of the server, and others of the same length in their place."""
         self.accepted = 0
         """Connections so far."""
         self._is_flowing = asyncio.Event()
@@ -120,5 +122,5 @@ class Tunnel:
                 if COMMIT in chunk and self.losses and self.losses.pop(0) is Loss.UNANSWERED:
                     link.cut()
                     return
-                link.client.write(chunk)
+                link.client.write(chunk.replace(*self.rewritten))
         link.client.close()

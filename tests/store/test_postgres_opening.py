@@ -1,5 +1,6 @@
 """The first step of a gateway on a PostgreSQL database: new, upgraded, or restored from a copy."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -17,6 +18,7 @@ from gateway.store.postgres.opening import prepare
 from gateway.store.sql.admin.instance import RESTORE_GAP
 from gateway.store.sql.admin.opening import Opening, Restored
 from tests.postgres.databases import EMPTY, new_database
+from tests.postgres.tunnel import Tunnel
 
 KEYS: Final = Keyring({"k1": b"1" * 32})
 _NUMBERS: Final = count(1)
@@ -84,6 +86,47 @@ def test_another_key_under_a_known_id_is_refused_and_nothing_is_written(
         with pytest.raises(ApiError, match="wrong_master_key"):
             opened(address, Keyring({"k1": b"2" * 32}))
         assert ledger(address) == before
+
+
+def refusal(url: str) -> ApiError:
+    with pytest.raises(ApiError) as refused:
+        opened(url)
+    assert refused.value.hint
+    return refused.value
+
+
+def test_a_database_that_is_no_use_is_refused_with_a_remedy() -> None:
+    with new_database(EMPTY) as url, psycopg.connect(url, autocommit=True) as admin:
+        address, _, name = url.rpartition("/")
+        admin.execute("CREATE ROLE visitor LOGIN")
+        admin.execute(f"CREATE DATABASE {name}_ascii ENCODING 'SQL_ASCII' TEMPLATE {EMPTY}")
+        try:
+            refused = refusal(url.replace("slipgate@", "visitor@"))
+            assert refused.code == "database_forbidden"
+            assert "permission denied" in refused.detail
+            refused = refusal(f"{url}_ascii")
+            assert (refused.code, "SQL_ASCII" in refused.detail) == ("database_encoding", True)
+            assert "--encoding=UTF8" in str(refused.hint)
+            refused = refusal(f"{address}/nothing")
+            assert '"nothing" does not exist' in refused.detail
+            refused = refusal(url.replace("slipgate@", "nobody_of_ours@"))
+            assert '"nobody_of_ours" does not exist' in refused.detail
+        finally:
+            admin.execute(f"DROP DATABASE {name}_ascii")
+            admin.execute("DROP ROLE visitor")
+
+
+async def test_a_server_that_is_too_old_is_refused() -> None:
+    with new_database(EMPTY) as url, psycopg.connect(url) as admin:
+        version = admin.info.parameter_status("server_version")
+        assert version is not None
+        async with Tunnel(url).running() as tunnel:
+            tunnel.rewritten = version.encode(), f"13{version[2:]}".encode()
+            refused = await asyncio.to_thread(refusal, tunnel.url)
+        assert (refused.code, refused.detail) == (
+            "database_too_old",
+            "The server is PostgreSQL 13.",
+        )
 
 
 def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 
+from gateway.store.ownership import PARTITIONS
 from gateway.store.postgres.session import Informed, Session, partition
-from gateway.store.postgres.session_connection import PARTITIONS
 from tests.launcher.conditions import until
 from tests.postgres.reused import reused_database
 from tests.stores import ServerDatabase

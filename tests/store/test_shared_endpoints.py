@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
+from gateway.store.ownership import PARTITIONS
 from gateway.store.postgres.opening import prepare
 from gateway.store.postgres.session import Session, partition
-from gateway.store.postgres.session_connection import PARTITIONS
 from tests.e2e.wait import until
 from tests.postgres.databases import new_database
 

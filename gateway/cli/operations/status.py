@@ -59,6 +59,6 @@ def status_lines(status: StatusView) -> Group:
     counts = (
         f"queued {strip.queued}  launching {strip.launching}  running {strip.running}  "
         f"ended in an hour {strip.ended_last_hour}  deliveries due {strip.deliveries_due}  "
-        f"launchers {strip.launchers_live}"
+        f"launchers {strip.launchers_live}  gateways {strip.gateways_live}"
     )
     return Group(*lines, Text(counts, style="dim"))

@@ -126,6 +126,11 @@ def _cut(connection: "AsyncConnection[Row]") -> None:
         end.shutdown(socket.SHUT_RDWR)
 
 
+def reason(exc: psycopg.Error) -> str:
+    """The first line of the server's words; they have no password."""
+    return f"{exc}".partition("\n")[0].rstrip(".")
+
+
 @contextmanager
 def in_our_words(*, is_write: bool = False, is_alone: bool = False) -> Iterator[None]:
     """Raises `Conflict` for what another try may get through, `ReadOnly` if nothing can be written,

@@ -3,15 +3,21 @@
 from collections.abc import Callable
 from typing import Final
 
+from psycopg import Connection
+
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.keyring import Keyring
 from gateway.store.postgres.admin.database import PostgresDatabase, connected
+from gateway.store.postgres.connection import PID
 from gateway.store.postgres.migrations import migrate, version
+from gateway.store.postgres.session_connection import REMEDY
 from gateway.store.sql.admin.database import Database
 from gateway.store.sql.admin.instance import INSTANCE, open_instance
 from gateway.store.sql.admin.marks import take_back
 from gateway.store.sql.admin.master_keys import check_master_keys
 from gateway.store.sql.admin.opening import Opening, Upgraded
 from gateway.store.sql.connection import NO_PARAMS
+from gateway.store.sql.rows import Row
 
 HERE: Final = """
 SELECT CAST(server.system_identifier AS text) || '/' || CAST(home.oid AS text)
@@ -22,6 +28,8 @@ FORGET: Final = """
 DELETE FROM commits WHERE at < CAST(extract(epoch FROM now()) * 1000 AS bigint) - 86400000"""
 """Gateways whose last commit is a day old."""
 SETTLE: Final = "UPDATE ledger SET home = :home"
+LOOKS: Final = 3
+"""Comparisons of two connections: a pooler chooses among those that are free."""
 NOWHERE: Final = ""
 """The home of a database that was recovered to an earlier moment: it is a copy of itself."""
 
@@ -57,6 +65,36 @@ def prepare(
             database.write(FORGET, [NO_PARAMS])
             ((instance_id,),) = database.fetch(INSTANCE)
     return str(instance_id), Opening(upgraded=upgraded, restored=restored)
+
+
+def check_sessions(url: str) -> None:
+    """Checks that a connection to this address has a process of the server to itself. Through a
+    pooler that gives one to each transaction, two gateways would hold the same locks, and both
+    deliver the same.
+
+    Raises:
+        ApiError: `session_pooled`, or the server does not answer.
+    """
+    with connected(url) as one, connected(url) as other:
+        mine = _process(one)
+        if mine == one.info.backend_pid:
+            return
+        for _ in range(LOOKS):
+            with other.transaction():
+                is_shared = _process(other) == mine
+            if is_shared or _process(one) != mine:
+                raise ApiError(
+                    "session_pooled",
+                    "SLIPGATE_DATABASE_URL goes through a pooler that shares connections between "
+                    "transactions: what one gateway does at a time, and what gateways tell each "
+                    "other, needs one of its own.",
+                    hint=REMEDY,
+                )
+
+
+def _process(connection: "Connection[Row]") -> int:
+    ((process,),) = connection.execute(PID).fetchall()
+    return int(process)
 
 
 def is_copy(database: Database) -> bool:

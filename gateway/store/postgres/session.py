@@ -17,11 +17,11 @@ import psycopg
 import structlog
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.store.ownership import Subscriber
+from gateway.store.ownership import PARTITIONS, Subscriber
+from gateway.store.postgres.connection import reason
 from gateway.store.postgres.notifications import Notification, decoded
 from gateway.store.postgres.session_connection import (
     LEADER,
-    PARTITIONS,
     SILENT_FOR,
     connected,
 )
@@ -150,6 +150,11 @@ class Session:
     def _is_certain(self) -> bool:
         return time.monotonic() - self._looked_at < TRUST * self._silent_for
 
+    @property
+    def partitions(self) -> int:
+        """The number of groups of endpoints that are served here."""
+        return len(self._owned)
+
     def follow(self, unit: UnitOfWork) -> None:
         """Notes the numbers of a commit of this gateway."""
         if unit.events.new:
@@ -170,7 +175,7 @@ class Session:
                 async with self._connect(self._url) as connection:
                     await self._keep(connection, subscriber)
             except psycopg.Error as exc:
-                log.warning("session.lost", error=type(exc).__name__, again_seconds=CONNECT_AGAIN)
+                log.warning("session.lost", reason=reason(exc), again_seconds=CONNECT_AGAIN)
             finally:
                 self._own(frozenset())
                 self._leads, self.gateways = False, 0

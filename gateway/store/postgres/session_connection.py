@@ -8,17 +8,14 @@ from typing import Any, Final
 import structlog
 from psycopg import AsyncConnection, InterfaceError
 
-from gateway.domain.kernel.errors import ApiError
+from gateway.store.ownership import PARTITIONS
 from gateway.store.postgres import pool
-from gateway.store.postgres.connection import PID, PostgresConnection, bounded, configure, is_pooled
+from gateway.store.postgres.connection import PostgresConnection, bounded, configure, is_pooled
 from gateway.store.postgres.migrations import session_name
 from gateway.store.postgres.notifications import LISTEN
 from gateway.store.sql.rows import Row
 
 log = structlog.get_logger(__name__)
-
-PARTITIONS: Final = 64
-"""Groups of endpoints; a gateway owns whole ones."""
 
 SILENT_FOR: Final = 5.0
 """Seconds without a question, after which the server ends a session: its gateway stands still."""
@@ -59,8 +56,6 @@ MARK: Final = """
 SELECT set_config('slipgate.session', :mark, false)
 WHERE coalesce(current_setting('slipgate.session', true), '') = ''"""
 MARKED: Final = "SELECT current_setting('slipgate.session', true)"
-LOOKS: Final = 3
-"""Comparisons of two connections: the pooler chooses among those that are free."""
 REMEDY: Final = (
     "Set SLIPGATE_DATABASE_SESSION_URL to the address of the same database on the server itself, "
     "or through a pooler in session mode; SLIPGATE_DATABASE_URL may stay."
@@ -145,37 +140,3 @@ async def connected(url: str) -> AsyncIterator[ServerConnection]:
     async with connection:
         await configure(connection)
         yield ServerConnection(connection)
-
-
-async def check_own(url: str) -> None:
-    """Checks that a connection to this address has a process of the server to itself. Through a
-    pooler that gives one to each transaction, two gateways would hold the same locks, and both
-    deliver the same.
-
-    Raises:
-        ApiError: `session_pooled`.
-    """
-    async with (
-        await AsyncConnection.connect(url, **OPTIONS) as one,
-        await AsyncConnection.connect(url, **OPTIONS) as other,
-    ):
-        if not await is_pooled(one):
-            return
-        for _ in range(LOOKS):
-            mine = await _process(one)
-            async with other.transaction():
-                is_shared = await _process(other) == mine
-            if is_shared or await _process(one) != mine:
-                raise ApiError(
-                    "session_pooled",
-                    "SLIPGATE_DATABASE_URL goes through a pooler that shares connections between "
-                    "transactions: what one gateway does at a time, and what gateways tell each "
-                    "other, needs one of its own.",
-                    hint=REMEDY,
-                )
-
-
-async def _process(connection: "AsyncConnection[Any]") -> int:
-    cursor = await connection.execute(PID)
-    ((process,),) = await cursor.fetchall()
-    return int(process)

@@ -18,11 +18,10 @@ from gateway.store.ownership import Subscriber
 from gateway.store.postgres.batch import BUSY_MS, PostgresBatch, PostgresRead
 from gateway.store.postgres.connection import PostgresConnection, in_our_words
 from gateway.store.postgres.months import keep_months
-from gateway.store.postgres.opening import prepare
+from gateway.store.postgres.opening import check_sessions, prepare
 from gateway.store.postgres.outcome import was_committed
 from gateway.store.postgres.pool import Pool
 from gateway.store.postgres.session import Session
-from gateway.store.postgres.session_connection import check_own
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.batch import NOTHING
 from gateway.store.sql.connection import NO_PARAMS
@@ -167,7 +166,7 @@ async def open_postgres(
     )
     opening.log()
     session_url = session_url or url
-    await check_own(session_url)
+    await asyncio.to_thread(check_sessions, session_url)
     async with Pool(url) as writers, Pool(url, READERS, is_for_reads=True) as readers:
         session = Session(session_url, gateway_id)
         yield PostgresStore(

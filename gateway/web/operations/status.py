@@ -32,7 +32,7 @@ async def show(call: Call[None]) -> Response:
         ok=not found,
         since=maybe_rfc3339(min((problem.since for problem in found), default=None)),
         problems=tuple(map(_problem, found)),
-        strip=_strip(facts, now),
+        strip=_strip(facts, now, context.gateways()),
     )
     return reply(view)
 
@@ -50,7 +50,7 @@ def _problem(problem: Problem) -> ProblemView:
     return convert(ProblemView, problem, since=rfc3339(problem.since))
 
 
-def _strip(facts: StatusFacts, now: int) -> StripView:
+def _strip(facts: StatusFacts, now: int, gateways: int) -> StripView:
     oldest: Final = facts.oldest_due_at
     return StripView(
         queued=facts.tasks.get("queued", 0),
@@ -60,4 +60,5 @@ def _strip(facts: StatusFacts, now: int) -> StripView:
         deliveries_due=facts.due,
         oldest_due_seconds=0.0 if oldest is None else max(0, now - oldest) / 1000,
         launchers_live=facts.launchers,
+        gateways_live=gateways,
     )

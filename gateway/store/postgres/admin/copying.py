@@ -84,7 +84,7 @@ def source_database(address: PostgresAddress) -> Iterator[PostgresEnd]:
     Raises:
         ApiError: a gateway runs on it, or its schema is another one.
     """
-    with connected(address.url) as connection:
+    with connected(address.session_url) as connection:
         migrations.require_newest(connection)
         end = PostgresEnd(connection, address.shown)
         with without_gateways(end):
@@ -98,7 +98,7 @@ def target_database(address: PostgresAddress) -> Iterator[PostgresEnd]:
     Raises:
         ApiError: a gateway runs on it, or its schema is newer.
     """
-    with connected(address.url) as connection:
+    with connected(address.session_url) as connection:
         migrations.migrate(connection)
         end = PostgresEnd(connection, address.shown)
         with without_gateways(end):

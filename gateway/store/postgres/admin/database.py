@@ -6,11 +6,11 @@ from itertools import count
 from typing import Any, Final
 
 import psycopg
-from psycopg import Connection, IsolationLevel, RawCursor, RawServerCursor, errors
+from psycopg import Connection, ConnectionInfo, IsolationLevel, RawCursor, RawServerCursor, errors
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.store.postgres.batch import BOUNDS, LOCK_ALONE
-from gateway.store.postgres.connection import adapt
+from gateway.store.postgres.connection import adapt, reason
 from gateway.store.postgres.dialect import translated
 from gateway.store.sql.admin.database import Damaged
 from gateway.store.sql.connection import NO_PARAMS
@@ -26,6 +26,7 @@ OPTIONS: Final[Mapping[str, Any]] = {
 }
 OPERATORS_BOUNDS: Final = BOUNDS | {"idle": "10s", "time": "0"}
 """A command may change all rows in one statement."""
+OLDEST_SERVER: Final = 140_000
 AT_ONCE: Final = 1_000
 """Rows of a long result in memory."""
 IS_THERE: Final = "SELECT to_regclass(:name) IS NOT NULL"
@@ -45,30 +46,43 @@ def connected(url: str) -> Iterator["Connection[Row]"]:
     try:
         with psycopg.connect(url, **OPTIONS) as connection:
             adapt(connection.adapters)
+            _check_server(connection.info)
             yield connection
     except errors.InsufficientPrivilege as exc:
         raise ApiError(
             "database_forbidden",
-            f"The role of SLIPGATE_DATABASE_URL may not do this: {_reason(exc)}.",
+            f"The role of SLIPGATE_DATABASE_URL may not do this: {reason(exc)}.",
             hint="Make it the owner of the database: ALTER DATABASE name OWNER TO role.",
         ) from exc
     except errors.LockNotAvailable as exc:
         raise ApiError(
             "database_busy",
-            f"A transaction of somebody else holds the database: {_reason(exc)}.",
+            f"A transaction of somebody else holds the database: {reason(exc)}.",
             hint="Run the command again. `SELECT * FROM pg_stat_activity` shows who holds it.",
         ) from exc
     except psycopg.OperationalError as exc:
         raise ApiError(
             "database_unreachable",
-            f"The database cannot be used: {_reason(exc)}.",
-            hint="Check SLIPGATE_DATABASE_URL, and that its server runs and takes connections.",
+            f"The database cannot be used: {reason(exc)}.",
+            hint="Check SLIPGATE_DATABASE_URL: that its server runs and takes connections, that "
+            "the database is there, and that user and password are right.",
         ) from exc
 
 
-def _reason(exc: psycopg.Error) -> str:
-    """The first line of the server's words; they have no password."""
-    return f"{exc}".partition("\n")[0].rstrip(".")
+def _check_server(info: ConnectionInfo) -> None:
+    if info.server_version < OLDEST_SERVER:
+        raise ApiError(
+            "database_too_old",
+            f"The server is PostgreSQL {info.server_version // 10_000}.",
+            hint=f"Use PostgreSQL {OLDEST_SERVER // 10_000} or newer.",
+        )
+    encoding = info.parameter_status("server_encoding")
+    if encoding not in {"UTF8", None}:  # a pooler may not say it
+        raise ApiError(
+            "database_encoding",
+            f"The database has the encoding {encoding}: it cannot keep every text.",
+            hint="Make another one: createdb --encoding=UTF8 --template=template0 name",
+        )
 
 
 class PostgresDatabase:
@@ -92,7 +106,7 @@ class PostgresDatabase:
                 cursor.itersize = AT_ONCE
                 yield from cursor.execute(spoken.text, spoken.values(params))
         except (errors.DataCorrupted, errors.IndexCorrupted) as exc:
-            raise Damaged(_reason(exc)) from exc
+            raise Damaged(reason(exc)) from exc
 
     def write(self, statement: str, rows: Sequence[Params]) -> int:
         """Executes the statement for each row; the number of rows that it changed."""
