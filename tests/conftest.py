@@ -53,6 +53,16 @@ LONG: Final = frozenset(
 """Folders and files of tests that take seconds each."""
 CLIENTS: Final = frozenset({"answer", "engine", "misbehaving_models", "prices", "protocols"})
 """Of the snapshot: tests of the providers' own clients, whose import takes four seconds."""
+STORES: Final = ("sqlite", "postgres")
+ALIKE: Final = frozenset(
+    {
+        *("test_access", "test_docs_pages", "test_http", "test_ijson", "test_masking"),
+        *("test_openapi", "test_redaction", "test_session", "test_stream_tokens", "test_traces"),
+        "test_warnings",
+    }
+)
+"""Files of tests of what is decided before the store is asked, or after it has answered: of
+requests that are refused, of text that is left out, of cookies, pages without rows and spans."""
 WORKERS_PER_CORE = 3
 """Tests of real programs wait for them some of the time; a worker collects for ten seconds."""
 
@@ -117,9 +127,18 @@ def tmp_path(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whoever asks for a database runs on each store; on SQLite alone runs what is alike on both,
+    and what makes a file of its own: the doctor, the operator's files, damage to a file."""
+    if "database" in metafunc.fixturenames:
+        is_alike = Path(metafunc.module.__file__).stem in ALIKE
+        stores = STORES[:1] if is_alike else STORES
+        metafunc.parametrize("database", stores, indirect=True)
+
+
+@pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewDatabase]:
-    """A database of each store in turn."""
+    """An empty database of the store that the test runs on."""
     if request.param == "sqlite":
         yield FileDatabase(tmp_path / "slipgate.db")
     else:
