@@ -16,9 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.forks.programs import server
-from tests.postgres.cluster import MISSING, programs
-from tests.postgres.reused import reused_database
-from tests.stores import FileDatabase, NewDatabase, ServerDatabase
+from tests.stores import STORES, NewDatabase, new_database
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
@@ -53,7 +51,6 @@ LONG: Final = frozenset(
 """Folders and files of tests that take seconds each."""
 CLIENTS: Final = frozenset({"answer", "engine", "misbehaving_models", "prices", "protocols"})
 """Of the snapshot: tests of the providers' own clients, whose import takes four seconds."""
-STORES: Final = ("sqlite", "postgres")
 ALIKE: Final = frozenset(
     {
         *("test_access", "test_docs_pages", "test_http", "test_ijson", "test_masking"),
@@ -139,10 +136,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewDatabase]:
     """An empty database of the store that the test runs on."""
-    if request.param == "sqlite":
-        yield FileDatabase(tmp_path / "slipgate.db")
-    else:
-        if programs() is None:
-            pytest.skip(MISSING)
-        with reused_database() as reused:
-            yield ServerDatabase(reused)
+    with new_database(request.param, tmp_path) as database:
+        yield database
