@@ -16,7 +16,7 @@ SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 TABLES: Final = """
 SELECT relname FROM pg_class
-WHERE relnamespace = CAST('public' AS regnamespace) AND relkind = 'r' ORDER BY relname"""
+WHERE relnamespace = CAST('public' AS regnamespace) AND relkind = ANY(%s) ORDER BY relname"""
 SEQUENCES: Final = """
 SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"""
 SET_SEQUENCE: Final = "SELECT setval(CAST(%s AS regclass), coalesce(%s, 1), %s)"
@@ -40,9 +40,15 @@ class ReusedDatabase:
         self._connection = psycopg.connect(url, autocommit=True)
         # No order of the tables matters, whichever refers to another.
         self._connection.execute("SET session_replication_role = replica")
-        self._tables: list[str] = [name for (name,) in self._connection.execute(TABLES)]
+        self._tables = self._named("r")
+        # A month of events that a test has made is emptied with its table.
+        self._emptied = self._named("r", "p")
         self._empty = self._contents()
         self._filled: dict[Fill, _Contents] = {}
+
+    def _named(self, *kinds: str) -> list[str]:
+        found = self._connection.execute(TABLES, [[*kinds]])
+        return [name for (name,) in found]
 
     def fill(self, make: Fill) -> None:
         """Does this to the database; to an empty one once, and later tests get the same rows."""
