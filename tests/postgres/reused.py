@@ -79,7 +79,7 @@ class ReusedDatabase:
 
     def _replace(self, contents: _Contents) -> None:
         deletions = [
-            sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in self._tables
+            sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in self._emptied
         ]
         with self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.execute(sql.SQL(";").join(deletions))
