@@ -125,11 +125,13 @@ def tmp_path(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Whoever asks for a database runs on each store; on SQLite alone runs what is alike on both,
-    and what makes a file of its own: the doctor, the operator's files, damage to a file."""
+    """Whoever asks for a database runs on each store, except for what is alike on all of them: the
+    files above, and rows of requests that are refused before anything is read. Without the fixture
+    are tests that make a file of their own: the doctor, the operator's files, a damaged file."""
     if "database" in metafunc.fixturenames:
         is_alike = Path(metafunc.module.__file__).stem in ALIKE
-        stores = STORES[:1] if is_alike else STORES
+        is_marked = metafunc.definition.get_closest_marker("alike") is not None
+        stores = STORES[:1] if is_alike or is_marked else STORES
         metafunc.parametrize("database", stores, indirect=True)
 
 
