@@ -125,7 +125,7 @@ def tmp_path(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Whoever asks for a database runs on each store, except for what is alike on all of them: the
+    """A test that asks for a database runs on each store, unless it is alike on all of them: the
     files above, and rows of requests that are refused before anything is read. Without the fixture
     are tests that make a file of their own: the doctor, the operator's files, a damaged file."""
     if "database" in metafunc.fixturenames:
