@@ -8,7 +8,6 @@ from typing import Protocol
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
-from gateway.store.master_keys import check_master_keys
 from gateway.store.ownership import Ownership, Subscriber
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.protocol import Reads, Store
@@ -95,5 +94,4 @@ async def open_store(
             **patience,
         )
     async with opening as store:
-        await check_master_keys(store.reads, keyring)
         yield store

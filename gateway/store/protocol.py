@@ -352,12 +352,6 @@ class OperationReads(Protocol):
     ) -> list[AuditEntry]:
         """Entries with a smaller number: of one actor, later than `after` (milliseconds)."""
 
-    async def master_keys(self) -> list[str]:
-        """The ids of all master keys that anything was ever sealed with."""
-
-    async def keys_needed(self) -> dict[str, dict[str, int]]:
-        """By master key id, the number of living values of each kind that need it."""
-
     async def last_pulse(self) -> int | None:
         """The last commit of the reconciler (milliseconds)."""
 

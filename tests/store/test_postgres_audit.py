@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.postgres.admin.audit import audit
 from gateway.store.postgres.opening import prepare
 from tests.postgres.databases import new_database
@@ -49,6 +50,13 @@ def test_damage_is_named(url: str, damage: str, named: str) -> None:
     found = audit(url, key_ids=("k1",))
     assert found.total >= 1
     assert named in found.problems[0]
+
+
+def test_a_newer_schema_is_for_the_newer_program_to_check(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute("UPDATE schema_version SET number = number + 1")
+    with pytest.raises(ApiError, match="newer_schema"):
+        audit(url)
 
 
 def test_what_others_keep_in_the_database_is_none_of_ours(url: str) -> None:

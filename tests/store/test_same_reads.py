@@ -165,7 +165,6 @@ READS: Final[dict[str, Read]] = {
     "gauges": lambda reads, now: reads.gauges(now=now, since=0),
     "keys": lambda reads, _: reads.api_keys_before(2**60, "", 50),
     "key": lambda reads, _: reads.api_key(b"d" * 32),
-    "keys needed": lambda reads, _: reads.keys_needed(),
     "audit": lambda reads, _: reads.audit_before(NO_NUMBER, 50, actor=None, after=None),
     "audit of one": lambda reads, _: reads.audit_before(
         NO_NUMBER, 50, actor="key:key_1", after=NOON

@@ -15,9 +15,19 @@ from gateway.cli.operations.minting import mint
 from gateway.cli.operations.rewrap import seal_again
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.keyring import Keyring
-from gateway.store.administration import audit, open_database
+from gateway.store.administration import audit, note_recovery, open_database
+from gateway.store.sql.admin.instance import INSTANCE
 from tests.stores import NewDatabase
-from tests.web.callers import MASTER, TASK, Agent, GatewayHarness, Json, execute, open_gateway
+from tests.web.callers import (
+    MASTER,
+    TASK,
+    Agent,
+    GatewayHarness,
+    Json,
+    execute,
+    open_gateway,
+    rows_of,
+)
 
 OTHER: Final = f"k1:{base64.b64encode(b'o' * 32).decode()}"
 """Another key under an id that is in use."""
@@ -110,12 +120,15 @@ async def test_a_start_without_a_key_that_is_needed_is_refused_with_counts_of_ea
         await gateway.launch(env={"A": "1"})
         await gateway.create(env={"A": "1"}, callbackUrl=CALLBACK)
         await gateway.create(callbackUrl=CALLBACK)
+    note_recovery(database.location)
+    instance = rows_of(database, INSTANCE)
     with pytest.raises(ApiError, match="missing_master_key") as refused:
         async with open_gateway(database, SLIPGATE_SECRET_KEYS=K2):
             pass
     for count in ("1 living attempts", "2 env", "2 callback addresses", "1 callback secrets"):
         assert count in refused.value.detail
     assert "slipgate keys rewrap" in (refused.value.hint or "")
+    assert rows_of(database, INSTANCE) == instance  # the next start may still take over
 
 
 async def test_after_a_rewrap_beside_the_gateway_the_old_key_can_go(

@@ -18,11 +18,10 @@ from gateway.domain.kernel.sealing import Sealed
 from gateway.settings import read_database
 from gateway.store.administration import check_running_gateway, open_database
 from gateway.store.sql.admin.database import Database, OnProgress
-from gateway.store.sql.admin.master_keys import check_master_keys
+from gateway.store.sql.admin.master_keys import check_master_keys, keys_needed
 from gateway.store.sql.admin.resealing import (
     Old,
     count_old,
-    keys_needed,
     old_values,
     replace_values,
 )

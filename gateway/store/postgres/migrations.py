@@ -51,13 +51,15 @@ def pending(database: Connection[Any]) -> list[int]:
     return _MIGRATIONS.pending(*_version(database))
 
 
-def require_newest(database: Connection[Any]) -> None:
-    """For those who read and may not migrate.
+def require_newest(database: Connection[Any], *, may_be_newer: bool = False) -> None:
+    """For those who read and may not migrate; a newer schema with which this program works is
+    enough for those who do not look at all of it.
 
     Raises:
         ApiError: `newer_schema`, or `older_schema`.
     """
-    _MIGRATIONS.require_newest(*_version(database))
+    number, oldest = _version(database)
+    _MIGRATIONS.require_newest(number, oldest if may_be_newer else None)
 
 
 def migrate(database: Connection[Any]) -> list[int]:

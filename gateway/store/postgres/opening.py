@@ -14,7 +14,7 @@ from gateway.store.postgres.session_connection import REMEDY
 from gateway.store.sql.admin.database import Database
 from gateway.store.sql.admin.instance import INSTANCE, open_instance
 from gateway.store.sql.admin.marks import take_back
-from gateway.store.sql.admin.master_keys import check_master_keys
+from gateway.store.sql.admin.master_keys import check_master_keys, check_needed_keys
 from gateway.store.sql.admin.opening import Opening, Upgraded
 from gateway.store.sql.connection import NO_PARAMS
 from gateway.store.sql.rows import Row
@@ -53,6 +53,7 @@ def prepare(
         with database.transaction():
             if keyring is not None:
                 check_master_keys(database, keyring)
+                check_needed_keys(database, keyring)
             restored = open_instance(
                 database,
                 new_instance_id,

@@ -56,38 +56,9 @@ GROUP BY provider"""
 LIVE_LAUNCHERS: Final = """
 SELECT count(*), coalesce(sum(capacity), 0) FROM launchers WHERE called_at >= :since"""
 
-MASTER_KEYS: Final = "SELECT id FROM master_keys"
-
-# What lives and can be read with this master key alone.
-KEYS_NEEDED: Final = """
-SELECT key_id, what, count(*) FROM (
-    SELECT key_id, 'living attempts' AS what FROM attempts WHERE ended_at IS NULL
-    UNION ALL
-    SELECT key_id, 'env' FROM task_secrets WHERE env IS NOT NULL
-    UNION ALL
-    SELECT callback_key_id, 'callback addresses' FROM task_secrets WHERE callback_url IS NOT NULL
-    UNION ALL
-    SELECT key_id, 'callback secrets' FROM projects WHERE length(callback_secret) > 0
-    UNION ALL
-    SELECT key_id, 'signing secrets' FROM signing_secrets
-    UNION ALL
-    SELECT url_key_id, 'endpoint addresses' FROM endpoints WHERE url IS NOT NULL
-    UNION ALL
-    SELECT headers_key_id, 'endpoint headers' FROM endpoints WHERE headers IS NOT NULL) AS needed
-GROUP BY key_id, what"""
-
 
 class OperationQueries(Queries):
     """The reads of operations."""
-
-    async def master_keys(self) -> list[str]:
-        return [row[0] for row in await self._all(MASTER_KEYS)]
-
-    async def keys_needed(self) -> dict[str, dict[str, int]]:
-        needed: dict[str, dict[str, int]] = {}
-        for key_id, kind, number in await self._all(KEYS_NEEDED):
-            needed.setdefault(key_id, {})[kind] = number
-        return needed
 
     async def counts(self) -> dict[str, int]:
         """The number of tasks in each state."""

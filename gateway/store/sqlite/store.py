@@ -15,7 +15,7 @@ from gateway.domain.operations.gauges import DiskSpace
 from gateway.store.ownership import ALONE, Subscriber
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.admin.instance import INSTANCE
-from gateway.store.sql.admin.master_keys import check_master_keys
+from gateway.store.sql.admin.master_keys import check_master_keys, check_needed_keys
 from gateway.store.sql.admin.opening import Opening
 from gateway.store.sql.batch import NOTHING
 from gateway.store.sql.reads import SQLReads
@@ -219,6 +219,7 @@ def _open_file(
             file = SQLiteDatabase(database)
             with file.transaction():
                 check_master_keys(file, keyring)
+                check_needed_keys(file, keyring)
         key_ids = () if keyring is None else keyring.ids
         restored = open_instance(database, new_instance_id, take_over=take_over, key_ids=key_ids)
     return Opening(upgraded=upgraded, restored=restored)

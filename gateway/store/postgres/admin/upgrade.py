@@ -39,5 +39,5 @@ def opened(url: str) -> Iterator[PostgresDatabase]:
     with connected(url) as connection:
         if not migrations.version(connection):
             migrations.migrate(connection)
-        migrations.require_newest(connection)
+        migrations.require_newest(connection, may_be_newer=True)
         yield PostgresDatabase(connection)

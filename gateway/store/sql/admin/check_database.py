@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.domain.invariants.task_rows import Problem, ProblemName
 from gateway.store.sql.admin.database import Database
-from gateway.store.sql.operations import KEYS_NEEDED
+from gateway.store.sql.admin.master_keys import KEYS_NEEDED
 
 _NUMBERS: Final = """
 SELECT ledger.seq, (SELECT coalesce(max(seq), 0) FROM events),

@@ -1,4 +1,4 @@
-"""The master keys a database knows: another key under a known id is refused before it seals."""
+"""The master keys that a database knows and needs, held against those that are given."""
 
 import hmac
 from typing import Final
@@ -13,6 +13,24 @@ KNOWN: Final = "SELECT id, fingerprint FROM master_keys"
 
 REMEMBER: Final = """
 INSERT INTO master_keys (id, fingerprint) VALUES (:id, :fingerprint)"""
+
+# What lives and can be read with this master key alone.
+KEYS_NEEDED: Final = """
+SELECT key_id, what, count(*) FROM (
+    SELECT key_id, 'living attempts' AS what FROM attempts WHERE ended_at IS NULL
+    UNION ALL
+    SELECT key_id, 'env' FROM task_secrets WHERE env IS NOT NULL
+    UNION ALL
+    SELECT callback_key_id, 'callback addresses' FROM task_secrets WHERE callback_url IS NOT NULL
+    UNION ALL
+    SELECT key_id, 'callback secrets' FROM projects WHERE length(callback_secret) > 0
+    UNION ALL
+    SELECT key_id, 'signing secrets' FROM signing_secrets
+    UNION ALL
+    SELECT url_key_id, 'endpoint addresses' FROM endpoints WHERE url IS NOT NULL
+    UNION ALL
+    SELECT headers_key_id, 'endpoint headers' FROM endpoints WHERE headers IS NOT NULL) AS needed
+GROUP BY key_id, what"""
 
 
 def check_master_keys(database: Database, keyring: Keyring) -> None:
@@ -32,6 +50,37 @@ def check_master_keys(database: Database, keyring: Keyring) -> None:
             wrong.append(key_id)
     if wrong:
         raise _refusal(wrong)
+
+
+def check_needed_keys(database: Database, keyring: Keyring) -> None:
+    """For a start: the ring has every key that something living was sealed with.
+
+    Raises:
+        ApiError: `missing_master_key`.
+    """
+    if all(key_id in keyring for key_id, _ in database.fetch(KNOWN)):
+        return  # to count what needs each of them takes half a second with a million tasks
+    missing = {key: counts for key, counts in keys_needed(database).items() if key not in keyring}
+    if missing:
+        listed = "; ".join(
+            f"{key_id}: {', '.join(f'{count} {what}' for what, count in counts.items())}"
+            for key_id, counts in missing.items()
+        )
+        raise ApiError(
+            "missing_master_key",
+            f"These master keys are still needed ({listed}).",
+            hint="Give them in SLIPGATE_SECRET_KEYS, behind the current one. With both given, "
+            "`slipgate keys rewrap` seals everything with the current one; only an attempt needs "
+            "its own until it has ended.",
+        )
+
+
+def keys_needed(database: Database) -> dict[str, dict[str, int]]:
+    """By master key id, the number of living values of each kind that need it."""
+    needed: dict[str, dict[str, int]] = {}
+    for key_id, what, count in database.fetch(KEYS_NEEDED):
+        needed.setdefault(key_id, {})[what] = count
+    return needed
 
 
 def _opens(database: Database, keyring: Keyring, key_id: str) -> bool:

@@ -8,8 +8,8 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
 from gateway.store.sql.admin.database import Database
+from gateway.store.sql.admin.master_keys import KEYS_NEEDED
 from gateway.store.sql.admin.sealed import KINDS, Kind
-from gateway.store.sql.operations import KEYS_NEEDED
 
 KEY_IDS: Final = "SELECT key_ids FROM ledger"
 
@@ -73,11 +73,3 @@ def check_current(database: Database, current: str) -> None:
             hint="Restart the gateway with the same SLIPGATE_SECRET_KEYS first, the new key in "
             "front and the old one behind it.",
         )
-
-
-def keys_needed(database: Database) -> dict[str, dict[str, int]]:
-    """By master key id, how many living things of which kind cannot be read without it."""
-    needed: dict[str, dict[str, int]] = {}
-    for key_id, what, count in database.fetch(KEYS_NEEDED):
-        needed.setdefault(key_id, {})[what] = count
-    return needed
