@@ -12,7 +12,6 @@ import msgspec
 from gateway.domain.kernel.answers import AgentEventReply
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from tests.simulation.choices import Stream
-from tests.simulation.gateway import Gateway
 from tests.simulation.network import Lost, Network
 from tests.simulation.provider import Line, Sandbox
 from tests.simulation.scheduler import Process
@@ -65,9 +64,8 @@ class Stopped(Exception):
 class Agent:
     """One start of the agent of one attempt."""
 
-    def __init__(self, world: World, gateway: Gateway, network: Network, sandbox: Sandbox) -> None:
+    def __init__(self, world: World, network: Network, sandbox: Sandbox) -> None:
         self._world = world
-        self._gateway = gateway
         self._network = network
         self._sandbox = sandbox
         self._choices = world.choices.stream(f"agent {sandbox.name[-6:]}")
@@ -192,12 +190,11 @@ class Agent:
 
     async def _deliver(self, line: Line) -> AgentEventReply | None:
         """The gateway's reply; None: it has none now. One that fences us ends this process."""
-        gateway = self._gateway
         try:
             reply = await self._network.call(
                 self.process,
                 self._choices,
-                lambda: gateway.handle(line.body, line.id),
+                lambda gateway: gateway.handle(line.body, line.id),
                 seconds=15.0,
             )
         except Lost:
@@ -233,7 +230,7 @@ class Agent:
 
     def _start_again(self) -> None:
         if self._sandbox.state == "started" and not self._sandbox.is_running:
-            Agent(self._world, self._gateway, self._network, self._sandbox)
+            Agent(self._world, self._network, self._sandbox)
 
     def _exit(self, code: int) -> None:
         self._sandbox.is_running, self._sandbox.exit_code = False, code

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from typing import Any, Final, Protocol
 
 import httpx
 
+from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.read_set import Command
 from gateway.ledger import Ledger
 from gateway.loops.deliveries.admission import Limits
-from gateway.loops.deliveries.attempt import AttemptRunner, Submit
+from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
-from gateway.loops.deliveries.post import WebhookMessage, sender
+from gateway.loops.deliveries.post import WebhookMessage
+from gateway.loops.deliveries.post import sender as post_sender
 from gateway.loops.deliveries.schedule import Timing
+from gateway.store.ownership import Ownership
 from gateway.store.records import Head
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
@@ -43,50 +47,69 @@ class Receivers:
         return 200
 
 
+class Sender(Protocol):
+    """The gateway that sends."""
+
+    ledger: Ledger
+    ownership: Ownership
+    is_leaving: bool
+    reads: Any
+
+    def clock(self) -> int:
+        """Its wall clock (milliseconds)."""
+
+    async def submit_any(self, command: Command) -> Answer:
+        """Submits a command."""
+
+    def attempt(self, endpoint_id: str) -> AbstractContextManager[None]:
+        """An attempt at a delivery, while it is under way."""
+
+
 class _Transport(httpx.AsyncBaseTransport):
     """To a receiver and back."""
 
-    def __init__(self, world: World, receivers: Receivers) -> None:
+    def __init__(self, world: World, receivers: Receivers, sender: Sender) -> None:
         self._world = world
         self._receivers = receivers
+        self._sender = sender
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The receiver's response."""
+        _, endpoint, seq = request.url.path.rsplit("/", 2)
         try:
-            self._world.invariants.sends(self._world.wall())
+            with self._sender.attempt(endpoint):
+                self._world.invariants.sends(endpoint, int(seq))
+                status = await self._receivers.answer(endpoint, int(seq))
         except AssertionError as violated:
             self._world.scheduler.fail(violated)
             raise
-        _, endpoint, seq = request.url.path.rsplit("/", 2)
-        status = await self._receivers.answer(endpoint, int(seq))
         headers = {"retry-after": "7"} if status == 503 else {}
         return httpx.Response(status, headers=headers, stream=httpx.ByteStream(b""))
 
 
 def deliverer(
-    world: World,
-    receivers: Receivers,
-    reads: Any,
-    *,
-    submit: Submit,
-    ledger: Ledger,
-    flights: asyncio.TaskGroup,
-) -> Callable[[], Awaitable[float | None]]:
-    """A step of the deliverer; None until a hint, if nothing is owed."""
+    world: World, receivers: Receivers, sender: Sender, group: asyncio.TaskGroup
+) -> Deliverer:
+    """The loop of this gateway."""
     choices = world.choices.stream("deliverer")
-    timing = Timing(clock=world.wall, random=lambda: choices.below(100) / 100)
-    send, limits = sender(_Transport(world, receivers), world.wall), Limits()
-    attempts = AttemptRunner(_build, send, submit, limits=limits, timing=timing)
-    loop = Deliverer(
-        reads, attempts, limits=limits, timing=timing, notifier=ledger.notifier, group=flights
+    timing = Timing(
+        clock=sender.clock,
+        random=lambda: choices.below(100) / 100,
+        is_stopping=lambda: sender.is_leaving,
     )
-    ledger.followers.append(loop.follow)
-
-    async def step() -> float | None:
-        seconds = await loop.step()
-        return seconds if await reads.has_pending() else None
-
-    return step
+    send, limits = post_sender(_Transport(world, receivers, sender), sender.clock), Limits()
+    attempts = AttemptRunner(_build, send, sender.submit_any, limits=limits, timing=timing)
+    loop = Deliverer(
+        sender.reads,
+        attempts,
+        limits=limits,
+        timing=timing,
+        notifier=sender.ledger.notifier,
+        group=group,
+        ownership=sender.ownership,
+    )
+    sender.ledger.followers.extend((sender.ownership.follow, loop.follow))
+    return loop
 
 
 async def _build(head: Head) -> WebhookMessage:

@@ -46,6 +46,13 @@ class Faults:
     """No fault: every sweep is made, also those that find nothing."""
     receiver_refuses: int = 300
     receiver_hangs: int = 100
+    session_lost: int = 20
+    """Of one of several gateways, at a commit; and so are those below."""
+    gateway_stands: int = 15
+    """It stands still for a while."""
+    gateway_leaves: int = 10
+    commit_unanswered: int = 20
+    """Nobody knows if it was made."""
 
     @classmethod
     def drawn(cls, choices: Stream) -> "Faults":

@@ -13,7 +13,6 @@ from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.spec import Spec, TimeoutSpec
 from gateway.domain.tasks.task import OnStall
 from tests.simulation.choices import Stream
-from tests.simulation.gateway import Gateway
 from tests.simulation.network import Lost, Network
 from tests.simulation.scheduler import Process
 from tests.simulation.world import BEGINNING, World
@@ -21,6 +20,8 @@ from tests.simulation.world import BEGINNING, World
 SECRET: Final = "sk-never-to-be-seen"
 PROJECTS: Final = ("default", "acme")
 """They share the launchers; only the first has callbacks."""
+CALLBACK: Final = "ep_6"
+"""The endpoint of callbacks, in the last partition: whenever a gateway comes, it moves."""
 PATIENCE: Final = 40
 """Requests that a frontend repeats at most."""
 ARRIVES: Final = (0.1, 3.0, 40.0, 300.0)
@@ -30,9 +31,8 @@ CANCELS: Final = (1.0, 20.0, 70.0, 200.0)
 class Frontend:
     """One task's frontend; it does not die, but it may give up before it was answered."""
 
-    def __init__(self, world: World, gateway: Gateway, network: Network, number: int) -> None:
+    def __init__(self, world: World, network: Network, number: int) -> None:
         self._world = world
-        self._gateway = gateway
         self._network = network
         self._number = number
         self._project = PROJECTS[number % len(PROJECTS)]
@@ -99,7 +99,7 @@ class Frontend:
         return await self._network.call(
             self.process,
             self._choices,
-            lambda: self._gateway.submit(command, TaskReply),
+            lambda gateway: gateway.submit(command, TaskReply),
             seconds=10.0,
         )
 
@@ -108,7 +108,7 @@ def _spec(choices: Stream, now: int, project: str) -> tuple[Spec, c.Callback | N
     callback = None
     if project == PROJECTS[0] and choices.below(2):
         url = Sealed(key_id="k1", box=SECRET.encode())
-        callback = c.Callback(endpoint_id="ep_1", origin="https://app.example", url=url)
+        callback = c.Callback(endpoint_id=CALLBACK, origin="https://app.example", url=url)
     stalls: tuple[OnStall, ...] = ("flag", "fail", "retry")
     timeouts = TimeoutSpec(
         queue_seconds=choices.pick((900, 60)),

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.invariants.endpoint import EndpointHistory
 from gateway.domain.invariants.history import History
 from gateway.domain.invariants.task_rows import Problem
@@ -201,8 +202,18 @@ class Invariants:
             once = self._acted[bulk_id, event.task_id] == 1
             _hold(once, f"{where}: {bulk_id} acts twice on a task")
 
-    def sends(self, now: int) -> None:
-        """An attempt at a delivery begins; a pause is heard of within seconds."""
+    def sends(self, endpoint_id: str, seq: int) -> None:
+        """An attempt at a delivery begins: nothing in its lane is left behind it but what is
+        parked."""
+        task_id = self._tables.deliveries[endpoint_id, seq].task_id
+        for key in self._tables.pending:
+            is_before = key[0] == endpoint_id and key[1] < seq
+            if is_before and self._tables.deliveries[key].task_id == task_id:
+                is_parked = self._tables.sent[key].failures >= PARK_AFTER
+                _hold(is_parked, f"event {seq} of {task_id} overtakes {key[1]} to {endpoint_id}")
+
+    def sends_at(self, now: int) -> None:
+        """A pause is heard of within seconds."""
         for pause in self._tables.pauses.values():
             is_old = pause.switch == "delivering" and pause.since < now - PAUSED_WITHIN
             is_its = pause.concerns("default") and pause.is_on(now)

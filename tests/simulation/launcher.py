@@ -17,7 +17,6 @@ from gateway.wire import launcher as wire
 from launcher.client import Client
 from launcher.jobs.context import LauncherContext
 from launcher.loop import Launcher as Loop
-from tests.simulation.gateway import Gateway
 from tests.simulation.network import Lost, Network, Request
 from tests.simulation.provider import Door, Realm
 from tests.simulation.scheduler import Process
@@ -49,13 +48,10 @@ class Log:
 class Launcher:
     """One launcher of a realm, dead or alive."""
 
-    def __init__(
-        self, world: World, gateway: Gateway, network: Network, realm: Realm, name: str
-    ) -> None:
+    def __init__(self, world: World, network: Network, realm: Realm, name: str) -> None:
         self.name = name
         self.realm = realm
         self._world = world
-        self._gateway = gateway
         self._network = network
         self._choices = world.choices.stream(name)
         self._lives = 0
@@ -68,7 +64,7 @@ class Launcher:
         self.process = Process(world.scheduler, self.name)
         step = functools.partial(self.step, self.process)
         door = Door(world, self.realm, self.process, self._choices, step)
-        wires = _Wires(self, world, self._gateway, self._network)
+        wires = _Wires(self, world, self._network)
         loop = Loop(
             LauncherContext(
                 client=Client(
@@ -104,14 +100,11 @@ class Launcher:
 class _Wires:
     """Stands where the launcher's client has its HTTP connection."""
 
-    def __init__(
-        self, launcher: Launcher, world: World, gateway: Gateway, network: Network
-    ) -> None:
+    def __init__(self, launcher: Launcher, world: World, network: Network) -> None:
         self._launcher = launcher
         self._process = launcher.process
         self._choices = world.choices.stream(launcher.name)
         self._scheduler = world.scheduler
-        self._gateway = gateway
         self._network = network
 
     async def post(self, path: str, *, content: bytes, timeout: float) -> httpx.Response:
@@ -139,24 +132,24 @@ class _Wires:
         return httpx.Response(200, content=msgspec.json.encode(answer))
 
     def _request(self, verb: str, job_id: str, content: bytes) -> Request[Any]:
-        gateway, decode = self._gateway, msgspec.json.decode
+        decode = msgspec.json.decode
         if verb == "claim":
             claim = decode(content, type=wire.Claim)
-            return lambda: gateway.claim(claim, self._process)
+            return lambda gateway: gateway.claim(claim, self._process)
         if verb == "renew":
             lease = decode(content, type=wire.Lease)
-            return lambda: gateway.renew(job_id, lease)
+            return lambda gateway: gateway.renew(job_id, lease)
         if verb == "trying":
             trying = decode(content, type=wire.Trying)
-            return lambda: gateway.trying(job_id, trying)
+            return lambda gateway: gateway.trying(job_id, trying)
         if verb == "created":
             created = decode(content, type=wire.Created)
-            return lambda: gateway.created(job_id, created)
+            return lambda gateway: gateway.created(job_id, created)
         if verb == "done":
             done = decode(content, type=wire.Done)
-            return lambda: gateway.done(job_id, done)
+            return lambda gateway: gateway.done(job_id, done)
         failed = decode(content, type=wire.Failed)
-        return lambda: gateway.failed(job_id, failed)
+        return lambda gateway: gateway.failed(job_id, failed)
 
 
 def _never() -> asyncio.Event:

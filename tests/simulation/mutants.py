@@ -217,6 +217,27 @@ MUTANTS: Final[dict[str, Mutant]] = {
         new="    return replace(job, offers=job.offers + 1, closed_at=now + wait)",
         found_by=1,
     ),
+    "endpoints are given away amid attempts": Mutant(
+        file="gateway/store/postgres/session.py",
+        old="surplus.difference(map(partition, subscriber.busy_endpoints))",
+        new="surplus",
+    ),
+    "a gateway believes that it was told of everything": Mutant(
+        file="gateway/store/postgres/session.py",
+        old="is_notified and self._informed.add(unit.seq, unit.newest)",
+        new="is_notified",
+        found_by=385,
+    ),
+    "batches of two gateways change what concerns both": Mutant(
+        file="gateway/store/postgres/batch.py",
+        old="        if not self._is_alone and",
+        new="        if self._is_alone and",
+    ),
+    "cached rows grow old": Mutant(
+        file="gateway/store/sql/batch.py",
+        old="        if version == self.cached.version:",
+        new="        if version:",
+    ),
 }
 
 

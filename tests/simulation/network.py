@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from gateway.domain.kernel.errors import ApiError
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
+from tests.simulation.handlers import Handlers
 from tests.simulation.scheduler import Process, Scheduler
 
 T = TypeVar("T")
@@ -24,23 +26,26 @@ class Lost(Exception):
     """No answer came: the request, or its answer, is somewhere between done and never heard."""
 
 
-class Server(Protocol):
-    """The called side of a connection."""
+class Servers(Protocol):
+    """All who answer, behind one address."""
 
-    process: Process
-    back_at: float
-    """The time at which a killed server runs again (seconds)."""
+    @property
+    def back_at(self) -> float:
+        """The time at which one of them runs again (seconds)."""
+
+    def pick(self, answer: asyncio.Future[Any]) -> Handlers:
+        """The one that a call reaches."""
 
 
-Request = Callable[[], Awaitable[T]]
+Request = Callable[[Handlers], Awaitable[T]]
 
 
 class Network:
-    """Carries calls to one server, which may be down, and its answers back."""
+    """Carries calls to one of the servers, which may be down, and its answers back."""
 
-    def __init__(self, scheduler: Scheduler, server: Server, faults: Faults) -> None:
+    def __init__(self, scheduler: Scheduler, servers: Servers, faults: Faults) -> None:
         self._scheduler = scheduler
-        self._server = server
+        self._servers = servers
         self._faults = faults
         self._cut_until: dict[str, float] = {}
 
@@ -48,7 +53,7 @@ class Network:
         """So long, and on for as long as the caller would be refused at once: repeating itself in
         vain changes nothing and is left out."""
         now = self._scheduler.time()
-        reached = max(self._server.back_at, self._cut_until.get(caller.name, 0.0))
+        reached = max(self._servers.back_at, self._cut_until.get(caller.name, 0.0))
         await asyncio.sleep(max(seconds, reached - now))
 
     def repair(self) -> None:
@@ -82,7 +87,7 @@ class Network:
         if choices.happens(faults.duplicated):
             late = delay + self._delay(choices)
             loop.call_later(late, self._arrive, choices, request, loop.create_future())
-        expiry = None if waits and not is_lost else loop.call_later(seconds, _break, answer)
+        expiry = None if waits and not is_lost else loop.call_later(seconds, break_off, answer)
         try:
             return await answer
         finally:
@@ -103,27 +108,32 @@ class Network:
         return choices.pick(DELAYS)
 
     def _arrive(self, choices: Stream, request: Request[T], answer: asyncio.Future[T]) -> None:
-        server = self._server.process
-        if server.is_alive:
-            server.spawn(self._serve(choices, request, answer))
+        server = self._servers.pick(answer)
+        if server.process.is_alive:
+            work = self._serve(choices, server, request, answer)
+            server.process.spawn(work, killed=partial(self._lose, answer))
         else:
-            self._scheduler.call_later(REFUSED, _break, answer)
+            self._scheduler.call_later(REFUSED, break_off, answer)
 
-    async def _serve(self, choices: Stream, request: Request[T], answer: asyncio.Future[T]) -> None:
+    def _lose(self, answer: asyncio.Future[Any]) -> None:
+        """A server that died, perhaps before it began, answers nobody."""
+        self._scheduler.call_later(REFUSED, break_off, answer)
+
+    async def _serve(
+        self, choices: Stream, server: Handlers, request: Request[T], answer: asyncio.Future[T]
+    ) -> None:
         try:
-            outcome: T | ApiError = await request()
-        except asyncio.CancelledError:
-            self._scheduler.call_later(REFUSED, _break, answer)
-            raise
+            outcome: T | ApiError = await request(server)
         except ApiError as refusal:
             outcome = refusal
         if choices.happens(self._faults.lost_answer):
-            self._scheduler.call_later(LOST_AFTER, _break, answer)
+            self._scheduler.call_later(LOST_AFTER, break_off, answer)
         else:
             self._scheduler.call_later(self._delay(choices), _resolve, answer, outcome)
 
 
-def _break(answer: asyncio.Future[Any]) -> None:
+def break_off(answer: asyncio.Future[Any]) -> None:
+    """Its caller waits no longer."""
     _resolve(answer, Lost())
 
 

@@ -13,7 +13,6 @@ from gateway.domain.operations.switch_changes import SetSwitches
 from gateway.domain.operations.switches import SWITCHES, Switch
 from gateway.domain.tasks.task import TERMINAL, Task
 from tests.simulation.frontend import PROJECTS
-from tests.simulation.gateway import Gateway
 from tests.simulation.network import Lost, Network
 from tests.simulation.provider import Door
 from tests.simulation.scheduler import Process
@@ -36,9 +35,8 @@ WANTED: Final[dict[BulkVerb, Callable[[Task], bool]]] = {
 class Operations:
     """Some actions of an operator, one after the other."""
 
-    def __init__(self, world: World, gateway: Gateway, network: Network) -> None:
+    def __init__(self, world: World, network: Network) -> None:
         self._world = world
-        self._gateway = gateway
         self._network = network
         self._choices = world.choices.stream("operations")
         self._process = Process(world.scheduler, "operations")
@@ -114,7 +112,7 @@ class Operations:
                 await self._network.call(
                     self._process,
                     self._choices,
-                    lambda: self._gateway.submit(command, Answer),
+                    lambda gateway: gateway.submit(command, Answer),
                     seconds=10.0,
                 )
             except (Lost, Unavailable):

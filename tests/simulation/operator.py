@@ -9,7 +9,6 @@ from gateway.domain.deliveries.outbox import Address
 from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.sealing import Sealed
-from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import WATCHER
 from tests.simulation.network import Lost, Network
 from tests.simulation.scheduler import Process
@@ -38,8 +37,7 @@ _OPENED: Final = CreateEndpoint(
 class Operator:
     """Opens it once, in the middle of whatever goes on."""
 
-    def __init__(self, world: World, gateway: Gateway, network: Network) -> None:
-        self._gateway = gateway
+    def __init__(self, world: World, network: Network) -> None:
         self._network = network
         self._choices = world.choices.stream("operator")
         self._process = Process(world.scheduler, "operator")
@@ -53,7 +51,7 @@ class Operator:
                 await self._network.call(
                     self._process,
                     self._choices,
-                    lambda: self._gateway.submit(_OPENED, EndpointReply),
+                    lambda gateway: gateway.submit(_OPENED, EndpointReply),
                     seconds=10.0,
                 )
             except (Lost, Unavailable):

@@ -11,6 +11,7 @@ from tests.simulation.agent import Agent
 from tests.simulation.choices import Choices, Recording, Stream
 from tests.simulation.frontend import Frontend
 from tests.simulation.gateway import Gateway
+from tests.simulation.gateways import Gateways
 from tests.simulation.invariants import Violated
 from tests.simulation.launcher import Launcher
 from tests.simulation.network import Network
@@ -83,23 +84,22 @@ class Installation:
 
     def _open(self, choices: Stream) -> None:
         world = self.world
-        self.gateway = Gateway(world)
-        self.network = Network(world.scheduler, self.gateway, world.faults)
+        self.site = site = Gateways(world)
+        site.gateways += [Gateway(world, site, number) for number in range(site.count)]
+        self.network = Network(world.scheduler, site, world.faults)
         apart = choices.below(4) == 3
         self.realms = [Realm(world, name, self._move_in) for name in ("here", "there")[: 1 + apart]]
         self.launchers = [
-            Launcher(world, self.gateway, self.network, self.realms[-number * apart], f"l{number}")
+            Launcher(world, self.network, self.realms[-number * apart], f"l{number}")
             for number in range(2)
         ]
         world.invariants.alive = self._alive
         world.tables.has_orphans = self._has_orphans
-        world.look = self.gateway.look
-        Operator(world, self.gateway, self.network)
-        Operations(world, self.gateway, self.network)
+        world.look = site.look
+        Operator(world, self.network)
+        Operations(world, self.network)
         tasks = choices.pick(TASKS)
-        self.frontends = [
-            Frontend(world, self.gateway, self.network, number) for number in range(tasks)
-        ]
+        self.frontends = [Frontend(world, self.network, number) for number in range(tasks)]
 
     def play(self) -> None:
         """Faults first, then peace; what is wrong is the scheduler's failure."""
@@ -109,7 +109,7 @@ class Installation:
         if not world.scheduler.has_failed:
             world.trace.note("world", "faults end")
             world.faults.end()
-            self.gateway.repair()
+            self.site.repair()
             self.network.repair()
             self._settle()
 
@@ -139,7 +139,7 @@ class Installation:
         return any(realm.has_orphans for realm in self.realms if realm.realm == place[1])
 
     def _move_in(self, sandbox: Sandbox) -> None:
-        Agent(self.world, self.gateway, self.network, sandbox)
+        Agent(self.world, self.network, sandbox)
 
 
 def _kind(failure: BaseException | None) -> str:

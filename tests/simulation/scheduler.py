@@ -7,7 +7,7 @@ order, and a day of waiting costs nothing. The real launcher and the real ledger
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
@@ -24,20 +24,36 @@ class Process:
     def __init__(self, scheduler: "Scheduler", name: str) -> None:
         self.name = name
         self.is_alive = True
+        self.lingers = 0.0
+        """Seconds until others notice its death."""
+        self.is_still = False
+        """It does nothing, and notices nothing of it."""
+        self.held: list[asyncio.Handle] = []
+        """Handles that run when it goes on."""
         self._scheduler = scheduler
         self._tasks: list[asyncio.Task[Any]] = []
         self._context = copy_context()
         self._context.run(_PROCESS.set, self)
         scheduler.processes.append(self)
 
-    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
-        """Starts work in it; what fails there fails the simulation."""
-        if self.is_alive:
-            self._tasks.append(
-                self._scheduler.create_task(self._run(work), context=self._context.copy())
-            )
-        else:
+    def spawn(
+        self, work: Coroutine[Any, Any, object], *, killed: Callable[[], object] | None = None
+    ) -> None:
+        """Starts work in it; what fails there fails the simulation. `killed` is called if the work
+        does not come to its end."""
+        if not self.is_alive:
             work.close()
+            return
+        task = self._scheduler.create_task(self._run(work), context=self._context.copy())
+        self._tasks.append(task)
+        if killed is not None:
+
+            def done(ended: asyncio.Task[Any]) -> None:
+                work.close()  # perhaps it never began
+                if ended.cancelled():
+                    killed()
+
+            task.add_done_callback(done)
 
     def adopt(self, task: asyncio.Task[Any]) -> None:
         """A task that was started by work of this process."""
@@ -46,9 +62,23 @@ class Process:
     def kill(self) -> None:
         """Ends it at once. Its tasks unwind, but nothing they do is seen outside any more."""
         self.is_alive = False
+        self.go_on()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
+
+    def stand_still(self) -> None:
+        """Stops in the middle of whatever it does, as under a debugger or in a frozen machine."""
+        self.is_still = True
+        self._scheduler.stopped += 1
+
+    def go_on(self) -> None:
+        """Goes on where it stopped."""
+        if self.is_still:
+            self.is_still = False
+            self._scheduler.stopped -= 1
+            self._scheduler.resume(self.held)
+            self.held = []
 
     async def _run(self, work: Coroutine[Any, Any, object]) -> None:
         try:
@@ -82,6 +112,15 @@ class _Handle(asyncio.Handle):
         self._source_traceback = None
 
 
+def _hold(handle: asyncio.Handle) -> bool:
+    """True if its process stands still; it runs when that goes on."""
+    process = handle._context.get(_PROCESS)  # type: ignore[attr-defined]  # noqa: SLF001
+    if process is None or not process.is_still:
+        return False
+    process.held.append(handle)
+    return True
+
+
 class Scheduler(asyncio.BaseEventLoop):
     """Runs until nothing is left that could happen, or until the time is over."""
 
@@ -89,6 +128,8 @@ class Scheduler(asyncio.BaseEventLoop):
         super().__init__()
         self.failure: BaseException | None = None
         self.steps = 0
+        self.stopped = 0
+        """Processes."""
         self.processes: list[Process] = []
         self._now = 0.0
         self._soon: deque[asyncio.Handle] = deque()
@@ -156,6 +197,10 @@ class Scheduler(asyncio.BaseEventLoop):
             process.adopt(task)
         return task
 
+    def resume(self, handles: Iterable[asyncio.Handle]) -> None:
+        """Lets happen what was held back."""
+        self._soon.extend(handles)
+
     def run_until(self, end: float, *, most_steps: int) -> bool:
         """Lets happen what happens by then; False if that was too much."""
         asyncio._set_running_loop(self)  # noqa: SLF001 - asyncio's own door for event loops
@@ -171,7 +216,7 @@ class Scheduler(asyncio.BaseEventLoop):
             while soon and self.steps <= limit:
                 handle = soon.popleft()
                 self.steps += 1
-                if not handle.cancelled():
+                if not handle.cancelled() and not (self.stopped and _hold(handle)):
                     handle._run()  # noqa: SLF001 - this is the event loop
             if not later or later[0][0] > end or self.steps > limit:
                 break

@@ -1,6 +1,7 @@
 """The world: the ground all actors of a run stand on, and the wall clock they do not agree on."""
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, Final
 
 from tests.simulation.choices import Choices
@@ -32,11 +33,18 @@ class World:
         self.tables = Tables()
         self.invariants = Invariants(self.tables)
         self._open_store = open_store
+        self.is_shared = open_store is MemoryStore
+        """True if several gateways may share what is in memory."""
         self._base = BEGINNING
+        self._context = copy_context()
         self.look: Callable[[], None] = lambda: None
         """Something happened outside that a waiting launcher may be asked to look at."""
         self.has_jumped = False
         """True if the gateway's wall clock was ever set forward: then no margin can be kept."""
+
+    def later(self, seconds: float, callback: Callable[..., object], *args: Any) -> None:
+        """Something that happens to processes, and is done by none of them."""
+        self.scheduler.call_later(seconds, callback, *args, context=self._context)
 
     def wall(self) -> int:
         """The gateway's wall clock (milliseconds)."""

@@ -112,6 +112,7 @@ class Session:
         look_every: float = LOOK_EVERY,
         silent_for: float = SILENT_FOR,
         connect: Connect = connected,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.is_informed = False
         self.version = 0
@@ -124,6 +125,7 @@ class Session:
         """The start of the last look at the locks; seconds of a monotonic clock."""
         self._leads = False
         self._connect = connect
+        self._monotonic = monotonic
         self.gateway_id = gateway_id
         """The name of this one among the gateways of the database."""
         self._owned: frozenset[int] = frozenset()
@@ -133,6 +135,8 @@ class Session:
         """Partitions that another gateway may have once their attempts have ended."""
         self._informed = Informed()
         self._is_closing = False
+        self.receivers: Final[list[Callable[[str], None]]] = []
+        """Each is given the messages of other gateways."""
         self._wait: asyncio.Timeout | None = None
         """A wait that the end cuts short."""
 
@@ -148,7 +152,7 @@ class Session:
 
     @property
     def _is_certain(self) -> bool:
-        return time.monotonic() - self._looked_at < TRUST * self._silent_for
+        return self._monotonic() - self._looked_at < TRUST * self._silent_for
 
     @property
     def partitions(self) -> int:
@@ -236,7 +240,7 @@ class Session:
 
     async def _look(self, connection: SessionConnection) -> frozenset[int]:
         """The partitions that are this gateway's."""
-        was_certain, began = self._is_certain, time.monotonic()
+        was_certain, began = self._is_certain, self._monotonic()
         self.gateways, self._taken, mine = await connection.look()
         self._looked_at = began
         if self._owned and not was_certain:
@@ -251,6 +255,10 @@ class Session:
 
     def _receive(self, notification: Notification, subscriber: Subscriber) -> None:
         if notification.sender == self.gateway_id:
+            return
+        if notification.message:
+            for receive in self.receivers:
+                receive(notification.message)
             return
         subscriber.receive(notification.topics, notification.due)
         if notification.until:

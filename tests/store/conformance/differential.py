@@ -17,6 +17,7 @@ from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm
 from gateway.store.protocol import Reads, Transaction
 from gateway.store.records import DeliveryFailure, DueDeliveries, PendingEndpoint
+from tests.simulation.frontend import CALLBACK
 from tests.store.conformance.memory import Commit, MemoryReads, MemoryStore, MemoryTransaction
 from tests.store.conformance.tables import Tables
 
@@ -168,7 +169,7 @@ class DifferentialReads(MemoryReads):
 def _plain(value: Any) -> Any:
     """The comparable part of a value, without the sweeps that are left out."""
     if isinstance(value, Outbox):
-        return vars(value) | {"directory": value.directory.recipients("default", "ep_1")}
+        return vars(value) | {"directory": value.directory.recipients("default", CALLBACK)}
     if isinstance(value, dict):
         rows = {k: each for k, each in value.items() if not _is_sweep(each) and not _is_sweep(k)}
         return rows, _fields(value)

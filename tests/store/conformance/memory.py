@@ -22,6 +22,7 @@ from gateway.domain.operations.bulk import BulkAction
 from gateway.domain.operations.switches import Pause
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
+from gateway.store.sql.batch import CachedRows
 from tests.store.conformance.tables import Tables
 
 T = TypeVar("T")
@@ -29,17 +30,29 @@ T = TypeVar("T")
 OFFERED_PER_CLAIM: Final = 10
 
 
+def cached_rows(tables: Tables, version: int) -> CachedRows:
+    """The rows that every batch needs."""
+    return CachedRows(
+        version=version,
+        realms={key: realm for key, realm in tables.realms.items() if realm.due_at is not None},
+        pauses=tables.pauses,
+        directory=tables.directory,
+    )
+
+
 class Load:
     """Reads the rows of a batch from the tables."""
 
-    def __init__(self, tables: Tables, policy: Policy, now: int) -> None:
+    def __init__(
+        self, tables: Tables, policy: Policy, now: int, cached: CachedRows | None = None
+    ) -> None:
         self._tables = tables
         self._now = now
-        watched = {key: realm for key, realm in tables.realms.items() if realm.due_at is not None}
-        outbox = Outbox(directory=tables.directory)
+        cached = cached or cached_rows(tables, 0)
+        outbox = Outbox(directory=cached.directory)
         self.view = UnitOfWork(policy=policy, seq=tables.seq, outbox=outbox)
-        self.view.realms.update(watched)
-        self.view.switches.update(tables.pauses)
+        self.view.realms.update(cached.realms)
+        self.view.switches.update(cached.pauses)
 
     def load(self, needs: Sequence[ReadSet]) -> UnitOfWork:
         """The union of what the commands need."""

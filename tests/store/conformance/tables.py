@@ -7,7 +7,7 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from gateway.domain.deliveries.endpoint import Directory
+from gateway.domain.deliveries.endpoint import Directory, Endpoint
 from gateway.domain.invariants.task_rows import DeliveryRow
 from gateway.domain.kernel.commands import Claim, SettleDelivery
 from gateway.domain.kernel.idempotency import IdempotencyRecord
@@ -55,7 +55,9 @@ class Tables:
         self.events: dict[str, list[Event]] = defaultdict(list)
         self.webhooks: dict[tuple[str, int, str], bytes] = {}
         self.idempotency: dict[tuple[str, str, str], IdempotencyRecord] = {}
+        self.endpoints: dict[str, Endpoint] = {}
         self.directory = Directory()
+        """The same, as rules look at them."""
         self.deliveries: dict[tuple[str, int], DeliveryRow] = {}
         self.sent: dict[tuple[str, int], Sent] = {}
         """The rest of each delivery."""
@@ -103,8 +105,10 @@ class Tables:
         self.pieces.update((event.task_id, event.task_seq) for event, _ in view.patches)
         self._put_deliveries(view, first)
         assert not view.outbox.delivery_updates, "no endpoint here is disabled"
-        if view.outbox.is_changed:
-            self.directory = view.outbox.directory.committed()
+        assert not view.outbox.deleted_endpoints, "no endpoint here is deleted"
+        for endpoint in view.outbox.changed_endpoints.values():
+            self.endpoints[endpoint.id] = endpoint
+            self.directory.put(endpoint)
         self.idempotency.update((kept.key, kept) for kept in view.idempotency.changes)
         self.calls.update((call.launcher_id, call) for call in view.launchers.changes)
         self.realms.update((key, view.realms[key]) for key in view.realms.changed)
@@ -163,6 +167,9 @@ class Tables:
             if event.webhook_id is not None and (word in self.webhooks or word in seen):
                 raise ConstraintBroken(f"events_heard: {word}")
             seen.add(word)
+        taken = [record.key for record in view.idempotency.changes]
+        if not self.idempotency.keys().isdisjoint(taken):
+            raise ConstraintBroken(f"idempotency: {taken}")
         pending_keys = [
             (new.endpoint_id, new.event.task_id, new.event.task_seq) for new in view.deliveries.new
         ]
