@@ -55,6 +55,7 @@ from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
 from gateway.web.http.middleware import Application
 from gateway.web.http.single_flight import Cached
+from gateway.web.launching.token_messages import AnswerSeal
 from gateway.web.launching.waiting_tokens import WaitingTokens
 from gateway.web.operations.recent_history import RecentHistory
 from gateway.web.routes import DASHBOARD, ROUTES
@@ -299,7 +300,12 @@ def _context(
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
         admission=Admission(most=parts.max_requests),
-        waiting_tokens=WaitingTokens(parts.ledger.notifier, is_draining=is_draining),
+        waiting_tokens=WaitingTokens(
+            parts.ledger.notifier,
+            peers=parts.store.peers,
+            seal=AnswerSeal(parts.keyring, partial(secrets.token_bytes, NONCE_BYTES)),
+            is_draining=is_draining,
+        ),
         thread=thread,
         disk=partial(_disk, parts),
         gateways=lambda: parts.store.ownership.gateways,

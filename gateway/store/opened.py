@@ -9,6 +9,7 @@ from typing import Protocol
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
 from gateway.store.ownership import Ownership, Subscriber
+from gateway.store.peers import Peers
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.protocol import Reads, Store
 from gateway.store.sqlite.store import open_sqlite
@@ -28,6 +29,10 @@ class OpenedStore(Store, Protocol):
     @property
     def ownership(self) -> Ownership:
         """The work of this gateway among those of the database."""
+
+    @property
+    def peers(self) -> Peers:
+        """The other gateways on it."""
 
     @property
     def wal_bytes(self) -> int:

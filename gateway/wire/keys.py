@@ -17,7 +17,7 @@ Scope = Literal["tasks", "read", "launcher", "ops"]
 
 
 class WantedRateLimit(Request, frozen=True, kw_only=True):
-    """The limits of a new key."""
+    """The limits of a new key; each gateway counts for itself."""
 
     requests_per_second: Annotated[float, msgspec.Meta(ge=MIN_RATE, le=MAX_RATE)] | None = None
     """Default: no limit."""

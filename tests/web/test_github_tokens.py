@@ -1,7 +1,7 @@
 """New GitHub tokens: an agent asks, a launcher of its project answers, and nothing is kept."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -9,7 +9,10 @@ import httpx
 import pytest
 
 from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.notifier import Notifier
+from gateway.store.peers import NO_PEERS, Peers
+from gateway.web.launching.token_messages import AnswerSeal
 from gateway.web.launching.waiting_tokens import MOST, OFFERED_SECONDS, Waiting, WaitingTokens
 from gateway.wire.github_tokens import TokenAnswer, TokenRequest
 from gateway.wire.launcher import LaunchError
@@ -123,15 +126,40 @@ async def test_an_answer_is_a_token_with_its_end_or_an_error(
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
 
 
+class Others:
+    """The other gateways, which hear at once."""
+
+    are_there = True
+
+    def __init__(self, all_of_them: "list[Others]") -> None:
+        self._all = all_of_them
+        self.receive: Callable[[str], None] = lambda _: None
+        self.sent: list[str] = []
+        all_of_them.append(self)
+
+    async def send(self, message: str) -> None:
+        self.sent.append(message)
+        for other in self._all:
+            if other is not self:
+                other.receive(message)
+
+    def subscribe(self, receive: Callable[[str], None]) -> None:
+        self.receive = receive
+
+
 class Waits:
     """Waiting requests on a clock that is moved by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, peers: Peers = NO_PEERS) -> None:
         self.time = Time()
         self.notifier = Notifier()
         self.is_draining = False
         self.tokens = WaitingTokens(
-            self.notifier, is_draining=lambda: self.is_draining, monotonic=self.time.clock
+            self.notifier,
+            peers=peers,
+            seal=AnswerSeal(Keyring({"k1": bytes(32)}), lambda: bytes(NONCE_BYTES)),
+            is_draining=lambda: self.is_draining,
+            monotonic=self.time.clock,
         )
 
     async def ask(self, number: int, project: str = "a") -> asyncio.Task[Waiting]:
@@ -158,19 +186,19 @@ async def test_a_launcher_of_another_project_sees_nothing_and_answers_nothing(wa
     asked = await waits.ask(1)
     assert await waits.take("b") == []
     assert not waits.tokens.has_launcher("a")
-    assert not waits.tokens.settle("tok_1", "b", ANSWER)
+    assert not await waits.tokens.settle("tok_1", "b", ANSWER)
     assert await waits.take("a") == ["tok_1"]
     assert waits.tokens.has_launcher("a")
-    assert waits.tokens.settle("tok_1", "a", ANSWER)
+    assert await waits.tokens.settle("tok_1", "a", ANSWER)
     assert (await asked).answer == ANSWER
-    assert not waits.tokens.settle("tok_1", "a", ANSWER), "nothing is kept"
+    assert not await waits.tokens.settle("tok_1", "a", ANSWER), "nothing is kept"
 
 
 async def test_a_launcher_of_all_projects_is_one_of_each(waits: Waits) -> None:
     asked = await waits.ask(1)
     assert await waits.take("") == ["tok_1"]
     assert waits.tokens.has_launcher("a")
-    assert waits.tokens.settle("tok_1", "", ANSWER)
+    assert await waits.tokens.settle("tok_1", "", ANSWER)
     await asked
 
 
@@ -189,16 +217,16 @@ async def test_a_refusal_is_the_answer_only_if_no_other_launcher_lives(waits: Wa
     asked = await waits.ask(1)
     assert await waits.take("a", "l2") == ["tok_1"]
     assert await waits.take("", "l1") == []
-    assert waits.tokens.settle("tok_1", "a", refusal)
+    assert await waits.tokens.settle("tok_1", "a", refusal)
     assert await waits.take("a", "l2") == [], "it has refused"
     assert await waits.take("", "l1") == ["tok_1"]
-    assert waits.tokens.settle("tok_1", "", ANSWER)
+    assert await waits.tokens.settle("tok_1", "", ANSWER)
     assert (await asked).answer == ANSWER
 
     asked = await waits.ask(2)
     for launcher_id in ("l1", "l2"):
         assert await waits.take("a", launcher_id) == ["tok_2"]
-        assert waits.tokens.settle("tok_2", "a", refusal)
+        assert await waits.tokens.settle("tok_2", "a", refusal)
     assert (await asked).answer == refusal
 
 
@@ -218,3 +246,53 @@ async def test_the_number_of_attempts_that_wait_is_bounded(waits: Waits) -> None
         each.cancel()
     await asyncio.gather(*asked, return_exceptions=True)
     (await waits.ask(MOST)).cancel()
+
+
+@pytest.fixture
+def both() -> tuple[Waits, Waits, list[str]]:
+    """Two gateways that are not new any more, and the messages of the second."""
+    ends: list[Others] = []
+    here, there = Waits(Others(ends)), Waits(Others(ends))
+    for each in (here, there):
+        each.time.now += 60
+    return here, there, ends[1].sent
+
+
+async def test_a_launcher_answers_an_agent_that_waits_at_another_gateway(
+    both: tuple[Waits, Waits, list[str]],
+) -> None:
+    here, there, sent = both
+    assert not here.tokens.has_launcher("a")
+    assert await there.take("a") == []
+    assert here.tokens.has_launcher("a")
+    assert not here.tokens.has_launcher("b")
+    asked = await here.ask(1)
+    assert await there.take("b") == []
+    assert await there.take("a") == ["tok_1"]
+    assert not await there.tokens.settle("tok_1", "b", ANSWER)
+    assert await there.tokens.settle("tok_1", "a", ANSWER)
+    assert (await asked).answer == ANSWER
+    assert not await there.tokens.settle("tok_1", "a", ANSWER)
+    assert TOKEN not in "".join(sent)
+
+
+async def test_a_launcher_elsewhere_is_asked_once_those_here_have_refused_or_are_silent(
+    both: tuple[Waits, Waits, list[str]],
+) -> None:
+    here, there, _ = both
+    refusal = TokenAnswer(error=LaunchError(code="x", message="No.", retryable=False))
+    await here.take("a", "l1")
+    await there.take("a", "l2")
+    asked = await here.ask(1)
+    assert await here.take("a", "l1") == ["tok_1"]
+    assert await there.take("a", "l2") == []
+    assert await here.tokens.settle("tok_1", "a", refusal)
+    await asyncio.sleep(0)
+    assert await there.take("a", "l2") == ["tok_1"]
+    assert await there.tokens.settle("tok_1", "a", refusal)
+    assert (await asked).answer == refusal
+    assert await there.take("a", "l3") == [], "it is over"
+
+
+async def test_a_new_gateway_does_not_say_that_there_is_no_launcher() -> None:
+    assert Waits(Others([])).tokens.has_launcher("a")

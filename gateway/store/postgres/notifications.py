@@ -32,6 +32,8 @@ class Notification(Frozen, frozen=True, kw_only=True, omit_defaults=True):
     """The number before that of the commit's first event; in its last notification."""
     until: int = 0
     """The number of its last event."""
+    message: str = ""
+    """Of one gateway to the others, apart from any commit."""
 
 
 _DECODER: Final = msgspec.json.Decoder(Notification)
@@ -52,6 +54,11 @@ def payloads(sender: str, topics: Collection[str], unit: UnitOfWork) -> Iterator
             until=unit.newest if has_numbers else 0,
         )
         yield msgspec.json.encode(notification).decode()
+
+
+def message_payload(sender: str, message: str) -> str:
+    """The notification that carries a message to the other gateways."""
+    return msgspec.json.encode(Notification(sender=sender, message=message)).decode()
 
 
 def decoded(payload: str) -> Notification:

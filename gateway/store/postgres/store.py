@@ -21,6 +21,7 @@ from gateway.store.postgres.months import keep_months
 from gateway.store.postgres.opening import check_sessions, prepare
 from gateway.store.postgres.outcome import was_committed
 from gateway.store.postgres.pool import Pool
+from gateway.store.postgres.server_peers import PostgresPeers
 from gateway.store.postgres.session import Session
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.batch import NOTHING
@@ -62,6 +63,7 @@ class PostgresStore:
         self.reads = SQLReads(PooledReads(readers), PostgresRead)
         self.instance_id = instance_id
         self.ownership = session
+        self.peers = PostgresPeers(PooledReads(readers).fetch, session)
         self.disk = None
         self.wal_bytes = 0
         self.written = 0

@@ -29,7 +29,9 @@ INSERT INTO api_keys (hash, {COLUMNS}) VALUES (:hash, {COLUMNS.marks})"""
 
 REVOKE_API_KEYS: Final = "UPDATE api_keys SET revoked_at = :revoked_at WHERE id = :id"
 
-NOTE_USES: Final = "UPDATE api_keys SET last_used_at = :at WHERE id = :id"
+NOTE_USES: Final = """
+UPDATE api_keys SET last_used_at = :at
+WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :at)"""
 
 INSERT_PROJECTS: Final = """
 INSERT INTO projects (name, secret_id, key_id, callback_secret, created_at)

@@ -13,6 +13,7 @@ import structlog
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
 from gateway.store.ownership import ALONE, Subscriber
+from gateway.store.peers import NO_PEERS
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.admin.instance import INSTANCE
 from gateway.store.sql.admin.master_keys import check_master_keys, check_needed_keys
@@ -54,6 +55,7 @@ class SQLiteStore:
         """Transactions that were committed."""
         self.instance_id = instance_id
         self.ownership = ALONE
+        self.peers = NO_PEERS
         self.opening = opening
         self._writer = writer
         self._cached = NOTHING

@@ -53,7 +53,7 @@ async def claim(call: Call[WantedTokens]) -> Response:
 async def settle(call: Call[TokenAnswer]) -> Response:
     waiting, asked = call.context.waiting_tokens, (call.path["request_id"], served_by(call.key))
     await _check_mode(call.context, waiting.holder(*asked))
-    if not waiting.settle(*asked, call.body):
+    if not await waiting.settle(*asked, call.body):
         raise ApiError("not_found", "Nobody waits for this answer.")
     return reply(Acknowledged())
 
