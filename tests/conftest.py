@@ -16,9 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.forks.programs import server
-from tests.postgres.cluster import MISSING, programs
-from tests.postgres.reused import reused_database
-from tests.stores import FileDatabase, NewDatabase, ServerDatabase
+from tests.stores import STORES, NewDatabase, new_database
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
@@ -53,6 +51,15 @@ LONG: Final = frozenset(
 """Folders and files of tests that take seconds each."""
 CLIENTS: Final = frozenset({"answer", "engine", "misbehaving_models", "prices", "protocols"})
 """Of the snapshot: tests of the providers' own clients, whose import takes four seconds."""
+ALIKE: Final = frozenset(
+    {
+        *("test_access", "test_docs_pages", "test_http", "test_ijson", "test_masking"),
+        *("test_openapi", "test_redaction", "test_session", "test_stream_tokens", "test_traces"),
+        "test_warnings",
+    }
+)
+"""Files of tests of what is decided before the store is asked, or after it has answered: of
+requests that are refused, of text that is left out, of cookies, pages without rows and spans."""
 WORKERS_PER_CORE = 3
 """Tests of real programs wait for them some of the time; a worker collects for ten seconds."""
 
@@ -117,13 +124,19 @@ def tmp_path(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a database runs on each store, unless it is alike on all of them: the
+    files above, and rows of requests that are refused before anything is read. Without the fixture
+    are tests that make a file of their own: the doctor, the operator's files, a damaged file."""
+    if "database" in metafunc.fixturenames:
+        is_alike = Path(metafunc.module.__file__).stem in ALIKE
+        is_marked = metafunc.definition.get_closest_marker("alike") is not None
+        stores = STORES[:1] if is_alike or is_marked else STORES
+        metafunc.parametrize("database", stores, indirect=True)
+
+
+@pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewDatabase]:
-    """A database of each store in turn."""
-    if request.param == "sqlite":
-        yield FileDatabase(tmp_path / "slipgate.db")
-    else:
-        if programs() is None:
-            pytest.skip(MISSING)
-        with reused_database() as reused:
-            yield ServerDatabase(reused)
+    """An empty database of the store that the test runs on."""
+    with new_database(request.param, tmp_path) as database:
+        yield database

@@ -1,11 +1,12 @@
 """A new database of each store, for tests of both."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
 import aiosqlite
+import pytest
 
 from gateway.domain.kernel.errors import Conflict
 from gateway.domain.kernel.policy import Policy
@@ -20,9 +21,11 @@ from gateway.store.sql.reads import SQLReads
 from gateway.store.sql.rows import Row
 from gateway.store.sqlite.connection import Reader
 from gateway.store.sqlite.store import open_sqlite
-from tests.databases import new_database
-from tests.postgres.reused import ReusedDatabase
+from tests import databases
+from tests.postgres.cluster import MISSING, programs
+from tests.postgres.reused import ReusedDatabase, reused_database
 
+STORES: Final = ("sqlite", "postgres")
 INSTANCE: Final = "inst_1"
 
 
@@ -104,7 +107,7 @@ class FileDatabase:
         if self.path.exists():
             make(self.path)
             return
-        new_database(self.path)
+        databases.new_database(self.path)
         if make in self._filled:
             self.path.write_bytes(self._filled[make])
         else:
@@ -123,7 +126,7 @@ class FileDatabase:
     def opened(self) -> AbstractAsyncContextManager[OpenedStore]:
         """As `gateway.store.sqlite` opens it."""
         if not self.path.exists():
-            new_database(self.path)
+            databases.new_database(self.path)
         return open_sqlite(self.path, new_instance_id=lambda: INSTANCE)
 
     @asynccontextmanager
@@ -169,6 +172,18 @@ class ServerDatabase:
     def problems(self) -> Sequence[str]:
         """The findings of the audit of a server's database."""
         return audit(self.location).problems
+
+
+@contextmanager
+def new_database(store: str, folder: Path) -> Iterator[NewDatabase]:
+    """An empty database of this store; a file is in the folder."""
+    if store == "sqlite":
+        yield FileDatabase(folder / "slipgate.db")
+    elif programs() is None:
+        pytest.skip(MISSING)
+    else:
+        with reused_database() as reused:
+            yield ServerDatabase(reused)
 
 
 def _rows(location: Location, tables: str) -> Mapping[str, Sequence[Row]]:

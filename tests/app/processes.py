@@ -10,6 +10,7 @@ from gateway.cli.local.processes import GATEWAY, Child, wait_until_ready
 from tests.databases import new_database
 from tests.forks.children import gateway_child
 from tests.ports import reserved_port
+from tests.stores import NewDatabase
 
 MASTER = f"k1:{base64.b64encode(b'm' * 32).decode()}"
 
@@ -31,16 +32,19 @@ def gateway_process(
     folder: Path,
     extra: Mapping[str, str] | None = None,
     *,
+    database: NewDatabase | None = None,
     is_public: bool = False,
     is_fork: bool = True,
 ) -> Iterator[tuple[Child, str, dict[str, str]]]:
     """The process, its address and its environment, once it is ready; `is_fork`: it was not started
-    anew, and its number is not that of the child."""
-    if not (folder / "s.db").exists():
+    anew, and its number is not that of the child. Without a database it makes a file, `s.db`."""
+    if database is None and not (folder / "s.db").exists():
         new_database(folder / "s.db")
     with reserved_port() as port:
         url = f"http://127.0.0.1:{port}"
         settings = {**environ(folder, port), **(extra or {})}
+        if database is not None:
+            settings["SLIPGATE_DATABASE_URL"] = database.url
         if is_public:
             settings["SLIPGATE_PUBLIC_URL"] = url
         settings["SLIPGATE_WORKSPACE_WAIT_SECONDS"] = "0"

@@ -9,18 +9,17 @@ import pytest
 
 from gateway.cli.local.processes import wait_until_ready
 from gateway.domain.operations.bulk import PAGE
-from gateway.store.sqlite.admin.audit import audit
 from tests.app.processes import gateway_process
-from tests.stores import FileDatabase
+from tests.stores import NewDatabase
 from tests.web.callers import TASK, Json, add_keys
 
 COUNT = 3 * PAGE
 
 
 @pytest.mark.timeout(600)
-async def test_a_bulk_action_goes_on_after_a_kill(tmp_path: Path) -> None:
-    with gateway_process(tmp_path, is_public=True) as (child, url, _):
-        key = add_keys(FileDatabase(tmp_path / "s.db"))["tasks"]
+async def test_a_bulk_action_goes_on_after_a_kill(tmp_path: Path, database: NewDatabase) -> None:
+    with gateway_process(tmp_path, database=database, is_public=True) as (child, url, _):
+        key = add_keys(database)["tasks"]
         headers = {"authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as http:
             await asyncio.gather(*(http.post("/v1/tasks", json=TASK) for _ in range(COUNT)))
@@ -37,7 +36,7 @@ async def test_a_bulk_action_goes_on_after_a_kill(tmp_path: Path) -> None:
             query = "/v1/events?limit=200&types=task.cancelled"
             events = (await http.get(query)).json()["data"]
             assert len({event["taskId"] for event in events}) == len(events) == COUNT
-    assert audit(tmp_path / "s.db").problems == ()
+    assert database.problems() == ()
 
 
 async def _until(http: httpx.AsyncClient, path: str, *, at_least: int) -> Json:

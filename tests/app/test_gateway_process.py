@@ -1,8 +1,6 @@
 """A gateway as a real process: what it acknowledged outlives it, and it stops in order."""
 
-import sqlite3
 import threading
-from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -13,10 +11,12 @@ from gateway.cli.local.processes import (
     wait_until_ready,
 )
 from gateway.cli.operations.minting import mint
-from gateway.store.sqlite.admin.audit import audit
+from gateway.store.administration import audit
 from gateway.wire.tasks import TaskView
 from tests.app.processes import gateway_process
 from tests.forks.children import gateway_child
+from tests.stores import NewDatabase
+from tests.web.callers import rows_of
 
 REQUEST = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 
@@ -25,8 +25,8 @@ def bearer(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-def test_acknowledged_tasks_outlive_a_kill(tmp_path: Path) -> None:
-    with gateway_process(tmp_path) as (child, url, environ):
+def test_acknowledged_tasks_outlive_a_kill(tmp_path: Path, database: NewDatabase) -> None:
+    with gateway_process(tmp_path, database=database) as (child, url, environ):
         headers = bearer(mint(environ, "tasks", "default", "test").key)
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
             acknowledged = [http.post("/v1/tasks", json=REQUEST).json()["id"] for _ in range(20)]
@@ -36,12 +36,14 @@ def test_acknowledged_tasks_outlive_a_kill(tmp_path: Path) -> None:
             for task_id in acknowledged:
                 found = msgspec.json.decode(http.get(f"/v1/tasks/{task_id}").content, type=TaskView)
                 assert found.status == "queued"
-    audited = audit(tmp_path / "s.db")
+    audited = audit(database.location)
     assert (audited.tasks, audited.problems) == (20, ())
 
 
-def test_a_queued_task_expires_by_its_clock_without_anybody_asking(tmp_path: Path) -> None:
-    with gateway_process(tmp_path) as (child, url, environ):
+def test_a_queued_task_expires_by_its_clock_without_anybody_asking(
+    tmp_path: Path, database: NewDatabase
+) -> None:
+    with gateway_process(tmp_path, database=database) as (child, url, environ):
         headers = bearer(mint(environ, "tasks", "default", "test").key)
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
             request = {**REQUEST, "timeouts": {"queueSeconds": 1}}
@@ -62,9 +64,11 @@ def test_a_second_gateway_on_the_same_database_is_refused(tmp_path: Path) -> Non
         assert "Another gateway holds" in other.tail()
 
 
-def test_a_stop_answers_who_waits_and_ends_with_exit_code_0(tmp_path: Path) -> None:
+def test_a_stop_answers_who_waits_and_ends_with_exit_code_0(
+    tmp_path: Path, database: NewDatabase
+) -> None:
     answers: list[int] = []
-    with gateway_process(tmp_path) as (child, url, environ):
+    with gateway_process(tmp_path, database=database) as (child, url, environ):
         headers = bearer(mint(environ, "launcher", "default", "test").key)
         claim = {"launcherId": "l-1", "providers": ["local"], "capacity": 1, "waitSeconds": 30}
 
@@ -74,7 +78,12 @@ def test_a_stop_answers_who_waits_and_ends_with_exit_code_0(tmp_path: Path) -> N
 
         waiting = threading.Thread(target=wait_for_jobs)
         waiting.start()
-        wait_for(lambda: bool(_launchers(tmp_path)), "the claim to be in", child, 60)
+        wait_for(
+            lambda: bool(rows_of(database, "SELECT id FROM launchers")),
+            "the claim to be in",
+            child,
+            60,
+        )
         child.stop()
         waiting.join(60)
         assert child.exit_code == 0
@@ -91,8 +100,3 @@ def test_wrong_settings_end_with_exit_code_2_and_all_problems(tmp_path: Path) ->
     assert child.exit_code == 2
     for name in ("SLIPGATE_PORT", "SLIPGATE_LOG", "SLIPGATE_SECRET_KEYS"):
         assert name in child.tail()
-
-
-def _launchers(folder: Path) -> list[tuple[str]]:
-    with closing(sqlite3.connect(folder / "s.db")) as database:
-        return list(database.execute("SELECT id FROM launchers"))

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.cli.local.processes import wait_until_ready
 from tests.app.processes import gateway_process
 from tests.e2e.proxy import Boundary, Moment, Proxy
-from tests.stores import FileDatabase
+from tests.stores import NewDatabase
 from tests.web.callers import Agent, GatewayHarness, add_keys
 from tests.web.contract import Contract
 from tests.web.services import (
@@ -35,13 +35,15 @@ DUPLICATE: Final = {"accepted": True, "applied": True, "duplicate": True}
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("source", [Daytona, GitHub], ids=["daytona", "github"])
 async def test_what_is_sent_again_after_a_kill_is_known(
-    tmp_path: Path, source: type[Daytona] | type[GitHub]
+    tmp_path: Path, database: NewDatabase, source: type[Daytona] | type[GitHub]
 ) -> None:
-    with gateway_process(tmp_path, SECRETS, is_public=True) as (child, url, environ):
+    with gateway_process(tmp_path, SECRETS, database=database, is_public=True) as (
+        child,
+        url,
+        environ,
+    ):
         async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-            gateway = GatewayHarness(
-                _nowhere, http, add_keys(FileDatabase(tmp_path / "s.db")), Contract()
-            )
+            gateway = GatewayHarness(_nowhere, http, add_keys(database), Contract())
             job = await launch_in_daytona(gateway)
             agent = Agent(http=http, env=job["env"])
             assert (await agent.emit("task.pr_created", "m1", prUrl=PULL)).is_success

@@ -1,12 +1,14 @@
 """The installation of a module, clean for each of its tests."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import pytest_asyncio
 
 from tests.e2e.installation import Installation
 from tests.e2e.shared_installation import SharedInstallation
+from tests.stores import STORES, new_database
 
 pytest.register_assert_rewrite("tests.e2e.settled")
 
@@ -15,12 +17,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Known when tests of this folder are named on the command line, as `make kill` does."""
     parser.addoption("--kill-seconds", help="how long programs are killed at random")
     parser.addoption("--kill-seed", help="which programs, in which order")
+    parser.addoption("--every-store", action="store_true", help="each test on each store")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """On each store runs what kills the gateway; what kills launchers and agents or stops them is
+    alike to the store, takes seconds of processor time, and runs on each with `--every-store`."""
+    if "shared" in metafunc.fixturenames:
+        kills_gateway = metafunc.definition.get_closest_marker("kills_gateway") is not None
+        on_each = kills_gateway or metafunc.config.getoption("every_store", default=False)
+        stores = STORES if on_each else STORES[:1]
+        metafunc.parametrize("shared", stores, indirect=True, scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SharedInstallation]:
+async def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SharedInstallation]:
     """Starting and stopping the processes takes longer than a task."""
-    shared = SharedInstallation(lambda: tmp_path_factory.mktemp("installation"))
+    shared = SharedInstallation(
+        lambda: tmp_path_factory.mktemp("installation"), partial(new_database, request.param)
+    )
     yield shared
     await shared.close()
 

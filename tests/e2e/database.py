@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.store.administration import Location, open_database
+
 TASKS: Final = "SELECT id FROM tasks"
 UNFINISHED: Final = """
 SELECT id || ' is ' || status FROM tasks
@@ -21,14 +23,15 @@ WHERE ended_at IS NULL OR (tried_at IS NOT NULL AND gone_at IS NULL)"""
 UNASKED_SANDBOX: Final = """
 SELECT task_id || ' attempt ' || attempt || ' has more sandboxes than tries' FROM events
 GROUP BY task_id, attempt
-HAVING sum(type = 'sandbox.created') > sum(type = 'sandbox.trying')"""
+HAVING count(*) FILTER (WHERE type = 'sandbox.created')
+    > count(*) FILTER (WHERE type = 'sandbox.trying')"""
 EARLY_SUCCESSOR: Final = """
 SELECT later.task_id || ' attempt ' || later.number || ' began too early' FROM attempts AS later
 JOIN attempts AS earlier
   ON earlier.task_id = later.task_id AND earlier.number = later.number - 1
 WHERE later.tried_at < earlier.gone_at"""
 STARTED: Final = """
-SELECT 'slipgate-' || substr(task_id, -20) || '-' || attempt FROM events
+SELECT 'slipgate-' || substr(task_id, 12) || '-' || attempt FROM events
 WHERE type = 'task.started' AND applied = 1"""
 SUPERSEDED: Final = "SELECT seq FROM deliveries WHERE status = 'superseded'"
 WEBHOOK_COUNTS: Final = (
@@ -44,8 +47,8 @@ IN_THE_END: Final = (UNFINISHED, UNDELIVERED, OPEN_JOBS, UNACCOUNTED)
 class DatabaseChecks:
     """One database, read while a gateway writes it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, location: Location) -> None:
+        self._location = location
 
     def tasks(self) -> set[str]:
         """All that are stored."""
@@ -75,7 +78,8 @@ class DatabaseChecks:
         return [row[0] for row in self._rows(statement)]
 
     def _rows(self, statement: str) -> list[Any]:
-        return rows(self._path, statement)
+        with open_database(self._location) as database:
+            return [*database.fetch(statement)]
 
 
 def rows(path: Path, statement: str, *given: object) -> list[Any]:

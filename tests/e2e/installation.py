@@ -21,8 +21,8 @@ from gateway.cli.local.processes import (
 from gateway.cli.local.state import State
 from gateway.cli.operations.minting import mint
 from gateway.demo.script import Script, choose
+from gateway.store.administration import Location, audit
 from gateway.store.sql.admin.audit import Audit
-from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.signing import secret_bytes
 from tests.e2e import processes
 from tests.e2e.arrivals import Span
@@ -34,6 +34,7 @@ from tests.e2e.wait import until
 from tests.e2e.world import World, world
 from tests.forks.children import gateway_child, launcher_child
 from tests.ports import reserved_port
+from tests.stores import FileDatabase, NewDatabase
 
 LEASE_SECONDS = "2"
 FOREIGN = ("OPENAI", "ANTHROPIC", "GEMINI", "OPENROUTER", "GITHUB")
@@ -50,7 +51,7 @@ class Installation:
 
     folder: Path
     url: str
-    database: Path
+    database: Location
     gateway: Child
     launchers: list[Child]
     frontend: Frontend
@@ -159,6 +160,7 @@ class Installation:
 async def installation(
     folder: Path,
     *,
+    database: NewDatabase | None = None,
     choose: Callable[[Sequence[str]], Script] = choose,
     launchers: int = 1,
     capacity: int = 4,
@@ -166,13 +168,15 @@ async def installation(
     is_public: bool = True,
 ) -> AsyncIterator[Installation]:
     """Runs it all; leaves no process behind, and fails if there is one. `providers` are the
-    launcher's settings of them; not `is_public`: no sandbox can call the gateway."""
+    launcher's settings of them; not `is_public`: no sandbox can call the gateway. Without a
+    database it makes a file."""
     try:
         async with AsyncExitStack() as stack:
             it = await _opened(
                 folder,
                 stack,
                 choose,
+                database=database or FileDatabase(State(folder / "state").folder / "slipgate.db"),
                 launchers=launchers,
                 capacity=capacity,
                 providers=providers,
@@ -192,6 +196,7 @@ async def _opened(
     stack: AsyncExitStack,
     choose: Callable[[Sequence[str]], Script],
     *,
+    database: NewDatabase,
     launchers: int,
     capacity: int,
     providers: Mapping[str, str],
@@ -201,7 +206,7 @@ async def _opened(
     port = stack.enter_context(reserved_port())
     url = f"http://127.0.0.1:{port}"
     proxy = await stack.enter_async_context(Proxy(port).serving())
-    environ = _gateway_environ(state, proxy.url, port)
+    environ = _gateway_environ(state, database, proxy.url, port)
     if not is_public:
         del environ["SLIPGATE_PUBLIC_URL"]
     tasks_key = mint(environ, "tasks", "default", "test")
@@ -223,7 +228,7 @@ async def _opened(
     it = Installation(
         folder=folder,
         url=url,
-        database=state.folder / "slipgate.db",
+        database=database.location,
         gateway=gateway,
         launchers=[
             children.enter_context(
@@ -248,9 +253,12 @@ def _end_all(folder: Path) -> None:
             continue
 
 
-def _gateway_environ(state: State, public_url: str, port: int) -> dict[str, str]:
+def _gateway_environ(
+    state: State, database: NewDatabase, public_url: str, port: int
+) -> dict[str, str]:
     return {
         **gateway_environ(os.environ, state, port, public_url=public_url),
+        "SLIPGATE_DATABASE_URL": database.url,
         "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
         "SLIPGATE_ALLOW_FILE_REPOS": "true",
         "SLIPGATE_LEASE_SECONDS": LEASE_SECONDS,

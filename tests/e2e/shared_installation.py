@@ -2,21 +2,27 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.demo.script import MEND_SAMPLE, SUBMIT, Script
 from tests.e2e.installation import Installation, installation
+from tests.stores import NewDatabase
 
 SHORT: Final[Script] = (MEND_SAMPLE[2], SUBMIT)
 """Two turns: where tasks are killed a longer conversation only takes time."""
 
 
+Databases = Callable[[Path], AbstractContextManager[NewDatabase]]
+
+
 class SharedInstallation:
     """Keeps one installation open, in a task of its own: its contexts belong to one task."""
 
-    def __init__(self, new_folder: Callable[[], Path]) -> None:
+    def __init__(self, new_folder: Callable[[], Path], new_database: Databases) -> None:
         self._new_folder = new_folder
+        self._new_database = new_database
         self._installation: Installation | None = None
         self._task: asyncio.Task[None] | None = None
         self._leave = asyncio.Event()
@@ -47,6 +53,8 @@ class SharedInstallation:
         return opened.result()
 
     async def _live(self, opened: asyncio.Future[Installation], leave: asyncio.Event) -> None:
-        async with installation(self._new_folder(), choose=lambda _: SHORT) as it:
-            opened.set_result(it)
-            await leave.wait()
+        folder = self._new_folder()
+        with self._new_database(folder) as database:
+            async with installation(folder, database=database, choose=lambda _: SHORT) as it:
+                opened.set_result(it)
+                await leave.wait()

@@ -8,14 +8,15 @@ from gateway.demo.git import git
 from gateway.demo.sample import SLUG
 from tests.e2e.installation import installation
 from tests.e2e.settled import settle
+from tests.stores import NewDatabase
 
 pytestmark = pytest.mark.timeout(600)
 
 
 async def test_a_task_ends_with_a_pull_request_a_callback_and_nothing_left_and_goes_on(
-    tmp_path: Path,
+    tmp_path: Path, database: NewDatabase
 ) -> None:
-    async with installation(tmp_path) as it:
+    async with installation(tmp_path, database=database) as it:
         task = await it.frontend.create()
         shown = await task.until_over()
         await settle(it, task)

@@ -1,8 +1,5 @@
 """Alerts: events about the whole installation, once when they begin and once when they are over."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -11,9 +8,9 @@ from gateway.domain.operations.alert_changes import SETTLED_AFTER
 from gateway.domain.operations.status import DiskState
 from gateway.domain.tasks.event import AlertEventData
 from gateway.loops.alerts import AlertWatch
-from gateway.store.sqlite.admin.audit import audit
+from gateway.store.administration import audit, open_database
 from tests.store.test_endpoints import Desk
-from tests.store.test_ledger import opened
+from tests.stores import NewDatabase, ledger_on
 
 START: Final = 1_790_000_000_000
 FULL: Final = DiskState(free=10, min_free=20)
@@ -49,10 +46,11 @@ class Watched:
         return [(kind, fact.state) for kind, fact in facts if isinstance(fact, AlertEventData)]
 
 
-async def test_one_is_told_once_and_its_end_once_whatever_is_restarted(tmp_path: Path) -> None:
-    path = tmp_path / "slipgate.db"
-    async with opened(path) as (ledger, store):
-        desk = Desk(path, ledger, store)
+async def test_one_is_told_once_and_its_end_once_whatever_is_restarted(
+    database: NewDatabase,
+) -> None:
+    async with ledger_on(database) as (ledger, store):
+        desk = Desk(database, ledger, store)
         await desk.opens("ep_all", event_types=("*",))
         await desk.opens("ep_ops", event_types=("ops.*",))
         watched = Watched(desk)
@@ -79,7 +77,7 @@ async def test_one_is_told_once_and_its_end_once_whatever_is_restarted(tmp_path:
         watched.disk = FULL
         await watched.passes(SETTLED_AFTER)
         assert await watched.told() == [firing, resolved, firing]
-    found = audit(path)
+    found = audit(database.location)
     assert (found.problems, found.pending) == ((), 3)
 
 
@@ -93,15 +91,14 @@ async def test_one_is_told_once_and_its_end_once_whatever_is_restarted(tmp_path:
     ],
 )
 async def test_the_audit_sees_what_is_wrong_with_one(
-    tmp_path: Path, statement: str, problem: str
+    database: NewDatabase, statement: str, problem: str
 ) -> None:
-    path = tmp_path / "slipgate.db"
-    async with opened(path) as (ledger, store):
-        desk = Desk(path, ledger, store)
+    async with ledger_on(database) as (ledger, store):
+        desk = Desk(database, ledger, store)
         await desk.opens("ep_ops", event_types=("ops.*",))
         watched = Watched(desk)
         watched.disk = FULL
         await watched.passes(SETTLED_AFTER)
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute(statement)
-    assert any(problem in each for each in audit(path).problems)
+    with open_database(database.location) as opened:
+        opened.write(statement, [()])
+    assert any(problem in each for each in database.problems())

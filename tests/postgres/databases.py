@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import pytest
+from psycopg import Connection
 
 from tests.forks.programs import ROOT, server
 from tests.postgres.cluster import MISSING, programs
@@ -25,18 +26,35 @@ _NUMBERS: Final = count(1)
 def new_database(template: str = TEMPLATE) -> Iterator[str]:
     """The URL of a database of its own; it takes 20 ms of processor time, and goes with its
     connections when the block ends."""
-    if programs() is None:
-        pytest.skip(MISSING)
-    address = _address()
-    name = f"test_{os.getpid()}_{next(_NUMBERS)}"
-    with psycopg.connect(f"{address}/postgres", autocommit=True) as admin:
-        # Copied as files: to write its pages to the log as well would take three times as long.
-        strategy = "STRATEGY file_copy" if admin.info.server_version >= 150_000 else ""
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+    with _administrator() as (admin, address):
+        name = _create(admin, template)
         try:
             yield f"{address}/{name}"
         finally:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def lasting_database() -> str:
+    """The URL of a database that goes with the server."""
+    with _administrator() as (admin, address):
+        return f"{address}/{_create(admin, TEMPLATE)}"
+
+
+@contextmanager
+def _administrator() -> Iterator[tuple["Connection[Any]", str]]:
+    if programs() is None:
+        pytest.skip(MISSING)
+    address = _address()
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as admin:
+        yield admin, address
+
+
+def _create(admin: "Connection[Any]", template: str) -> str:
+    name = f"test_{os.getpid()}_{next(_NUMBERS)}"
+    # Copied as files: to write its pages to the log as well would take three times as long.
+    strategy = "STRATEGY file_copy" if admin.info.server_version >= 150_000 else ""
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+    return name
 
 
 def _address() -> str:

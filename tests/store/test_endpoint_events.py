@@ -2,19 +2,16 @@
 
 # ruff: noqa: S608 - what is put into a statement here is a constant
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from gateway.domain.deliveries import commands as e
 from gateway.domain.kernel import commands as c
 from gateway.domain.tasks.event import ABOUT_ENDPOINTS
-from gateway.store.sqlite.admin.audit import audit
+from gateway.store.administration import open_database
 from tests.store.test_endpoints import Desk
-from tests.store.test_ledger import opened
+from tests.stores import NewDatabase, ledger_on
 
 API_KEY = f"slip_ops_{'a' * 43}"
 
@@ -32,11 +29,10 @@ async def enable(desk: Desk) -> None:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(database: NewDatabase) -> AsyncIterator[Desk]:
     """An endpoint that was disabled, works again, and was disabled again; and who hears of it."""
-    path = tmp_path / "slipgate.db"
-    async with opened(path) as (ledger, store):
-        made = Desk(path, ledger, store)
+    async with ledger_on(database) as (ledger, store):
+        made = Desk(database, ledger, store)
         await made.opens("ep_a", event_types=("task.created",))
         await made.opens("ep_w", event_types=("endpoint.*",))
         await disable(made)
@@ -45,7 +41,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield made
 
 
-async def test_they_stand_in_the_log_under_the_numbers_of_all(desk: Desk, tmp_path: Path) -> None:
+async def test_they_stand_in_the_log_under_the_numbers_of_all(desk: Desk) -> None:
     reads = desk.store.reads
     about = await reads.events_of_project("default", [*ABOUT_ENDPOINTS], after=0, limit=10)
     of_tasks = await reads.events_of_project("default", after=0, limit=10)
@@ -65,7 +61,7 @@ async def test_they_stand_in_the_log_under_the_numbers_of_all(desk: Desk, tmp_pa
     desk.is_sound()
 
 
-async def test_one_that_follows_a_restart_has_the_next_number(desk: Desk, tmp_path: Path) -> None:
+async def test_one_that_follows_a_restart_has_the_next_number(desk: Desk) -> None:
     await enable(desk)
     found = await desk.store.reads.events_of_task("ep_a", after=0, limit=10)
     assert [event.task_seq for event in found] == [1, 2, 3, 4]
@@ -84,7 +80,9 @@ DAMAGES = {
     "row_differs, who was told": "UPDATE endpoints SET told_at = NULL WHERE id = 'ep_a'",
     "row_unreadable": "UPDATE endpoints SET metadata = '[' WHERE id = 'ep_a'",
     "gap_in_task_seq": "UPDATE events SET task_seq = 9 WHERE type = 'endpoint.recovered'",
-    "seq_not_increasing": "UPDATE events SET seq = -seq WHERE type = 'endpoint.recovered'",
+    "seq_not_increasing": (
+        "DELETE FROM deliveries; UPDATE events SET seq = -seq WHERE type = 'endpoint.recovered'"
+    ),
     "forbidden_transition": (
         "UPDATE events SET type = 'endpoint.failing' WHERE type = 'endpoint.recovered'"
     ),
@@ -103,16 +101,18 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-async def test_the_audit_sees_each_broken_promise(desk: Desk, tmp_path: Path, name: str) -> None:
-    path = tmp_path / "slipgate.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.executescript(DAMAGES[name])
-    found = {problem.partition(" ")[0] for problem in audit(path).problems}
+async def test_the_audit_sees_each_broken_promise(
+    desk: Desk, database: NewDatabase, name: str
+) -> None:
+    with open_database(database.location) as opened:
+        for statement in DAMAGES[name].split(";"):
+            opened.write(statement, [()])
+    found = {problem.partition(" ")[0] for problem in database.problems()}
     assert name.partition(",")[0] in found
 
 
 async def test_old_ones_go_with_their_deliveries_but_none_behind_one_that_is_owed(
-    desk: Desk, tmp_path: Path
+    desk: Desk,
 ) -> None:
     async def kept() -> list[int]:
         found = await desk.store.reads.events_of_task("ep_a", after=0, limit=10)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -17,9 +16,8 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.ledger import Ledger
 from gateway.store.records import Delivery, DeliveryFilter, Head
-from gateway.store.sqlite.admin.audit import audit
-from gateway.store.sqlite.store import SQLiteStore
-from tests.store.test_ledger import creation, opened
+from tests.store.test_ledger import creation
+from tests.stores import NewDatabase, OpenedStore, ledger_on
 
 SEALED = Sealed(key_id="k1", box=b"sealed")
 CALLBACK = c.Callback(endpoint_id="ep_callback", origin="https://app.example", url=SEALED)
@@ -29,10 +27,10 @@ FIRST = (2**62, "")
 class Desk:
     """An operator at a gateway's ledger."""
 
-    def __init__(self, path: Path, ledger: Ledger, store: SQLiteStore) -> None:
+    def __init__(self, database: NewDatabase, ledger: Ledger, store: OpenedStore) -> None:
         self.ledger = ledger
         self.store = store
-        self._path = path
+        self._database = database
         self._tasks = 0
 
     async def opens(self, name: str, **fields: object) -> Endpoint:
@@ -107,18 +105,18 @@ class Desk:
 
     def is_sound(self) -> None:
         """Asserts that `slipgate verify` finds nothing."""
-        assert audit(self._path).problems == ()
+        assert [*self._database.problems()] == []
 
 
 @asynccontextmanager
-async def _desk(path: Path) -> AsyncIterator[Desk]:
-    async with opened(path) as (ledger, store):
-        yield Desk(path, ledger, store)
+async def _desk(database: NewDatabase) -> AsyncIterator[Desk]:
+    async with ledger_on(database) as (ledger, store):
+        yield Desk(database, ledger, store)
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with _desk(tmp_path / "slipgate.db") as opened_desk:
+async def desk(database: NewDatabase) -> AsyncIterator[Desk]:
+    async with _desk(database) as opened_desk:
         yield opened_desk
 
 
@@ -208,9 +206,8 @@ async def test_a_backlog_may_be_dropped_visibly(desk: Desk) -> None:
     desk.is_sound()
 
 
-async def test_jobs_and_endpoints_go_on_after_a_restart(tmp_path: Path) -> None:
-    path = tmp_path / "slipgate.db"
-    async with _desk(path) as desk:
+async def test_jobs_and_endpoints_go_on_after_a_restart(database: NewDatabase) -> None:
+    async with _desk(database) as desk:
         made = await desk.opens(
             "ep_a",
             event_types=("task.*",),
@@ -223,7 +220,7 @@ async def test_jobs_and_endpoints_go_on_after_a_restart(tmp_path: Path) -> None:
         await desk.ledger.submit(e.DisableEndpoint(endpoint_id="ep_a", reason="gone"))
         (job,) = await desk.store.reads.endpoints.running_replays()
         await desk.ledger.submit(e.AdvanceReplay(replay_id=job.id, limit=2))
-    async with _desk(path) as desk:
+    async with _desk(database) as desk:
         found = await desk.store.reads.endpoints.find("ep_a")
         assert found is not None
         assert (found.enabled, found.disabled_reason, found.seq) == (False, "gone", 1)

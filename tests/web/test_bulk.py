@@ -129,6 +129,7 @@ async def test_the_same_request_is_one_action(gateway: GatewayHarness) -> None:
     assert len((await gateway.get("/v1/bulk")).json()["data"]) == 1
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("wrong", "path"),
     [

@@ -256,6 +256,7 @@ async def test_the_callbacks_of_a_project_can_be_given_a_new_secret(database: Ne
     assert is_signed_by(request, new["secret"])
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "url",
     [
@@ -292,6 +293,7 @@ async def test_private_addresses_are_taken_where_they_are_allowed(database: NewD
         await opens(gateway, url="http://127.0.0.1:3000/api/hook")
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("wrong", "path"),
     [

@@ -50,6 +50,7 @@ async def test_a_feed_shows_no_other_project(gateway: GatewayHarness) -> None:
     assert (await gateway.get("/v1/events", "other")).json()["data"] == []
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("query", ["after=x", "after=-1", "wait=31", "limit=201", "from=1"])
 async def test_a_wrong_query_is_refused(gateway: GatewayHarness, query: str) -> None:
     task = await gateway.create()
@@ -193,6 +194,7 @@ async def test_a_cursor_older_than_what_is_kept_has_expired(
     assert (await gateway.get(f"/v1/tasks/{task['id']}/events?after=0")).status_code == 200
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("types", ["task", "task.nonsense", "tasks.*", "", "task.*,", "*.created"])
 async def test_a_pattern_that_means_no_type_is_refused(gateway: GatewayHarness, types: str) -> None:
     response = await gateway.get(f"/v1/events?types={types}")

@@ -80,6 +80,7 @@ async def test_every_event_owes_a_delivery_to_the_callback(gateway: GatewayHarne
         assert {attempt["status"] for attempt in each["attempts"]} <= {None}
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("include", ["", "events", "attempts,", "attempts&include=deliveries"])
 async def test_what_cannot_be_included_is_refused(gateway: GatewayHarness, include: str) -> None:
     task = await gateway.create()

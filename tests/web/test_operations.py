@@ -80,6 +80,7 @@ async def test_a_cursor_of_another_list_is_refused(gateway: GatewayHarness) -> N
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_cursor")
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("path", ["/v1/launchers", "/v1/reconcile"])
 @pytest.mark.parametrize("scope", ["tasks", "read", "launcher"])
 async def test_only_ops_may_look(gateway: GatewayHarness, path: str, scope: str) -> None:

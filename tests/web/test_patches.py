@@ -64,6 +64,7 @@ async def test_a_later_revision_replaces_the_earlier_ones_once_it_is_whole(
     assert (await read(gateway, job["taskId"])).text == newer
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "make",
     [

@@ -36,6 +36,7 @@ async def test_nobody_else_may(gateway: GatewayHarness, scope: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("attempt", "body", "status", "code"),
     [

@@ -57,6 +57,7 @@ async def test_switches_say_since_when_by_whom_why_and_until_when(gateway: Gatew
     assert await codes(gateway) == ["delivering_paused"]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("body", "path"),
     [

@@ -69,6 +69,7 @@ async def test_a_filter_reaches_no_other_project(gateway: GatewayHarness, tasks:
         assert await listed(gateway, query, "ops") != []
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("query", "path"),
     [

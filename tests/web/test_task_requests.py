@@ -36,6 +36,7 @@ async def test_what_a_task_keeps_secret_is_never_shown_nor_stored_in_the_open(
     assert not database.holds(b"hunter2")
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("wanted", "code", "path"),
     [
@@ -166,6 +167,7 @@ async def test_a_status_named_twice_lists_a_task_once(gateway: GatewayHarness) -
     assert (await gateway.get("/v1/tasks?status=running")).json()["data"] == []
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [

@@ -206,6 +206,7 @@ async def test_workspaces_are_listed_and_stopped(gateway: GatewayHarness) -> Non
     assert (await gateway.get("/workspace", "other")).json()["workspaces"] == []
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("method", "path", "named"),
     [
