@@ -93,6 +93,25 @@ class Cluster:
             **self._process_options(),
         )
 
+    def follow(self, primary: "Cluster") -> None:
+        """Makes a standby of another server."""
+        words = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        subprocess.run(
+            [
+                self._programs / "pg_basebackup",
+                f"--dbname={primary.address}",
+                f"--pgdata={self._folder / 'data'}",
+                *words,
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **self._process_options(),
+        )
+
+    def stand_by(self) -> None:
+        """Takes no writes from the next start on, as a standby that has nobody to follow."""
+        (self._folder / "data" / "standby.signal").touch()
+
     def start(self) -> None:
         """Starts the server, and waits until it answers."""
         pairs = self._settings.items()
@@ -156,15 +175,21 @@ class Cluster:
 
 @contextmanager
 def running_cluster(
-    settings: Mapping[str, object] = SETTINGS, place: Path | None = None
+    settings: Mapping[str, object] = SETTINGS,
+    place: Path | None = None,
+    primary: Cluster | None = None,
 ) -> Iterator[Cluster]:
-    """A new one that runs; it is gone when the block ends. Without a place it is in memory."""
+    """A new one that runs, a standby if there is a primary; it is gone when the block ends. Without
+    a place it is in memory."""
     with (
         tempfile.TemporaryDirectory(prefix="slipgate-postgres-", dir=place or _place()) as folder,
         reserved_port() as port,
     ):
         cluster = Cluster(Path(folder), port, settings)
-        cluster.create()
+        if primary is None:
+            cluster.create()
+        else:
+            cluster.follow(primary)
         try:
             cluster.start()
             yield cluster

@@ -1,9 +1,10 @@
 """A server that goes, stands still, or takes no writes: callers are told, and all goes on again."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import httpx
 import psycopg
 import pytest
 
@@ -58,9 +59,19 @@ async def created(gateway: GatewayHarness) -> Json:
     """A task, as soon as one is taken."""
     async with asyncio.timeout(LIMIT_SECONDS):
         while not (response := await gateway.post("/v1/tasks", TASK)).is_success:
-            assert asks_to_retry(response)
+            assert response.status_code == 503, response.text
+            assert int(response.headers["retry-after"]) >= 1
     task: Json = response.json()
     return task
+
+
+async def refused_as(code: str, ask: Callable[[], Awaitable[httpx.Response]]) -> None:
+    """Returns once the answer is a refusal with this code; until then the gateway finds out."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while (response := await ask()).is_success or response.json()["code"] != code:
+            assert response.is_success or asks_to_retry(response)
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) >= 1
 
 
 async def gateways(gateway: GatewayHarness) -> int:
@@ -119,19 +130,13 @@ async def test_a_database_that_is_read_only_is_read_and_not_written() -> None:
         async with gateway_on(url, keys_of(url)) as gateway:
             task = await gateway.create()
             with read_only(url):
-                refused = await gateway.post("/v1/tasks", TASK)
-                while refused.json()["code"] != "read_only":
-                    assert refused.status_code == 503
-                    refused = await gateway.post("/v1/tasks", TASK)
-                assert int(refused.headers["retry-after"]) >= 1
+                await refused_as("read_only", lambda: gateway.post("/v1/tasks", TASK))
                 assert (await gateway.task(task["id"]))["status"] == "queued"
                 ready = await gateway.http.get("/readyz")
                 assert (ready.status_code, ready.json()["code"]) == (503, "read_only")
                 status = await gateway.get("/v1/status", "ops")
                 assert status.json()["problems"][0]["code"] == "read_only"
-            async with asyncio.timeout(LIMIT_SECONDS):
-                while not (await gateway.post("/v1/tasks", TASK)).is_success:
-                    pass
+            await created(gateway)
             codes = [
                 it["code"] for it in (await gateway.get("/v1/status", "ops")).json()["problems"]
             ]
