@@ -3,7 +3,7 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -11,17 +11,11 @@ from functools import partial
 from typing import Final
 
 import httpx
-import msgspec
 from starlette.types import ASGIApp
 
-from gateway.domain.deliveries.endpoint import SECRET_BYTES
-from gateway.domain.kernel.commands import Pulse
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid
-from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
+from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.launching.realm import LIVE_FOR
-from gateway.domain.operations.gauges import Gauges
-from gateway.domain.operations.status import DiskState
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.loops.alerts import AlertWatch
 from gateway.loops.bulk import BulkRunner
@@ -34,7 +28,7 @@ from gateway.loops.deliveries.post import sender, traced
 from gateway.loops.deliveries.replays import Replayer
 from gateway.loops.deliveries.schedule import SCHEDULE, Timing
 from gateway.loops.deliveries.test_sender import TestSender
-from gateway.loops.egress.address_guard import Guard, may_be_public
+from gateway.loops.egress.address_guard import Guard
 from gateway.loops.egress.outgoing import outgoing
 from gateway.loops.key_uses import KeyUseRecorder
 from gateway.loops.lag import LagMeter
@@ -44,40 +38,32 @@ from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import LeaderLoop, Loop, Runner
 from gateway.metrics.registry import Metrics
 from gateway.metrics.span_export import exporting
-from gateway.metrics.stats import GatewayStats
 from gateway.metrics.traces import Traces
 from gateway.notifier import Notifier
+from gateway.parts import Parts, context_of, disk_state
 from gateway.settings import Settings
 from gateway.store.opened import OpenedStore, open_store
-from gateway.web.context import Context
 from gateway.web.deliveries.messages import rendering
-from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
 from gateway.web.http.middleware import Application
-from gateway.web.http.single_flight import Cached
-from gateway.web.launching.token_messages import AnswerSeal
-from gateway.web.launching.waiting_tokens import WaitingTokens
-from gateway.web.operations.recent_history import RecentHistory
 from gateway.web.routes import DASHBOARD, ROUTES
 
 LANDING_SECONDS: Final = 2
 """Seconds that receivers have to answer what was sent before the stop. Most answer within one; what
 is abandoned is sent again after the start."""
 MAX_REQUESTS: Final = 4_096
-READY_FOR: Final = 1_000
-"""Milliseconds that a commit proves for `/readyz` that the store commits: anybody may ask."""
-FIGURES_FOR: Final = 10_000
-"""Milliseconds; to count a million tasks takes 0.2 s of the connection of all readers."""
 DAY: Final = 86_400_000
 """Milliseconds."""
 
 
 @dataclass(kw_only=True)
 class Gateway:
-    """A gateway whose loops run; `stop()` says that it takes nothing new."""
+    """A gateway whose loops run; `stop()` says that it takes nothing new, `leave()` that it soon
+    will not."""
 
     app: ASGIApp
     instance_id: str
+    leave: Callable[[], None]
     stop: Callable[[], None]
     connection_refused: Callable[[str], None]
     """Counts one, by its reason."""
@@ -120,7 +106,7 @@ async def opened(
         ) as store,
     ):
         metrics = Metrics(traces=Traces(export, clock))
-        parts = _Parts(
+        parts = Parts(
             settings=settings,
             keyring=keyring,
             store=store,
@@ -132,32 +118,14 @@ async def opened(
             schedule=schedule,
             max_requests=max_requests,
             log_dropped=log_dropped,
+            leaving=asyncio.Event(),
         )
         async with _running(parts) as gateway:
             yield gateway
 
 
-class _Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """The collaborators of loops and handlers."""
-
-    settings: Settings
-    keyring: Keyring
-    store: OpenedStore
-    ledger: Ledger
-    keys: Keys
-    metrics: Metrics
-    clock: Callable[[], int]
-    transport: httpx.AsyncBaseTransport | None
-    schedule: Sequence[int]
-    """Milliseconds before each attempt at a delivery."""
-    max_requests: int
-    """Answered at a time."""
-    log_dropped: Callable[[], int]
-    """Lines of the log that could not be written."""
-
-
 @asynccontextmanager
-async def _running(parts: _Parts) -> AsyncIterator[Gateway]:
+async def _running(parts: Parts) -> AsyncIterator[Gateway]:
     ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
     draining = asyncio.Event()
     render = rendering(reads, parts.settings.public_url)
@@ -199,7 +167,7 @@ async def _running(parts: _Parts) -> AsyncIterator[Gateway]:
         )
         group.create_task(parts.store.keep_session(deliverer), name="session")
         runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
-        context = _context(
+        context = context_of(
             parts,
             tester=TestSender(messages.build_test, send, clock),
             runners=runners,
@@ -211,6 +179,7 @@ async def _running(parts: _Parts) -> AsyncIterator[Gateway]:
             yield Gateway(
                 app=Application(context, (*ROUTES, *DASHBOARD)),
                 instance_id=parts.store.instance_id,
+                leave=parts.leaving.set,
                 stop=stop,
                 connection_refused=parts.metrics.count_refused_connection,
             )
@@ -224,7 +193,7 @@ async def _thread() -> AsyncIterator[Executor]:
 
 @contextmanager
 def _stoppable(
-    parts: _Parts, draining: asyncio.Event, attempts: AttemptRunner, runners: Sequence[Runner]
+    parts: Parts, draining: asyncio.Event, attempts: AttemptRunner, runners: Sequence[Runner]
 ) -> Iterator[Callable[[], None]]:
     """The stop of a gateway, which also comes at the end; its loops take their last step then."""
 
@@ -250,7 +219,7 @@ def _started(loops: Sequence[Loop], notifier: Notifier, group: asyncio.TaskGroup
     return runners
 
 
-def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
+def _patient_loops(parts: Parts) -> tuple[Loop, ...]:
     """Background loops. Their commands have low priority in the ledger."""
     ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
     patiently = partial(ledger.submit, is_patient=True)
@@ -260,7 +229,7 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
         Pruner(reads, ledger.submit, clock, retention=retention),
         Replayer(reads.endpoints, patiently),
         BulkRunner(reads, patiently),
-        AlertWatch(reads, patiently, clock, partial(_disk, parts)),
+        AlertWatch(reads, patiently, clock, partial(disk_state, parts)),
         MonthlyPartitions(
             partial(parts.store.keep_months, is_wanted=parts.settings.retention_by_month), clock
         ),
@@ -271,109 +240,6 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
         KeyUseRecorder(lambda: parts.keys.uses, patiently),
         LagMeter(parts.metrics.count_lag),
     )
-
-
-def _context(
-    parts: _Parts,
-    *,
-    tester: TestSender,
-    runners: list[Runner],
-    is_draining: Callable[[], bool],
-    thread: Executor,
-) -> Context:
-    return Context(
-        submit=parts.ledger.submit,
-        notifier=parts.ledger.notifier,
-        reads=parts.store.reads,
-        keys=parts.keys,
-        keyring=parts.keyring,
-        policy=parts.ledger.policy,
-        instance_id=parts.store.instance_id,
-        lease_seconds=parts.settings.lease_seconds,
-        clock=parts.clock,
-        metrics=parts.metrics,
-        random_bits=partial(secrets.randbits, RANDOM_BITS),
-        nonce=partial(secrets.token_bytes, NONCE_BYTES),
-        secret=partial(secrets.token_bytes, SECRET_BYTES),
-        may_be_public=may_be_public,
-        try_endpoint=tester.send,
-        is_healthy=lambda: all(runner.is_moving for runner in runners),
-        is_draining=is_draining,
-        admission=Admission(most=parts.max_requests),
-        waiting_tokens=WaitingTokens(
-            parts.ledger.notifier,
-            peers=parts.store.peers,
-            seal=AnswerSeal(parts.keyring, partial(secrets.token_bytes, NONCE_BYTES)),
-            is_draining=is_draining,
-        ),
-        thread=thread,
-        disk=partial(_disk, parts),
-        gateways=lambda: parts.store.ownership.gateways,
-        log_dropped=parts.log_dropped,
-        commits=Cached(
-            partial(_commit, parts.ledger, parts.metrics, parts.clock),
-            keep=READY_FOR,
-            clock=parts.clock,
-        ),
-        stats=_stats(parts, runners),
-        history=RecentHistory(parts.store.reads.history, parts.clock),
-        public_url=parts.settings.public_url,
-        daytona_secrets=parts.settings.daytona_webhook_secrets,
-        github_secrets=parts.settings.github_webhook_secrets,
-        follow_ups=parts.settings.follow_ups,
-        follow_up_limit=parts.settings.follow_up_limit,
-        snapshot=parts.settings.snapshot,
-        allowed_repos=parts.settings.allowed_repos,
-        allow_file_repos=parts.settings.allow_file_repos,
-        allow_private_endpoints=parts.settings.allow_private_endpoints,
-        workspace_wait_seconds=parts.settings.workspace_wait_seconds,
-    )
-
-
-def _disk(parts: _Parts) -> DiskState:
-    disk, refusing = parts.store.disk, parts.ledger.read_only
-    if disk is None:  # it is not ours, and we know nothing of it
-        return DiskState(free=0, min_free=0, refusing=refusing)
-    least = parts.settings.min_free_bytes
-    return DiskState(free=disk.free, min_free=least, refusing=refusing)
-
-
-async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) -> None:
-    """Commits a pulse. Behind thousands of callers that would take too long, and their own commits
-    prove as much."""
-    if ledger.waiting and metrics.has_committed_within(READY_FOR / 1000):
-        return
-    await ledger.submit(Pulse(at=clock()))
-
-
-def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[GatewayStats]]:
-    store, ledger, clock = parts.store, parts.ledger, parts.clock
-
-    async def look() -> Gauges:
-        now = clock()
-        return await store.reads.gauges(now=now, since=now - LIVE_FOR)
-
-    gauges = Cached(look, keep=FIGURES_FOR, clock=clock)
-
-    async def stats() -> GatewayStats:
-        return GatewayStats(
-            gauges=await gauges(),
-            at=clock(),
-            queue=ledger.waiting,
-            log_dropped=parts.log_dropped(),
-            failed_steps={runner.name: runner.failed_steps for runner in runners},
-            idle_seconds={runner.name: runner.seconds_since_step for runner in runners},
-            commit_age=parts.metrics.seconds_since_commit,
-            wal_bytes=store.wal_bytes,
-            disk=store.disk,
-            min_free_bytes=parts.settings.min_free_bytes,
-            is_read_only=ledger.read_only is not None,
-            gateways=store.ownership.gateways,
-            is_leader=store.ownership.is_leader,
-            partitions=store.ownership.partitions,
-        )
-
-    return stats
 
 
 def _ledger(

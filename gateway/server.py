@@ -4,7 +4,7 @@ import asyncio
 import gc
 import resource
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.app import MAX_REQUESTS, opened
+from gateway.app import MAX_REQUESTS, Gateway, opened
 from gateway.domain.kernel.errors import ApiError
 from gateway.ledger import MAX_BATCH
 from gateway.loops.deliveries.schedule import SCHEDULE
@@ -70,7 +70,7 @@ async def _serve(
             _tune_garbage_collection()
             config = _config(settings, gateway.app)
             connections = Connections(most=max_connections, refused=gateway.connection_refused)
-            server = _Server(config, connections, gateway.stop)
+            server = _Server(config, connections, gateway, settings.stop_delay_seconds)
             _log_start(settings, gateway.instance_id, listener.getsockname()[1])
             await server.serve([listener])
             log.info("gateway.drained")
@@ -132,16 +132,17 @@ def _tune_garbage_collection() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says that we drain as soon as a signal comes, while open requests still end; looks ten
-    times a second which callers are late."""
+    """Says that we drain as soon as a signal comes, or some seconds later, while open requests
+    still end; looks ten times a second which callers are late."""
 
     def __init__(
-        self, config: uvicorn.Config, connections: Connections, stop: Callable[[], None]
+        self, config: uvicorn.Config, connections: Connections, gateway: Gateway, stop_delay: int
     ) -> None:
         super().__init__(config)
         self.server_state = connections
         self._connections = connections
-        self._stop = stop
+        self._gateway = gateway
+        self._stop_delay = stop_delay
         self._loop = asyncio.get_running_loop()
 
     async def on_tick(self, counter: int) -> bool:
@@ -154,14 +155,25 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # A signal comes between any two instructions: the loop must be told the safe way.
+        if self._stop_delay:
+            self._loop.call_soon_threadsafe(self._leave, sig)
+            return
         self._loop.call_soon_threadsafe(self._drain)
         super().handle_exit(sig, frame)
         # uvicorn raises the signal again once it is done, which would cut our own drain short.
         self._captured_signals.clear()
 
+    def _leave(self, sig: int) -> None:
+        """Goes on for some seconds, in which a load balancer learns that we are not ready; a second
+        signal does not wait for their end."""
+        log.info("gateway.leaving", seconds=self._stop_delay)
+        seconds, self._stop_delay = self._stop_delay, 0
+        self._gateway.leave()
+        self._loop.call_later(seconds, self.handle_exit, sig, None)
+
     def _drain(self) -> None:
         log.info("gateway.draining")
-        self._stop()
+        self._gateway.stop()
 
 
 def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:

@@ -68,6 +68,8 @@ class Settings:
     snapshot: str
     """The snapshot of a task that names none."""
     lease_seconds: int
+    stop_delay_seconds: int
+    """Seconds from a signal to the stop, in which `/readyz` refuses and all else is answered."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -107,6 +109,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             "the name of a snapshot, like slipgate-agent-1",
         ),
         lease_seconds=reader.number("SLIPGATE_LEASE_SECONDS", 60, 1, 3_600),
+        stop_delay_seconds=reader.number("SLIPGATE_STOP_DELAY_SECONDS", 0, 0, 300),
     )
     reader.check()
     return settings

@@ -84,6 +84,27 @@ def test_it_ends_in_time_though_receivers_hang_and_sends_the_same_again_after_th
             assert _webhook_id(receiver, hanging) == first
 
 
+def test_before_its_stop_it_is_not_ready_and_takes_what_still_comes(tmp_path: Path) -> None:
+    keys = add_keys(FileDatabase(tmp_path / "slipgate.db"))
+    headers = {"authorization": f"Bearer {keys['tasks']}"}
+    with (
+        _gateway(tmp_path, SLIPGATE_STOP_DELAY_SECONDS="300") as (process, url),
+        httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as http,
+    ):
+        process.send_signal(signal.SIGTERM)
+        while http.get("/readyz").status_code == httpx.codes.OK:
+            pass
+        refusal = http.get("/readyz").json()
+        assert (refusal["code"], refusal["detail"]) == (
+            "unavailable",
+            "The gateway is about to stop.",
+        )
+        assert http.get("/healthz").status_code == httpx.codes.OK
+        assert http.post("/v1/tasks", json=TASK).status_code == httpx.codes.ACCEPTED
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
 def test_a_broken_request_is_told_in_a_line_like_all(tmp_path: Path) -> None:
     with _gateway(tmp_path) as (process, url):
         host, port = url.removeprefix("http://").split(":")
