@@ -2,7 +2,12 @@
 
 import asyncio
 
+import psycopg
+
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.ownership import PARTITIONS
+from gateway.store.postgres.notifications import CHANNEL, payloads
 from gateway.store.postgres.session import Informed, Session, partition
 from tests.launcher.conditions import until
 from tests.postgres.reused import reused_database
@@ -63,3 +68,34 @@ async def test_a_session_ends_when_it_is_closed_and_not_at_its_next_look() -> No
             await until(lambda: session.is_leader and session.owns("ep_1"), "its place")
             session.close()
         assert not session.owns("ep_1")
+
+
+async def test_a_session_outlives_what_others_send_on_its_channel() -> None:
+    seen: list[str] = []
+
+    class Looking(Idle):
+        def receive(self, topics: object, due: object) -> None:
+            seen.append("received")
+
+        def catch_up(self) -> None:
+            seen.append("caught up")
+
+    with reused_database() as reused:
+        async with ServerDatabase(reused).opened(), asyncio.TaskGroup() as group:
+            session = Session(reused.address.url, "gw_1", look_every=3_600)
+            group.create_task(session.run(Looking()))
+            await until(lambda: session.owns("ep_1"), "its place")
+            seen.clear()
+            with psycopg.connect(reused.address.url, autocommit=True) as other:
+                for payload in ("", "[]", '{"sender":"gw_2","topics":["due"]}'):
+                    other.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+            await until(lambda: "received" in seen, "the notification behind them")
+            session.close()
+    assert seen == ["caught up", "caught up", "received"]
+
+
+def test_notifications_are_as_short_as_postgresql_takes_them() -> None:
+    topics = [f"project:{chr(0x1F600 + number) * 100}" for number in range(50)]
+    sent = [*payloads("gw_1", topics, UnitOfWork(policy=Policy(key_id="k1")))]
+    assert max(len(payload.encode()) for payload in sent) < 8_000
+    assert sum(payload.count("project:") for payload in sent) == len(topics)

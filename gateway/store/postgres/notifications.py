@@ -1,7 +1,7 @@
 """Notifications between gateways: whoever has committed tells the others where to look again."""
 
-from collections.abc import Collection, Iterator, Mapping
-from itertools import islice, zip_longest
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Final, TypeVar
 
 import msgspec
@@ -14,8 +14,8 @@ T = TypeVar("T")
 CHANNEL: Final = "slipgate"
 NOTIFY: Final = "SELECT pg_notify(:channel, :payload)"
 LISTEN: Final = "LISTEN slipgate"
-PER_PAYLOAD: Final = 40
-"""Names in one payload, of which PostgreSQL takes up to 8,000 bytes."""
+LONGEST: Final = 3_500
+"""Bytes of the topics, and of the endpoints, in one payload; PostgreSQL takes less than 8,000."""
 
 
 NOTHING_DUE: Final[Mapping[str, str]] = {}
@@ -39,7 +39,7 @@ class Notification(Frozen, frozen=True, kw_only=True, omit_defaults=True):
 _DECODER: Final = msgspec.json.Decoder(Notification)
 
 
-def payloads(sender: str, topics: Collection[str], unit: UnitOfWork) -> Iterator[str]:
+def payloads(sender: str, topics: Iterable[str], unit: UnitOfWork) -> Iterator[str]:
     """The notifications of a commit, with the numbers of its events in the last one. Nobody listens
     to tasks that did not exist before."""
     named = [topic for topic in topics if topic not in unit.tasks.new]
@@ -72,7 +72,15 @@ def _due(unit: UnitOfWork) -> dict[str, str]:
     return {each.id: each.project for each in endpoints if each is not None}
 
 
-def _in_parts(names: Collection[T]) -> Iterator[list[T]]:
-    rest = iter(names)
-    while part := list(islice(rest, PER_PAYLOAD)):
+def _in_parts(names: Iterable[T]) -> Iterator[list[T]]:
+    part: list[T] = []
+    length = 0
+    for name in names:
+        longer = len(msgspec.json.encode(name)) + 1
+        if part and length + longer > LONGEST:
+            yield part
+            part, length = [], 0
+        part.append(name)
+        length += longer
+    if part:
         yield part

@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final, Protocol
 
+import msgspec
 import psycopg
 import structlog
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.ownership import PARTITIONS, Subscriber
 from gateway.store.postgres.connection import reason
-from gateway.store.postgres.notifications import Notification, decoded
+from gateway.store.postgres.notifications import decoded
 from gateway.store.postgres.session_connection import (
     LEADER,
     SILENT_FOR,
@@ -216,7 +217,7 @@ class Session:
             return
         async with self._until_closed():
             async for payload in connection.payloads(self._look_every):
-                self._receive(decoded(payload), subscriber)
+                self._receive(payload, subscriber)
 
     async def _share(self, connection: SessionConnection, subscriber: Subscriber) -> None:
         """Takes and gives partitions, so that every gateway has as many as the others; none with
@@ -253,7 +254,14 @@ class Session:
             self.version += 1
             log.info("session.partitions", owned=len(partitions), gateways=self.gateways)
 
-    def _receive(self, notification: Notification, subscriber: Subscriber) -> None:
+    def _receive(self, payload: str, subscriber: Subscriber) -> None:
+        try:
+            notification = decoded(payload)
+        except msgspec.DecodeError:
+            # Anybody who may connect to the database can send one, and so may a later version.
+            log.warning("session.unreadable_notification")
+            subscriber.catch_up()
+            return
         if notification.sender == self.gateway_id:
             return
         if notification.message:
