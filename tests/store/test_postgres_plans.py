@@ -180,7 +180,6 @@ OWN_SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "TAKE_FROM_GROUPS": GROUP,
     "_OLD_BULK_ACTIONS": OLD_BULK,
     "ADVANCE_KEYS": {"provider": None},
-    "ADVANCE_LEDGER": {"seq": 2 * TASKS},
     "ALL_DELIVERIES": SHOWN,
     "BACKLOGS": {"ids": ["ep_0010"]},
     "BODIES_APPLIED": {"keys": [["github", "", f"hash_{name}"] for name in ENDED]},

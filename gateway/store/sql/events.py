@@ -32,8 +32,6 @@ FROM json_each(:keys) AS wanted CROSS JOIN events AS event
 
 INSERT_EVENTS: Final = EVENT.numbered(f"INSERT INTO events ({EVENT}) VALUES ({EVENT.marks})")
 
-ADVANCE_LEDGER: Final = "UPDATE ledger SET seq = :seq"
-
 INSERT_PIECES: Final = """
 INSERT INTO patch_pieces (task_id, task_seq, attempt, revision, start, length, size, chunk)
 VALUES (:task_id, :task_seq, :attempt, :revision, :start, :length, :size, :chunk)"""
@@ -107,7 +105,6 @@ async def load_events(loading: Loading) -> None:
 def write_events(unit: UnitOfWork, first: int) -> Iterator[tuple[str, Sequence[Params]]]:
     """New events, numbered in the order of their decisions."""
     yield INSERT_EVENTS, [*map(rows.event_values, unit.events.new, count(first))]
-    yield ADVANCE_LEDGER, [{"seq": first + len(unit.events.new) - 1}]
 
 
 def write_patches(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
