@@ -315,8 +315,12 @@ async def test_the_message_of_a_new_task_is_made_of_what_was_handed_over() -> No
         lambda outbox: outbox.new_secrets.append((SECRET, sealed("s", ""))),
         lambda outbox: outbox.addresses.append(Address(endpoint_id="ep_1", headers=None)),
         lambda outbox: outbox.deleted_endpoints.update({"ep_1": 1}),
+        lambda outbox: setattr(outbox, "is_read_anew", True),
     ],
-    ids=["a secret ends", "a new secret", "another address", "a deleted endpoint"],
+    ids=[
+        *("a secret ends", "a new secret", "another address", "a deleted endpoint"),
+        "a commit of another gateway",
+    ],
 )
 async def test_addresses_and_secrets_are_read_again_after_a_change(
     change: Callable[[Outbox], None],

@@ -36,6 +36,9 @@ class Outbox:
     """Loaded values by key, and the changes to write."""
 
     directory: Directory = field(default_factory=Directory)
+    is_read_anew: bool = False
+    """True if another gateway may have changed endpoints, their addresses and their secrets since
+    the last unit of work."""
     secrets: dict[str, tuple[SigningSecret, ...]] = field(default_factory=dict)
     """Live secrets by endpoint."""
     replays: dict[str, Replay] = field(default_factory=dict)
@@ -69,6 +72,11 @@ class Outbox:
             or self.delivery_updates
             or self.callbacks
         )
+
+    @property
+    def is_directory_changed(self) -> bool:
+        """True if an endpoint is another one now."""
+        return bool(self.changed_endpoints or self.is_signing_changed)
 
     @property
     def is_signing_changed(self) -> bool:

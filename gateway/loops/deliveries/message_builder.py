@@ -48,7 +48,8 @@ Build = Callable[[Head], "Awaitable[WebhookMessage | None]"]
 """The message of a delivery, None if its receiver gets none; raises `CannotBuild`."""
 
 KEPT_FOR: Final = 1_000
-"""Milliseconds for which a secret may sign after its end: nothing else changes without a commit."""
+"""Milliseconds for which a secret may sign after its end: nothing else changes without a commit,
+and the next commit of this gateway sees those of the others."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, str])
 
 
@@ -138,7 +139,7 @@ class MessageBuilder:
 
     def follow(self, unit: UnitOfWork) -> None:
         """Forget addresses and secrets that a commit may have changed."""
-        if unit.outbox.is_signing_changed:
+        if unit.outbox.is_signing_changed or unit.outbox.is_read_anew:
             self._senders = {}
 
     def _known(self, head: Head) -> DeliveryContext | None:

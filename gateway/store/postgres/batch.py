@@ -57,14 +57,20 @@ PARTS_OF_TASKS: Final = frozenset(
     }
 )
 """Parts that may change beside other batches."""
-CACHED: Final = ("outbox", "switches", "realms")
-"""Parts of which every gateway keeps rows."""
+REALMS_CHANGED: Final = 1
+"""Added to the version of cached rows by every call of a launcher;"""
+ENDPOINTS_CHANGED: Final = 1 << 32
+"""and by a change of what is rare to change and long to read: there may be thousands of them."""
 
 
 class PostgresRead(Batch):
     """`load` without a lock, for changes that are tried and not made."""
 
     ledger = LEDGER
+
+    def _has_endpoints_of(self, version: int) -> bool:
+        known = self.cached.version
+        return known is not None and version // ENDPOINTS_CHANGED == known // ENDPOINTS_CHANGED
 
 
 class PostgresBatch(PostgresRead):
@@ -117,8 +123,7 @@ class PostgresBatch(PostgresRead):
         changed = {name for name, part in unit.parts.items() if part.is_changed}
         if not self._is_alone and not (changed <= PARTS_OF_TASKS and _has_no_keys(unit)):
             raise Conflict
-        cached = any(name in changed for name in CACHED)
-        numbers: dict[str, int | str] = {"events": len(unit.events.new), "cached": cached}
+        numbers: dict[str, int | str] = {"events": len(unit.events.new), "cached": _raised(unit)}
         numbers |= {"gateway": self._sender, "batch": self._number}
         ((newest, version, number, pid),) = await self._writer.fetch(TAKE_NUMBERS, numbers)
         self.proof = Proof(transaction_id=number, pid=pid, gateway=self._sender, batch=self._number)
@@ -130,6 +135,13 @@ class PostgresBatch(PostgresRead):
                 await self._writer.execute(NOTIFY, {"channel": CHANNEL, "payload": payload})
         self.remember(unit)
         self.cached = replace(self.cached, version=version)
+
+
+def _raised(unit: UnitOfWork) -> int:
+    """The amount by which the version of cached rows is raised."""
+    if unit.outbox.is_directory_changed or unit.switches.is_changed:
+        return ENDPOINTS_CHANGED
+    return REALMS_CHANGED if unit.realms.is_changed else 0
 
 
 def _is_of_tasks(wanted: BatchReadSet) -> bool:

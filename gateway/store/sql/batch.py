@@ -175,9 +175,11 @@ class Batch:
         unit.seq, version = await self.read_ledger()
         if version == self.cached.version:
             return unit
+        has_endpoints = self._has_endpoints_of(version)
         await self._refresh()
         again = await self._load(needs, policy, now)
         again.seq = unit.seq
+        again.outbox.is_read_anew = not has_endpoints
         return again
 
     async def _load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
@@ -206,12 +208,19 @@ class Batch:
     async def _refresh(self) -> None:
         """Reads the cached rows: another connection has written since, or nothing was read yet."""
         _, version = await self.read_ledger()
+        has_endpoints = self._has_endpoints_of(version)
         self.cached = CachedRows(
             version=version,
             realms=await watched_realms(self._connection),
             pauses=await read_pauses(self._connection),
-            directory=await read_directory(self._connection),
+            directory=self.cached.directory
+            if has_endpoints
+            else await read_directory(self._connection),
         )
+
+    def _has_endpoints_of(self, _version: int) -> bool:
+        """True if no endpoint has changed up to that version, but other cached rows alone."""
+        return False
 
     async def read_ledger(self) -> tuple[int, int]:
         """The number of the newest event, and the version of cached rows."""

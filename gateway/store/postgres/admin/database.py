@@ -9,7 +9,7 @@ import psycopg
 from psycopg import Connection, ConnectionInfo, IsolationLevel, RawCursor, RawServerCursor, errors
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.postgres.batch import BOUNDS, LOCK_ALONE
+from gateway.store.postgres.batch import BOUNDS, ENDPOINTS_CHANGED, LOCK_ALONE
 from gateway.store.postgres.connection import adapt, reason
 from gateway.store.postgres.dialect import translated
 from gateway.store.sql.admin.database import Damaged
@@ -31,7 +31,7 @@ AT_ONCE: Final = 1_000
 """Rows of a long result in memory."""
 IS_THERE: Final = "SELECT to_regclass(:name) IS NOT NULL"
 SET_PATIENCE: Final = "SELECT set_config('lock_timeout', :patience, false)"
-RAISE_VERSION: Final = "UPDATE ledger SET version = version + 1"
+RAISE_VERSION: Final = "UPDATE ledger SET version = version + :by"
 
 _NUMBERS: Final = count(1)
 
@@ -125,7 +125,7 @@ class PostgresDatabase:
         with self._connection.transaction():
             self.fetch(LOCK_ALONE, OPERATORS_BOUNDS)
             yield
-            self.write(RAISE_VERSION, [NO_PARAMS])
+            self.write(RAISE_VERSION, [{"by": ENDPOINTS_CHANGED}])
 
     @contextmanager
     def waiting(self, patience: str) -> Iterator[None]:
