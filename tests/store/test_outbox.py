@@ -158,6 +158,17 @@ async def test_what_was_settled_stays_settled(store: SQLiteStore) -> None:
     assert gauges.oldest_due_at == 1
 
 
+async def test_an_attempt_that_two_gateways_have_made_is_settled_twice_and_recorded_once(
+    store: SQLiteStore,
+) -> None:
+    await settle(store, outcome(1, status="pending", attempts=1, again=5))
+    await settle(store, outcome(1, status="delivered", attempts=2, again=None))
+    await settle(store, outcome(1, status="pending", attempts=1, again=5))
+    shown = await store.reads.delivery("ep_1", 1)
+    assert shown is not None
+    assert (shown.status, [each.status for each in shown.attempts]) == ("delivered", [500, 200])
+
+
 async def test_what_is_owed_is_told_with_the_reason_of_the_last_attempt(
     store: SQLiteStore,
 ) -> None:

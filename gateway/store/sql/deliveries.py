@@ -27,12 +27,15 @@ SETTLE_DELIVERIES: Final = """
 UPDATE deliveries SET
     status = iif(status = 'pending' OR :status = 'delivered', :status, status),
     next_attempt_at = CASE WHEN status = 'pending' THEN CAST(:next_attempt_at AS BIGINT) END,
-    attempts = :attempts, failures = :failures, trigger = 'auto', repeats = :repeats,
+    attempts = max(attempts, CAST(:attempts AS BIGINT)), failures = :failures,
+    trigger = 'auto', repeats = :repeats,
     body = iif(
         EXISTS (SELECT 1 FROM tasks WHERE id = deliveries.task_id AND purged_at IS NOT NULL),
         NULL, coalesce(:body, body))
 WHERE endpoint_id = :endpoint_id AND seq = :seq"""
 
+# A gateway that has lost its endpoints still settles what it had in flight, and the next one has
+# made the same attempt again: the first one to be settled is recorded.
 INSERT_DELIVERY_ATTEMPTS: Final = """
 INSERT INTO delivery_attempts (
     endpoint_id, seq, number, at, trigger, status, reason, duration_ms, key_id, response_body)
@@ -43,7 +46,8 @@ VALUES (
             SELECT 1 FROM deliveries AS delivery CROSS JOIN tasks AS task
             WHERE delivery.endpoint_id = :endpoint_id AND delivery.seq = :seq
               AND task.id = delivery.task_id AND task.purged_at IS NOT NULL),
-        NULL, :answer))"""
+        NULL, :answer))
+ON CONFLICT (endpoint_id, seq, number) DO NOTHING"""
 
 # The index of a task's deliveries backwards: what one with many thousands owes is looked for
 # among the newest, not among all.
