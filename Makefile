@@ -58,8 +58,9 @@ test: install $(NODE) ## run the tests, on every core
 pictures: install $(NODE) ## take the screenshots of the documentation (needs Chromium)
 	@$(BIN)/pytest tests/browser/test_pictures.py --quiet --pictures
 
-kill: install ## kill gateway, launchers and agents at random, receivers misbehaving: SECONDS=60 SEED=<any number>
+kill: install ## kill gateways, launchers, agents and PostgreSQL at random, receivers misbehaving: SECONDS=60 SEED=<any number>
 	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_post_storm.py --quiet --capture=no --kill-seconds=$(SECONDS) $(if $(SEED),--kill-seed=$(SEED))
+	@$(BIN)/python -m tests.gateways --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 simulate: install ## play a whole installation under every fault, seed after seed: SEEDS=1000, or one: SEED=<number>
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

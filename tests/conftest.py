@@ -44,7 +44,8 @@ ON_DISK: Final = frozenset(
 """Files of tests that need a real one: a confined command may write to shared memory."""
 LONG: Final = frozenset(
     {
-        *("benchmarks", "e2e", "github_actions", "launches", "repositories", "simulation"),
+        *("benchmarks", "e2e", "gateways", "github_actions", "launches"),
+        *("repositories", "simulation"),
         *("test_kept_work", "test_misbehaving_agents", "test_outcomes"),
     }
 )

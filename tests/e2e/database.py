@@ -1,8 +1,5 @@
 """Checks of the database in SQL of the tests' own, independent of the store's."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import Any, Final
 
 from gateway.store.administration import Location, open_database
@@ -82,8 +79,7 @@ class DatabaseChecks:
             return [*database.fetch(statement)]
 
 
-def rows(path: Path, statement: str, *given: object) -> list[Any]:
+def rows(location: Location, statement: str, **given: object) -> list[Any]:
     """The rows that a statement finds in a database that a gateway may be writing."""
-    uri = f"{path.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=20)) as database:
-        return list(database.execute(statement, given))
+    with open_database(location) as database:
+        return [*database.fetch(statement, given)]

@@ -13,3 +13,7 @@ SCHEDULE: Final = (0, 40, 60, 80, 100, 120, 140, 160, 180, 200)
 def main() -> None:
     """Serves until a signal."""
     serve(read_settings(os.environ), schedule=SCHEDULE)
+
+
+if __name__ == "__main__":
+    main()

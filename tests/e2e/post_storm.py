@@ -19,6 +19,7 @@ from gateway.wire.signing import secret_bytes
 from tests.app.processes import environ
 from tests.e2e.accounts import Account
 from tests.e2e.arrivals import Span
+from gateway.store.administration import Location
 from tests.e2e.faulty_receiver import FaultyReceiver
 from tests.e2e.wait import until
 from tests.forks.children import ForkedChild
@@ -200,7 +201,7 @@ async def post_storm(
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
         harness = GatewayHarness(_nowhere, http, keys, Contract())
         lines = [
-            await _line(
+            await new_line(
                 harness, folder / "s.db", each, await stack.enter_async_context(each.listening())
             )
             for each in receivers
@@ -216,9 +217,10 @@ async def post_storm(
         )
 
 
-async def _line(
-    harness: GatewayHarness, database: Path, receiver: FaultyReceiver, url: str
+async def new_line(
+    harness: GatewayHarness, database: Location, receiver: FaultyReceiver, url: str
 ) -> Line:
+    """An endpoint for all events at this receiver."""
     answer = await harness.post("/v1/endpoints", {"url": url}, "ops")
     assert answer.status_code == 201, answer.text
     made = answer.json()

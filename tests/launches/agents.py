@@ -1,8 +1,8 @@
-"""Minimal agents: each reports its start and its end, signed with its own key."""
+"""Minimal agents: each reports a few events, signed with its own key."""
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -11,16 +11,24 @@ import msgspec
 from gateway.wire.signing import secret_bytes, sign
 from tests.daytona.machine import Machine
 
-EVENTS = ("task.started", "task.completed")
+AgentEvent = tuple[str, Mapping[str, object]]
+"""The type and the fields of an event."""
+START_AND_END: Sequence[AgentEvent] = (
+    ("task.started", {}),
+    ("task.completed", {"summary": "done"}),
+)
 PAUSE_SECONDS = 0.2
 
 
 class ReportingMachine(Machine):
     """Runs no process: a started sandbox reports once, and again until it is accepted."""
 
-    def __init__(self, folder: Path, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, folder: Path, http: httpx.AsyncClient, events: Sequence[AgentEvent] = START_AND_END
+    ) -> None:
         super().__init__(folder)
         self._http = http
+        self._events = events
         self._agents: dict[str, asyncio.Task[None]] = {}
         self.refused: list[int] = []
         """Statuses that told agents to stop."""
@@ -43,20 +51,21 @@ class ReportingMachine(Machine):
         await asyncio.gather(*self._agents.values(), return_exceptions=True)
 
     async def _report_all(self, sandbox_id: str, env: Mapping[str, str]) -> None:
-        for kind in EVENTS:
+        for number, event in enumerate(self._events):
             status = 0
             while status not in {200, 202}:
-                status = await self._report(kind, f"{sandbox_id}-{kind.replace('.', '-')}", env)
+                status = await self._report(event, f"{sandbox_id}-{number}", env)
                 if status in {409, 410}:
                     self.refused.append(status)
                     return
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _report(self, kind: str, name: str, env: Mapping[str, str]) -> int:
+    async def _report(self, event: AgentEvent, name: str, env: Mapping[str, str]) -> int:
+        kind, fields = event
         data = {
             "taskId": env["SLIPGATE_TASK_ID"],
             "attempt": int(env["SLIPGATE_ATTEMPT"]),
-            **({"summary": "done"} if kind == "task.completed" else {}),
+            **fields,
         }
         body = msgspec.json.encode(
             {"type": kind, "timestamp": "2026-01-01T00:00:00Z", "data": data}
