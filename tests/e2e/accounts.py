@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from tests.e2e.arrivals import Span
 from gateway.store.administration import Location
+from tests.e2e.arrivals import Span
 from tests.e2e.database import rows
 from tests.e2e.faulty_receiver import Arrival
 

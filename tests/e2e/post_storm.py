@@ -14,12 +14,12 @@ import httpx
 from starlette.types import Receive, Scope, Send
 
 from gateway.cli.local.processes import Child, wait_until_ready
+from gateway.store.administration import Location
 from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.signing import secret_bytes
 from tests.app.processes import environ
 from tests.e2e.accounts import Account
 from tests.e2e.arrivals import Span
-from gateway.store.administration import Location
 from tests.e2e.faulty_receiver import FaultyReceiver
 from tests.e2e.wait import until
 from tests.forks.children import ForkedChild

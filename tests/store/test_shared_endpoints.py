@@ -2,12 +2,22 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterator,
+    Mapping,
+)
 from contextlib import asynccontextmanager, contextmanager
 
+import psycopg
 import pytest
 
 from gateway.store.ownership import PARTITIONS
+from gateway.store.postgres.batch import BATCHES
 from gateway.store.postgres.opening import prepare
 from gateway.store.postgres.session import Session, partition
 from tests.e2e.wait import until
@@ -15,6 +25,7 @@ from tests.postgres.databases import new_database
 
 NAMES = tuple({partition(f"ep_{number}"): f"ep_{number}" for number in range(2_000)}.values())
 """An endpoint of each partition."""
+LOCK = "SELECT pg_advisory_xact_lock(%s)"
 
 
 class Gateway:
@@ -120,6 +131,27 @@ async def test_a_gateway_that_stands_still_loses_its_endpoints_and_starts_nothin
         finally:
             one.close()
             frozen.thaws.set()
+
+
+async def stand_still(connection: psycopg.AsyncConnection, meanwhile: Awaitable[object]) -> None:
+    """In the middle of a batch: the server waits for the end of a pipeline."""
+    async with connection.pipeline():
+        await connection.execute(LOCK, [BATCHES])
+        connection.pgconn.send_flush_request()
+        connection.pgconn.flush()
+        await meanwhile
+
+
+async def test_a_gateway_that_stands_still_between_the_statements_of_a_batch_is_thrown_out(
+    url: str,
+) -> None:
+    async with (
+        await psycopg.AsyncConnection.connect(url) as frozen,
+        await psycopg.AsyncConnection.connect(url) as other,
+        kept(Session(url, "gw_1", silent_for=1), Gateway()),
+    ):
+        with pytest.raises(psycopg.OperationalError):
+            await stand_still(frozen, other.execute(LOCK, [BATCHES]))
 
 
 @contextmanager

@@ -190,10 +190,12 @@ class Session:
     @asynccontextmanager
     async def _until_closed(self) -> AsyncIterator[None]:
         """A block that the end of the session cuts short."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0 if self._is_closing else None) as self._wait:
-                yield
-        self._wait = None
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0 if self._is_closing else None) as self._wait:
+                    yield
+        finally:
+            self._wait = None
 
     async def _keep(self, connection: SessionConnection, subscriber: Subscriber) -> None:
         await connection.enter(self._silent_for)

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, InterfaceError
 
 from gateway.store.ownership import PARTITIONS
 from gateway.store.postgres import pool
+from gateway.store.postgres.batch import BATCHES
 from gateway.store.postgres.connection import PostgresConnection, bounded, configure, is_pooled
 from gateway.store.postgres.migrations import session_name
 from gateway.store.postgres.notifications import LISTEN
@@ -39,6 +40,19 @@ SELECT CAST(objid AS bigint), CASE WHEN pid = pg_backend_pid() THEN 1 ELSE 0 END
 FROM pg_locks
 WHERE locktype = 'advisory' AND granted AND classid = CAST(:sessions AS bigint) AND objsubid = 2
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+# Batches of gateways that stand still while the server waits for them. Its own bound of idle
+# transactions does not count in the middle of a pipeline, nor behind one that ended in a flush
+# (seen: PostgreSQL 16).
+END_FROZEN_BATCHES: Final = """
+SELECT pg_terminate_backend(batch.pid)
+FROM pg_locks AS batch JOIN pg_stat_activity AS client ON client.pid = batch.pid
+WHERE batch.locktype = 'advisory' AND batch.granted AND batch.classid = 0
+  AND batch.objid = CAST(:batches AS bigint) AND batch.objsubid = 1
+  AND batch.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND client.wait_event_type = 'Client'
+  AND client.state_change
+    < clock_timestamp() - CAST(:seconds AS double precision) * interval '1 second'"""
 
 NEWEST: Final = "SELECT seq FROM ledger"
 
@@ -73,10 +87,12 @@ class ServerConnection:
         self._connection = PostgresConnection(connection)
         self._is_pooled = False
         self._mark = secrets.token_hex()
+        self._silent_for = SILENT_FOR
 
     async def enter(self, silent_for: float) -> None:
         """Listens from now on, and shows the others that this gateway is there, until it has asked
         nothing for so many seconds."""
+        self._silent_for = silent_for
         with bounded(self._notified, ANSWER_SECONDS):
             await self._connection.execute(LISTEN)
         await self._ask(SILENCE, silent_for=f"{silent_for * 1000:.0f}ms")
@@ -89,9 +105,11 @@ class ServerConnection:
         return int(seq)
 
     async def look(self) -> tuple[int, frozenset[int], frozenset[int]]:
-        """The number of gateways, the partitions that are taken, and those taken by this one."""
+        """The number of gateways, the partitions that are taken, and those taken by this one. Ends
+        batches whose gateways stand still: they would hold up all others."""
         if self._is_pooled:
             await self._check_owner()
+        await self._ask(END_FROZEN_BATCHES, batches=BATCHES, seconds=self._silent_for)
         rows = [*await self._ask(LOCKS)]
         taken = [(lock, is_mine) for lock, is_mine in rows if lock < PARTITIONS]
         return (
