@@ -51,9 +51,9 @@ def database() -> Iterator[Connection[Any]]:
 
 
 def _plan(database: Connection[Any], statement: str) -> str:
-    spoken = translated(statement)
-    given = ["NULL"] * (len(spoken.names) + len(spoken.places))
-    database.execute(f"PREPARE it AS {spoken.text}".encode())
+    native = translated(statement)
+    given = ["NULL"] * (len(native.names) + len(native.places))
+    database.execute(f"PREPARE it AS {native.text}".encode())
     explain = f"EXPLAIN EXECUTE it({', '.join(given)})" if given else "EXPLAIN EXECUTE it"
     plan = database.execute(explain.encode()).fetchall()
     database.execute("DEALLOCATE it")

@@ -132,7 +132,7 @@ def reason(exc: psycopg.Error) -> str:
 
 
 @contextmanager
-def in_our_words(*, is_write: bool = False, is_alone: bool = False) -> Iterator[None]:
+def translated_errors(*, is_write: bool = False, is_alone: bool = False) -> Iterator[None]:
     """Raises `Conflict` for what another try may get through, `ReadOnly` if nothing can be written,
     and `Unavailable` for a server that does not answer; a constraint that is broken by a batch
     which is alone stays what it is: a bug."""
@@ -173,8 +173,8 @@ class PostgresConnection:
         self, statement: str, params: Mapping[str, Any] = NO_PARAMS
     ) -> "AsyncRawCursor[Row]":
         """Executes a statement; a cursor to its rows."""
-        spoken = translated(statement)
-        return await AsyncRawCursor(self._connection).execute(spoken.text, spoken.values(params))
+        native = translated(statement)
+        return await AsyncRawCursor(self._connection).execute(native.text, native.values(params))
 
     async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
         """All rows."""
@@ -182,6 +182,6 @@ class PostgresConnection:
 
     async def write(self, statement: str, rows: Sequence[Params]) -> None:
         """Executes the statement for each row."""
-        spoken = translated(statement)
-        values = [spoken.values(row) for row in rows]
-        await AsyncRawCursor(self._connection).executemany(spoken.text, values)
+        native = translated(statement)
+        values = [native.values(row) for row in rows]
+        await AsyncRawCursor(self._connection).executemany(native.text, values)

@@ -16,7 +16,7 @@ from gateway.domain.kernel.errors import Conflict
 from gateway.domain.kernel.keyring import Keyring
 from gateway.store.ownership import Subscriber
 from gateway.store.postgres.batch import BUSY_MS, PostgresBatch, PostgresRead
-from gateway.store.postgres.connection import PostgresConnection, in_our_words
+from gateway.store.postgres.connection import PostgresConnection, translated_errors
 from gateway.store.postgres.months import keep_months
 from gateway.store.postgres.opening import check_sessions, prepare
 from gateway.store.postgres.outcome import was_committed
@@ -45,7 +45,7 @@ class PooledReads:
 
     async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
         """All rows."""
-        with in_our_words():
+        with translated_errors():
             async with self._pool.connection() as connection:
                 return await PostgresConnection(connection).fetch(statement, params)
 
@@ -89,7 +89,7 @@ class PostgresStore:
         async with self._turn:
             is_alone, self._is_alone = self._is_alone, False
             try:
-                with in_our_words(is_write=True, is_alone=is_alone):
+                with translated_errors(is_write=True, is_alone=is_alone):
                     async with self._writers.connection() as connection:
                         writer = PostgresConnection(connection)
                         batch = PostgresBatch(
@@ -120,7 +120,7 @@ class PostgresStore:
 
     async def keep_months(self, now: int, *, is_wanted: bool) -> None:
         """Makes and drops partitions of the events; `now` in milliseconds."""
-        with in_our_words():
+        with translated_errors():
             async with self._readers.connection() as connection:
                 await keep_months(connection, now, is_wanted=is_wanted)
 

@@ -34,7 +34,7 @@ sqlite3.register_adapter(NoneType, _null)
 
 
 @contextmanager
-def translated(*, is_write: bool = False) -> Iterator[None]:
+def translated_errors(*, is_write: bool = False) -> Iterator[None]:
     """Raises `Unavailable` for what may pass, `ReadOnly` if nothing can be written; a broken
     constraint stays what it is: a bug."""
     try:
@@ -80,7 +80,7 @@ class Reader(Writer):
     async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
         """All rows."""
         self._check()
-        with translated():
+        with translated_errors():
             try:
                 return await super().fetch(statement, params)
             except sqlite3.Error as exc:

@@ -24,7 +24,7 @@ from gateway.store.sqlite.admin.database import SQLiteDatabase
 from gateway.store.sqlite.admin.instance import open_instance
 from gateway.store.sqlite.admin.upgrade import upgrade
 from gateway.store.sqlite.batch import SQLiteBatch
-from gateway.store.sqlite.connection import Reader, Writer, translated
+from gateway.store.sqlite.connection import Reader, Writer, translated_errors
 from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log, exclusive
 
 log = structlog.get_logger(__name__)
@@ -82,7 +82,7 @@ class SQLiteStore:
         """
         async with self._turn:
             await self._check_files()
-            with translated(is_write=True):
+            with translated_errors(is_write=True):
                 batch = SQLiteBatch(Writer(self._writer), self._cached)
                 batch.begin()
                 try:
@@ -123,7 +123,7 @@ class SQLiteStore:
         """
         async with self._turn:
             await self._check_files()
-            with translated():
+            with translated_errors():
                 await to_its_end(self._checkpoint(busy_ms=0))
 
     async def _check_files(self) -> None:
