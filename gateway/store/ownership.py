@@ -27,7 +27,7 @@ class Ownership(Protocol):
 
     @property
     def partitions(self) -> int:
-        """The number of groups of endpoints, of `PARTITIONS`, that are served here."""
+        """The number of partitions of the endpoints that are served here."""
 
     @property
     def is_informed(self) -> bool:

@@ -103,7 +103,6 @@ def test_a_recovery_to_an_earlier_moment_is_a_restore_by_the_word_of_the_operato
 def test_a_copy_of_a_server_is_made_by_the_tools_of_the_server(
     tmp_path: Path, settings: Mapping[str, str], words: tuple[str, ...]
 ) -> None:
-    (tmp_path / "copy.db").touch()
     refused = run(settings, *words[:-1], str(tmp_path / words[-1]))
     assert refused.returncode == 1
     for part in (b"pg_dump", b"--recovered"):

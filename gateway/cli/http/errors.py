@@ -24,7 +24,7 @@ _ADVICE: Final = {
     "with `slipgate switches resume intake`.",
     "read_only": "Free space on the gateway's disk: it goes on by itself. Reads are answered.",
     "unavailable": "Try again in a moment; if that does not help, look at the gateway's log and "
-    "at its disk.",
+    "at its disk, or its PostgreSQL server.",
 }
 """By code, where the gateway's own hint is for programs or missing."""
 _PARAMETER: Final = re.compile(r"(?<!\S)\?([a-z][A-Za-z]*):")
@@ -95,7 +95,8 @@ def _foreign(status: int, connection: Connection) -> CommandFailed:
     if status in {502, 503, 504}:
         return Unavailable(
             f"HTTP {status} from something before the gateway.",
-            "Check that the gateway runs: a proxy or a tunnel answers for it.",
+            "Check that the gateway runs, and that its /readyz is 200: a proxy, a tunnel or a load "
+            "balancer answers for it.",
         )
     return CommandFailed(
         f"HTTP {status}, and not in the form of a slipgate gateway.",

@@ -68,7 +68,10 @@ def copy(
         for problem in copied.problems:
             out.print(f"  {problem}")
         if copied.ok:
-            out.print("Set SLIPGATE_DATABASE_URL to it, and start the gateway.", style="dim")
+            out.print(
+                "Set SLIPGATE_DATABASE_URL to it, keep SLIPGATE_SECRET_KEYS, start the gateway.",
+                style="dim",
+            )
     if not copied.ok:
         raise CommandFailed(
             "The copy is whole, and its rows have problems.",

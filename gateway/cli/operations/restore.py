@@ -64,13 +64,14 @@ def restore(
     if file is None:
         _note_recovery(as_json=as_json)
         return
+    database = of_file(read_database(os.environ))
     if not file.exists():
         raise CommandFailed(f"There is no backup at {file}.", "Make one: `slipgate backup FILE`.")
     if check:
-        with tempfile.TemporaryDirectory(dir=_folder(), prefix=".restore-") as folder:
+        with tempfile.TemporaryDirectory(dir=_folder(database), prefix=".restore-") as folder:
             restored = _restored(file, Path(folder) / "slipgate.db", is_drill=True)
     else:
-        restored = _restored(file, _new_database(), is_drill=False)
+        restored = _restored(file, _new_file(database), is_drill=False)
     if as_json:
         print_document(restored)
     else:
@@ -130,14 +131,13 @@ def _print(restored: Restored) -> None:
         out.print("Start it: slipgate gateway --take-over", style="dim")
 
 
-def _folder() -> Path:
+def _folder(database: Path) -> Path:
     """The folder of the database: it has the room, and its disk is the one to restore to."""
-    folder = of_file(read_database(os.environ)).parent
+    folder = database.parent
     return folder if folder.is_dir() else Path(tempfile.gettempdir())
 
 
-def _new_database() -> Path:
-    path = of_file(read_database(os.environ))
+def _new_file(path: Path) -> Path:
     if path.exists():
         raise CommandFailed(
             f"There is a database at {path}, which is not replaced.",

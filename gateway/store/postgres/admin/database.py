@@ -64,8 +64,9 @@ def connected(url: str) -> Iterator["Connection[Row]"]:
         raise ApiError(
             "database_unreachable",
             f"The database cannot be used: {reason(exc)}.",
-            hint="Check SLIPGATE_DATABASE_URL: that its server runs and takes connections, that "
-            "the database is there, and that user and password are right.",
+            hint="Check its address: that the server runs and takes connections, that the database "
+            "is there (createdb makes it), and that user and password are right. The password "
+            "stands in the address, in ~/.pgpass or in PGPASSWORD.",
         ) from exc
 
 
@@ -93,26 +94,26 @@ class PostgresDatabase:
 
     def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Sequence[Row]:
         """All rows."""
-        spoken = translated(statement)
+        native = translated(statement)
         with RawCursor(self._connection) as cursor:
-            cursor.execute(spoken.text, spoken.values(params))
+            cursor.execute(native.text, native.values(params))
             return cursor.fetchall() if cursor.description else ()
 
     def stream(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterator[Row]:
         """All rows, some thousand at a time."""
-        spoken = translated(statement)
+        native = translated(statement)
         try:
             with RawServerCursor(self._connection, f"slipgate_{next(_NUMBERS)}") as cursor:
                 cursor.itersize = AT_ONCE
-                yield from cursor.execute(spoken.text, spoken.values(params))
+                yield from cursor.execute(native.text, native.values(params))
         except (errors.DataCorrupted, errors.IndexCorrupted) as exc:
             raise Damaged(reason(exc)) from exc
 
     def write(self, statement: str, rows: Sequence[Params]) -> int:
         """Executes the statement for each row; the number of rows that it changed."""
-        spoken = translated(statement)
+        native = translated(statement)
         with RawCursor(self._connection) as cursor:
-            cursor.executemany(spoken.text, [spoken.values(row) for row in rows])
+            cursor.executemany(native.text, [native.values(row) for row in rows])
             return cursor.rowcount
 
     def has(self, table: str) -> bool:
