@@ -19,8 +19,8 @@ from gateway.store.sqlite import migrations as sqlite_migrations
 from gateway.store.sqlite.admin import audit as sqlite_audit
 from gateway.store.sqlite.admin import copying as sqlite_copying
 from gateway.store.sqlite.admin import instance as sqlite_instance
-from gateway.store.sqlite.admin import operator as sqlite_operator
 from gateway.store.sqlite.admin import resealing as sqlite_resealing
+from gateway.store.sqlite.admin import upgrade as sqlite_upgrade
 from gateway.store.sqlite.admin.database import SQLiteDatabase
 
 Location: TypeAlias = Path | PostgresAddress
@@ -42,7 +42,7 @@ def open_database(location: Location) -> Iterator[Database]:
             check_marks(database)
             yield database
     else:
-        with closing(sqlite_operator.connected(location)) as connection:
+        with closing(sqlite_upgrade.connected(location)) as connection:
             check_marks(file := SQLiteDatabase(connection))
             yield file
 
@@ -69,7 +69,7 @@ def bring_up_to_date(location: Location) -> Upgraded:
         from gateway.store.postgres.admin.upgrade import upgrade
 
         return upgrade(location.session_url)
-    return sqlite_operator.bring_up_to_date(location)
+    return sqlite_upgrade.bring_up_to_date(location)
 
 
 def pending(location: Location) -> list[int]:
@@ -82,7 +82,7 @@ def pending(location: Location) -> list[int]:
         from gateway.store.postgres.admin.upgrade import pending as pending_on_server
 
         return pending_on_server(location.session_url)
-    return sqlite_operator.pending_of(location)
+    return sqlite_upgrade.pending_of(location)
 
 
 def newest(location: Location) -> int:

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from gateway.cli.operations.database import Migrated, Verified
-from gateway.store.migration_files import ROOT
 from gateway.store.postgres.migrations import SET_VERSION, newest
+from gateway.store.sql.migrations import ROOT
 from gateway.wire.keys import KeyView
 from tests.app.processes import MASTER, environ, gateway_process
 from tests.cli.test_operator_commands import KEY, minted, run

@@ -13,8 +13,8 @@ import pytest
 from psycopg import Connection
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.migration_files import oldest_after
 from gateway.store.postgres import migrations
+from gateway.store.sql.migrations import oldest_after
 from gateway.store.sqlite.migrations import migrate
 from tests.postgres.databases import EMPTY, new_database
 
@@ -162,7 +162,9 @@ def test_a_newer_schema_that_this_program_still_works_with_is_taken_as_it_is(
 ) -> None:
     database.execute("UPDATE schema_version SET number = number + 1, oldest = number")
     assert migrations.migrate(database) == []
-    migrations.require_newest(database)
+    migrations.require_newest(database, may_be_newer=True)
+    with pytest.raises(ApiError, match="newer_schema"):
+        migrations.require_newest(database)
 
 
 def test_a_schema_that_gateways_which_run_do_not_know_is_refused(database: Connection[Any]) -> None:

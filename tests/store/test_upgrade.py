@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.kernel.errors import ApiError
 from gateway.store.sql.admin.opening import Upgraded
 from gateway.store.sqlite.admin.audit import audit
-from gateway.store.sqlite.admin.operator import bring_up_to_date
+from gateway.store.sqlite.admin.upgrade import bring_up_to_date
 from gateway.store.sqlite.migrations import newest, version
 from gateway.store.sqlite.store import open_sqlite
 from tests.store.old import EVENTS, SCHEMAS, TASKS, make_old

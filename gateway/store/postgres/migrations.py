@@ -5,7 +5,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.migration_files import Migrations, oldest_after
+from gateway.store.sql.migrations import Migrations, oldest_after
 
 _MIGRATIONS: Final = Migrations(
     "postgres", remedy="Run `slipgate migrate`, or start a gateway of this version once."

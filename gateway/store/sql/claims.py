@@ -75,10 +75,19 @@ SELECT {JOB} FROM (
                 ORDER BY not_before LIMIT :limit)))
 ORDER BY place, not_before, id LIMIT :limit"""
 
+MAY_START: Final = """(attempt.realm IS NULL OR (attempt.provider, attempt.realm) IN (
+        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:places)))
+      AND (offered.concurrency_key IS NULL OR offered.status <> 'queued' OR :per_key > (
+        SELECT count(*) FROM tasks AS other
+        WHERE other.project = offered.project
+          AND other.concurrency_key = offered.concurrency_key
+          AND other.status IN ('launching', 'running')))"""
+"""One of the launchers is in the realm of the task, if it is bound to one, and its key is free."""
+
 # One index seek for each priority: a thousand future tasks of priority 9 hide none that is due.
 # Without ORDER BY, which would read and sort every task that waits (9.6 ms for 20,000 of them,
 # against 0.1 ms): CROSS JOIN fixes the loops, and both run in the order that is wanted.
-CLAIMABLE: Final = """
+CLAIMABLE: Final = f"""
 SELECT task.project, task.id, task.priority, task.claimable_at
 FROM json_each(:projects) AS waiting CROSS JOIN json_each(:providers) AS wanted
 CROSS JOIN tasks AS task ON task.id IN (
@@ -90,14 +99,7 @@ CROSS JOIN tasks AS task ON task.id IN (
         AND offered.claimable_at <= :now
     LEFT JOIN attempts AS attempt
         ON attempt.task_id = offered.id AND attempt.number = offered.attempt
-    WHERE (attempt.realm IS NULL OR (attempt.provider, attempt.realm) IN (
-              SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
-              FROM json_each(:places)))
-      AND (offered.concurrency_key IS NULL OR offered.status <> 'queued' OR :per_key > (
-              SELECT count(*) FROM tasks AS other
-              WHERE other.project = offered.project
-                AND other.concurrency_key = offered.concurrency_key
-                AND other.status IN ('launching', 'running')))
+    WHERE {MAY_START}
     LIMIT :each)"""
 
 # One index seek for each project, provider and priority.

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Final
 
-from gateway.store.migration_files import Migrations
+from gateway.store.sql.migrations import Migrations
 
 _MIGRATIONS: Final = Migrations(
     "sqlite",

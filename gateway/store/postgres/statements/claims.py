@@ -46,20 +46,13 @@ _NEXT: Final = """(
 _LEVELS: Final = "generate_series(0, 9) AS level (priority)"
 
 # Of each priority as many as there may be; no place in the order of two is left to chance.
-_CLAIMABLE: Final = """
+_CLAIMABLE: Final = f"""
         SELECT offered.project, offered.id, offered.priority, offered.claimable_at
         FROM tasks AS offered LEFT JOIN attempts AS attempt
             ON attempt.task_id = offered.id AND attempt.number = offered.attempt
-        WHERE offered.project = waiting.value AND {} AND offered.is_behind = 0
+        WHERE offered.project = waiting.value AND {{}} AND offered.is_behind = 0
           AND offered.priority = level.priority AND offered.claimable_at <= :now
-          AND (attempt.realm IS NULL OR (attempt.provider, attempt.realm) IN (
-              SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
-              FROM json_each(:places)))
-          AND (offered.concurrency_key IS NULL OR offered.status <> 'queued' OR :per_key > (
-              SELECT count(*) FROM tasks AS other
-              WHERE other.project = offered.project
-                AND other.concurrency_key = offered.concurrency_key
-                AND other.status IN ('launching', 'running')))
+          AND {claims.MAY_START}
         ORDER BY offered.claimable_at, offered.id LIMIT :each"""
 
 _FIRST_OF_KEY: Final = """

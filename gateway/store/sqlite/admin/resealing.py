@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.domain.kernel.errors import ApiError
 from gateway.store.sql.admin.resealing import check_current
 from gateway.store.sqlite.admin.database import SQLiteDatabase
-from gateway.store.sqlite.admin.operator import connected
+from gateway.store.sqlite.admin.upgrade import connected
 from gateway.store.sqlite.files import exclusive
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.domain.kernel.errors import ApiError
 
-ROOT: Final = Path(__file__).parents[2] / "migrations"
+ROOT: Final = Path(__file__).parents[3] / "migrations"
 _OLDEST: Final = re.compile(r"^-- Oldest: (\d+)\b", re.MULTILINE)
 
 
