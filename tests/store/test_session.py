@@ -1,6 +1,8 @@
 """The session of a gateway: its place among others, and which events it has not been told of."""
 
 import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 
 import psycopg
 
@@ -99,3 +101,63 @@ def test_notifications_are_as_short_as_postgresql_takes_them() -> None:
     sent = [*payloads("gw_1", topics, UnitOfWork(policy=Policy(key_id="k1")))]
     assert max(len(payload.encode()) for payload in sent) < 8_000
     assert sum(payload.count("project:") for payload in sent) == len(topics)
+
+
+class Scripted:
+    """A connection whose second look takes so long that its gateway no longer relies on the first,
+    and still relies on its own beginning."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.looks: list[bool] = []
+        self.session = Session("", "gw_1", connect=self.connected, monotonic=lambda: self.now)
+        self.taken = frozenset[int]()
+
+    @asynccontextmanager
+    async def connected(self, _url: str) -> AsyncIterator["Scripted"]:
+        """Itself."""
+        yield self
+
+    async def enter(self, silent_for: float) -> None:
+        """Nothing."""
+
+    async def newest(self) -> int:
+        """No event."""
+        return 0
+
+    async def look(self) -> tuple[int, frozenset[int], frozenset[int]]:
+        """One gateway; the second time a second later."""
+        if self.taken:
+            self.now += 1
+            self.looks.append(self.session.owns("ep_1"))
+        return 1, self.taken, self.taken
+
+    async def take(self, locks: Sequence[int]) -> frozenset[int]:
+        """All of them."""
+        self.taken |= {lock for lock in locks if lock < PARTITIONS}
+        return frozenset(locks)
+
+    async def give(self, locks: Collection[int]) -> None:
+        """All are given at the end."""
+        self.taken -= {*locks}
+
+    async def payloads(self, seconds: float) -> AsyncIterator[str]:
+        """None come."""
+        self.now += 2.5
+        if self.looks:
+            self.session.close()
+        for payload in ():
+            yield payload
+
+
+async def test_what_was_passed_over_during_a_slow_look_is_read_again() -> None:
+    versions: list[int] = []
+
+    class Noting(Idle):
+        def catch_up(self) -> None:
+            versions.append(connection.session.version)
+
+    connection = Scripted()
+    await connection.session.run(Noting())
+    assert connection.looks[0] is False, "meanwhile it relied on nothing"
+    assert len(versions) == 3, "at the start, when the endpoints came, and after that"

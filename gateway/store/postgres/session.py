@@ -243,11 +243,11 @@ class Session:
 
     async def _look(self, connection: SessionConnection) -> frozenset[int]:
         """The partitions that are this gateway's."""
-        was_certain, began = self._is_certain, self._monotonic()
+        began = self._monotonic()
         self.gateways, self._taken, mine = await connection.look()
-        self._looked_at = began
-        if self._owned and not was_certain:
+        if self._owned and not self._is_certain:
             self.version += 1  # meanwhile it owned nothing, and passed over what came due
+        self._looked_at = began
         return mine
 
     def _own(self, partitions: frozenset[int]) -> None:
