@@ -6,6 +6,7 @@ from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.discovery import SCAN_EVERY, Discovery
 from gateway.loops.deliveries.due_queue import DueQueue
 from gateway.notifier import Notifier
+from gateway.store.ownership import SoleOwner
 from gateway.store.records import DeliveryFailure, DueDeliveries, PendingEndpoint
 
 
@@ -58,3 +59,37 @@ async def test_what_is_marked_during_a_scan_stays_until_the_next_one() -> None:
     discovery = Discovery(Late(), Notifier(), Limits(), DueQueue())
     await discovery.refresh(0)
     assert not discovery.is_clear("ep_late")
+
+
+class Owner(SoleOwner):
+    """The ownership of a gateway among others."""
+
+    def __init__(self) -> None:
+        self.owned: set[str] = set()
+
+    def owns(self, endpoint_id: str) -> bool:
+        """True if it came."""
+        return endpoint_id in self.owned
+
+
+async def test_an_endpoint_that_comes_is_judged_by_what_has_failed_by_then() -> None:
+    class Failing(Pending):
+        failed = True
+
+        async def failures(self) -> Sequence[DeliveryFailure]:
+            """Enough of them to open its breaker, until it has answered well elsewhere."""
+            times = range(20) if self.failed else ()
+            return [
+                DeliveryFailure(endpoint_id="ep_1", failing_since=0, at=at, reason="status")
+                for at in times
+            ]
+
+    reads, limits, owner = Failing(), Limits(), Owner()
+    discovery = Discovery(reads, Notifier(), limits, DueQueue(), owner)
+    await discovery.refresh(0)
+    reads.failed, owner.owned, owner.version = False, {"ep_1"}, 1
+    await discovery.refresh(1)
+    assert limits.open_breakers() == []
+    reads.failed, owner.version = True, 2
+    await discovery.refresh(2)
+    assert limits.open_breakers() == ["ep_1"]

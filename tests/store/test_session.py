@@ -146,7 +146,8 @@ class Scripted:
         self.now += 2.5
         if self.looks:
             self.session.close()
-        for payload in ():
+        nothing: tuple[str, ...] = ()
+        for payload in nothing:
             yield payload
 
 

@@ -148,12 +148,15 @@ class Discovery:
                 limiter.reset()
 
     def _restore(self, failures: Sequence[DeliveryFailure]) -> None:
-        """After a start: the breakers of endpoints that fail, and are not known here yet."""
+        """After a start, or when endpoints come: the breakers of those that fail, and are not
+        known here yet."""
         self._has_restored = True
         charged = [
             each
             for each in failures
-            if is_charged(each.reason) and not self._limits.knows(each.endpoint_id)
+            if is_charged(each.reason)
+            and self._ownership.owns(each.endpoint_id)
+            and not self._limits.knows(each.endpoint_id)
         ]
         for name, since in {each.endpoint_id: each.failing_since for each in charged}.items():
             at = [each.at for each in charged if each.endpoint_id == name]
