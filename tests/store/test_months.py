@@ -1,5 +1,6 @@
 """Partitions of events by month, and a retention that drops them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,7 +11,10 @@ import pytest
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import Pruning
+from gateway.store.postgres.batch import BATCHES
+from gateway.store.postgres.months import EMPTY_MONTH, keep_months
 from gateway.store.postgres.store import PostgresStore, open_postgres
+from tests.launcher.conditions import until
 from tests.postgres.cluster import MISSING, programs
 from tests.postgres.databases import new_database
 from tests.store.test_sqlite import POLICY
@@ -123,3 +127,49 @@ async def test_without_months_tasks_go_one_by_one(
     fill(database)
     await prune(store, at(2026, 12, 20))
     assert set(places(database)) == {"last", "next"}
+
+
+WAITS: Final = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+async def test_a_month_stays_for_a_task_that_is_taken_in_while_it_would_go(
+    url: str, store: PostgresStore, database: psycopg.Connection[Any]
+) -> None:
+    await store.keep_months(NOVEMBER, is_wanted=True)
+    async with await psycopg.AsyncConnection.connect(url) as late:
+        await late.execute("SELECT pg_advisory_xact_lock_shared(%s)", [BATCHES])
+        await late.execute(TASK, {"id": IDS["last"]})
+        await late.execute(EVENT, {"id": IDS["last"], "seq": 1})
+        keeping = asyncio.create_task(store.keep_months(at(2027, 1, 1), is_wanted=False))
+        await until(lambda: database.execute(WAITS).fetchone() != (0,), "the month to wait")
+        await late.commit()
+        await keeping
+    assert places(database) == {"last": "events_2026_12"}
+
+
+async def test_a_new_month_reads_no_old_event_while_all_others_wait(
+    url: str, database: psycopg.Connection[Any]
+) -> None:
+    database.execute(EVENT, {"id": IDS["old"], "seq": 1})
+    notices: list[str | None] = []
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute("SET client_min_messages = debug1")
+        connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+        await keep_months(connection, NOVEMBER, is_wanted=True)
+    assert (
+        'updated partition constraint for default partition "events_rest" is implied by '
+        "existing constraints"
+    ) in notices
+    database.execute(EVENT, {"id": IDS["next"], "seq": 2})
+    assert places(database) == {"old": "events_rest", "next": "events_rest"}
+
+
+async def test_what_a_killed_gateway_has_left_of_a_new_month_refuses_nothing_for_long(
+    store: PostgresStore, database: psycopg.Connection[Any]
+) -> None:
+    database.execute(
+        f"ALTER TABLE events_rest ADD CONSTRAINT {EMPTY_MONTH} CHECK (false) NOT VALID"
+    )
+    await store.keep_months(NOVEMBER, is_wanted=False)
+    fill(database)
+    assert set(places(database)) == {*IDS}
