@@ -42,7 +42,7 @@ class Ownership(Protocol):
 
 
 class Subscriber(Protocol):
-    """A gateway that is told what others commit on its database."""
+    """A gateway that is notified of what others commit on its database."""
 
     @property
     def busy_endpoints(self) -> Collection[str]:

@@ -56,7 +56,7 @@ class Transaction(Protocol):
         """The union of what the commands need."""
 
     async def write(self, unit: UnitOfWork, topics: Collection[str], /) -> None:
-        """Writes every change; other gateways on the database are told the topics."""
+        """Writes every change, and notifies other gateways on the database of the topics."""
 
 
 class Store(Protocol):

@@ -34,7 +34,7 @@ FROM (VALUES
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
     ('jit', 'off'), ('max_parallel_workers_per_gather', '0')) AS planner (name, setting)"""
 
-# A client that goes without a word, as when its machine dies, is noticed in 10 s.
+# A client that vanishes, as when its machine dies, is noticed in 10 s.
 KEEPALIVE: Final = """
 SELECT set_config('tcp_keepalives_idle', '4', false),
     set_config('tcp_keepalives_interval', '2', false),
@@ -102,7 +102,7 @@ async def configure(connection: "AsyncConnection[Row]") -> None:
 
 
 async def is_pooled(connection: "AsyncConnection[Row]") -> bool:
-    """True if a pooler is between us and the server: each has told us another process."""
+    """True if a pooler is between us and the server: each names another process of the server."""
     cursor = await connection.execute(PID)
     return await cursor.fetchone() != (connection.info.backend_pid,)
 

@@ -1,4 +1,4 @@
-"""Notifications between gateways: whoever has committed tells the others where to look again."""
+"""Notifications between gateways: each commit names to the others what has changed."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest

@@ -27,7 +27,7 @@ HOME: Final = "SELECT home FROM ledger"
 FORGET: Final = """
 DELETE FROM commits WHERE at < CAST(extract(epoch FROM now()) * 1000 AS bigint) - 86400000"""
 """Gateways whose last commit is a day old."""
-SETTLE: Final = "UPDATE ledger SET home = :home"
+SET_HOME: Final = "UPDATE ledger SET home = :home"
 LOOKS: Final = 3
 """Comparisons of two connections: a pooler chooses among those that are free."""
 NOWHERE: Final = ""
@@ -62,7 +62,7 @@ def prepare(
                 key_ids=() if keyring is None else keyring.ids,
             )
             ((here,),) = database.fetch(HERE)
-            database.write(SETTLE, [{"home": here}])
+            database.write(SET_HOME, [{"home": here}])
             database.write(FORGET, [NO_PARAMS])
             ((instance_id,),) = database.fetch(INSTANCE)
     return str(instance_id), Opening(upgraded=upgraded, restored=restored)

@@ -31,7 +31,7 @@ IS_READ_ONLY: Final = "SHOW transaction_read_only"
 OPTIONS: Final[dict[str, Any]] = {
     "connect_timeout": CONNECT_SECONDS,
     "application_name": "slipgate",
-    # A server that goes without a word, as when a machine dies, is noticed in 10 s.
+    # A server that vanishes, as when its machine dies, is noticed in 10 s.
     "keepalives_idle": 4,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -172,7 +172,7 @@ def _is_open(connection: "AsyncConnection[Row]") -> bool:
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
         with suppress(psycopg.OperationalError):
-            # First the last words of the server, then the end behind them.
+            # First the last message of the server, then the end of the stream behind it.
             connection.pgconn.consume_input()
             connection.pgconn.consume_input()
     return not connection.closed

@@ -1,4 +1,4 @@
-"""The connection of a session: its advisory locks, and what it hears of other gateways."""
+"""The connection of a session: its advisory locks, and the notifications of other gateways."""
 
 import secrets
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
@@ -56,8 +56,8 @@ WHERE batch.locktype = 'advisory' AND batch.granted AND batch.classid = 0
 
 NEWEST: Final = "SELECT seq FROM ledger"
 
-# A gateway that stands still keeps its connection all the same; its silence tells. Behind a pooler
-# this setting would be another client's.
+# A gateway that stands still keeps its connection all the same: the server ends one that asks
+# nothing. Behind a pooler this setting would be another client's.
 SILENCE: Final = "SELECT set_config('idle_session_timeout', :silent_for, false)"
 OPTIONS: Final[dict[str, Any]] = {
     **pool.OPTIONS,

@@ -49,12 +49,12 @@ _ANSWER: Final = msgspec.json.Decoder(TokenAnswer)
 
 
 def encoded(message: TokenMessage) -> str:
-    """The message as other gateways are told it."""
+    """The message as it is sent to other gateways."""
     return msgspec.json.encode(message).decode()
 
 
 def decoded(message: str) -> TokenMessage:
-    """The message that another gateway has told."""
+    """The message that another gateway has sent."""
     found: TokenMessage = _DECODER.decode(message)
     return found
 

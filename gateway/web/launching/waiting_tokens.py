@@ -1,7 +1,7 @@
 """Requests of agents for a new GitHub token, until a launcher with a GitHub App has answered.
 
-They live in memory alone, and so do the answers: an agent that hears nothing asks again. If no
-launcher answers at this gateway, the others are told of the request.
+They live in memory alone, and so do the answers: an agent that gets no answer asks again. If no
+launcher answers at this gateway, the request is sent to the others.
 """
 
 import time
@@ -38,7 +38,7 @@ BUSY_SECONDS: Final = 5
 ELSEWHERE_SECONDS: Final = 30.0
 """A request of another gateway is forgotten then, if that one has not said that it is over."""
 ANNOUNCE_EVERY: Final = 8.0
-"""Seconds after which the others are told again that a launcher waits here."""
+"""Seconds after which the others are sent again that a launcher waits here."""
 
 LauncherKey = tuple[str, str]
 """The project that a launcher serves (empty: all), and its id."""
@@ -246,7 +246,7 @@ class WaitingTokens:
         return next((entry for entry in found if served in {"", entry.project}), None)
 
     def _receive(self, message: str) -> None:
-        """Another gateway tells of its agents and launchers."""
+        """Receives a message of another gateway about its agents and launchers."""
         match decoded(message):
             case LauncherWaits(served=served, launcher_id=launcher_id):
                 self._seen_at = self._with(self._seen_at, (served, launcher_id))

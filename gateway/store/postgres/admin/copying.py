@@ -11,7 +11,7 @@ from gateway.store.postgres import migrations
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.admin.database import PostgresDatabase, connected
 from gateway.store.postgres.admin.presence import without_gateways
-from gateway.store.postgres.opening import HERE, SETTLE
+from gateway.store.postgres.opening import HERE, SET_HOME
 from gateway.store.sql.admin.copying import Definition
 from gateway.store.sql.rows import Row
 
@@ -35,13 +35,13 @@ WHERE connamespace = CAST(current_schema() AS regnamespace) AND contype IN ('f',
   AND conrelid <> 0"""
 # The mark is in the transaction of its rows: what a crash of the server takes, it takes together.
 # A command that was killed leaves no index behind that the server still makes.
-HASTE: Final = """
+COPY_SETTINGS: Final = """
 SELECT set_config('synchronous_commit', 'off', false),
     set_config('client_connection_check_interval', '2s', false),
     set_config('maintenance_work_mem', '256MB', false)"""
 NUMBER: Final = """
 SELECT setval(pg_get_serial_sequence('audit', 'id'), max(id)) FROM audit HAVING max(id) > 0"""
-LOOK: Final = "ANALYZE"
+ANALYZE: Final = "ANALYZE"
 COPY: Final = SQL("COPY {table} ({columns}) FROM STDIN")
 
 
@@ -73,8 +73,8 @@ class PostgresEnd(PostgresDatabase):
         planner."""
         self.fetch(NUMBER)
         ((here,),) = self.fetch(HERE)
-        self.write(SETTLE, [{"home": here}])
-        self.fetch(LOOK)
+        self.write(SET_HOME, [{"home": here}])
+        self.fetch(ANALYZE)
 
 
 @contextmanager
@@ -102,5 +102,5 @@ def target_database(address: PostgresAddress) -> Iterator[PostgresEnd]:
         migrations.migrate(connection)
         end = PostgresEnd(connection, address.shown)
         with without_gateways(end):
-            end.fetch(HASTE)
+            end.fetch(COPY_SETTINGS)
             yield end

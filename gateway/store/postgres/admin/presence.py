@@ -9,7 +9,7 @@ from psycopg.errors import LockNotAvailable
 from gateway.domain.kernel.errors import ApiError
 from gateway.store.postgres.admin.database import PostgresDatabase
 from gateway.store.postgres.admin.upgrade import opened
-from gateway.store.postgres.opening import NOWHERE, SETTLE
+from gateway.store.postgres.opening import NOWHERE, SET_HOME
 from gateway.store.postgres.session_connection import LOCKS, PRESENT, SESSIONS, UNLOCKS
 from gateway.store.sql.admin.resealing import check_current
 
@@ -59,4 +59,4 @@ def note_recovery(url: str) -> None:
         ApiError: a gateway runs, or the database has another schema.
     """
     with opened(url) as database, without_gateways(database), database.transaction():
-        database.write(SETTLE, [{"home": NOWHERE}])
+        database.write(SET_HOME, [{"home": NOWHERE}])

@@ -19,7 +19,7 @@ COLUMNS: Final = "SELECT name FROM pragma_table_info(:name)"
 INDEXES: Final = """
 SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"""
 # The copy is checked for itself, whole.
-HASTE: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -64000")
+COPY_SETTINGS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -64000")
 
 
 class SQLiteEnd(SQLiteDatabase):
@@ -82,7 +82,7 @@ def target_file(path: Path) -> Iterator[SQLiteEnd]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path) as connection:
         upgrade(connection, path)
-        for pragma in HASTE:
+        for pragma in COPY_SETTINGS:
             connection.execute(f"PRAGMA {pragma}")
         yield SQLiteEnd(connection, path)
 
