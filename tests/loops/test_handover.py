@@ -129,13 +129,24 @@ class Committed:
             webhook_id=f"evt_{head.seq}", url="http://h.example/", secrets=(SECRET,), body=b"{}"
         )
 
-    def commit(self, *, is_disabled: bool = False, is_unreadable: bool = False) -> None:
-        """One more event; the same commit may disable its endpoint after it, or lack the event of
-        the delivery."""
+    def release(self) -> None:
+        """Another gateway makes an earlier delivery pending, which was held."""
+        self._heads.insert(0, Row(seq=0))
+
+    def commit(
+        self,
+        *,
+        is_disabled: bool = False,
+        is_unreadable: bool = False,
+        is_read_anew: bool = False,
+    ) -> None:
+        """One more event; the same commit may disable its endpoint after it, lack the event of the
+        delivery, or be the first after a change by another gateway."""
         unit = UnitOfWork(policy=Policy(key_id="k1"), seq=self._events)
         self._events += 1
         endpoint = Endpoint(id="ep_1", project="default", origin="http://h.example")
         unit.outbox.directory.put(endpoint)
+        unit.outbox.is_read_anew = is_read_anew
         event = Event(
             task_id="task_1",
             task_seq=self._events + 1,
@@ -290,6 +301,23 @@ async def test_what_another_gateway_left_of_an_endpoint_is_not_overtaken_by_a_co
             assert await turns(lambda: committed.transport.asked == number)  # noqa: B023
             await committed.answer()
     assert committed.sent == [0, 1]
+
+
+async def test_what_another_gateway_has_released_is_not_overtaken_by_the_next_commit() -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group)
+        await committed.deliverer.step()
+        committed.release()
+        committed.commit(is_read_anew=True)
+        assert not await turns(lambda: committed.transport.asked > 0)
+        for number in (1, 2):
+            await committed.deliverer.step()
+            assert await turns(lambda: committed.transport.asked == number)  # noqa: B023
+            await committed.answer()
+        committed.commit()
+        assert await turns(lambda: committed.transport.asked == 3), "from memory again"
+        await committed.answer()
+    assert committed.sent == [0, 1, 2]
 
 
 async def test_nothing_is_sent_to_an_endpoint_that_has_gone_to_another_gateway() -> None:

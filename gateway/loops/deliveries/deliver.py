@@ -96,6 +96,8 @@ class Deliverer:
         """Start the new deliveries of a commit that may go at once; the others are read."""
         if unit.switches.is_changed:
             self._limits.switches = unit.switches
+        if unit.outbox.is_read_anew:  # what an endpoint has held may be pending now
+            self._discovery.doubt()
         for update in unit.outbox.delivery_updates:
             self._discovery.mark(update.endpoint_id)
         for endpoint in unit.outbox.changed_endpoints.values():

@@ -48,7 +48,10 @@ class Discovery:
         self._unread: dict[str, int] = {}
         """Endpoints that may have pending deliveries which are not under way; with the number of
         the last time this was found."""
-        self._has_scanned = False
+        self._doubted = 0
+        """The number at which it last became unknown what is pending."""
+        self._scanned = 0
+        """The number of the last scan that came to its end."""
         self._scanned_to: str | None = ""
         """The last endpoint of the scan so far; None between two scans."""
         self._scan_at = 0
@@ -63,7 +66,8 @@ class Discovery:
         if not self._has_restored:
             self._restore(await self._failures())
         version = self._notifier.version(self.topic)
-        if self._scanned_to is None and (version != self._version or now >= self._scan_at):
+        is_wanted = version != self._version or self._scanned < self._doubted
+        if self._scanned_to is None and (is_wanted or now >= self._scan_at):
             self._scanned_to = ""
         if self._scanned_to == "":
             self._version, self._scan_at = version, now + SCAN_EVERY
@@ -73,15 +77,21 @@ class Discovery:
             self._scanned_to = await self._scan(self._scanned_to)
             if self._scanned_to is None:
                 self._forget_found_nothing()
-                self._has_scanned = True
+                self._scanned = self._scan_number
         return self._scanned_to is not None
 
     def _begin_anew(self) -> None:
         """Endpoints came, of which only the store knows, or went."""
         self._owned = self._ownership.version
         self._limits.drop(self._ownership.owns)
-        self._has_restored = self._has_scanned = False
+        self._has_restored = False
         self._scanned_to = ""
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Something may be pending that nobody has handed over: only a scan that begins now can
+        tell."""
+        self._doubted = next(self._numbers)
 
     async def _scan(self, after: str) -> str | None:
         """Read one page; returns its last endpoint, None at the end."""
@@ -135,7 +145,8 @@ class Discovery:
     def is_clear(self, endpoint_id: str) -> bool:
         """True if all of its pending deliveries are under way: a new one is the head of its lane,
         unless that has an attempt. Of endpoints that have just come, only a scan can tell."""
-        is_known = self._has_scanned and self._owned == self._ownership.version
+        has_scanned = self._scanned > self._doubted
+        is_known = has_scanned and self._owned == self._ownership.version
         return is_known and endpoint_id not in self._unread
 
     async def _refresh_limiters(self, now: int) -> None:
