@@ -36,7 +36,7 @@ class GatewayStats(Frozen, frozen=True, kw_only=True):
     is_read_only: bool = False
     """True while nothing can be written."""
     gateways: int
-    """Gateways of the database; 0 while this one has no place among them."""
+    """Gateways of the database; 0 while this one has no session."""
     is_leader: bool
     partitions: int
     """Groups of endpoints that are served here."""
@@ -100,7 +100,7 @@ def _plain(now: GatewayStats) -> Iterator[tuple[str, str, float]]:
     yield "slipgate_ledger_commit_age_seconds", "Time since a commit.", commit_age
     yield "slipgate_wal_bytes", "Length of the database's log.", now.wal_bytes
     yield "slipgate_read_only", "1 while nothing can be written.", now.is_read_only
-    yield "slipgate_gateways", "Gateways of the database; 0: no place among them.", now.gateways
+    yield "slipgate_gateways", "Gateways of the database; 0: it has no session.", now.gateways
     yield "slipgate_leader", "1 where the loops for all gateways run.", now.is_leader
     yield "slipgate_endpoint_partitions", "Groups of endpoints served here.", now.partitions
     if now.disk is not None:

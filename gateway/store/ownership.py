@@ -23,7 +23,7 @@ class Ownership(Protocol):
 
     @property
     def gateways(self) -> int:
-        """The number of gateways of the database; 0 while this one has no place among them."""
+        """The number of gateways of the database; 0 while this one has no session."""
 
     @property
     def partitions(self) -> int:

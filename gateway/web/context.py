@@ -79,7 +79,7 @@ class Context:
     event loop has one."""
     disk: Callable[[], DiskState]
     gateways: Callable[[], int]
-    """The gateways of the database; 0 while this one has no place among them."""
+    """The gateways of the database; 0 while this one has no session."""
     log_dropped: Callable[[], int]
     """Log lines that could not be written since the start."""
     pages: Pages = field(default_factory=Pages)

@@ -115,7 +115,7 @@ class StripView(Reply, frozen=True, kw_only=True):
     oldest_due_seconds: float
     launchers_live: int
     gateways_live: int
-    """Gateways of the database; 0 while the one that answers has no place among them."""
+    """Gateways of the database; 0 while the one that answers has no session."""
 
 
 class StatusView(Reply, frozen=True, kw_only=True):
