@@ -49,7 +49,7 @@ class Subscriber(Protocol):
         """Endpoints with attempts in flight: they are given to no other gateway yet."""
 
     def receive(self, topics: Collection[str], due: Mapping[str, str]) -> None:
-        """Looks at the topics of a commit, and at endpoints with new deliveries, each with its
+        """Looks at the topics of a commit, and at endpoints with changed deliveries, each with its
         project."""
 
     def catch_up(self) -> None:

@@ -6,10 +6,13 @@ from contextlib import asynccontextmanager
 
 import psycopg
 
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.outbox import CallbackTurn
+from gateway.domain.deliveries.replay import DeliveryUpdate
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.ownership import PARTITIONS
-from gateway.store.postgres.notifications import CHANNEL, payloads
+from gateway.store.postgres.notifications import CHANNEL, decoded, payloads
 from gateway.store.postgres.session import Informed, Session, partition
 from tests.launcher.conditions import until
 from tests.postgres.reused import reused_database
@@ -101,6 +104,18 @@ def test_notifications_are_as_short_as_postgresql_takes_them() -> None:
     sent = [*payloads("gw_1", topics, UnitOfWork(policy=Policy(key_id="k1")))]
     assert max(len(payload.encode()) for payload in sent) < 8_000
     assert sum(payload.count("project:") for payload in sent) == len(topics)
+
+
+def test_endpoints_are_told_of_whose_deliveries_somebody_has_moved() -> None:
+    unit = UnitOfWork(policy=Policy(key_id="k1"))
+    for number in range(3):
+        unit.outbox.directory.put(Endpoint(id=f"ep_{number}", project="default", origin=""))
+    unit.outbox.delivery_updates.append(
+        DeliveryUpdate(endpoint_id="ep_1", seq=1, status="pending", failures=0, next_attempt_at=1)
+    )
+    unit.outbox.callbacks.append(CallbackTurn(endpoint_id="ep_2", task_id="task_1", at=1))
+    (payload,) = payloads("gw_1", (), unit)
+    assert decoded(payload).due == {"ep_1": "default", "ep_2": "default"}
 
 
 class Scripted:

@@ -27,7 +27,7 @@ class Notification(Frozen, frozen=True, kw_only=True, omit_defaults=True):
     sender: str
     topics: tuple[str, ...] = ()
     due: Mapping[str, str] = NOTHING_DUE
-    """Endpoints with new deliveries, and the project of each."""
+    """Endpoints with deliveries that are new, or due at another time; and the project of each."""
     after: int = 0
     """The number before that of the commit's first event; in its last notification."""
     until: int = 0
@@ -68,7 +68,11 @@ def decoded(payload: str) -> Notification:
 
 def _due(unit: UnitOfWork) -> dict[str, str]:
     find = unit.outbox.directory.find
-    endpoints = (find(new.endpoint_id) for new in unit.deliveries.new)
+    outbox = unit.outbox
+    changed = {new.endpoint_id: None for new in unit.deliveries.new}
+    changed |= {update.endpoint_id: None for update in outbox.delivery_updates}
+    changed |= {turn.endpoint_id: None for turn in outbox.callbacks}
+    endpoints = map(find, changed)
     return {each.id: each.project for each in endpoints if each is not None}
 
 
