@@ -63,7 +63,7 @@ OF_COMMANDS: Final = (URL_VARIABLE, KEY_VARIABLE, PROFILE_VARIABLE, SECRET_VARIA
 """Variables that other commands read."""
 OWN: Final = {
     "SLIPGATE_DATABASE_SESSION_URL": "`slipgate gateway` works on a server",
-    "SLIPGATE_DATABASE_URL": "--state names its folder",
+    "SLIPGATE_DATABASE_URL": "--state names its folder, `slipgate gateway` works on a server",
     "SLIPGATE_HOST": "`slipgate gateway` listens elsewhere",
     "SLIPGATE_LAUNCHER_STATE": "--state names its folder",
 }
