@@ -1,7 +1,10 @@
 """Deliveries of paused projects are not begun; those of others are, and nothing is forgotten."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
+
+import pytest
 
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
@@ -35,6 +38,14 @@ def commit(*pauses: Pause) -> UnitOfWork:
     return unit
 
 
+def commit_after(*pauses: Pause) -> UnitOfWork:
+    """The first batch after another gateway has changed switches."""
+    unit = UnitOfWork(policy=Policy(key_id="k1"))
+    unit.switches.load(pauses)
+    unit.outbox.is_read_anew = True
+    return unit
+
+
 async def build(head: Head) -> WebhookMessage:
     return WebhookMessage(
         webhook_id="evt_1", url="http://h.example/", secrets=(SECRET,), body=b"{}"
@@ -63,13 +74,15 @@ async def test_the_next_step_comes_when_the_pause_ends_by_the_clock() -> None:
     assert [each.seq for each in outbox.settled] == [1]
 
 
-async def test_a_commit_pauses_and_resumes() -> None:
+@pytest.mark.parametrize("commit", [commit, commit_after], ids=["here", "at another gateway"])
+async def test_a_commit_pauses_and_resumes(commit: Callable[[Pause], UnitOfWork]) -> None:
     outbox, transport = Backlog([Row()]), Hanging()
     transport.answers.set()
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         deliverer = delivering(outbox, build, group, transport=transport)
         deliverer.follow(commit(pause()))
         assert await deliverer.step() == 60
+        assert not deliverer.busy_endpoints
         deliverer.follow(commit(pause(ended_at=NOW)))
         await deliverer.step()
     assert [each.seq for each in outbox.settled] == [1]

@@ -94,7 +94,7 @@ class Deliverer:
 
     def follow(self, unit: UnitOfWork) -> None:
         """Start the new deliveries of a commit that may go at once; the others are read."""
-        if unit.switches.is_changed:
+        if unit.switches.is_changed or unit.outbox.is_read_anew:
             self._limits.switches = unit.switches
         if unit.outbox.is_read_anew:  # what an endpoint has held may be pending now
             self._discovery.doubt()
