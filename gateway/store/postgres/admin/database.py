@@ -64,9 +64,9 @@ def connected(url: str) -> Iterator["Connection[Row]"]:
         raise ApiError(
             "database_unreachable",
             f"The database cannot be used: {reason(exc)}.",
-            hint="Check its address: that the server runs and takes connections, that the database "
-            "is there (createdb makes it), and that user and password are right. The password "
-            "stands in the address, in ~/.pgpass or in PGPASSWORD.",
+            hint="Check its address, in SLIPGATE_DATABASE_URL or the option: that the server runs "
+            "and takes connections, that the database is there (createdb makes it), and that user "
+            "and password are right. The password stands there, in ~/.pgpass or in PGPASSWORD.",
         ) from exc
 
 
