@@ -80,7 +80,10 @@ async def test_a_commit_pauses_and_resumes(commit: Callable[[Pause], UnitOfWork]
     transport.answers.set()
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         deliverer = delivering(outbox, build, group, transport=transport)
-        deliverer.follow(commit(pause()))
+        outbox.paused = [pause()]
+        await deliverer.step()  # reads them
+        for change in (pause(ended_at=NOW), pause()):
+            deliverer.follow(commit(change))
         assert await deliverer.step() == 60
         assert not deliverer.busy_endpoints
         deliverer.follow(commit(pause(ended_at=NOW)))
