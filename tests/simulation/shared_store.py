@@ -52,8 +52,9 @@ class SharedBatch(PostgresBatch):
     async def _refresh(self) -> None:
         tables = self._server.tables
         _, version = await self.read_ledger()
-        directory = Directory(tables.endpoints.values())
-        self.cached = replace(cached_rows(tables, version), directory=directory)
+        has_endpoints = self._has_endpoints_of(version)
+        read = self.cached.directory if has_endpoints else Directory(tables.endpoints.values())
+        self.cached = replace(cached_rows(tables, version), directory=read)
 
 
 class SharedStore:
