@@ -32,7 +32,17 @@ async def both(clock: Clock) -> AsyncIterator[tuple[GatewayHarness, GatewayHarne
     with reused_database() as reused:
         database = ServerDatabase(reused)
         async with open_gateway(database) as one, open_gateway(database, clock=clock) as other:
+            async with asyncio.timeout(60):
+                while [await _gateways(one), await _gateways(other)] != [2, 2]:
+                    pass
             yield one, other
+
+
+async def _gateways(gateway: GatewayHarness) -> int:
+    """The number that it sees."""
+    status = (await gateway.get("/v1/status", "ops")).json()
+    count: int = status["strip"]["gatewaysLive"]
+    return count
 
 
 async def test_a_launcher_at_one_answers_an_agent_at_the_other(

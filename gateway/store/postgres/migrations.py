@@ -15,7 +15,10 @@ newest: Final = _MIGRATIONS.newest
 # Gateways that start at the same time come one after the other: the first one migrates. The number
 # stands for nothing; it is held to the end of the transaction, behind PgBouncer too.
 LOCK: Final = "SELECT pg_advisory_xact_lock(7535494127)"
-IS_THERE: Final = "SELECT to_regclass('schema_version') IS NOT NULL"
+# Not by to_regclass, which may not know yet what was made while we waited for the lock.
+IS_THERE: Final = """
+SELECT EXISTS (
+    SELECT 1 FROM pg_class WHERE relname = 'schema_version' AND pg_table_is_visible(oid))"""
 VERSION: Final = """
 SELECT coalesce(max(number), 0), coalesce(max(oldest), 0) FROM schema_version"""
 SET_VERSION: Final = """
