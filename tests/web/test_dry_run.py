@@ -23,6 +23,8 @@ Step = tuple[str, str, Json, int]
 def rows(database: NewDatabase) -> Mapping[str, Sequence[Row]]:
     """All that the database holds."""
     found = {name: rows for name, rows in database.rows().items() if name not in LEFT_OUT}
+    # The keys of the test are from 1970: what was noted of them goes when retention looks.
+    found["audit"] = [row for row in found["audit"] if "cli" not in row]
     return {**found, "keys": rows_of(database, "SELECT id, revoked_at FROM api_keys ORDER BY id")}
 
 
