@@ -24,7 +24,7 @@ from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.message_builder import MessageBuilder
-from gateway.loops.deliveries.post import sender, traced
+from gateway.loops.deliveries.post import Send, sender, traced
 from gateway.loops.deliveries.replays import Replayer
 from gateway.loops.deliveries.schedule import SCHEDULE, Timing
 from gateway.loops.deliveries.test_sender import TestSender
@@ -87,8 +87,7 @@ async def opened(
     At the end the loops take their last step, attempts in flight are settled or, after some
     seconds, given up, the ledger writes what it has taken, and the store is closed. `take_over`
     lets a restored backup keep its instance id: the gateway it was taken from is gone for good.
-    `busy_ms` is how long a batch waits for a lock that somebody else holds, if not as long as
-    the store does.
+    `busy_ms` is how long a batch waits for a lock of somebody else; None: as long as usual.
 
     Raises:
         ApiError: another gateway holds the database, its schema is newer, or something living
@@ -118,7 +117,6 @@ async def opened(
             schedule=schedule,
             max_requests=max_requests,
             log_dropped=log_dropped,
-            leaving=asyncio.Event(),
         )
         async with _running(parts) as gateway:
             yield gateway
@@ -130,12 +128,6 @@ async def _running(parts: Parts) -> AsyncIterator[Gateway]:
     draining = asyncio.Event()
     render = rendering(reads, parts.settings.public_url)
     messages = MessageBuilder(reads, parts.keyring, render, clock)
-    timing = Timing(
-        clock=clock,
-        random=random.SystemRandom().random,
-        schedule=parts.schedule,
-        is_stopping=draining.is_set,
-    )
     async with (
         _thread() as thread,
         ledger.running(),
@@ -143,27 +135,14 @@ async def _running(parts: Parts) -> AsyncIterator[Gateway]:
         asyncio.TaskGroup() as group,
     ):
         send = traced(sender(way_out, clock), parts.metrics.traces, clock)
-        limits = Limits()
-        ownership = parts.store.ownership
-        attempts = AttemptRunner(
-            messages.build,
-            send,
-            ledger.submit,
-            limits=limits,
-            timing=timing,
-            ownership=ownership,
-        )
-        deliverer = Deliverer(
-            reads,
-            attempts,
-            limits=limits,
-            timing=timing,
-            notifier=ledger.notifier,
-            group=group,
-            ownership=ownership,
-        )
+        attempts, deliverer = _delivering(parts, messages, send, group, draining.is_set)
         ledger.followers.extend(
-            (ownership.follow, messages.follow, deliverer.follow, *parts.metrics.followers)
+            (
+                parts.store.ownership.follow,
+                messages.follow,
+                deliverer.follow,
+                *parts.metrics.followers,
+            )
         )
         group.create_task(parts.store.keep_session(deliverer), name="session")
         runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
@@ -183,6 +162,40 @@ async def _running(parts: Parts) -> AsyncIterator[Gateway]:
                 stop=stop,
                 connection_refused=parts.metrics.count_refused_connection,
             )
+
+
+def _delivering(
+    parts: Parts,
+    messages: MessageBuilder,
+    send: Send,
+    group: asyncio.TaskGroup,
+    is_stopping: Callable[[], bool],
+) -> tuple[AttemptRunner, Deliverer]:
+    limits, ownership = Limits(), parts.store.ownership
+    timing = Timing(
+        clock=parts.clock,
+        random=random.SystemRandom().random,
+        schedule=parts.schedule,
+        is_stopping=is_stopping,
+    )
+    attempts = AttemptRunner(
+        messages.build,
+        send,
+        parts.ledger.submit,
+        limits=limits,
+        timing=timing,
+        ownership=ownership,
+    )
+    deliverer = Deliverer(
+        parts.store.reads,
+        attempts,
+        limits=limits,
+        timing=timing,
+        notifier=parts.ledger.notifier,
+        group=group,
+        ownership=ownership,
+    )
+    return attempts, deliverer
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """Answered at a time."""
     log_dropped: Callable[[], int]
     """Lines of the log that could not be written."""
-    leaving: asyncio.Event
+    leaving: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     """Set before a stop: requests are answered, but no more should come."""
 
 
