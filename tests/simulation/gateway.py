@@ -101,6 +101,7 @@ class Gateway(Handlers):
         world.trace.note(self._name, f"killed {why}, back in {down} s")
         if self.session is not None:
             self.process.lingers = self._choices.pick(LINGERS)
+            self._site.unsettle(self.process.lingers)
         self.process.kill()
         self.back_at = world.scheduler.time() + down
         world.later(down, self.start)
