@@ -17,17 +17,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Known when tests of this folder are named on the command line, as `make kill` does."""
     parser.addoption("--kill-seconds", help="how long programs are killed at random")
     parser.addoption("--kill-seed", help="which programs, in which order")
-    parser.addoption("--every-store", action="store_true", help="each test on each store")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """On each store runs what kills the gateway; what kills launchers and agents or stops them is
-    alike to the store, takes seconds of processor time, and runs on each with `--every-store`."""
+    """Each test runs on each store."""
     if "shared" in metafunc.fixturenames:
-        kills_gateway = metafunc.definition.get_closest_marker("kills_gateway") is not None
-        on_each = kills_gateway or metafunc.config.getoption("every_store", default=False)
-        stores = STORES if on_each else STORES[:1]
-        metafunc.parametrize("shared", stores, indirect=True, scope="module")
+        metafunc.parametrize("shared", STORES, indirect=True, scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -82,7 +82,6 @@ def check_completed(it: Installation, shown: Json, task: Followed) -> None:
     assert len(it.seen_agents) == 1
 
 
-@pytest.mark.kills_gateway
 @pytest.mark.parametrize("kills", points.OF_THE_GATEWAY, ids=named)
 async def test_a_task_goes_on_after_each_kill_of_the_gateway(
     it: Installation, kills: Kills
@@ -93,7 +92,6 @@ async def test_a_task_goes_on_after_each_kill_of_the_gateway(
     check_completed(it, shown, task)
 
 
-@pytest.mark.kills_gateway
 async def test_a_conversation_with_a_model_goes_on_after_a_kill_of_the_gateway(
     it: Installation,
 ) -> None:
@@ -105,7 +103,6 @@ async def test_a_conversation_with_a_model_goes_on_after_a_kill_of_the_gateway(
     check_completed(it, shown, task)
 
 
-@pytest.mark.kills_gateway
 async def test_a_webhook_whose_answer_a_killed_gateway_missed_comes_again(it: Installation) -> None:
     it.world.at_receiver.shut()
     task = await it.frontend.create(agent=points.BY_COMMAND)
@@ -139,7 +136,6 @@ async def test_a_conversation_with_a_model_does_not_notice_a_kill_of_the_launche
     check_completed(it, shown, task)
 
 
-@pytest.mark.kills_gateway
 @pytest.mark.parametrize("kills", points.OF_A_DRAIN, ids=named)
 async def test_the_spool_of_a_silent_agent_is_drained_once_through_each_kill(
     it: Installation, kills: Kills
@@ -156,7 +152,6 @@ async def test_the_spool_of_a_silent_agent_is_drained_once_through_each_kill(
     assert stages(task).count("clone") == 1
 
 
-@pytest.mark.kills_gateway
 @pytest.mark.parametrize("kills", points.OF_A_LAST_DRAIN, ids=named)
 async def test_the_spool_is_drained_before_its_sandbox_goes_through_each_kill(
     it: Installation, kills: Kills
