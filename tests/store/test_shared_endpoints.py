@@ -133,6 +133,10 @@ async def test_a_gateway_that_stands_still_loses_its_endpoints_and_starts_nothin
             frozen.thaws.set()
 
 
+HOLDS = """
+SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = %s"""
+
+
 async def stand_still(connection: psycopg.AsyncConnection, meanwhile: Awaitable[object]) -> None:
     """In the middle of a batch: the server waits for the end of a pipeline."""
     async with connection.pipeline():
@@ -150,8 +154,18 @@ async def test_a_gateway_that_stands_still_between_the_statements_of_a_batch_is_
         await psycopg.AsyncConnection.connect(url) as other,
         kept(Session(url, "gw_1", silent_for=1), Gateway()),
     ):
+        await other.set_autocommit(True)
         with pytest.raises(psycopg.OperationalError):
-            await stand_still(frozen, other.execute(LOCK, [BATCHES]))
+            await stand_still(frozen, locked_behind(frozen.info.backend_pid, other))
+
+
+async def locked_behind(pid: int, other: psycopg.AsyncConnection) -> None:
+    """The lock of batches, once this process has had it."""
+    held = False
+    while not held:
+        found = await (await other.execute(HOLDS, [pid])).fetchone()
+        held = found is not None
+    await other.execute(LOCK, [BATCHES])
 
 
 @contextmanager
