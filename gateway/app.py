@@ -277,7 +277,10 @@ def _ledger(
 
 def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
     return outgoing(
-        Guard(allow_private=settings.allow_private_endpoints),
+        Guard(
+            allow_private=settings.allow_private_endpoints,
+            allow_loopback=settings.allow_loopback_endpoints,
+        ),
         settings.authorities.context,
         proxy=settings.egress_proxy,
     )

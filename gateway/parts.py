@@ -20,7 +20,7 @@ from gateway.domain.operations.gauges import Gauges
 from gateway.domain.operations.status import DiskState
 from gateway.ledger import Ledger
 from gateway.loops.deliveries.test_sender import TestSender
-from gateway.loops.egress.address_guard import may_be_public
+from gateway.loops.egress.address_guard import is_loopback, may_be_public
 from gateway.loops.runner import Runner
 from gateway.metrics.registry import Metrics
 from gateway.metrics.stats import GatewayStats
@@ -85,6 +85,7 @@ def context_of(
         nonce=partial(secrets.token_bytes, NONCE_BYTES),
         secret=partial(secrets.token_bytes, SECRET_BYTES),
         may_be_public=may_be_public,
+        is_loopback=is_loopback,
         try_endpoint=tester.send,
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
@@ -106,6 +107,7 @@ def context_of(
         allowed_repos=parts.settings.allowed_repos,
         allow_file_repos=parts.settings.allow_file_repos,
         allow_private_endpoints=parts.settings.allow_private_endpoints,
+        allow_loopback_endpoints=parts.settings.allow_loopback_endpoints,
         workspace_wait_seconds=parts.settings.workspace_wait_seconds,
     )
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.store.postgres.address import SCHEMES, PostgresAddress
 from gateway.wire.authorities import Authorities
-from gateway.wire.environment import EnvironmentReader
+from gateway.wire.environment import NO, YES, EnvironmentReader
 from gateway.wire.signing import secret_bytes
 
 KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -23,6 +23,8 @@ DEFAULT_DATABASE: Final = "sqlite:///.slipgate/slipgate.db"
 POSTGRES_EXAMPLE: Final = "postgresql://user:password@host/database"
 DEFAULT_SNAPSHOT: Final = "slipgate-agent-1"
 MEBIBYTE: Final = 2**20
+ALL: Final = "true"
+LOOPBACK: Final = "loopback"
 FOLLOW_UPS: Final = frozenset({"comment", "review", "check"})
 
 
@@ -42,6 +44,8 @@ class Settings:
     allowed_repos: tuple[str, ...]
     """Glob patterns; empty: any repository."""
     allow_private_endpoints: bool
+    allow_loopback_endpoints: bool
+    """Of private addresses only those of this machine."""
     allow_file_repos: bool
     daytona_webhook_secrets: tuple[bytes, ...] = field(repr=False)
     github_webhook_secrets: tuple[bytes, ...] = field(repr=False)
@@ -79,6 +83,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         SettingsError: with all problems at once.
     """
     reader = _Reader(environ)
+    private = reader.private_endpoints()
     settings = Settings(
         database=reader.database(),
         secret_keys=reader.secret_keys(),
@@ -86,7 +91,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=reader.text("SLIPGATE_HOST", "127.0.0.1"),
         port=reader.port(),
         allowed_repos=reader.names("SLIPGATE_ALLOWED_REPOS"),
-        allow_private_endpoints=reader.flag("SLIPGATE_ALLOW_PRIVATE_ENDPOINTS"),
+        allow_private_endpoints=private == ALL,
+        allow_loopback_endpoints=private == LOOPBACK,
         allow_file_repos=reader.flag("SLIPGATE_ALLOW_FILE_REPOS"),
         daytona_webhook_secrets=reader.svix_secrets("SLIPGATE_DAYTONA_WEBHOOK_SECRETS"),
         github_webhook_secrets=reader.passphrases("SLIPGATE_GITHUB_WEBHOOK_SECRETS"),
@@ -184,6 +190,14 @@ class _Reader(EnvironmentReader):
                 f"SLIPGATE_GITHUB_FOLLOW_UPS must name some of {', '.join(sorted(FOLLOW_UPS))}"
             )
         return kinds
+
+    def private_endpoints(self) -> str:
+        """`true`, `loopback`, or empty."""
+        name = "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS"
+        text = self.text(name).lower()
+        if text not in (*YES, *NO, LOOPBACK):
+            self.problems.append(f"{name} must be true, false, or loopback (this machine alone)")
+        return text if text == LOOPBACK else ALL if text in YES else ""
 
     def secret_keys(self) -> dict[str, bytes]:
         entries = self.names("SLIPGATE_SECRET_KEYS")

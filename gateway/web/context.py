@@ -62,6 +62,7 @@ class Context:
     secret: Callable[[], bytes]
     """32 random bytes."""
     may_be_public: Callable[[str], bool]
+    is_loopback: Callable[[str], bool]
     """False for a host that is plainly private; a name is resolved only when it is called."""
     try_endpoint: Callable[[Endpoint, str, bytes], Awaitable[DeliveryAttempt]]
     """Sends one webhook (id, body) to an endpoint, once."""
@@ -100,6 +101,7 @@ class Context:
     allowed_repos: tuple[str, ...] = ()
     allow_file_repos: bool = False
     allow_private_endpoints: bool = False
+    allow_loopback_endpoints: bool = False
     workspace_wait_seconds: int = 20
     """Longest wait of `POST /workspace` for its sandbox."""
 

@@ -56,7 +56,8 @@ def test_an_endpoint_is_changed_rotated_disabled_enabled_and_deleted(ops: Operat
 def test_a_test_that_does_not_arrive_fails(ops: Operator) -> None:
     typed = ops.types("endpoints", "test", opens(ops)["id"])
     assert typed.code == 1
-    assert "did not arrive" in typed.err
+    assert "did not arrive: no answer: dns" in typed.err
+    assert "correct the url of the endpoint" in typed.err
 
 
 def test_deliveries_are_listed_shown_and_sent_again(ops: Operator) -> None:

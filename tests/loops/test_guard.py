@@ -59,12 +59,18 @@ def test_a_public_address_is_allowed(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 
-async def judged(found: Sequence[str], *, allow_private: bool = False) -> tuple[str, ...]:
+async def judged(
+    found: Sequence[str],
+    *,
+    host: str = "hook.example",
+    allow_private: bool = False,
+    allow_loopback: bool = False,
+) -> tuple[str, ...]:
     async def resolve(_host: str, _port: int, _project: str) -> Sequence[str]:
         return found
 
-    guard = Guard(resolve=resolve, allow_private=allow_private)
-    return await guard.addresses(httpx.Request("POST", "https://hook.example/path"))
+    guard = Guard(resolve=resolve, allow_private=allow_private, allow_loopback=allow_loopback)
+    return await guard.addresses(httpx.Request("POST", f"https://{host}/path"))
 
 
 async def test_all_addresses_of_a_host_are_given_in_the_order_they_were_found() -> None:
@@ -74,6 +80,21 @@ async def test_all_addresses_of_a_host_are_given_in_the_order_they_were_found() 
 async def test_one_private_address_among_public_ones_is_refused() -> None:
     with pytest.raises(AddressRefused):
         await judged(["8.8.8.8", "10.0.0.1"])
+
+
+@pytest.mark.parametrize("host", ["localhost", "app.localhost.", "127.0.0.1", "127.1", "[::1]"])
+async def test_of_private_hosts_this_machine_alone_may_be_allowed(host: str) -> None:
+    assert await judged(["127.0.0.1", "::1"], host=host, allow_loopback=True)
+    with pytest.raises(AddressRefused):
+        await judged(["127.0.0.1"], host=host)
+    with pytest.raises(AddressRefused):
+        await judged(["10.0.0.1"], host=host, allow_loopback=True)
+
+
+async def test_a_public_name_that_leads_to_this_machine_stays_refused() -> None:
+    with pytest.raises(AddressRefused):
+        await judged(["127.0.0.1"], allow_loopback=True)
+    assert await judged(["8.8.8.8"], allow_loopback=True) == ("8.8.8.8",)
 
 
 async def test_private_addresses_pass_where_they_are_allowed() -> None:

@@ -46,6 +46,20 @@ def head(status: str, *headers: str, length: int = 0) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+SSO = "https://vercel.com/sso-api"
+ACCESS = "https://acme.cloudflareaccess.com/cdn-cgi/access/login"
+HTML = b"<!doctype html><html><head><title>Authentication Required</title></head></html>"
+VERCEL = head(
+    "401 Unauthorized",
+    *("server: Vercel", "content-type: text/html; charset=utf-8"),
+    "set-cookie: _vercel_sso_nonce=f00; Max-Age=3600; Path=/; Secure; HttpOnly; SameSite=Lax",
+    length=len(HTML),
+)
+CALLBACK = b'{"error":{"code":"401"},"protection":{"vercel_auth_callback":"%s"}}' % SSO.encode()
+VERCEL_JSON = head("401 Unauthorized", "server: Vercel", length=len(CALLBACK))
+"""The answers of Vercel to a browser and to a program; GET is sent to its login."""
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "reason"),
     [
@@ -53,11 +67,23 @@ def head(status: str, *headers: str, length: int = 0) -> bytes:
         (head("500 Broken"), 500, "status"),
         (head("302 Found", "location: /else"), 302, "redirect"),
         (head("410 Gone"), 410, "gone"),
+        (VERCEL + HTML, 401, "deployment_protection"),
+        (VERCEL_JSON + CALLBACK, 401, "deployment_protection"),
+        (head("302 Found", f"location: {SSO}?url=x"), 302, "deployment_protection"),
+        (head("302 Found", f"location: {ACCESS}/app.example"), 302, "deployment_protection"),
+        (head("401 Unauthorized", "server: Vercel", length=13) + b"bad signature", 401, "status"),
+        (head("302 Found", "location: https://vercel.com.evil.example/sso"), 302, "redirect"),
+        (head("302 Found", "location: https://[/sso"), 302, "redirect"),
         (b"", None, "protocol"),
         (b"nonsense\r\n\r\n", None, "protocol"),
         (head("200 OK", length=10) + b"abc", 200, None),
     ],
-    ids=["2xx", "500", "redirect", "410", "hangs up", "not http", "body breaks off"],
+    ids=[
+        *("2xx", "500", "redirect", "410"),
+        *("Vercel's page", "Vercel's JSON", "Vercel's login", "Cloudflare Access"),
+        *("an app's own 401 on Vercel", "another host", "no location"),
+        *("hangs up", "not http", "body breaks off"),
+    ],
 )
 async def test_what_a_receiver_answers_has_a_word(
     answer: bytes, status: int | None, reason: str | None

@@ -42,14 +42,13 @@ class Receiver:
 
 @asynccontextmanager
 async def opened(
-    database: NewDatabase, *, private: bool = False
+    database: NewDatabase, *, private: str = "false"
 ) -> AsyncIterator[tuple[GatewayHarness, Receiver]]:
     receiver = Receiver()
-    allowed = "true" if private else "false"
     async with open_gateway(
         database,
         receivers=httpx.MockTransport(receiver),
-        SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=allowed,
+        SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=private,
     ) as gateway:
         yield gateway, receiver
 
@@ -289,8 +288,13 @@ async def test_an_address_that_must_not_be_called_is_refused(
 
 
 async def test_private_addresses_are_taken_where_they_are_allowed(database: NewDatabase) -> None:
-    async with opened(database, private=True) as (gateway, _):
+    async with opened(database, private="true") as (gateway, _):
         await opens(gateway, url="http://127.0.0.1:3000/api/hook")
+    async with opened(database, private="loopback") as (gateway, _):
+        await opens(gateway, url="http://localhost:3000/api/hook")
+        for url in ("http://10.1.2.3/hook", "http://app.example/hook", "https://10.1.2.3/hook"):
+            refused = await gateway.post("/v1/endpoints", {"url": url}, "ops")
+            assert "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true" in refused.json()["detail"]
 
 
 @pytest.mark.alike

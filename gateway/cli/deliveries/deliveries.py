@@ -1,7 +1,9 @@
 """`slipgate deliveries …`: events sent to endpoints, and the answers; needs an ops key."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
+from itertools import islice
 from typing import Annotated, Final
 
 import typer
@@ -11,8 +13,9 @@ from gateway.cli.console.terminal import out, print_page
 from gateway.cli.console.times import zoned
 from gateway.cli.http.client import change_of, open_client, path_part, present
 from gateway.cli.http.options import DryRun, Reason
-from gateway.cli.tasks.printing import DELIVERY_COLUMNS, delivery_row
-from gateway.wire.deliveries import DeliveryView
+from gateway.cli.tasks.printing import DELIVERY_COLUMNS, answer_text, delivery_row
+from gateway.domain.deliveries.reasons import ADVICE
+from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.tasks import Page
 
 deliveries: Final = typer.Typer(
@@ -91,6 +94,14 @@ def _print(delivery: DeliveryView) -> None:
     again = f", next at {zoned(delivery.next_attempt_at)}" if delivery.next_attempt_at else ""
     out.print(f"{delivery.id}  {delivery.type}  {delivery.status}{one_line(reason)}{again}")
     for attempt in delivery.attempts:
-        answer = attempt.status or attempt.reason or "none"
-        line = f"  {zoned(attempt.at)}  {attempt.trigger}: {answer} after {attempt.duration_ms} ms"
-        out.print(one_line(line))
+        answer = f"{answer_text(attempt)} after {attempt.duration_ms} ms"
+        out.print(one_line(f"  {zoned(attempt.at)}  {attempt.trigger}: {answer}"))
+    print_advice(delivery.attempts[-1:])
+
+
+def print_advice(attempts: Sequence[DeliveryAttemptView]) -> None:
+    """Prints how to mend the first failure that has advice."""
+    found = (ADVICE[one.reason] for one in attempts if one.reason in ADVICE)
+    for advice in islice(found, 1):
+        out.print("next", style="bold", end="")
+        out.print(f":  {advice}")

@@ -11,9 +11,12 @@ import typer
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document
 from gateway.cli.console.terminal import out, print_fields, print_page
 from gateway.cli.console.times import zoned
+from gateway.cli.deliveries.deliveries import print_advice
 from gateway.cli.http.client import change_of, decode, open_client, path_part, present
 from gateway.cli.http.options import DryRun, Reason
-from gateway.wire.deliveries import DeliveryAttemptView
+from gateway.cli.tasks.printing import answer_text
+from gateway.domain.deliveries.reasons import ADVICE
+from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.endpoints import (
     DeletedEndpoint,
     EndpointView,
@@ -29,6 +32,7 @@ endpoints: Final = typer.Typer(
     "Example: slipgate endpoints create --url=https://app.example/hook",
 )
 
+_CHECK: Final = "Check the address, and that its receiver verifies with the endpoint's secret."
 EndpointId = Annotated[str, typer.Argument(metavar="ID", help="ep_…")]
 Types = Annotated[
     list[str] | None, typer.Option("--type", help="task.completed, task.*, …; several")
@@ -125,7 +129,11 @@ def show(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
     """
     with open_client() as client:
         answer = client.get(_path(endpoint_id))
-    present(EndpointView, answer, _print, as_json=as_json)
+        present(EndpointView, answer, _print, as_json=as_json)
+        if not as_json and decode(EndpointView, answer).failing_since:
+            recent = client.get("/v1/deliveries", endpointId=endpoint_id, limit=20)
+            found = decode(Page[DeliveryView], recent).data
+            print_advice([one.attempts[-1] for one in found if one.attempts])
 
 
 @endpoints.command()
@@ -242,11 +250,12 @@ def send_test(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
     attempt = decode(DeliveryAttemptView, answer)
     if as_json:
         print_document(answer)
-    result = f"it answered {attempt.status}" if attempt.status else f"no answer: {attempt.reason}"
+    answered = answer_text(attempt)
+    result = f"it answered {answered}" if attempt.status else f"no answer: {answered}"
     if attempt.reason is not None:
         raise CommandFailed(
             f"The test event did not arrive: {one_line(result)}.",
-            "Check the address, and that its receiver verifies with the endpoint's secret.",
+            ADVICE.get(attempt.reason, _CHECK),
         )
     if not as_json:
         out.print(one_line(result))

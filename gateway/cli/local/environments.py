@@ -10,7 +10,7 @@ from gateway.cli.local.processes import without_slipgate
 from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
 from gateway.cli.operations.minting import mint
 from gateway.cli.webhook.secret import VARIABLE as SECRET_VARIABLE
-from gateway.settings import SQLITE
+from gateway.settings import LOOPBACK, SQLITE
 from gateway.wire.environment import SettingsError
 
 PASSED_ON: Final = (
@@ -84,7 +84,7 @@ def gateway_environ(
     spool; without `secret_keys` those of the state folder are used, made the first time."""
     return {
         # An app under development listens on this machine.
-        "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
+        "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": LOOPBACK,
         **_passed(environ, (*OF_EVERY_PROGRAM, *PASSED_ON, *OF_SOURCES), ("OTEL_",)),
         "SLIPGATE_DATABASE_URL": kept.database_url,
         MASTER_KEYS_VARIABLE: secret_keys or kept.master_keys(),

@@ -11,7 +11,7 @@ from gateway.cli.console.output import one_line
 from gateway.cli.console.terminal import out, print_fields, print_table, print_wide
 from gateway.cli.console.times import local, local_time, now, until, zone, zoned
 from gateway.domain.tasks.task import Status
-from gateway.wire.deliveries import DeliveryView
+from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.endpoints import EndpointStateView
 from gateway.wire.tasks import (
     AttemptView,
@@ -113,12 +113,19 @@ def _attempt_row(attempt: AttemptView) -> Iterable[str]:
     yield f"{attempt.error.code}: {attempt.error.message}" if attempt.error else ""
 
 
+def answer_text(attempt: DeliveryAttemptView) -> str:
+    """The answer to an attempt: `204`, `timeout`, `401 deployment_protection`."""
+    reason = attempt.reason if attempt.reason not in {"status", "redirect", "gone"} else None
+    found = (str(part) for part in (attempt.status, reason) if part)
+    return " ".join(found) or "none"
+
+
 DELIVERY_COLUMNS: Final = ("id", "event", "status", "next", "answers")
 
 
 def delivery_row(delivery: DeliveryView) -> tuple[str, ...]:
     """A delivery as a row of a table, with the answers to its attempts."""
-    answers = ", ".join(str(one.status or one.reason or "none") for one in delivery.attempts)
+    answers = ", ".join(map(answer_text, delivery.attempts))
     next_attempt = local(delivery.next_attempt_at)
     return delivery.id, delivery.type, delivery.status, next_attempt, answers
 

@@ -15,8 +15,9 @@ from gateway.cli.http.errors import Rejected
 from gateway.cli.http.feed import FEED
 from gateway.cli.webhook.progress import Progress, WebhookMessage
 from gateway.domain.deliveries.endpoint import USUAL
+from gateway.domain.deliveries.reasons import refusal
+from gateway.loops.deliveries.post import KEPT_ANSWER, headers
 from gateway.loops.deliveries.post import WebhookMessage as Post
-from gateway.loops.deliveries.post import headers
 from gateway.loops.egress.address_guard import is_tls
 from gateway.wire.message import Reply
 from gateway.wire.tasks import EventView
@@ -163,15 +164,8 @@ class Forwarder:
             return None, "tls" if is_tls(error) else "connect", ""
         except httpx.HTTPError as error:
             return None, f"broken off ({type(error).__name__})", ""
-        return response.status_code, _reason(response.status_code), response.text
-
-
-def _reason(status: int) -> str | None:
-    if 200 <= status < 300:
-        return None
-    if 300 <= status < 400:
-        return "redirect: none is ever followed"
-    return "gone" if status == 410 else "status"
+        status, answer = response.status_code, response.text
+        return status, refusal(status, response.headers, answer[:KEPT_ANSWER]), answer
 
 
 def is_same_feed(client: Client, last: tuple[int, str]) -> bool:

@@ -26,6 +26,7 @@ from gateway.cli.webhook.forwarder import (
 from gateway.cli.webhook.progress import Progress
 from gateway.cli.webhook.secret import VARIABLE, Secret, read_secrets
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
+from gateway.domain.deliveries.reasons import ADVICE
 from gateway.wire.signing import secret_text
 
 NOW: Final = "now"
@@ -98,7 +99,7 @@ def _begin(client: Client, progress: Progress, start: int | str | None) -> None:
 def _line(attempt: ForwardAttempt) -> str:
     answer = str(attempt.answered) if attempt.answered else f"no answer: {attempt.reason}"
     again = f", again in {attempt.retry_seconds} s" if attempt.retry_seconds else ""
-    why = f" ({attempt.reason})" if (attempt.reason or "").startswith("redirect") else ""
+    why = f" ({ADVICE[attempt.reason]})" if attempt.answered and attempt.reason in ADVICE else ""
     text = f"  {attempt.answer}" if attempt.reason and attempt.answer else ""
     result = f"→ {answer}{why} ({attempt.duration_ms} ms){again}{text}"
     subject = f"{attempt.id}  {attempt.type:<18}  {attempt.task_id or '-'}"

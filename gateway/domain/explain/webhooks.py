@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.domain.deliveries.delivery import DeliveryState
+from gateway.domain.deliveries.reasons import ADVICE
 from gateway.domain.explain.explanation import ExplainInput
 from gateway.domain.explain.formatting import bare, count, future, paused, tries
 
@@ -52,8 +53,9 @@ def _failing(s: ExplainInput, failing: Sequence[DeliveryState]) -> tuple[str, ..
     last, following = failing[-1], next_try(s)
     why = f", the last try failed ({bare(last.reason)})" if last.reason else ""
     if following is None or following.next_attempt_at is None:
-        return (f"{head}{why}",)
-    return (f"{head}{why} and the next is {future(following.next_attempt_at, s.now)}",)
+        return (f"{head}{why}", *_advice(last))
+    again = f" and the next is {future(following.next_attempt_at, s.now)}"
+    return (f"{head}{why}{again}", *_advice(last))
 
 
 def _dead(dead: Sequence[DeliveryState]) -> tuple[str, ...]:
@@ -61,7 +63,16 @@ def _dead(dead: Sequence[DeliveryState]) -> tuple[str, ...]:
         return ()
     why = f" ({bare(dead[-1].reason)})" if dead[-1].reason else ""
     after = tries(dead[-1].attempts)
-    return (f"{count(len(dead), 'webhook')} {_is(len(dead))} dead after {after}{why}",)
+    return (
+        f"{count(len(dead), 'webhook')} {_is(len(dead))} dead after {after}{why}",
+        *_advice(dead[-1]),
+    )
+
+
+def _advice(failed: DeliveryState) -> tuple[str, ...]:
+    """The way to mend it, where its reason tells."""
+    found = ADVICE.get(failed.reason or "")
+    return () if found is None else (f"to mend {failed.reason}: {found}",)
 
 
 def _held(held: Sequence[DeliveryState]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx
 
+from gateway.domain.deliveries.reasons import refusal
 from gateway.loops.deliveries.schedule import read_retry_after
 from gateway.loops.egress.address_guard import AddressRefused, NameNotFound, is_tls
 from gateway.metrics.traces import Traces
@@ -67,7 +68,7 @@ class Outcome:
 
     status: int | None
     reason: str | None
-    """A stable word, `None` for success: see `_reason` and `_refusal`."""
+    """A stable word, `None` for success: see `_reason` and `refusal`."""
     duration_ms: int
     retry_after: int | None = None
     """Milliseconds the receiver asked us to wait."""
@@ -197,7 +198,7 @@ async def _exchange(
         await stream.aclose()
     return Outcome(
         status=response.status_code,
-        reason=_refusal(response.status_code),
+        reason=refusal(response.status_code, response.headers, answer),
         duration_ms=_since(began),
         retry_after=_retry_after(response, now),
         answer=answer,
@@ -231,14 +232,6 @@ def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
     if not isinstance(response.stream, httpx.AsyncByteStream):
         raise TypeError("An asynchronous transport gives an asynchronous body")
     return response.stream
-
-
-def _refusal(status: int) -> str | None:
-    if 200 <= status < 300:
-        return None
-    if 300 <= status < 400:
-        return "redirect"
-    return "gone" if status == 410 else "status"
 
 
 def _reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:

@@ -56,25 +56,47 @@ def is_public(address: Address) -> bool:
 
 def may_be_public(host: str) -> bool:
     """False if a host is plainly private; for a name, only the look-up tells more."""
+    found = _literal(host)
+    return not _is_localhost(host) if found is None else is_public(found)
+
+
+def is_loopback(host: str) -> bool:
+    """True if a host is plainly this machine."""
+    found = _literal(host)
+    return _is_localhost(host) if found is None else found.is_loopback
+
+
+def _is_localhost(host: str) -> bool:
     name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return False
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is; None for a name."""
+    name = host.rstrip(".").lower()
     try:
-        return is_public(ipaddress.ip_address(name))
+        return ipaddress.ip_address(name)
     except ValueError:
         pass
     try:
         # Resolvers take 127.1, 0x7f000001 and 2130706433 for addresses too.
-        return is_public(ipaddress.IPv4Address(socket.inet_aton(name)))
+        return ipaddress.IPv4Address(socket.inet_aton(name))
     except OSError:
-        return True
+        return None
 
 
 class Guard:
     """Resolves the host of an address, and judges what it finds."""
 
-    def __init__(self, *, allow_private: bool = False, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        allow_loopback: bool = False,
+        resolve: Resolve | None = None,
+    ) -> None:
         self._allow_private = allow_private
+        self._allow_loopback = allow_loopback
         self._resolve = resolve or Resolver()
 
     async def addresses(self, request: httpx.Request) -> tuple[str, ...]:
@@ -95,9 +117,17 @@ class Guard:
         if not found:
             raise NameNotFound("The host name has no address")
         # One private address among public ones is how a rebinding looks: all must be public.
-        if not self._allow_private and not all(map(_is_public_text, found)):
+        if not all(map(self._allowed(url), found)):
             raise AddressRefused("The host's address is not on the public internet")
         return tuple(found)
+
+    def _allowed(self, url: httpx.URL) -> Callable[[str], bool]:
+        """The rule for its addresses. A name of others that leads here is a rebinding, too."""
+        if self._allow_private:
+            return _is_any
+        if self._allow_loopback and is_loopback(url.raw_host.decode("ascii")):
+            return is_loopback
+        return _is_public_text
 
 
 def is_tls(error: BaseException) -> bool:
@@ -108,6 +138,10 @@ def is_tls(error: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+def _is_any(_: str) -> bool:
+    return True
 
 
 @lru_cache(maxsize=1024)

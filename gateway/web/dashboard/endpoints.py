@@ -35,9 +35,13 @@ async def _variables(visit: Visit) -> Mapping[str, object]:
     recent = {"endpointId": name, "limit": RECENT}
     dead = await visit.api.read(deliveries.page, recent | {"status": "dead"})
     held = await visit.api.read(deliveries.page, recent | {"status": "held"})
+    newest = (await visit.api.read(deliveries.page, recent))["data"]
+    last = [each["attempts"][-1]["reason"] for each in newest if each["attempts"]]
+    endpoint = await visit.api.read(endpoints.show, endpoint_id=name)
     return {
-        "endpoint": await visit.api.read(endpoints.show, endpoint_id=name),
-        "deliveries": (await visit.api.read(deliveries.page, recent))["data"],
+        "endpoint": endpoint,
+        "failure": next(filter(None, last), None) if endpoint["failingSince"] else None,
+        "deliveries": newest,
         "dead": len(dead["data"]),
         "held": len(held["data"]),
         "most": int(RECENT),

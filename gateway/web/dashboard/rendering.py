@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gateway.domain.deliveries.reasons import ADVICE
 from gateway.wire.times import parse_rfc3339, rfc3339
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters |= {"ago": ago, "span": span, "moment": moment, "tone": tone, "iso": iso}
+    environment.filters["advice"] = advice
     environment.globals |= {"static": static}
     return environment
 
@@ -67,6 +69,11 @@ def static(name: str) -> str:
     """The address of a file of ours; it changes with the file, so that browsers keep it."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/dashboard/static/{name}?v={digest}"
+
+
+def advice(reason: str | None) -> str:
+    """The way to mend a failed attempt; empty where only its answer tells."""
+    return ADVICE.get(reason or "", "")
 
 
 def tone(state: str) -> str:

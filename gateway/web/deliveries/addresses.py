@@ -11,7 +11,9 @@ from gateway.web.context import Context
 from gateway.web.http.fields import wrong_field
 from gateway.wire.urls import read_url
 
-_SETTING: Final = "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true on the gateway"
+_SETTING: Final = (
+    "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true on the gateway (=loopback: on this machine alone)"
+)
 _ALLOWED_BY: Final = f"http is allowed by {_SETTING}"
 _HOST: Final = (
     "Give a host that can be looked up: an address, or labels of 1 to 63 letters, digits, - and _, "
@@ -26,9 +28,13 @@ def outward_url(context: Context, url: str, path: str) -> httpx.URL:
     Raises:
         ApiError: `invalid_request`.
     """
-    allow_private = context.allow_private_endpoints
-    schemes = {"https", "http"} if allow_private else {"https"}
     parsed = _parsed(url)
+    allow_private = context.allow_private_endpoints or (
+        context.allow_loopback_endpoints
+        and parsed is not None
+        and context.is_loopback(parsed.raw_host.decode())
+    )
+    schemes = {"https", "http"} if allow_private else {"https"}
     if parsed is None or parsed.scheme not in schemes:
         message = f"Give an absolute {' or '.join(sorted(schemes))} URL without user and password"
         raise wrong_field(path, message if allow_private else f"{message}; {_ALLOWED_BY}")

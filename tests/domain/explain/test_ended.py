@@ -156,7 +156,7 @@ def a_webhook_is_parked() -> ExplainInput:
 
 
 def webhooks_are_dead_or_held() -> ExplainInput:
-    dead = pending_delivery(7, attempts=10, status="dead", reason="ConnectError")
+    dead = pending_delivery(7, attempts=10, status="dead", reason="url")
     held = (pending_delivery(8, status="held"), pending_delivery(9, status="held"))
     return replace(now(_completed()), deliveries=(dead, *held))
 
@@ -419,7 +419,8 @@ TABLE: Final = [
             "completed at 14:13 (1 min ago) after 10 s; "
             "its pull request is https://github.com/acme/widgets/pull/1; "
             "its sandbox is gone; "
-            "1 webhook is dead after 10 tries (ConnectError); "
+            "1 webhook is dead after 10 tries (url); "
+            "to mend url: its address is none: correct the url of the endpoint, or callbackUrl; "
             "2 webhooks are held, for the endpoint is disabled"
         ),
         "somebody to enable its endpoint again",
