@@ -32,6 +32,11 @@ HeaderValue = Annotated[
 ]
 Headers = Annotated[dict[HeaderName, HeaderValue], msgspec.Meta(max_length=20)]
 Description = Annotated[WithoutNul, msgspec.Meta(max_length=1_000)]
+Secret = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$(?!\n)"),
+    msgspec.Meta(description="`whsec_` and the base64 of 24 to 64 bytes"),
+]
 Rate = Annotated[float, msgspec.Meta(gt=0, le=10_000)]
 
 
@@ -50,6 +55,9 @@ class NewEndpoint(Change, frozen=True, kw_only=True):
     headers: Headers = msgspec.field(default_factory=dict)
     """Sent with every request; the values are never shown."""
     rate_per_second: Rate | None = None
+    secret: Secret | None = None
+    """Signs its webhooks; default: a new one. One that receivers know already, such as the callback
+    secret of the project."""
     metadata: Metadata = msgspec.field(default_factory=dict)
 
 

@@ -53,6 +53,14 @@ def test_an_endpoint_is_changed_rotated_disabled_enabled_and_deleted(ops: Operat
     assert "no such endpoint" in gone.err
 
 
+def test_an_endpoint_takes_the_secret_that_its_receiver_knows(
+    ops: Operator, tmp_path: Path
+) -> None:
+    known = f"whsec_{'A' * 32}"
+    (tmp_path / "secret").write_text(f"{known}\n")
+    assert opens(ops, f"--secret-file={tmp_path / 'secret'}")["secret"] == known
+
+
 def test_a_test_that_does_not_arrive_fails(ops: Operator) -> None:
     typed = ops.types("endpoints", "test", opens(ops)["id"])
     assert typed.code == 1

@@ -152,6 +152,16 @@ async def test_both_secrets_sign_while_they_overlap(
     assert is_signed_by(request, made["secret"]) is is_old_good
 
 
+async def test_a_secret_that_receivers_know_may_be_given(database: NewDatabase) -> None:
+    known = "whsec_c2xpcGdhdGUgc2lnbnMgYW5kIHZlcmlmaWVzIGhvb2s="
+    async with opened(database) as (gateway, receiver):
+        made = await opens(gateway, secret=known)
+        await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")
+        request = await receiver.next()
+    assert made["secret"] == known
+    assert is_signed_by(request, known)
+
+
 async def test_a_repeated_rotation_is_one(database: NewDatabase) -> None:
     async with opened(database) as (gateway, _):
         path = f"/v1/endpoints/{(await opens(gateway))['id']}/rotate-secret"
@@ -307,6 +317,8 @@ async def test_private_addresses_are_taken_where_they_are_allowed(database: NewD
         ({"headers": {"x": "a\nb"}}, "$.headers.x"),
         ({"ratePerSecond": 0}, "$.ratePerSecond"),
         ({"secret": "whsec_mine"}, "$.secret"),
+        ({"secret": f"whsec_{'A' * 33}"}, "$.secret"),
+        ({"secret": f"whsec_{'A' * 86}"}, "$.secret"),
     ],
     ids=str,
 )

@@ -14,7 +14,10 @@ from gateway.cli.console.times import zoned
 from gateway.cli.deliveries.deliveries import print_advice
 from gateway.cli.http.client import change_of, decode, open_client, path_part, present
 from gateway.cli.http.options import DryRun, Reason
+from gateway.cli.local.state import STATE, State
+from gateway.cli.operations.minting import callback_secret_here
 from gateway.cli.tasks.printing import answer_text
+from gateway.cli.webhook.secret import read_secrets
 from gateway.domain.deliveries.reasons import ADVICE
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.endpoints import (
@@ -70,15 +73,24 @@ def create(
     form: Annotated[
         Format, typer.Option("--format", help="slack: for a Slack incoming webhook")
     ] = Format.STANDARD,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(help="the secret that its receiver knows; - is stdin; default: a new one"),
+    ] = None,
     reason: Reason = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Create an endpoint; its secret is shown this once.
 
+    In the folder of `slipgate up` it has the project's callback secret, as everything there.
+
     Example: slipgate endpoints create --url=https://app.example/hook --type=task.*
     """
-    wanted = change_of(reason, is_dry_run=dry_run, project=project, format=form.value)
+    secret = _secret(secret_file, project)
+    wanted = change_of(
+        reason, is_dry_run=dry_run, project=project, format=form.value, secret=secret
+    )
     wanted |= _fields(url, types, headers, description, rate)
     with open_client() as client:
         answer = client.post("/v1/endpoints", wanted)
@@ -86,6 +98,12 @@ def create(
         present(EndpointView, answer, _print, as_json=as_json, is_dry_run=True)
     else:
         present(NewEndpointView, answer, _print_created, as_json=as_json)
+
+
+def _secret(file: Path | None, project: str) -> str | None:
+    if file is not None:
+        return read_secrets(file)[0].text
+    return callback_secret_here(State(STATE)) if STATE.exists() and project == "default" else None
 
 
 def _print_created(endpoint: NewEndpointView) -> None:

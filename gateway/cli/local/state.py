@@ -13,6 +13,8 @@ from gateway.cli.http.profiles import Profile, write_profiles
 from gateway.settings import read_database, read_secret_keys
 from gateway.store.postgres.address import PostgresAddress
 
+STATE: Final = Path(".slipgate")
+"""The folder of this name in the folder of the commands."""
 DATABASE: Final = "slipgate.db"
 MASTER_KEYS: Final = "master-keys"
 MASTER_KEYS_VARIABLE: Final = "SLIPGATE_SECRET_KEYS"

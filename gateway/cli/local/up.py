@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -34,14 +34,12 @@ from gateway.cli.local.processes import (
     wait_until_ready,
 )
 from gateway.cli.local.shortcomings import shortcomings
-from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
+from gateway.cli.local.state import MASTER_KEYS_VARIABLE, STATE, State
 from gateway.cli.local.task_lines import TaskLines
 from gateway.cli.operations.minting import mint
 from gateway.settings import read_settings
 from gateway.wire.keys import NewKeyView
 from gateway.wire.own_process import close_own_process
-
-STATE: Final = Path(".slipgate")
 
 
 def up(
@@ -140,11 +138,11 @@ def _print_running(
         return
     out.print(f"slipgate runs at {url}, its state is in {kept.folder}")
     if first is not None:
-        out.print("For your application, shown this once:")
-        out.print(f"  export SLIPGATE_URL={url}")
-        out.print(f"  export SLIPGATE_API_KEY={first.key}")
+        out.print("Three lines for the .env.local of your application, shown this once:")
+        out.print(f"  SLIPGATE_URL={url}")
+        out.print(f"  SLIPGATE_API_KEY={first.key}")
         if first.callback_secret:
-            out.print(f"  callback secret: {first.callback_secret}")
+            out.print(f"  SLIPGATE_WEBHOOK_SECRET={first.callback_secret}")
     out.print("Dashboard (this link logs in once, within ten minutes):")
     out.print(f"  {link}", soft_wrap=True)
     out.print("In another terminal, in this folder:")

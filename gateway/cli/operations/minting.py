@@ -1,12 +1,17 @@
 """New API keys beside the database, by the rules of the ledger."""
 
+import os
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from msgspec.structs import replace
 
-from gateway.cli.local.state import has_master_keys, read_master_keys
+from gateway.cli.console.output import CommandFailed
+from gateway.cli.http.connection import find_connection
+from gateway.cli.http.options import chosen
+from gateway.cli.local.state import State, has_master_keys, read_master_keys
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
@@ -91,6 +96,15 @@ def callback_secret_of(environ: Mapping[str, str], key: str) -> str | None:
     with open_operator(database) as operator:
         found = operator.callback_secret_of_key(key_digest(key))
     return None if found is None else _open_secret(ring, *found)
+
+
+def callback_secret_here(kept: State) -> str | None:
+    """The callback secret of the project that commands in this folder work for, if the database of
+    `up` is here: callbacks, endpoints and forwarded events then have one secret."""
+    with suppress(CommandFailed):
+        key = find_connection(chosen.get(), os.environ).key
+        return callback_secret_of({"SLIPGATE_DATABASE_URL": kept.database_url}, key)
+    return None
 
 
 def _open_secret(ring: Keyring, project: str, sealed: Sealed | None) -> str | None:

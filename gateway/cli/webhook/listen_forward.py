@@ -16,7 +16,7 @@ from gateway.cli.console.terminal import err, note, out
 from gateway.cli.http.client import Client, open_client, open_http
 from gateway.cli.http.feed import feed_end
 from gateway.cli.local.state import State
-from gateway.cli.operations.minting import callback_secret_of
+from gateway.cli.operations.minting import callback_secret_here
 from gateway.cli.webhook.forwarder import (
     TIME_LIMIT,
     ForwardAttempt,
@@ -111,8 +111,7 @@ def signing_secrets(kept: State, file: Path | None) -> tuple[Secret, ...]:
     `up` is here, so that a handler needs one secret only; else a new one, kept and shown once."""
     if file is not None or os.environ.get(VARIABLE):
         return read_secrets(file)
-    environ = {"SLIPGATE_DATABASE_URL": kept.database_url}
-    callback_secret = callback_secret_of(environ, os.environ.get("SLIPGATE_API_KEY", ""))
+    callback_secret = callback_secret_here(kept)
     if callback_secret is not None:
         note("signing with the project's callback secret")
         return (Secret.read(callback_secret),)

@@ -95,15 +95,18 @@ async def endpoint_of(call: Call[Any]) -> Endpoint:
     return endpoint
 
 
-def new_secret(context: Context, endpoint: Endpoint) -> tuple[SigningSecret, Sealed]:
-    """A new secret of the endpoint, or of the project of an implicit one."""
+def new_secret(
+    context: Context, endpoint: Endpoint, key: bytes | None = None
+) -> tuple[SigningSecret, Sealed]:
+    """A new secret of the endpoint, or of the project of an implicit one; `key` is its content,
+    random without one."""
     secret = SigningSecret(
         id=context.new_id("sec"),
         project=endpoint.project,
         endpoint_id=None if endpoint.implicit else endpoint.id,
         created_at=context.clock(),
     )
-    return secret, context.seal(context.secret(), signing_secret_context(secret.id))
+    return secret, context.seal(key or context.secret(), signing_secret_context(secret.id))
 
 
 async def shown_secret(context: Context, secret_id: str | None) -> str | None:

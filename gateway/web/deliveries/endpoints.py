@@ -52,9 +52,12 @@ from gateway.wire.endpoints import (
     NewEndpointView,
 )
 from gateway.wire.message import Change
+from gateway.wire.signing import secret_bytes
 from gateway.wire.tasks import Page
 
 PROJECT: Final = Text(name="project", meaning="Only endpoints of this project.")
+MAX_SECRET: Final = 64
+"""Bytes (Standard Webhooks)."""
 BY_HAND: Final = "disabled by ops"
 operation: Final = partial(Operation, tag="Webhooks", access=OPS)
 
@@ -78,7 +81,7 @@ operation: Final = partial(Operation, tag="Webhooks", access=OPS)
 async def create(call: Call[NewEndpoint]) -> Response:
     context, wanted = call.context, call.body
     endpoint = _endpoint(context, wanted)
-    secret, sealed = new_secret(context, endpoint)
+    secret, sealed = new_secret(context, endpoint, _given_secret(wanted))
     command = CreateEndpoint(
         endpoint=endpoint,
         address=_address(context, endpoint.id, wanted.url, wanted.headers),
@@ -95,6 +98,18 @@ async def create(call: Call[NewEndpoint]) -> Response:
     )
     location = f"/v1/endpoints/{answer.endpoint.id}"
     return reply(shown, 201, location=location, is_replayed=answer.replayed)
+
+
+def _given_secret(wanted: NewEndpoint) -> bytes | None:
+    if wanted.secret is None:
+        return None
+    try:
+        key = secret_bytes(wanted.secret)
+    except ValueError as exc:
+        raise wrong_field("$.secret", f"{exc}") from exc
+    if len(key) > MAX_SECRET:
+        raise wrong_field("$.secret", f"a webhook secret has at most {MAX_SECRET} bytes")
+    return key
 
 
 @operation(
