@@ -14,18 +14,13 @@ from gateway.cli.http.client import Client, EventPage, decode_events, task_path
 from gateway.cli.http.errors import Rejected
 from gateway.cli.http.feed import FEED
 from gateway.cli.webhook.progress import Progress, WebhookMessage
+from gateway.cli.webhook.sending import send
 from gateway.domain.deliveries.endpoint import USUAL
-from gateway.domain.deliveries.reasons import refusal
-from gateway.loops.deliveries.post import KEPT_ANSWER, headers
-from gateway.loops.deliveries.post import WebhookMessage as Post
-from gateway.loops.egress.address_guard import is_tls
 from gateway.wire.message import Reply
 from gateway.wire.tasks import EventView
 
 RETRY_SECONDS: Final = (1, 2, 5, 10, 30)
 """The pauses between attempts; the last one repeats, while a developer corrects the handler."""
-TIME_LIMIT: Final = 15.0
-"""Seconds for an answer, as in the gateway."""
 _KEPT_ANSWER: Final = 300
 
 
@@ -135,8 +130,15 @@ class Forwarder:
             self._sleep(attempt.retry_seconds)
 
     def _attempt(self, message: WebhookMessage, number: int) -> ForwardAttempt:
-        began = time.monotonic()
-        status, reason, answer = self._send(message)
+        answered = send(
+            self._app,
+            self._address,
+            self._keys,
+            message_id=message.id,
+            body=message.body.encode(),
+            now=self._clock(),
+        )
+        reason = answered.reason
         wait = RETRY_SECONDS[min(number, len(RETRY_SECONDS)) - 1]
         return ForwardAttempt(
             at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock())),
@@ -145,27 +147,12 @@ class Forwarder:
             type=message.type,
             task_id=message.task_id,
             attempt=number,
-            answered=status,
+            answered=answered.status,
             reason=reason,
-            duration_ms=round((time.monotonic() - began) * 1000),
-            retry_seconds=None if reason is None or status == 410 else wait,
-            answer=answer[:_KEPT_ANSWER],
+            duration_ms=answered.duration_ms,
+            retry_seconds=None if reason is None or answered.status == 410 else wait,
+            answer=answered.text[:_KEPT_ANSWER],
         )
-
-    def _send(self, message: WebhookMessage) -> tuple[int | None, str | None, str]:
-        body = message.body.encode()
-        post = Post(webhook_id=message.id, url=self._address, secrets=self._keys, body=body)
-        sent = headers(post, int(self._clock()))
-        try:
-            response = self._app.post(self._address, content=body, headers=dict(sent))
-        except httpx.TimeoutException:
-            return None, "timeout", ""
-        except httpx.ConnectError as error:
-            return None, "tls" if is_tls(error) else "connect", ""
-        except httpx.HTTPError as error:
-            return None, f"broken off ({type(error).__name__})", ""
-        status, answer = response.status_code, response.text
-        return status, refusal(status, response.headers, answer[:KEPT_ANSWER]), answer
 
 
 def is_same_feed(client: Client, last: tuple[int, str]) -> bool:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import httpx
 import msgspec
 import typer
 
@@ -17,14 +16,10 @@ from gateway.cli.http.client import Client, open_client, open_http
 from gateway.cli.http.feed import feed_end
 from gateway.cli.local.state import State
 from gateway.cli.operations.minting import callback_secret_here
-from gateway.cli.webhook.forwarder import (
-    TIME_LIMIT,
-    ForwardAttempt,
-    Forwarder,
-    is_same_feed,
-)
+from gateway.cli.webhook.forwarder import ForwardAttempt, Forwarder, is_same_feed
 from gateway.cli.webhook.progress import Progress
 from gateway.cli.webhook.secret import VARIABLE, Secret, read_secrets
+from gateway.cli.webhook.sending import TIME_LIMIT, check_address
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.deliveries.reasons import ADVICE
 from gateway.wire.signing import secret_text
@@ -47,7 +42,7 @@ def forward(
     Raises:
         BadParameter: one of them is malformed.
     """
-    _check_address(to)
+    check_address(to, "--forward-to")
     start = _start(after)
     kept = State(state)
     keys = [each.key for each in signing_secrets(kept, secret_file)]
@@ -130,13 +125,3 @@ def _start(text: str | None) -> int | str | None:
     if not (text.isascii() and text.isdecimal()):
         raise typer.BadParameter("expected the number of an event, or now", param_hint="--after")
     return int(text)
-
-
-def _check_address(text: str) -> None:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as exc:
-        raise typer.BadParameter(f"{exc}", param_hint="--forward-to") from exc
-    if url.scheme not in {"http", "https"} or not url.host:
-        wanted = "expected an address such as http://localhost:3000/api/hook"
-        raise typer.BadParameter(wanted, param_hint="--forward-to")

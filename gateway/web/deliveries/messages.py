@@ -110,14 +110,9 @@ def rendering(reads: Reads, public_url: str | None = None) -> Render:
     async def render(event: Event, of_task: tuple[Task, Spec] | None, form: Format) -> bytes | None:
         if form == "slack":
             return slack_body(event, of_task)
-        if of_task is None:
-            return _about_endpoint(event) if event.is_about_endpoint else _alert(event)
-        task, spec = of_task
-        if spec.flat is not None:
-            return await _flat(reads, event, task, spec)
-        data = NoticeData(event=event_view(event), task=task_view(task, spec))
-        message = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
-        return msgspec.json.encode(message)
+        if of_task is not None and of_task[1].flat is not None:
+            return await _flat(reads, event, *of_task)
+        return standard_body(event, of_task)
 
     def slack_body(event: Event, of_task: tuple[Task, Spec] | None) -> bytes:
         if of_task is None:
@@ -125,6 +120,15 @@ def rendering(reads: Reads, public_url: str | None = None) -> Render:
         return slack.task_message(event, *of_task, dashboard)
 
     return render
+
+
+def standard_body(event: Event, of_task: tuple[Task, Spec] | None) -> bytes:
+    """The body of an event that is neither flat nor for Slack."""
+    if of_task is None:
+        return _about_endpoint(event) if event.is_about_endpoint else _alert(event)
+    data = NoticeData(event=event_view(event), task=task_view(*of_task))
+    message = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
+    return msgspec.json.encode(message)
 
 
 def _about_endpoint(event: Event) -> bytes:

@@ -1,0 +1,82 @@
+"""One signed request to an app on this machine, and its answer."""
+
+import time
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import httpx
+import typer
+
+from gateway.domain.deliveries.reasons import ADVICE, refusal
+from gateway.loops.deliveries.post import KEPT_ANSWER, WebhookMessage, headers
+from gateway.loops.egress.address_guard import is_tls
+
+TIME_LIMIT: Final = 15.0
+"""Seconds for an answer, as in the gateway."""
+DEFAULT_ADDRESS: Final = "http://localhost:3000/api/hook"
+"""The route of the receiver in the documentation of Next.js."""
+_UNAUTHORIZED: Final = (
+    "the app refuses the signature: it must verify the raw body with the secret that this was "
+    "signed with (SLIPGATE_WEBHOOK_SECRET in its .env.local); restart it after a change"
+)
+_NO_ROUTE: Final = "the app has no such route: name the right one in the address"
+_OF_STATUS: Final = {401: _UNAUTHORIZED, 404: _NO_ROUTE, 405: _NO_ROUTE}
+
+
+class Answered(NamedTuple):
+    """The answer of the app."""
+
+    status: int | None
+    reason: str | None
+    """The reason of a failure, as in the attempts of a gateway; None: it was taken."""
+    text: str
+    duration_ms: int
+
+    @property
+    def advice(self) -> str:
+        """The way to mend a failure, where it tells; in the imperative."""
+        if self.reason is None:
+            return ""
+        if self.reason == "status":
+            return _OF_STATUS.get(self.status or 0, "read its log: the answer says what it objects")
+        return ADVICE.get(self.reason, "")
+
+
+def send(
+    app: httpx.Client,
+    address: str,
+    keys: Sequence[bytes],
+    *,
+    message_id: str,
+    body: bytes,
+    now: float,
+) -> Answered:
+    """Sends a body signed as a gateway would; `now` in Unix seconds. Every failure is an answer."""
+    began = time.monotonic()
+
+    def answered(status: int | None, reason: str | None, text: str = "") -> Answered:
+        return Answered(status, reason, text, round((time.monotonic() - began) * 1000))
+
+    post = WebhookMessage(webhook_id=message_id, url=address, secrets=tuple(keys), body=body)
+    try:
+        response = app.post(address, content=body, headers=dict(headers(post, int(now))))
+    except httpx.TimeoutException:
+        return answered(None, "timeout")
+    except httpx.ConnectError as error:
+        return answered(None, "tls" if is_tls(error) else "connect")
+    except httpx.HTTPError as error:
+        return answered(None, f"broken off ({type(error).__name__})")
+    text = response.text
+    reason = refusal(response.status_code, response.headers, text[:KEPT_ANSWER])
+    return answered(response.status_code, reason, text)
+
+
+def check_address(text: str, option: str) -> None:
+    """Raises `BadParameter` unless it is an http or https address."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as exc:
+        raise typer.BadParameter(f"{exc}", param_hint=option) from exc
+    if url.scheme not in {"http", "https"} or not url.host:
+        wanted = f"expected an address such as {DEFAULT_ADDRESS}"
+        raise typer.BadParameter(wanted, param_hint=option)
