@@ -34,6 +34,7 @@ def _group(name: str, module: str, text: str) -> Listed:
 GROUPS: Final = {
     "Start": (
         _here("up", "local.up", "Run a gateway and a launcher; Ctrl-C stops them in order."),
+        _calling("dev", "local.dev", "Run it all for an app under development; forward events."),
         _here("demo", "local.demo", "Run one task end to end on this machine, with a kill inside."),
         _calling("login", "http.login", "Keep the address and key of a gateway as a profile."),
         _here("logout", "http.login", "Forget a profile."),

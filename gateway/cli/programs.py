@@ -8,16 +8,18 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.console.output import AsJson, TakeOver
+from gateway.cli.local.env_files import EnvFiles, load
 from gateway.cli.server_process import run_server
 
 
-def gateway(take_over: TakeOver = False) -> None:
+def gateway(take_over: TakeOver = False, env_files: EnvFiles = None) -> None:
     """Run the gateway; its settings are SLIPGATE_* variables.
 
     Example: SLIPGATE_PORT=8700 slipgate gateway
 
-    Example: slipgate gateway --take-over
+    Example: slipgate gateway --env-file=.env.gateway
     """
+    load(env_files)
     run_server(take_over=take_over)
 
 
@@ -27,13 +29,15 @@ def launcher(
     check: Annotated[
         bool, typer.Option("--check", help="only report problems of the settings, then exit")
     ] = False,
+    env_files: EnvFiles = None,
 ) -> None:
     """Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY.
 
     Example: SLIPGATE_PROVIDERS=daytona-api slipgate launcher
 
-    Example: slipgate launcher --check
+    Example: slipgate launcher --check --env-file=.env.launcher
     """
+    load(env_files)
     _exec("launcher", _options(once=once, check=check, job=job))
 
 
@@ -48,14 +52,16 @@ def doctor(
     snapshot: Annotated[
         str | None, typer.Option(metavar="NAME", help="another one than tasks get, for --live")
     ] = None,
+    env_files: EnvFiles = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the launcher's environment; --live makes a sandbox.
 
     Example: slipgate doctor --live
 
-    Example: slipgate doctor --json
+    Example: slipgate doctor --env-file=.env.launcher
     """
+    load(env_files)
     _exec("launcher.doctor", _options(live=live, snapshot=snapshot, json=as_json))
 
 

@@ -164,6 +164,11 @@ def without_slipgate(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith("SLIPGATE_")}
 
 
+def interrupt_self() -> None:
+    """Interrupts the main thread of this process as Ctrl-C does, from any thread."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def stop_on_sigterm() -> None:
     """Makes SIGTERM stop as Ctrl-C does: in order, and no child stays behind."""
     # A shell starts what it puts into the background with SIGINT ignored.

@@ -22,6 +22,7 @@ from gateway.wire.tasks import EventView
 RETRY_SECONDS: Final = (1, 2, 5, 10, 30)
 """The pauses between attempts; the last one repeats, while a developer corrects the handler."""
 _KEPT_ANSWER: Final = 300
+NEWEST: Final = "last"
 
 
 _OF_NO_TASK: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -58,8 +59,10 @@ class Forwarder:
         *,
         show: Callable[[ForwardAttempt], None],
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        self.last: WebhookMessage | None = None
+        """The message that was sent last."""
         self._client = client
         self._app = app
         self._progress = progress
@@ -81,7 +84,9 @@ class Forwarder:
         for page in self._pages(types or ",".join(sorted(USUAL))):
             for raw, event in zip(page.data, decode_events(page), strict=True):
                 if event.applied:
-                    self._deliver(self._message(raw, event))
+                    message = message_of(self._client, raw, event)
+                    self._progress.send(message)
+                    self._deliver(message)
             self._progress.advance(int(page.next_cursor or 0))
 
     def _pages(self, types: str) -> Iterator[EventPage]:
@@ -99,21 +104,14 @@ class Forwarder:
                 "events cannot be had again.",
             ) from exc
 
-    def _message(self, raw: msgspec.Raw, event: EventView) -> WebhookMessage:
-        """The message of an event; its parts stay byte for byte as the gateway shows them."""
-        if event.task_id is None:
-            data = {"event": raw, **_OF_NO_TASK.decode(event.data)}
-        else:
-            read = partial(self._client.get, task_path(event.task_id))
-            data = {"event": raw, "task": msgspec.Raw(self._client.retrying(read))}
-        body = msgspec.json.encode({"type": event.type, "timestamp": event.at, "data": data})
-        message = WebhookMessage(
-            seq=event.seq, id=event.id, type=event.type, task_id=event.task_id, body=body.decode()
-        )
-        self._progress.send(message)
-        return message
+    def resend(self) -> None:
+        """Sends the last message once more, whatever became of it; from any thread."""
+        if self.last is not None:
+            again = self._attempt(self.last, 1)
+            self._show(msgspec.structs.replace(again, retry_seconds=None))
 
     def _deliver(self, message: WebhookMessage) -> None:
+        self.last = message
         for number in itertools.count(1):
             attempt = self._attempt(message, number)
             if attempt.reason is None:
@@ -153,6 +151,44 @@ class Forwarder:
             retry_seconds=None if reason is None or answered.status == 410 else wait,
             answer=answered.text[:_KEPT_ANSWER],
         )
+
+
+def message_of(client: Client, raw: msgspec.Raw, event: EventView) -> WebhookMessage:
+    """The message of an event; its parts stay byte for byte as the gateway shows them."""
+    if event.task_id is None:
+        data = {"event": raw, **_OF_NO_TASK.decode(event.data)}
+    else:
+        read = partial(client.get, task_path(event.task_id))
+        data = {"event": raw, "task": msgspec.Raw(client.retrying(read))}
+    body = msgspec.json.encode({"type": event.type, "timestamp": event.at, "data": data})
+    return WebhookMessage(
+        seq=event.seq, id=event.id, type=event.type, task_id=event.task_id, body=body.decode()
+    )
+
+
+def find_message(client: Client, event_id: str) -> WebhookMessage:
+    """The message of a stored event; the newest one is `last`.
+
+    Raises:
+        CommandFailed: there is none.
+    """
+    after: str | None = None
+    newest: tuple[msgspec.Raw, EventView] | None = None
+    while True:
+        page = client.read(EventPage, FEED, types="*", limit=200, after=after)
+        for raw, event in zip(page.data, decode_events(page), strict=True):
+            newest = raw, event
+            if event.id == event_id:
+                return message_of(client, raw, event)
+        after = page.next_cursor
+        if not page.data:
+            break
+    if newest is not None and event_id == NEWEST:
+        return message_of(client, *newest)
+    raise CommandFailed(
+        f"There is no event {event_id} in the feed of this key.",
+        f"`slipgate tasks events --after=0` lists them; `{NEWEST}` is the newest one.",
+    )
 
 
 def is_same_feed(client: Client, last: tuple[int, str]) -> bool:

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,16 +12,17 @@ from typing import Final
 import msgspec
 import typer
 
-from gateway.cli.console.output import CommandFailed, one_line
+from gateway.cli.console.keys import keys_pressed
+from gateway.cli.console.output import CommandFailed, one_line, print_document, printable
 from gateway.cli.console.terminal import err, note, out
 from gateway.cli.http.client import Client, open_client, open_http
 from gateway.cli.http.feed import feed_end
 from gateway.cli.local.state import State
 from gateway.cli.operations.minting import callback_secret_here
-from gateway.cli.webhook.forwarder import ForwardAttempt, Forwarder, is_same_feed
+from gateway.cli.webhook.forwarder import ForwardAttempt, Forwarder, find_message, is_same_feed
 from gateway.cli.webhook.progress import Progress
 from gateway.cli.webhook.secret import VARIABLE, Secret, read_secrets
-from gateway.cli.webhook.sending import TIME_LIMIT, check_address
+from gateway.cli.webhook.sending import TIME_LIMIT, check_address, send
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.deliveries.reasons import ADVICE
 from gateway.wire.signing import secret_text
@@ -61,18 +64,82 @@ def _forward(
     types: str | None,
     as_json: bool,
 ) -> None:
-    def show(attempt: ForwardAttempt) -> None:
-        if as_json:
-            typer.echo(msgspec.json.encode(attempt))
-        else:
-            out.print(_line(attempt))
-
+    view = ForwardView(as_json=as_json)
     app = open_http(address, timeout=TIME_LIMIT)
     with Progress.held(kept.folder, client.url, address) as progress, app:
         _begin(client, progress, start)
         after = progress.position.after if progress.position else 0
         note(f"forwarding events behind {after} to {address}")
-        Forwarder(client, app, progress, address, keys, show=show).run(types)
+        forwarder = Forwarder(
+            client, app, progress, address, keys, show=view.show, sleep=view.pause
+        )
+        view.forwarder = forwarder
+        with keys_pressed({"r": view.resend, "b": view.toggle}) as is_terminal:
+            if is_terminal:
+                note("r sends the last one again, b shows bodies, Ctrl-C stops")
+            view.forwarder.run(types)
+
+
+class ForwardView:
+    """The lines about requests and answers; their bodies on demand."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._with_bodies = False
+        self._wake = threading.Event()
+        self._is_pausing = False
+        self.forwarder: Forwarder | None = None
+
+    def pause(self, seconds: float) -> None:
+        """The pause before the next attempt, which a resend ends."""
+        self._wake.clear()
+        self._is_pausing = True
+        self._wake.wait(seconds)
+        self._is_pausing = False
+
+    def resend(self) -> None:
+        """Sends the last message again; one that was not taken yet, without a further pause."""
+        if self._is_pausing:
+            self._wake.set()
+        elif self.forwarder is not None:
+            self.forwarder.resend()
+
+    def toggle(self) -> None:
+        """Shows the bodies from now on, or no longer."""
+        self._with_bodies = not self._with_bodies
+        note("bodies are shown" if self._with_bodies else "bodies are not shown")
+
+    def show(self, attempt: ForwardAttempt) -> None:
+        if self._as_json:
+            typer.echo(msgspec.json.encode(attempt))
+            return
+        out.print(_line(attempt))
+        last = self.forwarder.last if self.forwarder else None
+        if self._with_bodies and last is not None:
+            out.print(msgspec.json.format(last.body, indent=2), style="dim")
+            out.print(printable(attempt.answer) or "(an empty answer)", style="dim")
+
+
+def resend(to: str, event_id: str, *, state: Path, secret_file: Path | None, as_json: bool) -> None:
+    """Sends one event of the feed again.
+
+    Raises:
+        CommandFailed: there is no such event, or the app did not take it.
+    """
+    kept = State(state)
+    keys = [each.key for each in signing_secrets(kept, secret_file)]
+    with open_client() as client, open_http(to, timeout=TIME_LIMIT) as app:
+        message = find_message(client, event_id)
+        answered = send(
+            app, to, keys, message_id=message.id, body=message.body.encode(), now=time.time()
+        )
+    if as_json:
+        shown = {"id": message.id, "type": message.type, "answered": answered.status}
+        print_document({**shown, "reason": answered.reason, "durationMs": answered.duration_ms})
+    else:
+        out.print(one_line(f"{message.id}  {message.type}  → {answered.result}"))
+    if answered.reason is not None:
+        raise answered.failure(message.type)
 
 
 def _begin(client: Client, progress: Progress, start: int | str | None) -> None:

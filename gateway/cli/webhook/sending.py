@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import httpx
 import typer
 
+from gateway.cli.console.output import CommandFailed
 from gateway.domain.deliveries.reasons import ADVICE, refusal
 from gateway.loops.deliveries.post import KEPT_ANSWER, WebhookMessage, headers
 from gateway.loops.egress.address_guard import is_tls
@@ -31,6 +32,21 @@ class Answered(NamedTuple):
     """The reason of a failure, as in the attempts of a gateway; None: it was taken."""
     text: str
     duration_ms: int
+
+    @property
+    def result(self) -> str:
+        """`204 (12 ms)`, `401 (deployment_protection) (8 ms)`, `no answer (connect)`."""
+        if self.status is None:
+            return f"no answer ({self.reason})"
+        why = f" ({self.reason})" if self.reason not in {None, "status"} else ""
+        return f"{self.status}{why} ({self.duration_ms} ms)"
+
+    def failure(self, kind: str) -> CommandFailed:
+        """The failure of a command that sent a webhook of this type."""
+        return CommandFailed(
+            f"The app did not take {kind}: {self.result}.",
+            f"To mend it: {self.advice or 'look at its log'}.",
+        )
 
     @property
     def advice(self) -> str:

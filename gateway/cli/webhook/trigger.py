@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document, printable
+from gateway.cli.console.output import AsJson, one_line, print_document, printable
 from gateway.cli.console.terminal import out, print_table
 from gateway.cli.http.client import open_http
 from gateway.cli.local.state import STATE, State
@@ -82,14 +82,11 @@ def trigger(
     if as_json:
         print_document(_document(body, to, answered))
     elif answered.status is not None:
-        out.print(one_line(f"{body.type}  {body.id}  → {_result(answered)}"))
+        out.print(one_line(f"{body.type}  {body.id}  → {answered.result}"))
         if answered.text:
             out.print(printable(answered.text[:SHOWN]), style="dim")
     if answered.reason is not None:
-        raise CommandFailed(
-            f"The app did not take {body.type}: {_result(answered)}.",
-            f"To mend it: {answered.advice or 'look at its log'}.",
-        )
+        raise answered.failure(body.type)
 
 
 def _fixture(kind: str, *, is_flat: bool) -> Fixture:
@@ -139,13 +136,6 @@ def _value(text: str) -> object:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return text
-
-
-def _result(answered: Answered) -> str:
-    if answered.status is None:
-        return f"no answer ({answered.reason})"
-    why = f" ({answered.reason})" if answered.reason not in {None, "status"} else ""
-    return f"{answered.status}{why} ({answered.duration_ms} ms)"
 
 
 def _document(sent: Fixture, url: str, answered: Answered) -> Triggered:
