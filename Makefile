@@ -27,12 +27,15 @@ help: ## show this list
 
 install: $(INSTALLED) ## set up .venv (needs Python 3.11 or newer)
 
+# Two entries of the path, gateway/clients for the client: without the mode pip would have every start of
+# Python run a finder for 15 ms, and the tests would not be found.
 $(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.version_info >= (3, 11) or sys.exit("slipgate needs Python 3.11 or newer; $(PYTHON) is " + v + ". Name another one: make install PYTHON=python3.12")'
 	@echo "Setting up $(VENV) from requirements.lock (about a minute the first time)"
 	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --no-deps --require-hashes -r requirements.lock
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) install --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
+	@echo "$(CURDIR)/gateway/clients" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/slipgate-client.pth"
 	@touch $@
 
 # What a few tests take of npm, where npm is; elsewhere they are skipped, and say why.

@@ -36,7 +36,9 @@ if OWN_PYTHON not in os.environ["PATH"].split(os.pathsep):
     os.environ["PATH"] = os.pathsep.join([OWN_PYTHON, os.environ["PATH"]])
 
 MEMORY: Final = Path("/dev/shm")
-IN_MEMORY: Final = frozenset({"app", "cli", "loops", "repositories", "snapshot", "store", "web"})
+IN_MEMORY: Final = frozenset(
+    {"app", "cli", "clients", "loops", "repositories", "snapshot", "store", "web"}
+)
 """Folders of tests that wait for nothing as much as for a disk."""
 ON_DISK: Final = frozenset(
     {"test_landlock", "test_misbehaving_agents", "test_outcomes", "test_setup"}

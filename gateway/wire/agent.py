@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from gateway.wire.message import Reply
 from gateway.wire.patches import (
     CHUNK_BYTES,
     Chunk,
@@ -247,3 +248,19 @@ class Target(msgspec.Struct, frozen=True, rename="camel"):
 
     task_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     attempt: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPT)]
+
+
+class Prompt(Reply, frozen=True, kw_only=True):
+    """The whole prompt of a task."""
+
+    prompt: str
+
+
+class ResumedPatch(Reply, frozen=True, kw_only=True):
+    """The whole work of an earlier attempt, which has not gone out."""
+
+    attempt: int
+    base_sha: str | None
+    summary: str | None
+    warnings: tuple[str, ...]
+    patch: str

@@ -269,9 +269,8 @@ class WholeTaskView(TaskView, frozen=True, kw_only=True):
     deliveries: tuple[DeliveryView, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
-class EventView(Reply, frozen=True, kw_only=True):
-    """An event of a task, with `data` byte for byte as stored. An event about an endpoint has no
-    task: its state is in `data.endpoint`."""
+class EventFields(Reply, frozen=True, kw_only=True):
+    """An event without the fields of its type."""
 
     id: str
     seq: int
@@ -286,6 +285,12 @@ class EventView(Reply, frozen=True, kw_only=True):
     actor: str | None
     """The one who caused it: `key:<id>`, `cli`, `launcher:<id>`, or the kind (`agent`, `gateway`,
     `github`). Null: an older version has not kept it."""
+
+
+class EventView(EventFields, frozen=True, kw_only=True):
+    """An event of a task, with `data` byte for byte as stored. An event about an endpoint has no
+    task: its state is in `data.endpoint`."""
+
     data: JSONObject
 
 

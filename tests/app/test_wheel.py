@@ -76,6 +76,10 @@ def test_it_has_its_commands_migrations_pages_and_the_scripts_of_the_snapshot(
             assert there.read_bytes() == file.read_bytes()
     code = "from gateway.web.openapi.examples import example_of as of; print(of(None, 'NewTask'))"
     assert "acme/widgets" in run(installed / "python", "-c", code, folder=tmp_path)
+    code = "import slipgate.client as c; print(c.__file__, c.verify_webhook.__module__)"
+    client = Path(run(installed / "python", "-c", code, folder=tmp_path).split()[0])
+    assert client.is_relative_to(installed.parent)
+    assert (client.parent / "py.typed").exists()
     code = "import gateway.ops; print(*gateway.ops.__path__)"
     folder = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
     assert {file.name for file in folder.iterdir()} >= {"alerts.yml", "grafana.json"}

@@ -29,8 +29,10 @@ PASTED: Final = {
     "app/api/tasks/route.ts",
     "emit.py",
     "emit.sh",
+    "hook.py",
+    "nightly.py",
 }
-"""Run by `tests/interop`."""
+"""Run by `tests/interop` and `tests/clients`."""
 BASE: Final = "FROM debian:12\n"
 OF_A_CALLBACK: Final = "callback of "
 TASK: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}

@@ -25,10 +25,9 @@ from gateway.web.http.replies import reply
 from gateway.web.openapi.agent_events import signed_events
 from gateway.web.sources.signed import out_of_tolerance, parse_headers
 from gateway.web.tasks.patches import WholePatch, resumable_patch
-from gateway.wire.agent import MAX_ATTEMPT, Accepted
+from gateway.wire.agent import MAX_ATTEMPT, Accepted, Prompt, ResumedPatch
 from gateway.wire.agent_body import decode, read_target
 from gateway.wire.decode import MAX_DEPTH
-from gateway.wire.message import Reply
 from gateway.wire.signing import SignedHeaders
 from gateway.wire.times import maybe_rfc3339
 
@@ -47,24 +46,8 @@ TAG: Final = "Agents"
 operation: Final = partial(Operation, tag=TAG, access=SIGNED)
 
 
-class Prompt(Reply, frozen=True, kw_only=True):
-    """The whole prompt of a task."""
-
-    prompt: str
-
-
-class ResumedPatch(Reply, frozen=True, kw_only=True):
-    """The whole work of an earlier attempt, which has not gone out."""
-
-    attempt: int
-    base_sha: str | None
-    summary: str | None
-    warnings: tuple[str, ...]
-    patch: str
-
-
 @operation(
-    id="sendWord",
+    id="sendAgentEvent",
     summary="Say how the task goes, signed",
     description=(
         "`cancel: true` in the answer, 409 and 410 tell the agent to stop. The last word is never "
@@ -73,7 +56,7 @@ class ResumedPatch(Reply, frozen=True, kw_only=True):
         f"is one in an added line, with a warning. A word nests at most {MAX_DEPTH} levels."
     ),
     source="agent",
-    body=Body(kind=signed_events(), example="sendWord", is_raw=True, media_type=None),
+    body=Body(kind=signed_events(), example="sendAgentEvent", is_raw=True, media_type=None),
     answers=(
         answer(Accepted, "Stored.", status=202),
         answer(

@@ -81,9 +81,10 @@ def _kinds(operations: Iterable[Operation]) -> list[object]:
 
 
 def _with_sent_fields(kind: type[msgspec.Struct]) -> Iterator[tuple[str, list[str]]]:
-    """Messages with the fields that are always sent: all but those whose default is UNSET."""
+    """Messages with the fields that are always sent: all but those whose default is UNSET. Those of
+    the Python client have names of their own, which are no components."""
     for reply in kind.__subclasses__():
-        if not reply.__struct_config__.omit_defaults:
+        if reply.__module__.startswith("gateway.") and not reply.__struct_config__.omit_defaults:
             fields = msgspec.structs.fields(reply)
             yield (
                 reply.__name__,

@@ -1,0 +1,1 @@
+"""The clients, against the document and real gateways."""
