@@ -89,7 +89,7 @@ lock: install ## choose the newest versions the ranges of pyproject.toml allow
 	@$(VENV)/uv/bin/python -m pip --quiet --disable-pip-version-check install uv==$(UV_VERSION)
 	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --all-extras --overrides tests/overrides.txt --output-file requirements.lock pyproject.toml
 	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --constraints requirements.lock --overrides snapshot/overrides.txt --output-file snapshot/requirements.lock snapshot/requirements.in
-	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --constraints requirements.lock --extra postgres --extra otel --output-file gateway/deploy/requirements.lock pyproject.toml gateway/deploy/build.in
+	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --constraints requirements.lock --extra postgres --extra otel --extra kubernetes --output-file gateway/deploy/requirements.lock pyproject.toml gateway/deploy/build.in
 
 format: install ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix-only .

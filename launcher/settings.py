@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.wire.environment import EnvironmentReader, SettingsError, is_http_url
 from launcher.egress import EGRESS_PROXY, Egress
 from launcher.forwarded_env import check_confinement, read_forwarded_env
+from launcher.kubernetes_settings import KubernetesSettings, read_kubernetes
 from launcher.sandbox_env import VARIABLE_NAME, is_loopback
 
-PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "local")
+PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "kubernetes", "local")
 DAYTONA = ("daytona-api", "daytona-cli")
 DAYTONA_URL = "https://app.daytona.io/api"
 TTL_MINUTES = 48 * 60
@@ -139,6 +140,7 @@ class Settings:
     daytona: DaytonaSettings | None
     """None: no provider needs it."""
     docker: DockerSettings
+    kubernetes: KubernetesSettings
     github_actions: GitHubActionsSettings | None
     github_app: GitHubAppSettings | None
     log: str
@@ -160,6 +162,7 @@ def inspect_settings(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
     forwarded_env = read_forwarded_env(reader)
     providers = reader.providers()
     check_confinement(reader, providers, forwarded_env)
+    ttl_minutes = reader.ttl_minutes()
     settings = Settings(
         url=reader.gateway_url(),
         api_key=reader.required("SLIPGATE_API_KEY", "a key with scope launcher"),
@@ -169,8 +172,9 @@ def inspect_settings(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         forwarded_env=forwarded_env,
         state=Path(reader.text("SLIPGATE_LAUNCHER_STATE", DEFAULT_STATE)).resolve(),
         hidden=reader.hidden(),
-        daytona=reader.daytona(providers),
+        daytona=reader.daytona(providers, ttl_minutes),
         docker=reader.docker(),
+        kubernetes=read_kubernetes(reader, ttl_minutes),
         github_actions=reader.github_actions(providers),
         github_app=reader.github_app(),
         log=reader.log_format(),
@@ -182,7 +186,7 @@ def inspect_settings(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
 def read_daytona(environ: Mapping[str, str]) -> DaytonaSettings:
     """Daytona's settings alone, for commands that need no gateway; raises `SettingsError`."""
     reader = _Reader(environ)
-    daytona = reader.daytona(DAYTONA)
+    daytona = reader.daytona(DAYTONA, reader.ttl_minutes())
     if daytona is None or reader.problems:
         raise SettingsError(reader.problems)
     return daytona
@@ -237,17 +241,33 @@ class _Reader(EnvironmentReader):
             providers = (*providers[:index], "daytona-cli", *providers[index:])
         return providers
 
-    def daytona(self, providers: tuple[str, ...]) -> DaytonaSettings | None:
+    def ttl_minutes(self) -> int | None:
+        """None: no limit."""
+        return (
+            self.number(
+                "SLIPGATE_SANDBOX_TTL_MINUTES",
+                TTL_MINUTES,
+                0,
+                TTL_MINUTES_MAX,
+                f"a number of minutes up to {TTL_MINUTES_MAX}: Daytona or the cluster ends a "
+                "sandbox of that age in any state; 0 sets no such limit",
+            )
+            or None
+        )
+
+    def daytona(
+        self, providers: tuple[str, ...], ttl_minutes: int | None
+    ) -> DaytonaSettings | None:
         if not set(providers) & set(DAYTONA):
             return None
         return DaytonaSettings(
             api_key=self.required("DAYTONA_API_KEY", DAYTONA_KEY),
             api_url=self.url("DAYTONA_API_URL", DAYTONA_URL, DAYTONA_URL) or "",
             snapshot=self.text("DAYTONA_SNAPSHOT_NAME") or None,
-            create=self._create_options(),
+            create=self._create_options(ttl_minutes),
         )
 
-    def _create_options(self) -> CreateOptions:
+    def _create_options(self, ttl_minutes: int | None) -> CreateOptions:
         return CreateOptions(
             target=self.text("DAYTONA_TARGET") or None,
             secrets=self.pairs(
@@ -255,15 +275,7 @@ class _Reader(EnvironmentReader):
                 "OPENAI_API_KEY=name-of-the-secret",
                 lambda name, secret: bool(VARIABLE_NAME.fullmatch(name) and secret),
             ),
-            ttl_minutes=self.number(
-                "SLIPGATE_SANDBOX_TTL_MINUTES",
-                TTL_MINUTES,
-                0,
-                TTL_MINUTES_MAX,
-                f"a number of minutes up to {TTL_MINUTES_MAX}: Daytona ends a sandbox of that age "
-                "in any state; 0 sets no such limit",
-            )
-            or None,
+            ttl_minutes=ttl_minutes,
         )
 
     def docker(self) -> DockerSettings:

@@ -29,14 +29,16 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, *, port: int = 0) -> AsyncIterator[str]:
+async def serving(
+    app: ASGIApp, *, port: int = 0, has_websockets: bool = False
+) -> AsyncIterator[str]:
     """Serves the app and yields its address, `http://127.0.0.1:<port>`."""
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
-        ws="none",
+        ws="websockets-sansio" if has_websockets else "none",
         timeout_graceful_shutdown=1,
     )
     server = _Server(config)

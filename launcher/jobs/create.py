@@ -172,7 +172,7 @@ async def _wait_started(
     pause = POLL_SECONDS
     while found.state == "creating":
         if context.clock() > deadline:
-            raise ProviderError("launch_timeout", "the sandbox did not start", retryable=True)
+            raise found.failure or _too_slow(found)
         await context.sleep(pause)
         pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
         seen = await provider.find(found.key)
@@ -184,10 +184,17 @@ async def _wait_started(
     return found
 
 
+def _too_slow(found: SandboxStatus) -> ProviderError:
+    why = f": {found.reason}" if found.reason else ""
+    return ProviderError("launch_timeout", f"the sandbox did not start{why}", retryable=True)
+
+
 async def _not_started(provider: Provider, found: SandboxStatus) -> ProviderError:
     """Removes the sandbox, for the next attempt needs its name."""
     reason = found.reason or (await provider.read_log(found.key)).strip()
     await provider.remove(found.key)
+    if found.failure is not None:
+        return found.failure
     why = f": {head_and_tail(reason, REASON_LENGTH)}" if reason else ""
     return ProviderError("sandbox_error", f"the sandbox is {found.state}{why}", retryable=True)
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from launcher.egress import ResponseHook
 from launcher.github import open_github
@@ -17,6 +18,11 @@ from launcher.providers.github_actions import GitHubActions
 from launcher.providers.local.provider import EXECUTION, LocalProvider
 from launcher.providers.protocol import Provider, ProviderError
 from launcher.settings import DaytonaSettings, Settings
+
+NO_KUBERNETES: Final = (
+    "SLIPGATE_PROVIDERS names kubernetes, which needs libraries of its own: "
+    "`pip install 'slipgate[kubernetes]'`"
+)
 
 
 @asynccontextmanager
@@ -35,6 +41,7 @@ async def open_providers(
             "daytona-api": factory.daytona_api,
             "daytona-cli": factory.daytona_cli,
             "docker": factory.docker,
+            "kubernetes": factory.kubernetes,
         }
         names = (name for name in settings.providers if name != GitHubActions.name)
         yield tuple([await makers[name]() for name in names])
@@ -95,6 +102,15 @@ class _Factory:
         """Its realm is the daemon's id, also where SLIPGATE_REALM names Daytona's."""
         cli = open_docker_cli(self.settings.state / "docker-cli", environ=self.environ)
         return Docker(cli, realm=await cli.identity(), settings=self.settings.docker)
+
+    async def kubernetes(self) -> Provider:
+        """Its modules are loaded here alone: what they import is an extra."""
+        try:
+            from launcher.providers.kubernetes.factory import open_kubernetes  # noqa: PLC0415
+        except ImportError as error:
+            raise ProviderError("provider_unavailable", NO_KUBERNETES) from error
+        provider = open_kubernetes(self.settings, self.environ)
+        return await self.stack.enter_async_context(provider)
 
     def _daytona(self) -> DaytonaSettings:
         if self.settings.daytona is None:

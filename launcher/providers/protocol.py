@@ -38,6 +38,20 @@ class SandboxSpec:
     """Names of the variables in `env` that came with the job: these are never replaced."""
 
 
+class ProviderError(Exception):
+    """A provider failed, for good unless it is retryable; the task's owner sees `message`."""
+
+    def __init__(
+        self, code: str, message: str, *, retryable: bool = False, retry_after: float = 0.0
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+        self.retry_after = retry_after
+        """Seconds for which the provider asks not to be called."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxStatus:
     """A sandbox as it is now."""
@@ -52,6 +66,8 @@ class SandboxStatus:
     """Milliseconds since the epoch."""
     reason: str | None = None
     """The provider's explanation of the state."""
+    failure: ProviderError | None = None
+    """Of a sandbox that has not started, or not yet; None: no more is known than the state."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,20 +82,6 @@ class SpoolPiece:
     """Lines that are no webhook, or too long for one report."""
     process: Process | None = None
     """The agent's, right before the spool was read; None: as `find` says."""
-
-
-class ProviderError(Exception):
-    """A provider failed, for good unless it is retryable; the task's owner sees `message`."""
-
-    def __init__(
-        self, code: str, message: str, *, retryable: bool = False, retry_after: float = 0.0
-    ) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.retryable = retryable
-        self.retry_after = retry_after
-        """Seconds for which the provider asks not to be called."""
 
 
 def unavailable(message: str) -> ProviderError:

@@ -15,7 +15,7 @@ from gateway.cli.command_line import command_line
 from tests.docs.samples import FILES, ROOT, Sample, in_language, inline
 
 OTHERS: Final = {
-    *("brew", "curl", "docker", "git", "make", "pip"),
+    *("brew", "curl", "docker", "git", "kubectl", "make", "pip"),
     *("createdb", "createuser", "pg_dump", "pg_restore"),
 }
 """Programs of others in the samples."""

@@ -1,0 +1,1 @@
+"""`kubernetes`: each sandbox is a Job of one namespace."""

@@ -1,0 +1,50 @@
+"""Opens the provider: the way to the cluster, its identity, and the watch of its pods."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from launcher.providers.kubernetes.api_client import KubernetesApi
+from launcher.providers.kubernetes.connection import open_connection
+from launcher.providers.kubernetes.errors import NotThere
+from launcher.providers.kubernetes.pod_watch import PodWatch, opened
+from launcher.providers.kubernetes.provider import Kubernetes
+from launcher.providers.kubernetes.schema import AnyObject
+from launcher.providers.protocol import ProviderError
+from launcher.settings import Settings
+
+CLUSTER_NAMESPACE: Final = "/api/v1/namespaces/kube-system"
+"""Its uid is the customary id of a cluster."""
+
+
+@asynccontextmanager
+async def open_api(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[KubernetesApi]:
+    """Raises `ProviderError` if the kubeconfig cannot be used."""
+    connection = open_connection(
+        environ,
+        context=settings.kubernetes.context,
+        egress=settings.egress,
+        folder=settings.state / "kubernetes",
+    )
+    async with connection.client() as http:
+        yield KubernetesApi(http, connection, settings.kubernetes.namespace)
+
+
+@asynccontextmanager
+async def open_kubernetes(
+    settings: Settings, environ: Mapping[str, str]
+) -> AsyncIterator[Kubernetes]:
+    """Raises `ProviderError` if the cluster does not tell who it is."""
+    async with open_api(settings, environ) as api, opened(PodWatch(api)) as watch:
+        realm = await identity(api)
+        yield Kubernetes(api, realm=realm, settings=settings.kubernetes, watch=watch)
+
+
+async def identity(api: KubernetesApi) -> str:
+    """The realm: names are unique in a namespace of a cluster."""
+    try:
+        found = await api.get(CLUSTER_NAMESPACE, AnyObject)
+    except NotThere as error:
+        message = "kubernetes: the cluster has no namespace kube-system, whose uid tells it apart"
+        raise ProviderError("realm_missing", message) from error
+    return f"{found.metadata.uid}/{api.namespace}"
