@@ -4,7 +4,7 @@ import asyncio
 import gc
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.app import MAX_REQUESTS, Gateway, opened
+from gateway.bootstrap import create_first_keys
 from gateway.domain.kernel.errors import ApiError
+from gateway.hosting import Danger
 from gateway.ledger import MAX_BATCH
 from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.settings import Settings
@@ -42,14 +44,17 @@ def serve(
     max_batch: int = MAX_BATCH,
     take_over: bool = False,
     schedule: Sequence[int] = SCHEDULE,
+    dangers: Iterable[Danger] = (),
 ) -> None:
     """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit;
-    `schedule` are the milliseconds before each attempt at a delivery.
+    `schedule` are the milliseconds before each attempt at a delivery; `dangers` are logged.
 
     Raises:
         ApiError: the address is taken, another gateway holds the database, or its schema is newer.
     """
     logs = open_logs(settings.log)
+    for danger in dangers:
+        log.warning("gateway.danger", code=danger.code, detail=danger.detail, hint=danger.hint)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
         runner.run(_serve(settings, max_batch, take_over, schedule, logs))
 
@@ -67,6 +72,7 @@ async def _serve(
             max_requests=max_connections // 2,
             log_dropped=lambda: logs.dropped,
         ) as gateway:
+            await asyncio.to_thread(create_first_keys, settings)
             _tune_garbage_collection()
             config = _config(settings, gateway.app)
             connections = Connections(most=max_connections, refused=gateway.connection_refused)

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.store.postgres.address import SCHEMES, PostgresAddress
 from gateway.wire.authorities import Authorities
-from gateway.wire.environment import NO, YES, EnvironmentReader
+from gateway.wire.environment import NO, YES, EnvironmentReader, words
 from gateway.wire.signing import secret_bytes
 
 KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -36,6 +36,10 @@ class Settings:
     """A file of SQLite, or a database on a server."""
     secret_keys: Mapping[str, bytes] = field(repr=False)
     """Master keys by id, the current one first."""
+    bootstrap_key_file: Path | None
+    """Holds the first key of scope `ops`; made where it is missing."""
+    bootstrap_launcher_key_file: Path | None
+    """The same for the key of the launchers."""
     public_url: str | None
     """Sandboxes call back there; None: they only spool."""
     host: str
@@ -87,6 +91,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         database=reader.database(),
         secret_keys=reader.secret_keys(),
+        bootstrap_key_file=reader.file("SLIPGATE_BOOTSTRAP_KEY_FILE"),
+        bootstrap_launcher_key_file=reader.file("SLIPGATE_BOOTSTRAP_LAUNCHER_KEY_FILE"),
         public_url=reader.url("SLIPGATE_PUBLIC_URL", "https://slipgate.example.com"),
         host=reader.text("SLIPGATE_HOST", "127.0.0.1"),
         port=reader.port(),
@@ -183,6 +189,9 @@ class _Reader(EnvironmentReader):
             )
         return Path()
 
+    def file(self, name: str) -> Path | None:
+        return Path(text) if (text := self.text(name)) else None
+
     def follow_ups(self) -> frozenset[str]:
         kinds = frozenset(self.names("SLIPGATE_GITHUB_FOLLOW_UPS"))
         if not kinds <= FOLLOW_UPS:
@@ -200,8 +209,9 @@ class _Reader(EnvironmentReader):
         return text if text == LOOPBACK else ALL if text in YES else ""
 
     def secret_keys(self) -> dict[str, bytes]:
-        entries = self.names("SLIPGATE_SECRET_KEYS")
-        if not entries:
+        known = len(self.problems)
+        entries = words(self.secret("SLIPGATE_SECRET_KEYS"))
+        if not entries and len(self.problems) == known:
             self.problems.append(
                 "SLIPGATE_SECRET_KEYS is not set: it must be '<key id>:<base64 of 32 bytes "
                 "or more>', for example k1:$(openssl rand -base64 32)"

@@ -10,8 +10,7 @@ from typing import Final
 import httpx
 
 from gateway.wire.authorities import WELL_KNOWN, Authorities, with_trust
-from gateway.wire.environment import is_http_url
-from launcher.sandbox_env import is_loopback
+from gateway.wire.environment import is_http_url, is_loopback
 
 EGRESS_PROXY: Final = "SLIPGATE_EGRESS_PROXY"
 SECONDS: Final = 5.0

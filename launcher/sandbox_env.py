@@ -6,11 +6,10 @@ process environment and no container configuration shows them.
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
 
+from gateway.wire.environment import is_loopback
 from gateway.wire.service_address import belongs_to, service_of
 from launcher.providers.protocol import ProviderError
 
@@ -76,15 +75,6 @@ def check_variables(variables: Mapping[str, str]) -> None:
             raise _invalid(f"Linux does not take {name}: it is over 128 KiB or holds a NUL")
     if sum(_size(name, value) for name, value in variables.items()) > ALL_BYTES:
         raise _invalid(f"the variables have more than {ALL_BYTES:,} bytes in all")
-
-
-def is_loopback(url: str) -> bool:
-    """True if an address is on this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _size(name: str, value: str) -> int:

@@ -10,11 +10,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.wire.environment import EnvironmentReader, SettingsError, is_http_url
+from gateway.wire.environment import EnvironmentReader, SettingsError, is_http_url, is_loopback
 from launcher.egress import EGRESS_PROXY, Egress
 from launcher.forwarded_env import check_confinement, read_forwarded_env
 from launcher.kubernetes_settings import KubernetesSettings, read_kubernetes
-from launcher.sandbox_env import VARIABLE_NAME, is_loopback
+from launcher.sandbox_env import VARIABLE_NAME
 
 PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "kubernetes", "local")
 DAYTONA = ("daytona-api", "daytona-cli")
@@ -165,7 +165,7 @@ def inspect_settings(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
     ttl_minutes = reader.ttl_minutes()
     settings = Settings(
         url=reader.gateway_url(),
-        api_key=reader.required("SLIPGATE_API_KEY", "a key with scope launcher"),
+        api_key=reader.api_key(),
         providers=providers,
         capacity=reader.number("SLIPGATE_CAPACITY", 4, 1, CAPACITY_MAX),
         realm=reader.realm(),
@@ -213,6 +213,15 @@ class _Reader(EnvironmentReader):
                 f"SLIPGATE_URL holds a user name or password: it must be {expected}"
             )
         return url.rstrip("/")
+
+    def api_key(self) -> str:
+        known = len(self.problems)
+        key = self.secret("SLIPGATE_API_KEY")
+        if not key and len(self.problems) == known:
+            self.problems.append(
+                "SLIPGATE_API_KEY is not set: it must be a key with scope launcher"
+            )
+        return key
 
     def realm(self) -> str | None:
         expected = "1 to 200 characters, no space and no @"

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from gateway.settings import read_settings
+from gateway.hosting import Danger, dangers_of
+from gateway.settings import Settings, read_settings
 from gateway.wire.own_process import close_own_process
+from gateway.wire.secret_files import make_master_key
 
 
 def run_server(*, take_over: bool = False) -> None:
@@ -24,13 +27,20 @@ def run_server(*, take_over: bool = False) -> None:
     with ThreadPoolExecutor(1) as beside:
         # To read a file of 144 private authorities takes 40 to 75 ms of the processor (none: 1 ms),
         # in which OpenSSL holds no lock of Python's: the main thread imports on a second core.
-        settings = beside.submit(read_settings, os.environ)
+        found = beside.submit(_read_environment)
         with _without("rich", "pygments"):
             # The server's imports would cost every other command half a second.
             from gateway.server import serve  # noqa: PLC0415
 
     close_own_process()
-    serve(settings.result(), take_over=take_over)
+    settings, dangers = found.result()
+    serve(settings, take_over=take_over, dangers=dangers)
+
+
+def _read_environment() -> tuple[Settings, list[Danger]]:
+    make_master_key(os.environ)
+    settings = read_settings(os.environ)
+    return settings, [*dangers_of(settings, os.environ, Path("/"))]
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -37,10 +39,17 @@ class EnvironmentReader:
             self.problems.append(f"{name} is not set: it must be {expected}")
         return value
 
+    def secret(self, name: str) -> str:
+        """A variable, or else the contents of the file that `…_FILE` names."""
+        try:
+            return secret_of(self.environ, name)
+        except SettingsError as error:
+            self.problems.extend(error.problems)
+            return ""
+
     def names(self, name: str, default: str = "") -> tuple[str, ...]:
         """Comma-separated names, each once; a variable that is set to nothing has none."""
-        names = (word.strip() for word in self.environ.get(name, default).split(","))
-        return tuple(dict.fromkeys(filter(None, names)))
+        return words(self.environ.get(name, default))
 
     def pairs(self, name: str, example: str, is_pair: Callable[[str, str], bool]) -> dict[str, str]:
         """Comma-separated `key=value` pairs."""
@@ -87,6 +96,27 @@ class EnvironmentReader:
         return self.matching("SLIPGATE_LOG", re.compile("|json|console"), "", "json or console")
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Comma-separated words, each once."""
+    return tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+
+
+def secret_of(environ: Mapping[str, str], name: str) -> str:
+    """A variable, or else the contents of the file that `…_FILE` names; empty without both.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    given, file = environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
+    if given or not file:
+        return given
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError([f"{name}_FILE cannot be read: {reason}"]) from error
+
+
 def is_http_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
@@ -94,3 +124,12 @@ def is_http_url(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def is_loopback(url: str) -> bool:
+    """True if an address is on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -56,6 +56,9 @@ def test_the_first_tasks_key_of_a_project_brings_its_callback_secret(
     assert len(first.key) == len("slip_tasks_") + 43
     assert (first.callback_secret or "").startswith("whsec_")
     assert second.callback_secret is None
+    words = ("create", "--scope=tasks", "--name=app", "--callback-secret", "--json")
+    third = msgspec.json.decode(run(environ, "keys", *words).stdout, type=NewKeyView)
+    assert third.callback_secret == first.callback_secret
 
 
 def test_neither_key_nor_callback_secret_is_in_the_database(

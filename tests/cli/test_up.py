@@ -147,7 +147,7 @@ class Recording(dict[str, str]):
         return super().get(name, default)
 
 
-DECIDED = {"SLIPGATE_URL", "SLIPGATE_API_KEY", "PORT"}
+DECIDED = {"SLIPGATE_URL", "SLIPGATE_API_KEY", "SLIPGATE_API_KEY_FILE", "PORT"}
 """Variables that `up` sets or ignores: the listening port is SLIPGATE_PORT."""
 
 

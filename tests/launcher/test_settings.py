@@ -38,6 +38,16 @@ def test_all_problems_are_reported_at_once_by_name() -> None:
     assert named == {"SLIPGATE_URL", "SLIPGATE_API_KEY", "SLIPGATE_CAPACITY", "SLIPGATE_REALM"}
 
 
+def test_the_key_may_be_in_a_file_that_holds_one(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    given = GOOD | {"SLIPGATE_API_KEY": "", "SLIPGATE_API_KEY_FILE": str(file)}
+    assert problems(given) == ["SLIPGATE_API_KEY_FILE cannot be read: No such file or directory"]
+    file.write_text("\n")
+    assert [problem.split()[0] for problem in problems(given)] == ["SLIPGATE_API_KEY"]
+    file.write_text("slip_launcher_x\n")
+    assert read_settings(given).api_key == "slip_launcher_x"
+
+
 def test_a_password_in_the_gateways_address_is_refused_and_not_shown() -> None:
     (problem,) = problems(GOOD | {"SLIPGATE_URL": "http://me:hidden@127.0.0.1:8700"})
     assert problem.startswith("SLIPGATE_URL holds a user name or password")

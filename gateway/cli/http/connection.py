@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from gateway.cli.console.output import CommandFailed
 from gateway.cli.http.options import Chosen
 from gateway.cli.http.profiles import DEFAULT, Profile, profiles_path, read_profiles
+from gateway.wire.environment import secret_of
 
 CREATE_KEY: Final = "`slipgate keys create --scope tasks --name me`"
 PROFILE_VARIABLE: Final = "SLIPGATE_PROFILE"
@@ -48,7 +49,7 @@ def find_connection(options: Chosen, environ: Mapping[str, str]) -> Connection:
 def _with_url(options: Chosen, environ: Mapping[str, str]) -> Connection:
     url = (options.url or "").strip().rstrip("/")
     stored = _stored_for(url, options, environ)
-    given = environ.get(KEY_VARIABLE, "").strip()
+    given = secret_of(environ, KEY_VARIABLE)
     if not given and stored is not None:
         return replace(stored, url_from="--url")
     return Connection(url=url, key=given, url_from="--url")
@@ -59,7 +60,7 @@ def _without_url(options: Chosen, environ: Mapping[str, str]) -> Connection:
     if named:
         return _of_profile(named, environ)
     url = environ.get(URL_VARIABLE, "").strip()
-    key = environ.get(KEY_VARIABLE, "").strip()
+    key = secret_of(environ, KEY_VARIABLE)
     if key or (url and options.key):
         return Connection(url=url or DEFAULT_URL, key=key)
     if url:

@@ -7,16 +7,19 @@ from typing import Final
 
 from gateway.cli.http.connection import KEY_VARIABLE, PROFILE_VARIABLE, URL_VARIABLE
 from gateway.cli.local.processes import without_slipgate
-from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
+from gateway.cli.local.state import State
 from gateway.cli.operations.minting import mint
 from gateway.cli.webhook.secret import VARIABLE as SECRET_VARIABLE
 from gateway.settings import LOOPBACK, SQLITE
 from gateway.wire.environment import SettingsError
+from gateway.wire.secret_files import MASTER_KEYS_VARIABLE
 
 PASSED_ON: Final = (
     "SLIPGATE_ALLOWED_REPOS",
     "SLIPGATE_ALLOW_FILE_REPOS",
     "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS",
+    "SLIPGATE_BOOTSTRAP_KEY_FILE",
+    "SLIPGATE_BOOTSTRAP_LAUNCHER_KEY_FILE",
     "SLIPGATE_CONCURRENCY_PER_KEY",
     "SLIPGATE_EGRESS_PROXY",
     "SLIPGATE_LEASE_SECONDS",
@@ -57,9 +60,19 @@ OF_PROVIDERS: Final = (
     "SLIPGATE_SANDBOX_TTL_MINUTES",
 )
 """Prefixes of the settings of the launcher's providers."""
-OPTIONS: Final = frozenset({"SLIPGATE_PORT", "SLIPGATE_PROVIDERS", "SLIPGATE_PUBLIC_URL"})
+OPTIONS: Final = frozenset(
+    {
+        "SLIPGATE_PORT",
+        "SLIPGATE_PROVIDERS",
+        "SLIPGATE_PUBLIC_URL",
+        "SLIPGATE_SECRET_KEYS_FILE",
+    }
+)
 """Settings that `up` reads itself, some as options."""
-OF_COMMANDS: Final = (URL_VARIABLE, KEY_VARIABLE, PROFILE_VARIABLE, SECRET_VARIABLE)
+OF_COMMANDS: Final = (
+    *(URL_VARIABLE, KEY_VARIABLE, f"{KEY_VARIABLE}_FILE"),
+    *(PROFILE_VARIABLE, SECRET_VARIABLE),
+)
 """Variables that other commands read."""
 OWN: Final = {
     "SLIPGATE_DATABASE_SESSION_URL": "`slipgate gateway` works on a server",

@@ -34,11 +34,12 @@ from gateway.cli.local.processes import (
     wait_until_ready,
 )
 from gateway.cli.local.shortcomings import shortcomings
-from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
+from gateway.cli.local.state import State
 from gateway.cli.operations.minting import mint
 from gateway.settings import read_settings
-from gateway.wire.environment import EnvironmentReader
+from gateway.wire.environment import EnvironmentReader, secret_of
 from gateway.wire.keys import NewKeyView
+from gateway.wire.secret_files import MASTER_KEYS_VARIABLE
 
 DEFAULT_PORT: Final = 8700
 
@@ -81,7 +82,7 @@ class Installation:
             kept,
             port,
             public_url=public_url_of(own, url, providers),
-            secret_keys=own.get(MASTER_KEYS_VARIABLE, "").strip(),
+            secret_keys=secret_of(own, MASTER_KEYS_VARIABLE),
         )
         read_settings(gateway_env)
         launcher_env = launcher_environ(own, kept, url, gateway_env, providers)

@@ -1,8 +1,5 @@
 """The folder in which `up` and `demo` keep what must survive a restart."""
 
-import base64
-import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +9,13 @@ from gateway.cli.http.connection import FOLDER
 from gateway.cli.http.profiles import Profile, write_profiles
 from gateway.settings import read_database, read_secret_keys
 from gateway.store.postgres.address import PostgresAddress
+from gateway.wire.environment import secret_of
+from gateway.wire.secret_files import MASTER_KEYS_VARIABLE, kept, new_master_key
 
 STATE: Final = Path(".slipgate")
 """The folder of this name in the folder of the commands."""
 DATABASE: Final = "slipgate.db"
 MASTER_KEYS: Final = "master-keys"
-MASTER_KEYS_VARIABLE: Final = "SLIPGATE_SECRET_KEYS"
 
 
 class State:
@@ -36,7 +34,7 @@ class State:
 
     def master_keys(self) -> str:
         """The value of `SLIPGATE_SECRET_KEYS`; made the first time."""
-        return self.kept(MASTER_KEYS, _new_master_key)
+        return self.kept(MASTER_KEYS, new_master_key)
 
     @contextmanager
     def connection(self, url: str, make_key: Callable[[], str]) -> Iterator[str]:
@@ -51,14 +49,7 @@ class State:
 
     def kept(self, name: str, make: Callable[[], str]) -> str:
         """The secret in a file of this name; made and written the first time."""
-        file = self.folder / name
-        if not file.exists():
-            # Complete before it has its name: a kill leaves no half-written key.
-            draft = file.with_name(f"{name}.{os.getpid()}")
-            draft.touch(mode=0o600, exist_ok=False)
-            draft.write_text(make())
-            draft.rename(file)
-        return file.read_text().strip()
+        return kept(self.folder / name, make)
 
 
 def read_master_keys(environ: Mapping[str, str]) -> Mapping[str, bytes]:
@@ -75,7 +66,7 @@ def has_master_keys(environ: Mapping[str, str]) -> bool:
 
 
 def _master_keys(environ: Mapping[str, str]) -> str:
-    given = environ.get(MASTER_KEYS_VARIABLE, "").strip()
+    given = secret_of(environ, MASTER_KEYS_VARIABLE)
     database = read_database(environ)
     if given or isinstance(database, PostgresAddress):
         return given
@@ -83,7 +74,3 @@ def _master_keys(environ: Mapping[str, str]) -> str:
     if database.name != DATABASE or not file.exists():
         return given
     return file.read_text().strip()
-
-
-def _new_master_key() -> str:
-    return f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}"

@@ -81,6 +81,12 @@ def create(
     concurrent: Annotated[
         int | None, typer.Option(min=1, max=MAX_CONCURRENT, help="open requests, polls, streams")
     ] = None,
+    show_secret: Annotated[
+        bool,
+        typer.Option(
+            "--callback-secret", help="show the callback secret too, if the project had one before"
+        ),
+    ] = False,
     reason: Reason = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -102,7 +108,7 @@ def create(
         if dry_run:
             _present_dry(CreateKey(key=wanted, digest=b""), as_json=as_json)
             return
-        key = mint_key(os.environ, wanted, reason=reason)
+        key = mint_key(os.environ, wanted, is_first=show_secret, reason=reason)
     if as_json:
         print_document(key)
     else:

@@ -8,13 +8,14 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
+from gateway.bootstrap import new_callback_secret
 from gateway.cli.console.output import CommandFailed
 from gateway.cli.http.connection import find_connection
 from gateway.cli.http.options import chosen
 from gateway.cli.local.state import State, has_master_keys, read_master_keys
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid
-from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
+from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import Sealed, callback_secret_context
 from gateway.domain.operations.api_key import ApiKey, key_digest, key_text
 from gateway.domain.operations.key_changes import OPENS_PROJECT
@@ -60,8 +61,9 @@ def mint_key(
     if key.scope not in OPENS_PROJECT:
         with open_operator(read_database(environ)) as operator:
             return new_key_view(operator.submit(command, now()).key, text, None)
-    ring, secret = Keyring(read_master_keys(environ)), secrets.token_bytes(SECRET_BYTES)
-    command = replace(command, callback_secret=_sealed(ring, key.project, secret))
+    ring = Keyring(read_master_keys(environ))
+    secret, sealed = new_callback_secret(ring, key.project)
+    command = replace(command, callback_secret=sealed)
     with open_operator(read_database(environ)) as operator:
         operator.check_master_keys(ring)
         made = operator.submit(command, now())
@@ -78,11 +80,6 @@ def new_id() -> str:
 def now() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-def _sealed(ring: Keyring, project: str, secret: bytes) -> Sealed:
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    return ring.seal(secret, context=callback_secret_context(project), nonce=nonce)
 
 
 def callback_secret_of(environ: Mapping[str, str], key: str) -> str | None:

@@ -2,11 +2,16 @@
 
 import base64
 import hashlib
+import re
+from typing import Final
 
 from gateway.domain.kernel.part import Rows
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.tasks.task import Frozen
+
+KEY: Final = re.compile(r"slip_(?P<scope>tasks|read|launcher|ops)_[A-Za-z0-9_-]{43}")
+"""Every key; the last part is 32 random bytes."""
 
 
 class ApiKey(Frozen, frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
 """API keys: looked up by their SHA-256, remembered for a moment, admitted by scope."""
 
 import hashlib
-import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -9,13 +8,12 @@ from typing import Final
 from starlette.requests import Request
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.operations.api_key import ApiKey
+from gateway.domain.operations.api_key import KEY, ApiKey
 from gateway.web.http.admission import Admission
 from gateway.web.http.headers import headers_of
 from gateway.web.http.single_flight import SingleFlight
 from gateway.wire.times import maybe_rfc3339
 
-_KEY: Final = re.compile(r"slip_(tasks|read|launcher|ops)_[A-Za-z0-9_-]{43}")
 REMEMBER_MS: Final = 500
 """Milliseconds until a revoked key is refused, at the latest."""
 MAX_KNOWN: Final = 10_000
@@ -49,7 +47,7 @@ class Keys:
         known = self._known.get(digest)
         if known is not None and known[1] > now and scheme.lower() == "bearer":
             return known[0]
-        if scheme.lower() != "bearer" or not _KEY.fullmatch(text):
+        if scheme.lower() != "bearer" or not KEY.fullmatch(text):
             raise _unauthorized()
         return await self.of_digest(digest, address)
 

@@ -18,6 +18,7 @@ from gateway.store.sql.api_keys import API_KEYS, PROJECTS, fill, write_api_keys
 from gateway.store.sql.audit_log import write_audit
 from gateway.store.sql.rows import API_KEY
 
+KEY_OF: Final = f"{API_KEYS} WHERE hash = :hash"
 PROJECT: Final = "SELECT key_id, callback_secret FROM projects WHERE name = :name"
 
 # Not one that is being replaced: what is signed with it is soon refused.
@@ -71,6 +72,11 @@ class Operator:
         return sorted(
             map(API_KEY.read, self._database.fetch(API_KEYS)), key=lambda key: key.created_at
         )
+
+    def key_of(self, digest: bytes) -> ApiKey | None:
+        """The key with this SHA-256, a revoked one too."""
+        rows = self._database.fetch(KEY_OF, {"hash": digest})
+        return next(map(API_KEY.read, rows), None)
 
     def callback_secret(self, name: str) -> Sealed | None:
         """The first callback secret of a project, while it is kept."""
