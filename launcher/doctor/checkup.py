@@ -15,6 +15,7 @@ from launcher.doctor.github_installations import check_github_app
 from launcher.doctor.report import Check, failed, ok, warning
 from launcher.doctor.snapshot import check_snapshot
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
+from launcher.providers.factory import NO_KUBERNETES
 from launcher.settings import DaytonaSettings, Settings
 from launcher.snapshots.scripts import NoScripts, compute_digest
 
@@ -44,7 +45,7 @@ class Checkup:
         return [self.settings.api_key, daytona, github, *self.settings.forwarded_env.values()]
 
     async def run(self) -> AsyncIterator[Check]:
-        providers = (self._daytona, self._docker, self._github_actions)
+        providers = (self._daytona, self._docker, self._kubernetes, self._github_actions)
         for part in (self._gateway, self._configuration, *providers):
             async for check in part():
                 yield check
@@ -117,6 +118,17 @@ class Checkup:
             return await check_docker(
                 self.settings.docker, self.snapshots, self.environ, Path(folder), digest=digest
             )
+
+    async def _kubernetes(self) -> AsyncIterator[Check]:
+        if "kubernetes" not in self.settings.providers:
+            return
+        try:
+            from launcher.doctor.kubernetes import check_kubernetes  # noqa: PLC0415 - an extra
+        except ImportError:
+            yield failed("Kubernetes", NO_KUBERNETES, "Install it where the launcher runs.")
+            return
+        async for check in check_kubernetes(self.settings, self.environ):
+            yield check
 
     async def _github_actions(self) -> AsyncIterator[Check]:
         actions = self.settings.github_actions

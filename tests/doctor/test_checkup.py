@@ -17,6 +17,8 @@ from tests.daytona.faults import Fault
 from tests.daytona.organisation import ORGANISATION, Snapshot
 from tests.docker.cli import install as install_docker
 from tests.doctor.installation import PUBLIC_URL, SNAPSHOT, Installation
+from tests.kubernetes.cluster import REALM
+from tests.kubernetes.cluster import opened as opened_cluster
 
 CHAIN = {"SLIPGATE_PROVIDERS": "daytona-api,daytona-cli"}
 """The stand-in CLI takes a second per call."""
@@ -281,6 +283,30 @@ async def test_sandboxes_of_this_host_reach_its_own_address(installation: Instal
         instance_id="i", version="1", public_url=f"{own}/elsewhere", snapshot="s"
     )
     assert "HTTP 404" in (await check_public_url(github_actions, ["local"])).message
+
+
+async def test_a_cluster_is_asked_for_each_permission_and_for_what_confines_sandboxes(
+    tmp_path: Path, installation: Installation
+) -> None:
+    async with opened_cluster(tmp_path / "cluster") as cluster:
+        here = {"SLIPGATE_PROVIDERS": "kubernetes", "KUBECONFIG": cluster.kubeconfig()}
+        checks = await installation.checks(**here)
+        found = {name: one for name, (one, *_) in checks.items()}
+        assert REALM in found["Kubernetes"].message
+        names = ("Kubernetes", "permissions", "NetworkPolicy", "quota")
+        assert {found[name].outcome for name in names} == {"ok"}
+        assert "pod-security.kubernetes.io/enforce" in _text(found["namespace"])
+        cluster.denied = {("create", "jobs"), ("get", "pods/exec")}
+        missing = await installation.check("permissions", **here)
+        assert "create jobs, get pods/exec" in _text(missing)
+        cluster.store.drop("networkpolicies", "slipgate-sandboxes")
+        missing = await installation.check("NetworkPolicy", **here)
+        assert (missing.outcome, "sandboxes.yaml" in _text(missing)) == ("failed", True)
+        made = {call.split()[0] for call in cluster.faults.calls} - {"GET"}
+        assert made == {"POST"}
+        assert cluster.jobs == []
+    away = await installation.check("Kubernetes", **here)
+    assert (away.outcome, "kubectl" in _text(away)) == ("failed", True)
 
 
 async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(

@@ -11,7 +11,10 @@ from gateway.wire.truncation import head_and_tail
 from launcher.providers.protocol import ErrorRule, ProviderError, find_rule
 
 _MESSAGE_LENGTH: Final = 1_000
-_GRANT: Final = "gateway/deploy/kubernetes/sandboxes.yaml has the role that a launcher needs."
+_GRANT: Final = (
+    "gateway/deploy/kubernetes/sandboxes.yaml has the role that a launcher needs; `slipgate "
+    "doctor` names what is missing."
+)
 QUOTA: Final = "exceeded quota"
 RULES: Final = (
     ErrorRule(
