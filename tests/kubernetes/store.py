@@ -124,7 +124,6 @@ class Store:
         """A merge patch (RFC 7396)."""
         found = self.get(resource, name)
         self._check_version(resource, found, patch)
-        self._check_uid(found, (patch.get("metadata") or {}).get("uid"))
         before = copy.deepcopy(found)
         _merge(found, patch)
         if found != before:
@@ -236,8 +235,11 @@ class Store:
     def _check_uid(self, found: Object, wanted: str | None) -> None:
         uid = found["metadata"]["uid"]
         if wanted is not None and wanted != uid:
+            name, group = found["metadata"]["name"], found["apiVersion"].rpartition("/")[0]
             message = (
-                f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}"
+                f'Operation cannot be fulfilled on {found["kind"]}.{group} "{name}": the UID in '
+                f"the precondition ({wanted}) does not match the UID in record ({uid}). The "
+                "object might have been deleted and then recreated"
             )
             raise Refusal(409, "Conflict", message)
 

@@ -130,7 +130,9 @@ class Kubernetes:
         deadline = self.clock() + ENDING_SECONDS
         while (found := await self._fetch(key)) is not None and not found.has_ended:
             if self.clock() > deadline:
-                raise failure or unavailable("the agent does not end")
+                # Everything else in it was killed: its spool is final.
+                message = "kubernetes: the image's first process does not end at SIGTERM"
+                raise failure or ProviderError("sandbox_error", message)
             await self.sleep(POLL_SECONDS)
 
     async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
@@ -208,7 +210,6 @@ class Kubernetes:
         """Only as it was seen: somebody else may have let it go, or deleted it, meanwhile."""
         patch = {
             "metadata": {
-                "uid": job.metadata.uid,
                 "resourceVersion": job.metadata.resource_version,
                 "annotations": {STARTED: "true"},
             },
