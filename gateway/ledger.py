@@ -262,7 +262,7 @@ class Ledger:
             topics = _topics(unit, now)
             if unit.is_changed:
                 await transaction.write(unit, topics)
-        return unit, topics, outcomes
+        return unit, topics, [_numbered(outcome, unit.seq) for outcome in outcomes]
 
 
 def _taken(queue: Waiting, most: int) -> list[tuple[Command, asyncio.Future[Answer]]]:
@@ -281,6 +281,11 @@ def _outcome(unit: UnitOfWork, command: Command, now: int) -> Outcome:
         return decide(unit, command, now)
     except ApiError as refusal:
         return refusal
+
+
+def _numbered(outcome: Outcome, seq: int) -> Outcome:
+    """The outcome of a command, with the numbers that its batch was given."""
+    return outcome if isinstance(outcome, Exception) else outcome.numbered(seq)
 
 
 def _frees(task: Task) -> bool:
@@ -318,6 +323,7 @@ def _event_topics(unit: UnitOfWork, tasks: Sequence[Task]) -> set[str]:
         return set()
     projects = {task.project for task in tasks}
     projects |= {endpoint.project for endpoint in unit.outbox.changed_endpoints.values()}
+    projects |= {own.project for own in unit.own_events.new}
     ids = {event.task_id for event in unit.events.new}
     return {"project:*", *(f"project:{project}" for project in projects), *ids}
 

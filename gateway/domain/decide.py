@@ -6,6 +6,7 @@ from typing import Any, Final
 from gateway.domain.agents.agent_events import handle_agent_event, rescue
 from gateway.domain.deliveries import commands as endpoint_commands
 from gateway.domain.deliveries import endpoint_changes, replay_steps
+from gateway.domain.deliveries.posting import post
 from gateway.domain.deliveries.settle import settle
 from gateway.domain.kernel import commands
 from gateway.domain.kernel.answers import Answer
@@ -77,6 +78,7 @@ RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     ChangeAlerts: change_alerts,
     SetLauncherMode: set_launcher_mode,
     SetSwitches: set_switches,
+    endpoint_commands.PostEvent: post,
     endpoint_commands.CreateEndpoint: endpoint_changes.create,
     endpoint_commands.UpdateEndpoint: endpoint_changes.update,
     endpoint_commands.DeleteEndpoint: endpoint_changes.delete,

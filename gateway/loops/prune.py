@@ -42,6 +42,7 @@ class Pruner:
         self._next = 0
         self._env_after: str | None = ""
         self._tasks_after: str | None = ""
+        self._own_after: int | None = 0
         # Where the pass stands: behind which id it goes on; None when it is through.
 
     async def step(self) -> float:
@@ -54,12 +55,13 @@ class Pruner:
             env_of=await self._with_old_env(now - KEPT),
             tasks=await self._old_tasks(now - self._retention),
             ended_before=now - self._retention,
+            own_events=await self._old_own_events(now - self._retention),
         )
         await self._submit(command)
-        is_through = self._env_after is None and self._tasks_after is None
-        if not is_through or await self._has_more(now):
+        places = (self._env_after, self._tasks_after, self._own_after)
+        if any(place is not None for place in places) or await self._has_more(now):
             return PAUSE
-        self._next, self._env_after, self._tasks_after = now + EVERY, "", ""
+        self._next, self._env_after, self._tasks_after, self._own_after = now + EVERY, "", "", 0
         return EVERY / 1000
 
     async def _has_more(self, now: int) -> bool:
@@ -94,6 +96,14 @@ class Pruner:
         if len(found) < LOOKED_AT:
             self._tasks_after = None
         return tuple(chosen)
+
+    async def _old_own_events(self, before: int) -> tuple[int, ...]:
+        if self._own_after is None:
+            return ()
+        found = await self._reads.own_events(self._own_after, LOOKED_AT)
+        old = tuple(seq for seq, at in found if at <= before)
+        self._own_after = old[-1] if len(old) == LOOKED_AT else None
+        return old
 
 
 def _is_old(ended_at: int | None, before: int) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from gateway.domain.deliveries.outbox import DeliveryKey
+from gateway.domain.deliveries.own_event import EventKey
 from gateway.domain.kernel.commands import Claim, ReportEnded
 from gateway.domain.kernel.read_set import IdempotencyKey, ReadSet, WebhookKey
 from gateway.domain.launching.realm import RealmKey
@@ -31,6 +32,8 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
     exits: tuple[ReportEnded, ...]
     bulk_actions: tuple[str, ...]
     purges: tuple[str, ...]
+    own_events: frozenset[EventKey]
+    lanes: frozenset[str]
     workspaces: tuple[WorkspaceKey, ...]
     notices: tuple[SandboxNotice | AboutPullRequest, ...]
     api_keys: bool
@@ -58,6 +61,8 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
             exits=tuple(need.exits for need in needs if need.exits is not None),
             bulk_actions=tuple(key for need in needs for key in need.bulk_actions),
             purges=tuple(key for need in needs for key in need.purges),
+            own_events=frozenset(key for need in needs for key in need.own_events),
+            lanes=frozenset(key for need in needs for key in need.lanes),
             workspaces=tuple(key for need in needs for key in need.workspaces),
             notices=tuple(need.notice for need in needs if need.notice is not None),
             api_keys=any(need.api_keys for need in needs),

@@ -220,9 +220,16 @@ class EndpointReads(ReplayReads, Protocol):
         """The endpoint, unless it was deleted."""
 
     async def before(
-        self, project: str | None, at: int, endpoint_id: str, limit: int
+        self,
+        project: str | None,
+        at: int,
+        endpoint_id: str,
+        limit: int,
+        *,
+        customer: str | None = None,
     ) -> list[Endpoint]:
-        """Endpoints behind this position (creation in milliseconds, id); None: of all projects."""
+        """Endpoints behind this position (creation in milliseconds, id); None: of all projects,
+        with and without a customer."""
 
     async def secret(self, secret_id: str) -> Sealed | None:
         """A secret as it is stored, if it still is."""
@@ -327,6 +334,9 @@ class RetentionReads(Protocol):
         self, after: str, until: str, limit: int
     ) -> Sequence[tuple[str, int, int | None]]:
         """Tasks between two ids, with the number of their events, and when they ended."""
+
+    async def own_events(self, after: int, limit: int) -> Sequence[tuple[int, int]]:
+        """Own events behind a number, the oldest first, each with its time (milliseconds)."""
 
     async def has_idempotency_records(self, before: int) -> bool:
         """True if records of idempotency keys are kept from before that moment (milliseconds)."""

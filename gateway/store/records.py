@@ -97,6 +97,10 @@ class DeliveryFilter(Frozen, frozen=True, kw_only=True):
     endpoint_id: str | None = None
     task_id: str | None = None
     status: str | None = None
+    customer: str | None = None
+    """Only to endpoints of this customer."""
+    project: str | None = None
+    """With a customer: only to endpoints of this project."""
 
 
 class DeliveryAttempt(Frozen, frozen=True, kw_only=True):

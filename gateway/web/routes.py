@@ -17,7 +17,7 @@ from gateway.web.dashboard.home import Home
 from gateway.web.dashboard.page import Shown
 from gateway.web.dashboard.rendering import STATIC
 from gateway.web.dashboard.static_files import FOREVER, StaticFiles
-from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, replays
+from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, own_events, replays
 from gateway.web.http.handler import Handler
 from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, protocol, sweeps, token_requests
@@ -71,6 +71,7 @@ ROUTES = [
         "POST", "/v1/tasks/{task_id}/stream-token", tasks.issue_stream_token, "stream_tokens.issue"
     ),
     _route("GET", "/v1/events", events.of_project, "events.of_project"),
+    _route("POST", "/v1/events", own_events.post, "own_events.post"),
     _route("GET", "/v1/agent/prompt", agent.prompt, "agent.prompt"),
     _route("GET", "/v1/agent/patch", agent.patch, "agent.patch"),
     _route("GET", "/v1/agent/github-token", github_token.show, "agent.github_token"),

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.wire.message import Change, Reason, Reply, Request, WithoutNul
+from gateway.wire.own_events import Key
 from gateway.wire.tasks import EventView, Metadata, Url
 from gateway.wire.times import Moment
 
@@ -16,10 +17,10 @@ Project = Annotated[
     msgspec.Meta(description="one line without control characters"),
 ]
 EventTypes = Annotated[
-    tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], ...],
+    tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=128)], ...],
     msgspec.Meta(min_length=1, max_length=50),
 ]
-"""`task.started`, `task.*`, `*`; the domain checks the patterns."""
+"""`task.started`, `task.*`, `invoice.paid`, `*`; the domain checks the patterns."""
 HeaderName = Annotated[
     str,
     msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$(?!\n)"),
@@ -46,11 +47,14 @@ class NewEndpoint(Change, frozen=True, kw_only=True):
     url: Url
     project: Project = "default"
     event_types: EventTypes | None = None
-    """Default: all but `task.heartbeat`, `task.log`, `task.patch`, `task.trajectory`, `endpoint.*`
-    and `ops.*`; `*` contains no `ops.*`."""
+    """Types, ours and your own, and their groups (`invoice.*`). Default: ours but `task.heartbeat`,
+    `task.log`, `task.patch`, `task.trajectory`, `endpoint.*` and `ops.*`; `*` contains no `ops.*`.
+    An endpoint of a customer: all own events of it."""
     format: Literal["standard", "slack"] = "standard"
     """`slack`: the body of a Slack incoming webhook; it is fixed. Without `eventTypes` it gets the
     ends of tasks."""
+    customer: Key | None = None
+    """It gets the own events of this customer alone, and nothing else; it is fixed."""
     description: Description | None = None
     headers: Headers = msgspec.field(default_factory=dict)
     """Sent with every request; the values are never shown."""
@@ -118,6 +122,8 @@ class EndpointView(Reply, frozen=True, kw_only=True):
     implicit: bool
     """True for the `callbackUrl`s of one origin."""
     description: str | None
+    customer: str | None
+    """The only customer whose events it gets; null: it is the project's."""
     event_types: tuple[str, ...]
     enabled: bool
     disabled_reason: str | None

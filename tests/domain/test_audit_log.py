@@ -39,6 +39,7 @@ NOT_AUDITED: Final = {
     ChangeAlerts: "the gateway's own look at what is wrong, which events record",
     commands.Pulse: "nobody asks for it",
     commands.Prune: "as above",
+    endpoint_commands.PostEvent: "the event is the record",
     endpoint_commands.AdvanceReplay: "a step of what is audited at its start",
     AdvanceBulk: "the rules of tasks that it calls do it",
     NoteKeyUses: "no change that anybody asks for",

@@ -29,7 +29,7 @@ from gateway.domain.tasks.task import (
     Task,
     Timeouts,
 )
-from gateway.loops.deliveries.handover import NewTaskHead
+from gateway.loops.deliveries.handover import NewLaneHead
 from gateway.loops.deliveries.message_builder import KEPT_FOR, CannotBuild, MessageBuilder
 from gateway.loops.deliveries.post import WebhookMessage, headers
 from gateway.store import records
@@ -285,7 +285,7 @@ class CountedReads(Reads):
         return await super().delivery_contexts(keys, now)
 
 
-NEW: Final = NewTaskHead(
+NEW: Final = NewLaneHead(
     **asdict(Head()),
     event=EVENT,
     asked=(TASK, Reads().spec),

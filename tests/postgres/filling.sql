@@ -192,3 +192,20 @@ INSERT INTO events (seq, task_id, task_seq, attempt, type, at, applied, source, 
 SELECT 2 * current_setting('filling.tasks')::bigint + row_number() OVER (), id, number, 0,
     'endpoint.failing', 999000000000, 1, 'gateway', '{}'
 FROM endpoints CROSS JOIN generate_series(1, 10) AS number;
+
+-- Own events behind all others, each in a lane of its own; the endpoint looked at is a customer's.
+INSERT INTO events (seq, task_id, task_seq, attempt, type, at, applied, source, data, body_hash)
+SELECT newest.seq + n, 'own_' || lpad(n::text, 9, '0'), 1, 0, 'invoice.paid', 999000000000 + n, 1,
+    'api', '{}', '\x01'
+FROM (SELECT max(seq) AS seq FROM events) AS newest, generate_series(1, 5000) AS n;
+
+INSERT INTO own_events (seq, project, customer, event_id, deliveries)
+SELECT seq, 'p28', NULL, task_id, 0 FROM events WHERE task_id LIKE 'own\_%';
+
+INSERT INTO deliveries (endpoint_id, seq, task_id, task_seq, status, attempts)
+SELECT 'ep_0026', seq, task_id, task_seq, 'delivered', 1 FROM events WHERE task_id LIKE 'own\_0000000%';
+
+INSERT INTO delivery_attempts (endpoint_id, seq, number, at, trigger, status, duration_ms)
+SELECT endpoint_id, seq, 1, 999999500000, 'auto', 200, 5 FROM deliveries WHERE task_id LIKE 'own\_%';
+
+UPDATE endpoints SET customer = 'acme' WHERE id = 'ep_0026';

@@ -44,6 +44,7 @@ DAMAGES: Final[tuple[tuple[ProblemName, str], ...]] = (
     ("no_task", "UPDATE events SET task_id = 'task_~' WHERE type = 'task.completed'"),
     ("gap_in_task_seq", f"DELETE FROM events WHERE {COMPLETED} AND task_seq = 3"),
     ("gap_in_task_seq", f"UPDATE events SET task_seq = 99 WHERE {COMPLETED} AND task_seq = 9"),
+    ("own_event_torn", "INSERT INTO own_events (seq, project, deliveries) VALUES (1, 'p', 0)"),
     ("seq_not_increasing", f"UPDATE events SET seq = -seq WHERE {COMPLETED} AND task_seq = 3"),
     ("event_unreadable", "UPDATE events SET data = '[]' WHERE type = 'task.progress'"),
     ("event_unreadable", "UPDATE events SET type = 'task.lost' WHERE type = 'task.created'"),

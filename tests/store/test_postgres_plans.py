@@ -28,6 +28,7 @@ from gateway.store.sql import (
     lanes,
     launching,
     operations,
+    own_events,
     pruning,
     purging,
     replays,
@@ -55,7 +56,7 @@ MORE: Final = {
 """Why a statement may read more."""
 HOMES: Final = (
     *(claims, clocks, deliveries, delivery_contexts, endpoints, events, lanes, launching),
-    *(replays, sources, switches, tasks),
+    *(own_events, replays, sources, switches, tasks),
     *(api_keys, audit_log, bulk, history, operations, pruning, purging, status),
     *(task_groups, task_list),
 )
@@ -91,6 +92,7 @@ SAMPLES: Final[dict[str, Any]] = {
     "code": "stalled",
     "count": -1,
     "created_after": None,
+    "customer": None,
     "created_before": None,
     "data": "{}",
     "box": b"box",
@@ -155,6 +157,7 @@ OLD_BULK: Final = {"before": 1_000}
 DELIVERIES: Final = {"keys": [[ENDPOINT, seq] for seq in range(PENDING, PENDING + 10)]}
 KEYS: Final = {"keys": [[PROJECT, KEY]]}
 SHOWN: Final = {"before": "~", "seq": 2 * TASKS, "endpoint_id": None}
+OLD_OWN: Final = {"numbers": [12_020, 12_021]}
 OWN_SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "API_KEYS_BEFORE": {"id": "key_9"},
     "AUDIT_BEFORE": {"id": TASKS},
@@ -186,9 +189,16 @@ OWN_SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "CHANGED_AT": {"ids": [ENDPOINT]},
     "CONTEXTS": DELIVERIES,
     "DELETE_OLD_HOLDS": {"before": 999_200_000_100},
+    "_OLD_OWN_EVENTS": OLD_OWN,
+    "DELETE_ATTEMPTS_OF_OWN_EVENTS": OLD_OWN,
+    "DELETE_EVENTS_OF_OWN": OLD_OWN,
+    "DELETE_DELIVERIES_OF_OWN_EVENTS": OLD_OWN,
+    "DELETE_OWN_EVENTS": OLD_OWN,
+    "OWN_EVENTS_BEHIND": {"after": 12_000},
     "DELETE_OLD_MESSAGES": {"before": 999_000_000_100},
     "DELIVERIES_OF_ENDPOINT": {"before": "~", "seq": 2 * TASKS},
     "DELIVERIES_OF_TASK": SHOWN,
+    "DELIVERIES_OF_CUSTOMER": {**SHOWN, "customer": "acme", "project": "p27", "task_id": None},
     "DELIVERY_ATTEMPTS": DELIVERIES,
     "DELIVERY_STATES": DELIVERIES,
     "DUE_JOBS": {"now": 2 * NOW},
@@ -210,9 +220,11 @@ OWN_SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "MESSAGES_SEEN": {"keys": [["github", f"msg_{name}", ""] for name in ENDED]},
     "MISSED_DELIVERIES": {**SHOWN, "status": "dead"},
     "NEWEST_EVENTS": {"types": None},
+    "NEWEST_OF_LANES": {"ids": ["own_000000007"]},
     "NEXT_CLAIMABLE": ANY_PROJECT,
     "ONE_REPLAY": {"id": "rpl_010"},
     "OVERTAKEN": {"seq": 1},
+    "POSTED": {"keys": [["p28", "own_000000007"], ["p28", "own_000000027"]]},
     "PENDING_DELIVERIES": SHOWN,
     "PENDING_ENDPOINTS": {"after": "ep_0020"},
     "REALMS_NAMED": {"keys": [["docker", "r7", ""]]},

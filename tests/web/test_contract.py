@@ -28,6 +28,7 @@ from tests.web.callers import (
     sandbox_of,
 )
 from tests.web.contract import Seen, documented
+from tests.web.own_event_requests import ask_about_own_events
 
 NOT_AT_WILL: Final = {
     "internal",
@@ -69,6 +70,7 @@ async def test_every_documented_answer_is_given(tmp_path: Path, database: NewDat
         await _offend_agents(gateway)
         await _offend_launchers(gateway)
         await _act_in_bulk(gateway, database)
+        await ask_about_own_events(gateway)
         await _serve(gateway)
         await _offend_all(gateway)
     seen = gateway.contract.seen | await _seen_without_services(

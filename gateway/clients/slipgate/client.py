@@ -13,6 +13,7 @@ from slipgate.errors import ApiError, SlipgateError, WaitTimeout, WebhookRejecte
 from slipgate.exchange import Retries
 from slipgate.following import stream, wait_for
 from slipgate.operations.operators import Operators
+from slipgate.operations.own_events import OwnEvents
 from slipgate.operations.protocols import AgentProtocol, LauncherProtocol, ServiceWebhooks
 from slipgate.operations.tasks import Tasks
 from slipgate.operations.webhooks import Webhooks
@@ -42,7 +43,14 @@ __all__ = [
 
 
 class Calls(
-    Tasks, Webhooks, Operators, WorkspaceCalls, AgentProtocol, LauncherProtocol, ServiceWebhooks
+    Tasks,
+    OwnEvents,
+    Webhooks,
+    Operators,
+    WorkspaceCalls,
+    AgentProtocol,
+    LauncherProtocol,
+    ServiceWebhooks,
 ):
     """A method for each operation of the API."""
 

@@ -204,6 +204,10 @@ class StaleAttempt(ApiError):
     """409: A newer attempt has begun."""
 
 
+class EventIdReused(ApiError):
+    """409: Another event was posted under this `eventId`."""
+
+
 class ImplicitEndpoint(ApiError):
     """409: It stands for the callbacks of tasks, which bring their address."""
 
@@ -250,6 +254,10 @@ class UnsupportedMediaType(ApiError):
 
 class InvalidRequest(ApiError):
     """422: The request has the wrong shape; `errors` names each wrong path."""
+
+
+class ReservedEventType(ApiError):
+    """422: The first word of the type is one of ours."""
 
 
 class UnknownEventType(ApiError):

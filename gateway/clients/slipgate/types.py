@@ -21,6 +21,7 @@ from gateway.wire.operations import LauncherView as Launcher
 from gateway.wire.operations import ReconcileView as Reconciliation
 from gateway.wire.operations import StatusView as Status
 from gateway.wire.operations import SweepsView as Sweeps
+from gateway.wire.own_events import PostedEventView as PostedEvent
 from gateway.wire.sources import Received
 from gateway.wire.switches import SwitchesView as Switches
 from gateway.wire.tasks import AgentSpec as Agent
@@ -56,6 +57,7 @@ __all__ = [
     "NewKey",
     "NewWorkspace",
     "Page",
+    "PostedEvent",
     "Prompt",
     "RateLimit",
     "Receipts",

@@ -1,11 +1,13 @@
 """Commands about endpoints, their deliveries and their replays."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret
 from gateway.domain.deliveries.outbox import Address
+from gateway.domain.deliveries.own_event import OwnEvent
 from gateway.domain.deliveries.replay import AT_ONCE, Replay
 from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.read_set import Command, Idempotency, ReadSet
@@ -118,6 +120,49 @@ class RetryDelivery(Command, frozen=True, kw_only=True):
     @property
     def needs(self) -> ReadSet:
         return ReadSet(deliveries=((self.endpoint_id, self.seq),))
+
+
+class PostEvent(Command, frozen=True, kw_only=True):
+    """`POST /v1/events`."""
+
+    project: str
+    lane: str
+    """The id of its ordering key, or one of its own."""
+    is_ordered: bool
+    """True if others of its lane may be there."""
+    type: str
+    data: bytes
+    """The JSON as it was given."""
+    digest: bytes
+    """Of everything that was given."""
+    customer: str | None = None
+    event_id: str | None = None
+    idempotency: Idempotency | None = None
+
+    @property
+    def needs(self) -> ReadSet:
+        return ReadSet(
+            idempotency=self.idempotency,
+            own_events=((self.project, self.event_id),) if self.event_id else (),
+            lanes=(self.lane,) if self.is_ordered else (),
+        )
+
+
+class PostReply(Answer, frozen=True, kw_only=True):
+    """An own event as it was stored; `at` in milliseconds."""
+
+    own: OwnEvent
+    type: str
+    at: int
+    known: bool = False
+    """True if it was stored before, under the same id of the application."""
+    replayed: bool = False
+
+    def numbered(self, seq: int) -> Self:
+        """The answer with the number of its event."""
+        if self.own.seq:
+            return self
+        return replace(self, own=replace(self.own, seq=seq + self.own.offset))
 
 
 class EndpointReply(Answer, frozen=True, kw_only=True):

@@ -1,4 +1,8 @@
-"""Endpoints: the receivers of a project's events; their secrets, headers and subscriptions."""
+"""Endpoints: the receivers of a project's events; their secrets, headers and subscriptions.
+
+An endpoint may be that of one customer of the application: it gets own events of that customer
+alone. Those without a customer are the project's.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from gateway.domain.deliveries.event_types import is_own_wanted, split
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import ABOUT_OPERATIONS, FACTS, QUIET, types_of
 from gateway.domain.tasks.task import Frozen
@@ -14,6 +19,9 @@ from gateway.wire.problem import FieldError
 
 Patterns = tuple[str, ...]
 """Types of events: `task.started`, `task.*`, `*`."""
+
+Owner = tuple[str, str | None]
+"""A project, and one of its customers; None: the project itself."""
 
 Format = Literal["standard", "slack"]
 SLACK: Final = (
@@ -59,6 +67,9 @@ class Endpoint(Frozen, frozen=True, kw_only=True):
     """The number of its newest event."""
     format: Format = "standard"
     """Fixed: a delivery keeps its body."""
+    customer: str | None = None
+    """The only customer whose own events it gets, and it gets nothing else; None: it is the
+    project's. Fixed: an address is told nothing of others."""
 
     @property
     def holds(self) -> bool:
@@ -66,7 +77,7 @@ class Endpoint(Frozen, frozen=True, kw_only=True):
         return not self.enabled or self.is_draining
 
     def wants(self, kind: str) -> bool:
-        return kind in wanted_types(self.event_types)
+        return is_wanted(self.event_types, kind)
 
 
 def shown_url(url: str, origin: str, form: Format) -> str:
@@ -85,17 +96,25 @@ class Subscription(Frozen, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=1024)
 def wanted_types(patterns: Patterns | None) -> frozenset[str]:
-    """The types that an endpoint with these patterns gets.
+    """Our types that an endpoint with these patterns gets; own types are no closed set.
 
     Raises:
         ValueError: a pattern means no type.
     """
     if patterns is None:
         return USUAL
-    types = types_of(patterns)
+    ours, _ = split(patterns)
+    types = types_of(ours)
     # `*` is all of a project: the whole installation concerns those alone that name it.
     is_operator = any(pattern.startswith("ops.") for pattern in patterns)
     return types if is_operator else types - ABOUT_OPERATIONS
+
+
+def is_wanted(patterns: Patterns | None, kind: str) -> bool:
+    """True if an endpoint with these patterns gets events of this type."""
+    if kind in FACTS:
+        return kind in wanted_types(patterns)
+    return is_own_wanted(patterns, kind)
 
 
 class Directory:
@@ -110,8 +129,8 @@ class Directory:
         self._below: Final = below
         self._changed: Final[dict[str, Endpoint | None]] = {}
         """By id; None: deleted."""
-        self._explicit: Final[dict[str, dict[str, Endpoint]]] = {}
-        """The explicit endpoints by project, for projects with a change."""
+        self._explicit: Final[dict[Owner, dict[str, Endpoint]]] = {}
+        """The explicit endpoints of each owner, for those with a change."""
         for endpoint in endpoints:
             self.put(endpoint)
 
@@ -128,12 +147,12 @@ class Directory:
     def put(self, endpoint: Endpoint) -> None:
         self._changed[endpoint.id] = endpoint
         if not endpoint.implicit:
-            self._own(endpoint.project)[endpoint.id] = endpoint
+            self._own(endpoint)[endpoint.id] = endpoint
 
     def remove(self, endpoint: Endpoint) -> None:
         self._changed[endpoint.id] = None
         if not endpoint.implicit:
-            self._own(endpoint.project).pop(endpoint.id, None)
+            self._own(endpoint).pop(endpoint.id, None)
 
     def find(self, endpoint_id: str) -> Endpoint | None:
         if endpoint_id in self._changed or self._below is None:
@@ -146,14 +165,22 @@ class Directory:
         implicit = None if callback is None else self.find(callback)
         return explicit if implicit is None else (*explicit, implicit)
 
+    def recipients_of_own(self, project: str, customer: str | None) -> tuple[Endpoint, ...]:
+        """Endpoints for an own event: its project's, and those of its customer."""
+        explicit = tuple(self.explicit_of(project).values())
+        if customer is None:
+            return explicit
+        return (*explicit, *self.explicit_of(project, customer).values())
+
     def others(self, endpoint: Endpoint) -> tuple[Endpoint, ...]:
         """Endpoints for this endpoint's events: the others of its project."""
         explicit = self.explicit_of(endpoint.project).values()
         return tuple(other for other in explicit if other.id != endpoint.id)
 
     def explicit(self) -> tuple[Endpoint, ...]:
-        """The explicit endpoints of all projects."""
-        return tuple(each for each in self._all().values() if not each.implicit)
+        """The explicit endpoints of all projects, but those of customers."""
+        found = self._all().values()
+        return tuple(each for each in found if not each.implicit and each.customer is None)
 
     def _all(self) -> dict[str, Endpoint]:
         found = {} if self._below is None else self._below._all()  # noqa: SLF001 - the same class
@@ -164,20 +191,23 @@ class Directory:
                 found[endpoint_id] = endpoint
         return found
 
-    def explicit_of(self, project: str) -> Mapping[str, Endpoint]:
-        """The explicit endpoints of a project by id."""
-        own = self._explicit.get(project)
+    def explicit_of(self, project: str, customer: str | None = None) -> Mapping[str, Endpoint]:
+        """The explicit endpoints of a project, or of one of its customers, by id."""
+        own = self._explicit.get((project, customer))
         if own is not None:
             return own
-        return {} if self._below is None else self._below.explicit_of(project)
+        return {} if self._below is None else self._below.explicit_of(project, customer)
 
-    def _own(self, project: str) -> dict[str, Endpoint]:
-        if project not in self._explicit:
-            self._explicit[project] = dict(self.explicit_of(project))
-        return self._explicit[project]
+    def _own(self, endpoint: Endpoint) -> dict[str, Endpoint]:
+        owner = (endpoint.project, endpoint.customer)
+        if owner not in self._explicit:
+            self._explicit[owner] = dict(self.explicit_of(*owner))
+        return self._explicit[owner]
 
     def take(
-        self, changed: Mapping[str, Endpoint | None], explicit: Mapping[str, dict[str, Endpoint]]
+        self,
+        changed: Mapping[str, Endpoint | None],
+        explicit: Mapping[Owner, dict[str, Endpoint]],
     ) -> None:
         """The changes of a change, which was committed."""
         self._explicit.update(explicit)

@@ -16,9 +16,11 @@ from gateway.domain.deliveries.commands import (
 )
 from gateway.domain.deliveries.endpoint import MOST_LIVE, Endpoint, shown_url
 from gateway.domain.deliveries.endpoint_events import emit_endpoint_event
+from gateway.domain.deliveries.event_types import ALL, split
 from gateway.domain.deliveries.replay import NO_LIMIT, Replay, ReplayKind
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.wire.problem import FieldError
 
 DELETED: Final = "endpoint_deleted"
 DROPPED: Final = "backlog_dropped"
@@ -30,7 +32,7 @@ def create(unit: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply
     if isinstance(first, EndpointReply):
         return replace(first, replayed=True)
     outbox = unit.outbox
-    endpoint = replace(command.endpoint, created_at=now, updated_at=now)
+    endpoint = _for_customer(replace(command.endpoint, created_at=now, updated_at=now))
     outbox.put_endpoint(endpoint)
     outbox.subscribe(endpoint, unit.newest)
     outbox.addresses.append(command.address)
@@ -52,6 +54,7 @@ def update(unit: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply
         )
     given = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
     after = replace(before, **given, updated_at=now)
+    after = _for_customer(after)
     if command.changes.shown_url is not UNSET:
         shown = shown_url(after.shown_url or "", after.origin, after.format)
         after = replace(after, shown_url=shown)
@@ -144,6 +147,23 @@ def rotate(unit: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
     reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
     unit.idempotency.store(command.idempotency, reply, now)
     return reply
+
+
+def _for_customer(endpoint: Endpoint) -> Endpoint:
+    """An endpoint of a customer gets its own events alone, by default all of them: ours tell of the
+    whole project."""
+    if endpoint.customer is None:
+        return endpoint
+    patterns = endpoint.event_types or (ALL,)
+    ours = [pattern for pattern in split(patterns)[0] if pattern != ALL]
+    if not ours:
+        return replace(endpoint, event_types=patterns)
+    raise ApiError(
+        "invalid_request",
+        f"$.eventTypes: An endpoint of a customer gets no events of type {ours[0]}.",
+        hint="Name types of your own, or `*`.",
+        errors=(FieldError(path="$.eventTypes", message="Expected types of your own"),),
+    )
 
 
 def endpoint_of(unit: UnitOfWork, endpoint_id: str) -> Endpoint:

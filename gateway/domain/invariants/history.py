@@ -20,7 +20,7 @@ _SANDBOX_ENDS: Final = frozenset({"sandbox.destroyed", "sandbox.released"})
 
 
 class EventLog:
-    """The events of one task, endpoint or alert."""
+    """The events of one task, endpoint, alert or lane."""
 
     def __init__(self, subject: str) -> None:
         self.numbers: dict[int, int] = {}
@@ -48,15 +48,18 @@ class EventLog:
             yield self._problem("row_differs", detail)
 
     def _check_any(self, event: Event) -> Iterator[Problem]:
+        yield from self._check_order(event)
+        if _contains_secret(event):
+            detail = f"{_named(event)} holds what looks like a secret"
+            yield self._problem("secret_in_event", detail)
+
+    def _check_order(self, event: Event) -> Iterator[Problem]:
         self.numbers[event.seq] = event.task_seq
         if event.seq <= self._last_seq:
             before = f"the one before it {self._last_seq}"
             detail = f"event {event.task_seq} has number {event.seq}, {before}"
             yield self._problem("seq_not_increasing", detail)
         self._last_seq = event.seq
-        if _contains_secret(event):
-            detail = f"{_named(event)} holds what looks like a secret"
-            yield self._problem("secret_in_event", detail)
 
     def _unreadable(self, event: Event) -> Problem:
         detail = f"{_named(event)} is not one that this version knows"

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gateway.domain.deliveries.endpoint import Subscription, wanted_types
+from gateway.domain.deliveries.endpoint import Subscription, is_wanted
 from gateway.domain.deliveries.replay import NO_LIMIT
 from gateway.domain.invariants.history import EventLog
 from gateway.domain.invariants.task_rows import DeliveryRow, Finding, Problem
@@ -49,7 +49,7 @@ def _wanted_events(log: EventLog, subscriptions: Sequence[Subscription]) -> set[
         seq
         for wanted, end in zip(subscriptions, [*ends, NO_LIMIT], strict=False)
         for seq, kind in log.applied.items()
-        if wanted.after_seq < seq <= end and kind in wanted_types(wanted.event_types)
+        if wanted.after_seq < seq <= end and is_wanted(wanted.event_types, kind)
     }
 
 

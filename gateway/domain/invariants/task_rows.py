@@ -28,6 +28,7 @@ ProblemName = Literal[
     "never_due",
     "no_destroy_job",
     "no_events",
+    "own_event_torn",
     "no_task",
     "nobody_launches",
     "patch_torn",

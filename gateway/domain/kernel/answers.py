@@ -1,11 +1,17 @@
 """Answers: the results of commands, given to their callers after the commit."""
 
+from typing import Self
+
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.task import Attempt, Frozen, Task
 
 
 class Answer(Frozen, frozen=True, kw_only=True):
     """The base class of answers."""
+
+    def numbered(self, _seq: int) -> Self:
+        """The answer once its batch has numbers; `_seq` is that of the newest event before it."""
+        return self
 
 
 class TaskReply(Answer, frozen=True, kw_only=True):

@@ -372,6 +372,8 @@ class Prune(Command, frozen=True, kw_only=True):
     tasks: tuple[str, ...] = ()
     """Tasks that may have ended by `ended_before`: they are deleted as a whole."""
     ended_before: int = 0
+    own_events: tuple[int, ...] = ()
+    """Numbers of own events from before then."""
 
     @property
     def needs(self) -> ReadSet:

@@ -72,6 +72,11 @@ def orphan_id(sweep: str, name: str, sandbox_id: str) -> str:
     return f"job_stray-{_digest(sweep, name, sandbox_id)}"
 
 
+def digest_id(prefix: str, *parts: str) -> str:
+    """An id that the same parts always have."""
+    return f"{prefix}_{_digest(*parts, size=16)}"
+
+
 def _digest(*parts: str, size: int = 15) -> str:
     digest = hashlib.sha256("\n".join(parts).encode()).digest()
     return base64.b32encode(digest[:size]).decode().rstrip("=").lower()

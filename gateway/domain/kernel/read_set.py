@@ -51,6 +51,10 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """Bulk actions, with the tasks of their next page."""
     purges: tuple[str, ...] = ()
     """Tasks, with those of their events that may hold a text."""
+    own_events: tuple[tuple[str, str], ...] = ()
+    """Own events: project, the application's own id."""
+    lanes: tuple[str, ...] = ()
+    """Lanes of own events that a new one is added to."""
     workspaces: tuple[WorkspaceKey, ...] = ()
     """Workspaces, with their tasks."""
     notice: "SandboxNotice | AboutPullRequest | None" = None

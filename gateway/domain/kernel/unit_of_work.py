@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from gateway.domain.agents.patch import PatchPiece
 from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.outbox import Outbox
+from gateway.domain.deliveries.own_event import OwnEvents
 from gateway.domain.kernel.commands import Callback, SettleDelivery
 from gateway.domain.kernel.idempotency import StoredResponses
 from gateway.domain.kernel.part import Added, Part, Rows
@@ -71,6 +74,8 @@ class Pruning(Frozen, frozen=True, kw_only=True):
     """Tasks whose `env` goes."""
     deleted: list[str]
     """Tasks that go, with everything that is kept of them."""
+    own_events: list[int] = msgspec.field(default_factory=list)
+    """Own events that go, unless somebody is owed them."""
 
 
 class Tasks(Rows[str, Task]):
@@ -276,6 +281,7 @@ class UnitOfWork:
     events: Events = field(default_factory=Events)
     patches: Added[tuple[Event, PatchPiece]] = field(default_factory=Added)
     """Texts of `task.patch`, with the events that brought them."""
+    own_events: OwnEvents = field(default_factory=OwnEvents)
     deliveries: Deliveries = field(default_factory=Deliveries)
     attempts: Rows[AttemptKey, Attempt] = field(
         default_factory=lambda: Rows(lambda attempt: (attempt.task_id, attempt.number))

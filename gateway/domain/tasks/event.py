@@ -252,7 +252,7 @@ class Event(Frozen, frozen=True, kw_only=True):
     """One entry of the log; `data` is its JSON as stored, with unknown fields."""
 
     task_id: str
-    """The id of the task, the endpoint or the alert."""
+    """The id of the task, the endpoint or the alert; of an own event, that of its lane."""
     task_seq: int
     """Its number within them."""
     attempt: int
@@ -275,8 +275,13 @@ class Event(Frozen, frozen=True, kw_only=True):
         return self.type in ABOUT_ENDPOINTS
 
     @property
+    def is_own(self) -> bool:
+        """True for a type that an application has chosen."""
+        return self.type not in FACTS
+
+    @property
     def is_of_task(self) -> bool:
-        return self.type not in OF_NO_TASK
+        return is_of_task(self.type)
 
     @property
     def fact(self) -> Document:
@@ -286,6 +291,11 @@ class Event(Frozen, frozen=True, kw_only=True):
 _DECODE: Final[dict[str, Callable[[bytes], Document]]] = {
     name: msgspec.json.Decoder(fact).decode for name, fact in FACTS.items()
 }
+
+
+def is_of_task(kind: str) -> bool:
+    """True for the types of events that belong to a task."""
+    return kind in FACTS and kind not in OF_NO_TASK
 
 
 KINDS: Final = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in FACTS))

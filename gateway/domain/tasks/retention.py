@@ -26,6 +26,7 @@ def prune(unit: UnitOfWork, command: Prune, _now: int) -> Accepted:
         ended_before=command.ended_before,
         erased=erased,
         deleted=deleted,
+        own_events=list(command.own_events),
     )
     unit.retention.append(pruning)
     for name in deleted:

@@ -15,7 +15,7 @@ from gateway.loops.deliveries.admission import Limits, Slot
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.discovery import Discovery
 from gateway.loops.deliveries.due_queue import DueQueue, Queue
-from gateway.loops.deliveries.handover import NewTaskHead, new_heads
+from gateway.loops.deliveries.handover import NewLaneHead, new_heads
 from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.deliveries.settlement import NOT_ITS_FAULT
 from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue
@@ -144,8 +144,8 @@ class Deliverer:
         now = self._timing.clock()
         if self._timing.is_stopping() or self._is_blocked or head.due_at > now:
             return False
-        # Another gateway may have committed an earlier delivery of the lane; not of a new task's.
-        if not (self._ownership.is_informed or isinstance(head, NewTaskHead)):
+        # Another gateway may have committed an earlier delivery of the lane; not of a new one.
+        if not (self._ownership.is_informed or isinstance(head, NewLaneHead)):
             return False
         return (
             self._discovery.is_clear(head.endpoint_id)

@@ -16,11 +16,12 @@ from gateway.store.records import Head, TaskWithSpec
 _SPEC: Final = json.Decoder(Spec)
 
 
-class NewTaskHead(Head, frozen=True, kw_only=True):
-    """The first delivery of a new task, with what its message is made of."""
+class NewLaneHead(Head, frozen=True, kw_only=True):
+    """The first delivery of a lane, with what its message is made of."""
 
     event: Event
-    asked: TaskWithSpec
+    asked: TaskWithSpec | None
+    """None: it is an own event."""
     is_implicit: bool
     callback_url: Sealed | None
 
@@ -48,19 +49,19 @@ def new_heads(unit: UnitOfWork) -> Iterator[Head]:
             repeats=new.repeats,
             rate_per_second=endpoint.rate_per_second,
         )
-        if event.task_id in unit.tasks.new and event.task_seq == 1:
-            task = unit.tasks[event.task_id]
-            head = _of_new_task(head, event, task, endpoint, callbacks.get(event.task_id))
+        if event.task_seq == 1 and (event.is_own or event.task_id in unit.tasks.new):
+            task = None if event.is_own else unit.tasks[event.task_id]
+            head = _of_new_lane(head, event, task, endpoint, callbacks.get(event.task_id))
         yield head
 
 
-def _of_new_task(
-    head: Head, event: Event, task: Task, endpoint: Endpoint, callback: Sealed | None
-) -> NewTaskHead:
-    return NewTaskHead(
+def _of_new_lane(
+    head: Head, event: Event, task: Task | None, endpoint: Endpoint, callback: Sealed | None
+) -> NewLaneHead:
+    return NewLaneHead(
         **structs.asdict(head),
         event=structs.replace(event, seq=head.seq),
-        asked=(task, _SPEC.decode(event.data)),
+        asked=None if task is None else (task, _SPEC.decode(event.data)),
         is_implicit=endpoint.implicit,
         callback_url=callback,
     )

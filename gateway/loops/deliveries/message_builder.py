@@ -22,7 +22,7 @@ from gateway.domain.kernel.sealing import (
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Frozen
-from gateway.loops.deliveries.handover import NewTaskHead
+from gateway.loops.deliveries.handover import NewLaneHead
 from gateway.loops.deliveries.post import (
     BROKEN,
     Outcome,
@@ -144,7 +144,7 @@ class MessageBuilder:
 
     def _known(self, head: Head) -> DeliveryContext | None:
         """The context of a delivery that was handed over, if its sender was read lately."""
-        if not isinstance(head, NewTaskHead):
+        if not isinstance(head, NewLaneHead):
             return None
         sender = self._senders.get((head.project, None if head.is_implicit else head.endpoint_id))
         if sender is None or not 0 <= self._clock() - sender.at < KEPT_FOR:

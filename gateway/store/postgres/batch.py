@@ -48,12 +48,18 @@ BUSY_MS: Final = 8_000
 """Milliseconds that a batch waits for a lock of another."""
 BOUNDS: Final = {"lock": BATCHES, "idle": "4s", "time": "10s", "patience": f"{BUSY_MS}ms"}
 
-OF_TASKS: Final = frozenset({"tasks", "webhooks", "idempotency", "deliveries", "undelivered"})
-"""Fields of a read set whose rows belong to the tasks that are locked, or to one endpoint."""
+OF_TASKS: Final = frozenset(
+    {
+        *("tasks", "webhooks", "idempotency", "deliveries", "undelivered"),
+        *("own_events", "lanes"),
+    }
+)
+"""Fields of a read set whose rows belong to the tasks that are locked, to one endpoint, or to own
+events: their unique keys tell two batches of one lane or one id apart."""
 PARTS_OF_TASKS: Final = frozenset(
     {
         *("tasks", "metadata", "secrets", "events", "patches", "deliveries", "attempts", "jobs"),
-        *("idempotency", "audit"),
+        *("own_events", "idempotency", "audit"),
     }
 )
 """Parts that may change beside other batches."""

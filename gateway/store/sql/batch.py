@@ -42,6 +42,7 @@ from gateway.store.sql.launching import (
     watched_realms,
     write_sweeps,
 )
+from gateway.store.sql.own_events import load_own_events, write_own_events
 from gateway.store.sql.part import Load, Loading, Write, changes
 from gateway.store.sql.pruning import write_retention
 from gateway.store.sql.purging import load_purges, write_purges
@@ -97,6 +98,7 @@ KEYED: Final[tuple[Loader, ...]] = (
     ("tasks", (), load_tasks),
     ("events", ("webhooks",), load_events),
     ("idempotency", ("idempotency",), load_idempotency),
+    ("own_events", ("own_events", "lanes"), load_own_events),
 )
 # Asked for beside the loaded tasks.
 RELATED: Final[tuple[Loader, ...]] = (
@@ -110,6 +112,7 @@ WRITERS: Final[tuple[tuple[str, Write], ...]] = (
     ("outbox", write_endpoints),
     ("tasks", write_tasks),
     ("events", write_events),
+    ("own_events", write_own_events),
     ("patches", write_patches),
     ("deliveries", write_deliveries),
     changes("attempts", UPSERT_ATTEMPTS, ATTEMPT),

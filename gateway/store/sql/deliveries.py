@@ -1,5 +1,7 @@
 """Deliveries in the store: new ones, the results of attempts, and the lists that people read."""
 
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -65,10 +67,10 @@ WHERE status IN ('pending', 'dead', 'held')
 ORDER BY seq"""
 
 # The event is joined by its number, one seek for each delivery that is shown.
-_SHOWN: Final = """
+_COLUMNS: Final = """
     delivery.endpoint_id, delivery.seq, delivery.task_id, event.at, event.type, delivery.status,
-    delivery.next_attempt_at, delivery.reason
-FROM deliveries AS delivery"""
+    delivery.next_attempt_at, delivery.reason"""
+_SHOWN: Final = f"{_COLUMNS} FROM deliveries AS delivery"
 
 _EVENT: Final = "CROSS JOIN events AS event ON event.seq = delivery.seq"
 
@@ -110,6 +112,21 @@ FROM json_each(:keys) AS wanted CROSS JOIN delivery_attempts AS attempt
     ON attempt.endpoint_id = json_extract(wanted.value, '$[0]')
     AND attempt.seq = CAST(json_extract(wanted.value, '$[1]') AS BIGINT)
 ORDER BY attempt.number"""
+
+# The newest of each endpoint: how many each has does not matter.
+NEWEST_OF_OWNER: Final = """deliveries AS delivery ON delivery.endpoint_id = owner.id
+    AND delivery.seq IN (
+        SELECT seq FROM deliveries
+        WHERE endpoint_id = owner.id AND seq <= :seq
+          AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+        ORDER BY seq DESC LIMIT :limit + 1)"""
+
+DELIVERIES_OF_CUSTOMER: Final = f"""SELECT {_COLUMNS}
+FROM endpoints AS owner CROSS JOIN {NEWEST_OF_OWNER}
+{_EVENT}
+WHERE owner.customer = :customer AND owner.deleted_at IS NULL
+  AND (CAST(:project AS TEXT) IS NULL OR owner.project = :project)
+  AND (CAST(:task_id AS TEXT) IS NULL OR delivery.task_id = :task_id) AND {_BEFORE}"""
 
 # What the statements of shown deliveries give, but the attempts.
 _DELIVERY: Final = Delivery.__struct_fields__[:-1]
@@ -182,6 +199,8 @@ class DeliveryQueries(Queries):
 
 def _statement(wanted: DeliveryFilter) -> str:
     """The statement that reads the fewest others on its way."""
+    if wanted.customer is not None:
+        return DELIVERIES_OF_CUSTOMER
     if wanted.task_id is not None:
         return DELIVERIES_OF_TASK
     if wanted.status in {"dead", "held", "superseded"}:

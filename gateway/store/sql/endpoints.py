@@ -70,6 +70,7 @@ SELECT {ENDPOINT} FROM endpoints WHERE id = :id AND deleted_at IS NULL"""
 ENDPOINTS_BEFORE: Final = f"""
 SELECT {ENDPOINT} FROM endpoints
 WHERE deleted_at IS NULL AND (CAST(:project AS TEXT) IS NULL OR project = :project)
+  AND (CAST(:customer AS TEXT) IS NULL OR customer = :customer)
   AND (created_at, id) < (:at, :id)
 ORDER BY created_at DESC, id DESC LIMIT :limit"""
 
@@ -143,9 +144,21 @@ class EndpointQueries(ReplayQueries):
         return ENDPOINT.read(row) if row else None
 
     async def before(
-        self, project: str | None, at: int, endpoint_id: str, limit: int
+        self,
+        project: str | None,
+        at: int,
+        endpoint_id: str,
+        limit: int,
+        *,
+        customer: str | None = None,
     ) -> list[Endpoint]:
-        given = {"project": project, "at": at, "id": endpoint_id, "limit": limit}
+        given = {
+            "project": project,
+            "customer": customer,
+            "at": at,
+            "id": endpoint_id,
+            "limit": limit,
+        }
         return [*map(ENDPOINT.read, await self._all(ENDPOINTS_BEFORE, given))]
 
     async def secret(self, secret_id: str) -> Sealed | None:

@@ -81,14 +81,23 @@ ORDER BY task_seq DESC LIMIT :limit"""
 PRUNED: Final = """
 SELECT max(seq) FROM pruned WHERE CAST(:project AS TEXT) IS NULL OR project = :project"""
 
+# Own types are wanted by patterns: `invoice.*`, `*`.
+OWN_WANTED: Final = """(
+    event.task_id >= 'own_' AND event.task_id < 'own`' AND EXISTS (
+        SELECT 1 FROM json_each(:types) AS wanted
+        WHERE substr(wanted.value, length(wanted.value)) = '*'
+          AND substr(event.type, 1, length(wanted.value) - 1)
+            = substr(wanted.value, 1, length(wanted.value) - 1)))"""
+
 EVENTS_OF_PROJECT: Final = f"""
 SELECT {EVENT.of("event")}
 FROM events AS event LEFT JOIN tasks AS task ON task.id = event.task_id
 WHERE event.seq > :after AND event.seq <= :until
   AND (CAST(:project AS TEXT) IS NULL OR :project = coalesce(
-      task.project, (SELECT project FROM endpoints WHERE id = event.task_id)))
+      task.project, (SELECT project FROM endpoints WHERE id = event.task_id),
+      (SELECT project FROM own_events WHERE seq = event.seq)))
   AND CASE WHEN CAST(:types AS TEXT) IS NULL THEN task.id IS NOT NULL
-      ELSE event.type IN (SELECT value FROM json_each(:types)) END
+      ELSE event.type IN (SELECT value FROM json_each(:types)) OR {OWN_WANTED} END
 ORDER BY event.seq LIMIT :limit"""
 
 FEED_BOUNDS: Final = """

@@ -32,6 +32,11 @@ OLD_IDEMPOTENCY: Final = "SELECT 1 FROM idempotency WHERE at <= :before ORDER BY
 OLD_TASKS: Final = """
 SELECT id, seq, finished_at FROM tasks WHERE id > :after AND id < :until ORDER BY id LIMIT :limit"""
 
+OWN_EVENTS_BEHIND: Final = """
+SELECT own.seq, event.at
+FROM own_events AS own CROSS JOIN events AS event ON event.seq = own.seq
+WHERE own.seq > :after ORDER BY own.seq LIMIT :limit"""
+
 # Whoever deletes events says so here, in the same transaction: a cursor before that number has
 # missed something.
 RAISE_PRUNED: Final = """
@@ -144,6 +149,36 @@ ENDPOINT_EVENTS: Final = (
     DELETE_ENDPOINT_EVENTS,
 )
 
+# An own event goes when nobody is owed it any more, alone: a lane may keep gaps.
+_OLD_OWN_EVENTS: Final = """
+SELECT own.seq FROM own_events AS own
+WHERE own.seq IN (SELECT CAST(value AS BIGINT) FROM json_each(:numbers)) AND NOT EXISTS (
+    SELECT 1 FROM deliveries AS owed
+    WHERE owed.seq = own.seq AND (owed.status = 'pending' OR owed.status = 'held'))"""
+
+RAISE_PRUNED_BY_OWN_EVENTS: Final = f"""
+INSERT INTO pruned (project, seq)
+SELECT project, max(seq) FROM own_events WHERE seq IN ({_OLD_OWN_EVENTS}) GROUP BY project
+ON CONFLICT (project) DO UPDATE SET seq = max(pruned.seq, excluded.seq)"""
+
+DELETE_ATTEMPTS_OF_OWN_EVENTS: Final = f"""
+DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (
+    SELECT endpoint_id, seq FROM deliveries WHERE seq IN ({_OLD_OWN_EVENTS}))"""
+
+DELETE_DELIVERIES_OF_OWN_EVENTS: Final = f"DELETE FROM deliveries WHERE seq IN ({_OLD_OWN_EVENTS})"
+
+DELETE_EVENTS_OF_OWN: Final = f"DELETE FROM events WHERE seq IN ({_OLD_OWN_EVENTS})"
+
+DELETE_OWN_EVENTS: Final = f"DELETE FROM own_events WHERE seq IN ({_OLD_OWN_EVENTS})"
+
+OWN_EVENTS: Final = (
+    RAISE_PRUNED_BY_OWN_EVENTS,
+    DELETE_ATTEMPTS_OF_OWN_EVENTS,
+    DELETE_DELIVERIES_OF_OWN_EVENTS,
+    DELETE_EVENTS_OF_OWN,
+    DELETE_OWN_EVENTS,
+)
+
 EXPIRED: Final = (
     DELETE_OLD_IDEMPOTENCY,
     DELETE_OLD_LAUNCHERS,
@@ -192,6 +227,9 @@ def write_retention(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequen
             yield from ((statement, [given]) for statement in statements)
         if pruning.erased:
             yield ERASE_ENV, [bound({"at": pruning.at, "ids": pruning.erased})]
+        if pruning.own_events:
+            numbers = bound({"numbers": pruning.own_events})
+            yield from ((statement, [numbers]) for statement in OWN_EVENTS)
         if pruning.deleted:
             ids = bound({"ids": pruning.deleted})
             yield from ((statement, [ids]) for statement in DELETIONS)
@@ -199,6 +237,10 @@ def write_retention(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequen
 
 class RetentionQueries(Queries):
     """The reads of the pruner."""
+
+    async def own_events(self, after: int, limit: int) -> list[tuple[int, int]]:
+        found = await self._all(OWN_EVENTS_BEHIND, {"after": after, "limit": limit})
+        return [(row[0], row[1]) for row in found]
 
     async def kept_env(self, after: str, limit: int) -> list[tuple[str, int | None]]:
         found = await self._all(KEPT_ENV, {"after": after, "limit": limit})

@@ -163,7 +163,7 @@ ENDPOINT: Final = Columns(
     Endpoint,
     """id, project, origin, implicit, enabled, shown_url, header_names, description, event_types,
     rate_per_second, metadata, is_draining, disabled_reason, failing_since, created_at,
-    updated_at, told_at, seq, format""",
+    updated_at, told_at, seq, format, customer""",
 )
 REPLAY: Final = Columns(
     Replay,

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.deliveries.commands import EndpointReply, ReplayReply
+from gateway.domain.deliveries.commands import EndpointReply, PostReply, ReplayReply
 from gateway.domain.kernel.idempotency import IdempotencyRecord, StoredResponse
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.operations.bulk import BulkReply
@@ -132,6 +132,7 @@ _TASK: Final = msgspec.json.Decoder[StoredResponse](Task)
 _ENDPOINT: Final = msgspec.json.Decoder[StoredResponse](EndpointReply)
 _REPLAY: Final = msgspec.json.Decoder[StoredResponse](ReplayReply)
 _BULK: Final = msgspec.json.Decoder[StoredResponse](BulkReply)
+_POST: Final = msgspec.json.Decoder[StoredResponse](PostReply)
 
 
 async def load_sandboxes(loading: Loading) -> None:
@@ -219,7 +220,7 @@ def write_metadata(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequenc
     )
 
 
-def write_idempotency(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+def write_idempotency(unit: UnitOfWork, first: int) -> Iterator[tuple[str, Sequence[Params]]]:
     """The responses to requests with a key."""
     yield (
         INSERT_IDEMPOTENCY,
@@ -230,7 +231,7 @@ def write_idempotency(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequ
                 "key": record.key[2],
                 "key_id": record.key_id,
                 "digest": record.digest,
-                "answer": msgspec.json.encode(record.answer).decode(),
+                "answer": msgspec.json.encode(_stored(record.answer, first)).decode(),
                 "at": record.at,
             }
             for record in unit.idempotency.changes
@@ -312,6 +313,11 @@ def _stored_secrets(
     )
 
 
+def _stored(answer: StoredResponse, first: int) -> StoredResponse:
+    """The response with the number of its event, where it names one."""
+    return answer.numbered(first - 1) if isinstance(answer, PostReply) else answer
+
+
 def _task_values(task: Task) -> Params:
     return [*TASK.values(task), task.due_at]
 
@@ -325,6 +331,8 @@ def _answer_decoder(operation: str) -> msgspec.json.Decoder[StoredResponse]:
     """The decoder of the answers to an operation (method and path, of the API or of a page)."""
     if operation.endswith("/bulk"):
         return _BULK
+    if operation.endswith("/events"):
+        return _POST
     if "/endpoints" not in operation:
         return _TASK
     return _REPLAY if operation.endswith("/replay") else _ENDPOINT

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gateway.domain.deliveries.commands import EndpointReply, RetryDelivery
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import delivery_id, event_id
-from gateway.domain.tasks.event import OF_NO_TASK
+from gateway.domain.tasks.event import is_of_task
 from gateway.store.records import Delivery, DeliveryFilter
 from gateway.web.convert import convert
 from gateway.web.http.access import OPS
@@ -26,6 +26,7 @@ from gateway.wire.tasks import Page
 
 ENDPOINT: Final = Text(name="endpointId", meaning="Only deliveries to this endpoint.")
 TASK: Final = Text(name="taskId", meaning="Only deliveries of this task's events.")
+CUSTOMER: Final = Text(name="customer", meaning="Only deliveries to endpoints of this customer.")
 STATUS: Final = Text(
     name="status",
     known=("pending", "delivered", "dead", "superseded", "held"),
@@ -38,12 +39,17 @@ operation: Final = partial(Operation, tag="Webhooks", access=OPS)
 @operation(
     id="listDeliveries",
     summary="List deliveries, those of the newest events first",
-    query=(ENDPOINT, TASK, STATUS, LIMIT, CURSOR),
+    query=(ENDPOINT, TASK, CUSTOMER, STATUS, LIMIT, CURSOR),
     answers=(answer(Page[DeliveryView], "A page of deliveries."),),
     errors=("invalid_cursor",),
 )
 async def page(call: Call[None]) -> Response:
-    wanted = DeliveryFilter(endpoint_id=call[ENDPOINT], task_id=call[TASK], status=call[STATUS])
+    wanted = DeliveryFilter(
+        endpoint_id=call[ENDPOINT],
+        task_id=call[TASK],
+        customer=call[CUSTOMER],
+        status=call[STATUS],
+    )
     found = await keyset_page(
         call,
         b"deliveries" + msgspec.json.encode(wanted),
@@ -90,7 +96,7 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         delivery,
         id=delivery_id(delivery.endpoint_id, delivery.seq),
         event_id=event_id(delivery.event_at, delivery.seq),
-        task_id=None if delivery.type in OF_NO_TASK else delivery.task_id,
+        task_id=delivery.task_id if is_of_task(delivery.type) else None,
         attempts=tuple(convert(DeliveryAttemptView, each) for each in delivery.attempts),
     )
 

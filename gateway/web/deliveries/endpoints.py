@@ -58,6 +58,7 @@ from gateway.wire.tasks import Page
 PROJECT: Final = Text(name="project", meaning="Only endpoints of this project.")
 MAX_SECRET: Final = 64
 """Bytes (Standard Webhooks)."""
+CUSTOMER: Final = Text(name="customer", meaning="Only endpoints of this customer.")
 BY_HAND: Final = "disabled by ops"
 operation: Final = partial(Operation, tag="Webhooks", access=OPS)
 
@@ -116,16 +117,17 @@ def _given_secret(wanted: NewEndpoint) -> bytes | None:
     id="listEndpoints",
     summary="List endpoints, newest first",
     description="Those that stand for callbacks of tasks are among them (`implicit`).",
-    query=(PROJECT, LIMIT, CURSOR),
+    query=(PROJECT, CUSTOMER, LIMIT, CURSOR),
     answers=(answer(Page[EndpointView], "A page of endpoints."),),
     errors=("invalid_cursor",),
 )
 async def page(call: Call[None]) -> Response:
-    project, endpoints = call[PROJECT], call.context.reads.endpoints
+    project, customer = call[PROJECT], call[CUSTOMER]
+    endpoints = call.context.reads.endpoints
     found = await keyset_page(
         call,
-        msgspec.json.encode(("endpoints", project)),
-        lambda start, limit: endpoints.before(project, *start, limit),
+        msgspec.json.encode(("endpoints", project, customer)),
+        lambda start, limit: endpoints.before(project, *start, limit, customer=customer),
         position=lambda endpoint: (endpoint.created_at, endpoint.id),
         view=endpoint_view,
     )
@@ -235,10 +237,11 @@ def _endpoint(context: Context, wanted: NewEndpoint) -> Endpoint:
         header_names=tuple(sorted(wanted.headers)),
         description=wanted.description,
         event_types=_checked_types(wanted.event_types)
-        or (SLACK if wanted.format == "slack" else None),
+        or (SLACK if wanted.format == "slack" and wanted.customer is None else None),
         rate_per_second=wanted.rate_per_second,
         metadata=wanted.metadata,
         format=wanted.format,
+        customer=wanted.customer,
     )
 
 

@@ -23,6 +23,7 @@ from gateway.wire.endpoints import (
     EndpointNoticeData,
     EndpointStateView,
 )
+from gateway.wire.own_events import OwnEventNotice
 from gateway.wire.tasks import Notice, NoticeData
 from gateway.wire.times import rfc3339
 
@@ -97,6 +98,18 @@ ALERT_MESSAGE: Final = Callback(
     kind=AlertNotice,
 )
 
+OWN_EVENT_MESSAGE: Final = Callback(
+    id="receiveOwnEvent",
+    to="{$request.body#/url}",
+    summary="An event of a type of your own",
+    description=(
+        "For endpoints that name its type (`invoice.paid`, `invoice.*`, `*`), and those of its "
+        "customer. `data` is byte for byte what was posted."
+    ),
+    headers=_HEADERS,
+    kind=OwnEventNotice,
+)
+
 Render = Callable[[Event, tuple[Task, Spec] | None, Format], Awaitable[bytes | None]]
 """The body of an event with its task, if it has one, in the format of its endpoint; None for an
 event without a flat form."""
@@ -115,6 +128,8 @@ def rendering(reads: Reads, public_url: str | None = None) -> Render:
         return standard_body(event, of_task)
 
     def slack_body(event: Event, of_task: tuple[Task, Spec] | None) -> bytes:
+        if event.is_own:
+            return slack.own_message(event)
         if of_task is None:
             return slack.alert_message(event)
         return slack.task_message(event, *of_task, dashboard)
@@ -125,9 +140,21 @@ def rendering(reads: Reads, public_url: str | None = None) -> Render:
 def standard_body(event: Event, of_task: tuple[Task, Spec] | None) -> bytes:
     """The body of an event that is neither flat nor for Slack."""
     if of_task is None:
-        return _about_endpoint(event) if event.is_about_endpoint else _alert(event)
+        return _of_no_task(event)
     data = NoticeData(event=event_view(event), task=task_view(*of_task))
     message = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
+    return msgspec.json.encode(message)
+
+
+def _of_no_task(event: Event) -> bytes:
+    if event.is_own:
+        return _own(event)
+    return _about_endpoint(event) if event.is_about_endpoint else _alert(event)
+
+
+def _own(event: Event) -> bytes:
+    data = msgspec.Raw(event.data)
+    message = OwnEventNotice(type=event.type, timestamp=rfc3339(event.at), data=data)
     return msgspec.json.encode(message)
 
 

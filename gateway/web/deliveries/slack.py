@@ -73,6 +73,11 @@ def alert_message(event: Event) -> bytes:
     raise TypeError(f"{event.type} belongs to a task")
 
 
+def own_message(event: Event) -> bytes:
+    """An event of an application's own type: Slack knows nothing of its data."""
+    return _encoded(f"*{escaped(event.type)}*", [f"`{escaped(event.data.decode())}`"], [])
+
+
 def test_message(endpoint_id: str) -> bytes:
     """The body of `POST …/test`."""
     return _encoded("*slipgate*: this is a test", [], [f"`{escaped(endpoint_id)}`"])

@@ -107,10 +107,13 @@ class Patterns(Query[list[str] | None], frozen=True, kw_only=True):
     """The patterns that the document names."""
     resolve: Callable[[list[str]], frozenset[str]]
     """The words that match; a ValueError names a pattern that matches none."""
+    others: str
+    """A regular expression of the patterns that are taken besides."""
 
     @property
     def schema(self) -> Schema:
-        return _list_schema(self.known)
+        of_either: list[Schema] = [{"enum": list(self.known)}, {"pattern": self.others}]
+        return {**_list_schema(()), "items": {"type": "string", "anyOf": of_either}}
 
     def of(self, given: Mapping[str, str]) -> list[str] | None:
         text = given.get(self.name)

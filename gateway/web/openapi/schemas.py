@@ -5,6 +5,7 @@ from typing import Final, cast, get_args
 
 import msgspec
 
+from gateway.domain.deliveries.event_types import TYPE_PATTERN
 from gateway.domain.operations.bulk import BulkStatus, BulkVerb
 from gateway.domain.tasks.event import ABOUT_ENDPOINTS, ABOUT_OPERATIONS, FACTS, OF_NO_TASK
 from gateway.domain.tasks.task import CLOCK_NAMES, FLAG_ORDER, PUBLIC_CLOCK, Status
@@ -19,7 +20,6 @@ ENUMS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("WholeTaskView", "status"): tuple(Status),
     ("AttemptView", "status"): tuple(Status),
     ("DeliveryView", "status"): ("pending", "delivered", "dead", "superseded", "held"),
-    ("DeliveryView", "type"): tuple(FACTS),
     ("DeliveryAttemptView", "trigger"): ("auto", "manual", "replay"),
     ("BulkPreview", "action"): get_args(BulkVerb),
     ("BulkView", "action"): get_args(BulkVerb),
@@ -31,13 +31,16 @@ ENUMS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("DeadlineView", "what"): tuple(
         dict.fromkeys(PUBLIC_CLOCK.get(name, name) for name in CLOCK_NAMES)
     ),
-    ("EventView", "type"): tuple(FACTS),
     ("Notice", "type"): tuple(name for name in FACTS if name not in OF_NO_TASK),
     ("EndpointNotice", "type"): tuple(name for name in FACTS if name in ABOUT_ENDPOINTS),
     ("AlertNotice", "type"): tuple(name for name in FACTS if name in ABOUT_OPERATIONS),
     ("EventView", "source"): ("api", "agent", "launcher", "gateway", "github"),
 }
 """Fields with a few values, by message and field: the rules own these, the messages carry text."""
+
+
+TYPES: Final = (("DeliveryView", "type"), ("EventView", "type"))
+"""Fields with a type of ours, or of an application's own."""
 
 
 class Schemas:
@@ -55,6 +58,10 @@ class Schemas:
                 self.components[name]["required"] = fields
         for (name, field), values in ENUMS.items():
             cast("Schema", self.components[name]["properties"][field])["enum"] = list(values)
+
+        for name, field in TYPES:
+            of_either = [{"enum": list(FACTS)}, {"pattern": TYPE_PATTERN}]
+            cast("Schema", self.components[name]["properties"][field])["anyOf"] = of_either
 
     def of(self, kind: object) -> Schema:
         """The schema of one of the types, mostly a reference."""

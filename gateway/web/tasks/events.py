@@ -7,8 +7,9 @@ from typing import Final
 
 from starlette.responses import Response
 
+from gateway.domain.deliveries.event_types import GROUP_PATTERN, feed_types
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.tasks.event import FACTS, KINDS, types_of
+from gateway.domain.tasks.event import FACTS, KINDS
 from gateway.domain.tasks.task import Frozen
 from gateway.store.records import FeedPage
 from gateway.web.context import Context
@@ -42,8 +43,10 @@ WAIT: Final = Number(
 TYPES: Final = Patterns(
     name="types",
     known=("*", *KINDS, *FACTS),
-    resolve=types_of,
-    meaning="Only events of these types, `task.*` and the like; without it, all that are of tasks.",
+    resolve=feed_types,
+    others=GROUP_PATTERN,
+    meaning="Only events of these types, ours (`task.*`) and your own (`invoice.paid`, "
+    "`invoice.*`); without it, all that are of tasks.",
 )
 _STREAM: Final = (
     "id: 311\n"

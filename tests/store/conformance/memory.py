@@ -177,6 +177,13 @@ class Load:
         for word in need.webhooks:
             if word in tables.webhooks:
                 view.events.seen[word] = tables.webhooks[word]
+        for posted in need.own_events:
+            if posted in tables.posted:
+                view.own_events.posted[posted] = tables.posted[posted]
+        for lane in need.lanes:
+            view.own_events.lanes[lane] = max(
+                (event.task_seq for event in tables.events.get(lane, ())), default=0
+            )
         if need.idempotency and (key := need.idempotency.key) in tables.idempotency:
             view.idempotency[key] = tables.idempotency[key]
 

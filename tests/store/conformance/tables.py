@@ -7,7 +7,9 @@ from itertools import chain
 
 from msgspec.structs import replace
 
+from gateway.domain.deliveries.commands import PostReply
 from gateway.domain.deliveries.endpoint import Directory, Endpoint
+from gateway.domain.deliveries.own_event import EventKey, PostedEvent
 from gateway.domain.invariants.task_rows import DeliveryRow
 from gateway.domain.kernel.commands import Claim, SettleDelivery
 from gateway.domain.kernel.idempotency import IdempotencyRecord
@@ -54,6 +56,8 @@ class Tables:
         self.jobs_of_task: dict[str, list[str]] = defaultdict(list)
         self.events: dict[str, list[Event]] = defaultdict(list)
         self.webhooks: dict[tuple[str, int, str], bytes] = {}
+        self.posted: dict[EventKey, PostedEvent] = {}
+        """Own events by the application's id."""
         self.idempotency: dict[tuple[str, str, str], IdempotencyRecord] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.directory = Directory()
@@ -101,6 +105,7 @@ class Tables:
             self.events[event.task_id].append(event)
             if event.webhook_id is not None and event.body_hash is not None:
                 self.webhooks[event.task_id, event.attempt, event.webhook_id] = event.body_hash
+        self._put_own_events(view, first)
         self.seq += len(view.events.new)
         self.pieces.update((event.task_id, event.task_seq) for event, _ in view.patches)
         self._put_deliveries(view, first)
@@ -109,7 +114,9 @@ class Tables:
         for endpoint in view.outbox.changed_endpoints.values():
             self.endpoints[endpoint.id] = endpoint
             self.directory.put(endpoint)
-        self.idempotency.update((kept.key, kept) for kept in view.idempotency.changes)
+        self.idempotency.update(
+            (kept.key, _numbered(kept, first)) for kept in view.idempotency.changes
+        )
         self.calls.update((call.launcher_id, call) for call in view.launchers.changes)
         self.realms.update((key, view.realms[key]) for key in view.realms.changed)
         self.pauses = _kept({**self.pauses, **{p.key: p for p in view.switches.changes}})
@@ -175,6 +182,15 @@ class Tables:
         ]
         if len(set(pending_keys)) < len(pending_keys):
             raise ConstraintBroken(f"deliveries: {pending_keys}")
+
+    def _put_own_events(self, view: UnitOfWork, first: int) -> None:
+        new = {(own.project, own.event_id) for own in view.own_events.new if own.event_id}
+        if not new.isdisjoint(self.posted):
+            raise ConstraintBroken(f"own_events_posted: {new}")
+        for project, event_id in new:
+            posted = view.own_events.posted[project, event_id or ""]
+            own = replace(posted.own, seq=first - 1 + posted.own.offset, offset=0)
+            self.posted[project, event_id or ""] = replace(posted, own=own)
 
     def _put_job(self, job: Job) -> None:
         before = self.jobs.get(job.id)
@@ -276,6 +292,14 @@ class Tables:
             self.failed[key].append((settled.at, settled.reason))
         if self.deliveries[key].status != "pending":
             self.pending.pop(key, None)
+
+
+def _numbered(kept: IdempotencyRecord, first: int) -> IdempotencyRecord:
+    """A response as it is stored: with the number of its event."""
+    answer = kept.answer
+    if isinstance(answer, PostReply):
+        kept = replace(kept, answer=answer.numbered(first - 1))
+    return kept
 
 
 def _kept(pauses: dict[PauseKey, Pause]) -> dict[PauseKey, Pause]:

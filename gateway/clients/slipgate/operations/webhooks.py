@@ -32,6 +32,7 @@ class Webhooks:
         project: str | None = None,
         event_types: Sequence[str] | None = None,
         format: Literal["standard", "slack"] | None = None,
+        customer: str | None = None,
         description: str | None = None,
         secret: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -45,7 +46,12 @@ class Webhooks:
 
     @listing("/v1/endpoints")
     def list_endpoints(
-        self, *, project: str | None = None, limit: int | None = None, cursor: str | None = None
+        self,
+        *,
+        project: str | None = None,
+        customer: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
     ) -> Page[Endpoint]:
         """Endpoints, newest first."""
 
@@ -132,6 +138,7 @@ class Webhooks:
         *,
         endpoint_id: str | None = None,
         task_id: str | None = None,
+        customer: str | None = None,
         status: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,

@@ -6,13 +6,17 @@ gateway may run beside it.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from gateway.domain.deliveries.endpoint import Endpoint, Subscription
+from gateway.domain.deliveries.own_event import OwnEvent
 from gateway.domain.invariants.alert import AlertRows, check_alert
 from gateway.domain.invariants.endpoint import EndpointRows, check_endpoint
+from gateway.domain.invariants.own_event import LaneRows, check_lane
 from gateway.domain.invariants.task_rows import (
     DeliveryRow,
     Problem,
@@ -43,10 +47,17 @@ FROM deliveries ORDER BY task_id"""
 # Deleted ones too: their events stay.
 _ENDPOINTS: Final = f"SELECT {rows.ENDPOINT} FROM endpoints ORDER BY id"
 _SUBSCRIPTIONS: Final = """
-SELECT wanted.endpoint_id, wanted.after_seq, wanted.event_types, endpoint.project, endpoint.implicit
+SELECT wanted.endpoint_id, wanted.after_seq, wanted.event_types, endpoint.project,
+    endpoint.customer, endpoint.implicit
 FROM endpoints AS endpoint CROSS JOIN subscriptions AS wanted
     ON wanted.endpoint_id = endpoint.id
 ORDER BY endpoint.id, wanted.after_seq"""
+# Their lanes come behind the alerts: `own_` is behind `ops_`.
+_OWN_EVENTS: Final = """
+SELECT event.task_id, own.seq, own.project, own.customer
+FROM own_events AS own CROSS JOIN events AS event ON event.seq = own.seq
+WHERE event.task_id >= 'own_' AND event.task_id < 'own`'
+ORDER BY event.task_id, event.task_seq"""
 _PENDING: Final = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
 _COUNT_EVENTS: Final = "SELECT count(*) FROM events"
 _COUNT_TASKS: Final = "SELECT count(*) FROM tasks"
@@ -179,8 +190,13 @@ class _Subscriptions:
     def __init__(self, database: Database) -> None:
         self._of_project: dict[str, list[Subscription]] = defaultdict(list)
         self._of_callback: dict[str, list[Subscription]] = defaultdict(list)
-        for *row, project, implicit in database.stream(_SUBSCRIPTIONS):
+        self._of_customers: dict[str, list[tuple[str | None, Subscription]]] = defaultdict(list)
+        for *row, project, customer, implicit in database.stream(_SUBSCRIPTIONS):
             wanted = rows.SUBSCRIPTION.read(row)
+            if not implicit:
+                self._of_customers[project].append((customer, wanted))
+            if customer is not None:
+                continue
             home = self._of_callback if implicit else self._of_project
             home[wanted.endpoint_id if implicit else project].append(wanted)
 
@@ -188,6 +204,10 @@ class _Subscriptions:
         """The subscriptions of the endpoints that may get events of a task."""
         callback = self._of_callback.get(task.endpoint_id or "", ())
         return (*self._of_project.get(task.project, ()), *callback)
+
+    def of_project(self, project: str) -> tuple[tuple[str | None, Subscription], ...]:
+        """The subscriptions of the endpoints that may get own events, each with its customer."""
+        return tuple(self._of_customers.get(project, ()))
 
     def explicit(self) -> tuple[Subscription, ...]:
         """The subscriptions of the endpoints of all projects."""
@@ -220,6 +240,9 @@ class _Auditor:
             yield from self._problems_of_rows()
         for row in self._database.stream(ALERTS):
             yield from self._problems_of_alert(row)
+            yield from self._problems_of_rows()
+        for lane, found in groupby(self._database.stream(_OWN_EVENTS), key=itemgetter(0)):
+            yield from self._problems_of_lane(str(lane), found)
             yield from self._problems_of_rows()
         total = _one(self._database, _COUNT_TASKS)
         for *row, due_at in self._database.stream(_TASKS):
@@ -260,6 +283,19 @@ class _Auditor:
             subscriptions=self._subscriptions.explicit(),
         )
         yield from check_alert(alert_rows, self._events.of(alert.id))
+
+    def _problems_of_lane(self, lane: str, found: Iterable[rows.Row]) -> Iterator[Problem]:
+        own = tuple(
+            OwnEvent(seq=seq, project=project, customer=customer)
+            for _, seq, project, customer in found
+        )
+        lane_rows = LaneRows(
+            lane=lane,
+            own=own,
+            deliveries=tuple(self._deliveries.of(lane)),
+            subscriptions=self._subscriptions.of_project(own[0].project),
+        )
+        yield from check_lane(lane_rows, self._events.of(lane))
 
     def _problems_of(self, row: list[object], due_at: int | None) -> Iterator[Problem]:
         task_id = str(row[0])

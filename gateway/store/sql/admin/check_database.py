@@ -29,12 +29,19 @@ WHERE type = 'task.patch' AND NOT EXISTS (
   AND EXISTS (
     SELECT 1 FROM tasks AS task WHERE task.id = event.task_id AND task.purged_at IS NULL)"""
 
+_WITHOUT_EVENT: Final = """
+SELECT seq FROM own_events AS own WHERE NOT EXISTS (
+    SELECT 1 FROM events AS event
+    WHERE event.seq = own.seq AND event.task_id >= 'own_' AND event.task_id < 'own`')"""
+
 
 def check_database(database: Database, key_ids: Container[str] | None) -> Iterator[Problem]:
     """The problems of its numbers and its keys."""
     yield from _numbers(database)
     for task_id, number, detail in database.stream(_TORN):
         yield Problem(name="patch_torn", subject=task_id, detail=f"event {number}: {detail}")
+    for (seq,) in database.stream(_WITHOUT_EVENT):
+        yield problem_of("own_event_torn", f"own event {seq} is not in the log")
     if key_ids is not None:
         yield from _keys(database, key_ids)
 

@@ -21,6 +21,7 @@ TABLES: Final = (
     Table("endpoints", ("id",)),
     Table("tasks", ("id",)),
     Table("events", ("seq",), "data"),
+    Table("own_events", ("seq",)),
     Table("pruned", ("project",)),
     Table("attempts", ("task_id", "number")),
     Table(

@@ -1,0 +1,61 @@
+"""Own events: the request that posts one, its receipt, and the body that is delivered."""
+
+from typing import Annotated, Final
+
+import msgspec
+
+from gateway.wire.message import JSONObject, Reply, Request
+from gateway.wire.times import Moment
+
+DATA_BYTES: Final = 256 * 1024
+EventTypeName = Annotated[
+    str,
+    msgspec.Meta(max_length=128, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$(?!\n)"),
+    msgspec.Meta(description="words of letters, digits, `_` and `-` with dots between them"),
+]
+Key = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=128, pattern=r"^[\u0020-\u007e]*$(?!\n)"),
+    msgspec.Meta(description="one line of printable ASCII"),
+]
+"""An id that is the application's own."""
+
+
+class NewEvent(Request, frozen=True, kw_only=True):
+    """`POST /v1/events`."""
+
+    type: EventTypeName
+    """`invoice.paid`; not of a family of ours, such as `task`."""
+    data: JSONObject
+    """At most 256 KiB; delivered byte for byte."""
+    customer: Key | None = None
+    """It goes to the endpoints of this customer too, and to those of no other."""
+    event_id: Key | None = None
+    """The application's own id: the same event again is the same event."""
+    ordering_key: Key | None = None
+    """Events with the same key are delivered one after the other."""
+
+
+class PostedEventView(Reply, frozen=True, kw_only=True):
+    """An own event, stored with its deliveries."""
+
+    id: str
+    """The `webhook-id` of its deliveries."""
+    seq: int
+    """Its number in the event feed."""
+    type: str
+    at: Moment
+    customer: str | None
+    event_id: str | None
+    deliveries: int
+    """Endpoints that it goes to."""
+
+
+class OwnEventNotice(Reply, frozen=True, kw_only=True):
+    """The body of a webhook about an own event."""
+
+    type: str
+    timestamp: Moment
+    """Of the moment at which it was accepted."""
+    data: JSONObject
+    """As it was given."""
