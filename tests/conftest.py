@@ -7,15 +7,16 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
+import execnet
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.forks.programs import server
+from tests.forks.programs import server, worker
 from tests.stores import STORES, NewDatabase, new_database
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -63,8 +64,8 @@ ALIKE: Final = frozenset(
 )
 """Files of tests of what is decided before the store is asked, or after it has answered: of
 requests that are refused, of text that is left out, of cookies, pages without rows and spans."""
-WORKERS_PER_CORE = 3
-"""Tests of real programs wait for them some of the time; a worker collects for ten seconds."""
+WORKERS_PER_CORE = 5
+"""Tests of real programs wait for them most of the time."""
 
 
 def pytest_configure() -> None:
@@ -109,6 +110,14 @@ def _kind(item: pytest.Item) -> str:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """The number of workers with `-n auto`."""
     return WORKERS_PER_CORE * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[execnet.XSpec]) -> None:
+    """Workers are forks of a process that has imported what they will."""
+    python = worker(config.args)
+    for spec in specs:
+        spec.python = python
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -15,14 +16,15 @@ CLIENT: Final = Path(__file__).with_name("client.py")
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def program(path: Path, entry: str, *fixed: str) -> Path:
+def program(path: Path, entry: str, *fixed: str, address: str = "") -> Path:
     """An executable that calls `module:function` with these words, in a process of its own:
     arguments, environment, working directory, streams and signals are as for any other.
 
     It is a fork of a process that has imported that module. If it is killed it takes its process
-    group along, a moment later; SIGQUIT kills it alone, at once.
+    group along, a moment later; SIGQUIT kills it alone, at once. `address` is that of another
+    server than the one for all.
     """
-    run = f"run({server()!r}, {entry!r}, {list(fixed)!r})"
+    run = f"run({address or server()!r}, {entry!r}, {list(fixed)!r})"
     path.write_text(f"#!{sys.executable} -IS\n{CLIENT.read_text()}\n\n{run}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
@@ -45,13 +47,22 @@ def server() -> str:
     """The address of the server of this run of the tests, started if there is none; it ends with
     the process that started it."""
     if ADDRESS not in os.environ:
-        os.environ[ADDRESS] = _start(Path(tempfile.mkdtemp(prefix="slipgate-forks-")) / "socket")
+        os.environ[ADDRESS] = _start("tests.forks.server")
     return os.environ[ADDRESS]
 
 
-def _start(path: Path) -> str:
+def worker(arguments: Sequence[str]) -> str:
+    """The path of a Python for workers that run the tests which these arguments name."""
+    address = _start("tests.forks.workers", *arguments)
+    return str(
+        program(Path(address).with_name("worker"), "tests.forks.workers:work", address=address)
+    )
+
+
+def _start(module: str, *arguments: str) -> str:
+    path = Path(tempfile.mkdtemp(prefix="slipgate-forks-")) / "socket"
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.forks.server", str(path)],
+        [sys.executable, "-m", module, str(path), *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
