@@ -16,7 +16,7 @@ from snapshot.runner.repository.address import check_branch, parse
 from snapshot.runner.repository.git import Git
 from snapshot.runner.repository.remote import Remote
 from snapshot.runner.repository.work_on_disk import AgentsWork
-from snapshot.runner.stop import Reason, Stop
+from snapshot.runner.stop import Reason, Stop, Stopped
 from tests.snapshot.agent import Agent
 from tests.snapshot.repositories import WIDGETS, Bare, git
 
@@ -457,6 +457,16 @@ def test_the_time_to_look_for_more_may_end_and_the_patch_stays(
     assert agent.paths(made.main) == {"widgets.py"}
     assert sentence in made.warnings
     assert not made.is_whole
+
+
+def test_a_git_that_is_stopped_leaves_no_pipe_open(tmp_path: Path) -> None:
+    stop = Stop()
+    stop.request(Reason.TIME_OVER, "the time is over")
+    os.mkfifo(tmp_path / "endless")
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with pytest.raises(Stopped) as stopped:
+        our_git(stop)("hash-object", "--no-filters", f"{tmp_path}/endless")
+    assert len([*Path("/proc/self/fd").iterdir()]) == before, stopped
 
 
 def test_a_file_of_lfs_never_goes_out_as_it_is(ours: Git, tmp_path: Path) -> None:

@@ -138,14 +138,13 @@ class Git:
                 return False
             return True
 
-        try:
-            if not self.stop.until(is_done, seconds=seconds):
-                message = f"git {verb} took longer than {seconds:.0f} s"
-                raise Failure("git_timed_out", message, retryable=True)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        with process:
+            try:
+                if not self.stop.until(is_done, seconds=seconds):
+                    message = f"git {verb} took longer than {seconds:.0f} s"
+                    raise Failure("git_timed_out", message, retryable=True)
+            finally:
+                process.kill()  # nothing, if it has ended
         return captured[0]
 
     def _options(self) -> list[str]:
