@@ -76,21 +76,27 @@ def check_sessions(url: str) -> None:
     Raises:
         ApiError: `session_pooled`, or the server does not answer.
     """
-    with connected(url) as one, connected(url) as other:
+    with connected(url) as one:
         mine = _process(one)
-        if mine == one.info.backend_pid:
-            return
+        if mine != one.info.backend_pid and _is_shared(one, mine, url):
+            raise ApiError(
+                "session_pooled",
+                "SLIPGATE_DATABASE_URL goes through a pooler that shares connections between "
+                "transactions: what one gateway does at a time, and what gateways tell each "
+                "other, needs one of its own.",
+                hint=REMEDY,
+            )
+
+
+def _is_shared(one: "Connection[Row]", mine: int, url: str) -> bool:
+    """True if the process of this connection serves another one, too."""
+    with connected(url) as other:
         for _ in range(LOOKS):
             with other.transaction():
                 is_shared = _process(other) == mine
             if is_shared or _process(one) != mine:
-                raise ApiError(
-                    "session_pooled",
-                    "SLIPGATE_DATABASE_URL goes through a pooler that shares connections between "
-                    "transactions: what one gateway does at a time, and what gateways tell each "
-                    "other, needs one of its own.",
-                    hint=REMEDY,
-                )
+                return True
+    return False
 
 
 def _process(connection: "Connection[Row]") -> int:
