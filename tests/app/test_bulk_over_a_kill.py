@@ -21,7 +21,9 @@ async def test_a_bulk_action_goes_on_after_a_kill(tmp_path: Path, database: NewD
     with gateway_process(tmp_path, database=database, is_public=True) as (child, url, _):
         key = add_keys(database)["tasks"]
         headers = {"authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, trust_env=False, timeout=60
+        ) as http:
             await asyncio.gather(*(http.post("/v1/tasks", json=TASK) for _ in range(COUNT)))
             body = {"action": "cancel", "filter": {"status": ["queued"]}, "reason": "x"}
             begun = (await http.post("/v1/bulk", json=body)).json()

@@ -24,7 +24,7 @@ def test_on_a_full_disk_nothing_is_half_stored_and_work_goes_on_when_there_is_ro
 ) -> None:
     with gateway_process(tmp_path, is_public=True, is_fork=False) as (child, url, environ):
         headers = {"authorization": f"Bearer {mint(environ, 'tasks', 'default', 'test').key}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             stored = [http.post("/v1/tasks", json=LARGE).json()["id"] for _ in range(3)]
             limit_files_of(child, (tmp_path / "s.db-wal").stat().st_size)
             refused = http.post("/v1/tasks", json=LARGE)

@@ -28,7 +28,7 @@ def bearer(key: str) -> dict[str, str]:
 def test_acknowledged_tasks_outlive_a_kill(tmp_path: Path, database: NewDatabase) -> None:
     with gateway_process(tmp_path, database=database) as (child, url, environ):
         headers = bearer(mint(environ, "tasks", "default", "test").key)
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             acknowledged = [http.post("/v1/tasks", json=REQUEST).json()["id"] for _ in range(20)]
             child.kill()
             child.start()
@@ -45,7 +45,7 @@ def test_a_queued_task_expires_by_its_clock_without_anybody_asking(
 ) -> None:
     with gateway_process(tmp_path, database=database) as (child, url, environ):
         headers = bearer(mint(environ, "tasks", "default", "test").key)
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             request = {**REQUEST, "timeouts": {"queueSeconds": 1}}
             task_id = http.post("/v1/tasks", json=request).json()["id"]
 

@@ -56,7 +56,7 @@ def test_a_start_on_an_older_database_says_where_the_way_back_is(tmp_path: Path)
         assert (line["before"], line["after"]) == (SCHEMAS[0], SCHEMAS[-1])
         assert Path(line["backup"]).is_file()
         headers = {"authorization": f"Bearer {mint(settings, 'ops', 'default', 'me').key}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             assert len(http.get("/v1/tasks").json()["data"]) == TASKS
             assert http.post("/v1/tasks", json=REQUEST).status_code == 202
     assert audit(tmp_path / "s.db").problems == ()
@@ -68,7 +68,7 @@ def test_what_was_backed_up_while_it_ran_is_there_after_a_restore(
 ) -> None:
     with started(tmp_path) as (_, url, settings):
         headers = {"authorization": f"Bearer {mint(settings, 'tasks', 'default', 'me').key}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             kept = http.post("/v1/tasks", json=REQUEST).json()["id"]
             back_up(tmp_path / "s.db", tmp_path / "copy.db")
             lost = [http.post("/v1/tasks", json=REQUEST).json()["id"] for _ in range(5)][-1]
@@ -80,7 +80,7 @@ def test_what_was_backed_up_while_it_ran_is_there_after_a_restore(
     with started(tmp_path, *(["--take-over"] if takes_over else [])) as (child, url, _):
         line = told(child, "database.restored")
         assert (line["before"], line["instance"] == before) == (before, takes_over)
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             assert http.get(f"/v1/tasks/{kept}").status_code == 200
             assert http.get(f"/v1/tasks/{lost}").status_code == 404
             later = http.post("/v1/tasks", json=REQUEST).json()["id"]

@@ -67,7 +67,7 @@ def test_tasks_outlive_a_log_that_was_removed_and_a_kill(tmp_path: Path) -> None
     with gateway_process(tmp_path) as (child, url, settings):
         key = mint(settings, "tasks", "default", "me").key
         headers = {"authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             made = [http.post("/v1/tasks", json=REQUEST).json()["id"] for _ in range(50)]
             (tmp_path / "s.db-wal").unlink()
             answer = http.post("/v1/tasks", json=REQUEST)

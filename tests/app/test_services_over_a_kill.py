@@ -42,7 +42,7 @@ async def test_what_is_sent_again_after_a_kill_is_known(
         url,
         environ,
     ):
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
             gateway = GatewayHarness(_nowhere, http, add_keys(database), Contract())
             job = await launch_in_daytona(gateway)
             agent = Agent(http=http, env=job["env"])
@@ -52,7 +52,7 @@ async def test_what_is_sent_again_after_a_kill_is_known(
                 message=f"/v1/webhooks/{source.__name__.lower()}", moment=Moment.ANSWERED
             )
             proxy = Proxy(int(environ["SLIPGATE_PORT"]))
-            async with proxy.serving(), httpx.AsyncClient(base_url=proxy.url) as beyond:
+            async with proxy.serving(), httpx.AsyncClient(base_url=proxy.url, timeout=60) as beyond:
                 proxy.hold(held)
                 sending = asyncio.ensure_future(source(http=beyond).send(body, "msg_1"))
                 await proxy.reached(held)

@@ -25,7 +25,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 async def send(work: Work) -> None:
     """All of it."""
     numbered = enumerate(work.bodies)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         await asyncio.gather(*(_send(client, work, numbered) for _ in range(work.at_once)))
 
 

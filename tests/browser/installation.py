@@ -38,7 +38,9 @@ class Agent:
                 secret_bytes(self.env["SLIPGATE_WEBHOOK_SECRET"]), name, at, body
             ),
         }
-        answer = httpx.post(f"{self.url}/v1/webhooks/agent", content=body, headers=headers)
+        answer = httpx.post(
+            f"{self.url}/v1/webhooks/agent", content=body, headers=headers, timeout=60
+        )
         assert answer.status_code == 202, answer.text
 
 

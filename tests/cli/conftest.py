@@ -31,7 +31,7 @@ def operator(
     url, folder = gateway_process
     monkeypatch.setenv("SLIPGATE_URL", url)
     monkeypatch.setenv("SLIPGATE_API_KEY", (folder / "tasks").read_text())
-    with httpx.Client(base_url=url, trust_env=False) as http:
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
         yield Operator(
             http=http,
             key=(folder / "tasks").read_text(),

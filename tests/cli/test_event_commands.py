@@ -52,7 +52,7 @@ def test_a_feed_is_followed_until_it_is_interrupted_and_says_how_to_go_on(tmp_pa
         key = mint(environ, "tasks", "default", "test").key
         headers = {"authorization": f"Bearer {key}"}
         with (
-            httpx.Client(base_url=url, headers=headers, trust_env=False) as http,
+            httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http,
             subprocess.Popen(
                 [slipgate(), "tasks", "events", "--follow", "--after=0", "--json"],
                 env={**os.environ, "SLIPGATE_URL": url, "SLIPGATE_API_KEY": key},

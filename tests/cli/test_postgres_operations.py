@@ -38,7 +38,7 @@ def test_keys_are_made_checked_and_sealed_anew_beside_a_gateway(
     given = {"SLIPGATE_DATABASE_URL": settings["SLIPGATE_DATABASE_URL"]}
     with gateway_process(tmp_path, given) as (_, url, _):
         key = minted(settings)
-        http = httpx.Client(base_url=url, trust_env=False)
+        http = httpx.Client(base_url=url, trust_env=False, timeout=60)
         http.headers["authorization"] = f"Bearer {key.key}"
         with http:
             assert http.post("/v1/tasks", json=REQUEST).status_code == 202

@@ -106,6 +106,7 @@ async def test_a_task_runs_in_a_sandbox_of_the_provider_that_was_named(tmp_path:
             base_url=running["url"],
             headers={"authorization": f"Bearer {running['tasksKey']}"},
             trust_env=False,
+            timeout=60,
         ) as http,
     ):
         by_link = await http.get(running["dashboard"])
@@ -203,7 +204,7 @@ async def test_a_first_key_that_was_never_shown_is_made_again_with_its_callback_
     assert (failed.returncode, failed.stdout) == (1, b"")
     async with up(tmp_path) as running:
         assert running["callbackSecret"].startswith("whsec_")
-        async with httpx.AsyncClient(base_url=running["url"], trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=running["url"], trust_env=False, timeout=60) as http:
             bearer = {"authorization": f"Bearer {running['tasksKey']}"}
             assert (await http.get("/v1/tasks", headers=bearer)).status_code == 200
     async with up(tmp_path) as running:

@@ -41,7 +41,7 @@ def test_watching_outlasts_a_gateway_that_is_started_again(tmp_path: Path) -> No
     with gateway_process(tmp_path) as (child, url, environ):
         key = mint(environ, "tasks", "default", "test").key
         headers = {"authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             task = http.post("/v1/tasks", json=TASK).json()["id"]
             with _watching(url, key, task) as process:
                 child.kill()
@@ -60,7 +60,7 @@ def test_an_interrupt_leaves_the_task_alone_and_says_so(tmp_path: Path) -> None:
     with gateway_process(tmp_path) as (_, url, environ):
         key = mint(environ, "tasks", "default", "test").key
         headers = {"authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             task = http.post("/v1/tasks", json=TASK).json()["id"]
             with _watching(url, key, task) as process:
                 process.send_signal(signal.SIGINT)

@@ -120,7 +120,7 @@ def project(running: tuple[str, Json], tmp_path: Path) -> Iterator[Project]:
     url, environ = running
     key = mint(environ, "tasks", tmp_path.name, "test").key
     headers = {"authorization": f"Bearer {key}"}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
         yield Project(url, key, http, tmp_path)
 
 
@@ -185,7 +185,7 @@ def test_a_gateway_that_is_started_again_is_waited_for(tmp_path: Path) -> None:
     with gateway_process(tmp_path) as (child, url, environ), app() as receiver:
         key = mint(environ, "tasks", "default", "test").key
         headers = {"authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             project = Project(url, key, http, tmp_path)
             project.task()
             with project.forwarding(receiver.url, "--after=0") as process:
@@ -272,7 +272,7 @@ def test_what_befell_an_endpoint_is_sent_without_a_task(
 ) -> None:
     url, environ = running
     headers = {"authorization": f"Bearer {mint(environ, 'ops', 'default', 'endpoints').key}"}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False) as ops:
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as ops:
         wanted = {"url": "https://app.invalid/hook", "project": project.folder.name}
         made = ops.post("/v1/endpoints", json=wanted).raise_for_status().json()["id"]
         ops.post(f"/v1/endpoints/{made}/disable").raise_for_status()

@@ -35,7 +35,7 @@ async def client(github: GitHub) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"authorization": f"Bearer {TOKEN}"}
     async with (
         serving(github.app) as url,
-        httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as opened,
+        httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60) as opened,
     ):
         yield opened
 

@@ -111,7 +111,7 @@ async def test_a_wrong_key_is_refused(url: str) -> None:
     [b"{", b"{}", b'{"model":"m","messages":[]}', b'{"model":"m","messages":[{"role":"user"}]}'],
 )
 async def test_what_it_cannot_answer_is_a_bad_request(url: str, body: bytes) -> None:
-    async with httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}) as client:
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, timeout=60) as client:
         answer = await client.post(f"{url}/v1/chat/completions", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"

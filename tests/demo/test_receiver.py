@@ -24,7 +24,7 @@ def receiver() -> Receiver:
 async def client(receiver: Receiver) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         serving(receiver.app) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False) as opened,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as opened,
     ):
         yield opened
 
@@ -70,7 +70,7 @@ async def test_nothing_is_believed_before_a_secret_is_known() -> None:
     receiver = Receiver(secret=lambda: None, now=lambda: NOW)
     async with (
         serving(receiver.app) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
     ):
         assert await post(client) == 401
 

@@ -84,7 +84,9 @@ def test_every_curl_succeeds_against_a_gateway(tmp_path: Path) -> None:
     with gateway_process(tmp_path) as (_, url, given):
         key = mint(given, "tasks", "default", "app").key
         headers = {"authorization": f"Bearer {key}"}
-        task = httpx.post(f"{url}/v1/tasks", json=TASK, headers=headers, trust_env=False).json()
+        task = httpx.post(
+            f"{url}/v1/tasks", json=TASK, headers=headers, trust_env=False, timeout=60
+        ).json()
         settings = {"SLIPGATE_URL": url, "SLIPGATE_API_KEY": key, "TASK_ID": task["id"]}
         samples = [one for one in in_language("sh") if one.text.startswith("curl")]
         assert len(samples) >= 3

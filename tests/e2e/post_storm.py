@@ -198,7 +198,9 @@ async def post_storm(
             ForkedChild("gateway", (shared(*FAST_RETRIES),), settings, folder / "gateway.log")
         )
         await asyncio.to_thread(wait_until_ready, url, gateway, seconds=READY_SECONDS)
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=60)
+        )
         harness = GatewayHarness(_nowhere, http, keys, Contract())
         lines = [
             await new_line(

@@ -295,7 +295,7 @@ def test_pieces_of_a_stream_pass_as_they_come() -> None:
     with closing(Streaming()) as provider, relay_to(provider.url) as access:
         headers = {"x-api-key": access.token}
         url = f"{access.url}/v1/messages"
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             threading.Thread(target=provider.send, args=(b"data: 0\n\n",), daemon=True).start()
             with client.stream("POST", url, headers=headers, content=b"{}") as response:
                 pieces = response.iter_raw()
@@ -311,7 +311,7 @@ def test_pieces_of_a_stream_pass_as_they_come() -> None:
 def test_a_stream_that_broke_off_does_not_end_well() -> None:
     with closing(Streaming()) as provider, relay_to(provider.url) as access:
         headers = {"x-api-key": access.token}
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             threading.Thread(target=provider.send, args=(b"data: 0\n\n",), daemon=True).start()
             url = f"{access.url}/v1/messages"
             with client.stream("POST", url, headers=headers, content=b"{}") as response:

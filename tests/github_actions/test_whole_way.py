@@ -83,6 +83,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
                 base_url=url,
                 headers={"authorization": f"Bearer {mint(environ, 'tasks', 'default', 'me').key}"},
                 trust_env=False,
+                timeout=60,
             ) as http,
         ):
             key = mint(environ, "launcher", "default", "me").key

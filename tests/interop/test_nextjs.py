@@ -88,7 +88,9 @@ def test_the_two_ends_work_against_a_gateway(tmp_path: Path) -> None:
             assert started[0] == started[1]
             assert served.prints() == f"{started[0]} queued null"
             headers = {"authorization": f"Bearer {made.key}"}
-            httpx.post(f"{url}/v1/tasks/{started[0]}/cancel", headers=headers).raise_for_status()
+            httpx.post(
+                f"{url}/v1/tasks/{started[0]}/cancel", headers=headers, timeout=60
+            ).raise_for_status()
             while (line := served.prints()) != f"{started[0]} cancelled null":
                 assert line.startswith(started[0])
 
@@ -147,7 +149,7 @@ def test_it_refuses_what_is_not_signed_and_takes_the_rest_once(tmp_path: Path, k
     wrong = {**signed, "webhook-signature": sign(b"x" * 32, "evt_1", now, BODY)}
     # Nobody answers at its gateway: then the task is as it was told.
     settings = {"SLIPGATE_URL": "http://127.0.0.1:9", "SLIPGATE_WEBHOOK_SECRET": secret_text(key)}
-    with app(tmp_path, **settings) as served, httpx.Client(trust_env=False) as http:
+    with app(tmp_path, **settings) as served, httpx.Client(trust_env=False, timeout=60) as http:
         hook = f"{served.url}/api/hook"
         statuses = [
             http.post(hook, content=BODY, headers=headers).status_code

@@ -98,6 +98,8 @@ _FREE: Final[list[ReusedDatabase]] = []
 def reused_database() -> Iterator[ReusedDatabase]:
     """One that is empty, for as long as the block lasts."""
     database = _FREE.pop() if _FREE else ReusedDatabase(lasting_database())
-    yield database
-    database.clear()
-    _FREE.append(database)
+    try:
+        yield database
+    finally:
+        database.clear()
+        _FREE.append(database)

@@ -63,7 +63,7 @@ def test_no_log_has_the_password_when_the_server_goes(tmp_path: Path, cluster: C
             wait_until_ready(url, child)
             cluster.kill()
             wait_for(lambda: "session.lost" in child.tail(1_000), "its session", child, 60)
-            with httpx.Client(base_url=url, trust_env=False) as http:
+            with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
                 wait_for(lambda: http.get("/readyz").status_code == 503, "a commit", child, 60)
     told = (tmp_path / "log").read_text()
     assert ("Traceback" in told, "hush" in told) == (False, False)

@@ -219,7 +219,7 @@ async def test_no_log_shows_a_token(tmp_path: Path) -> None:
     with gateway_process(tmp_path) as (_, url, environ):
         key = mint(environ, "tasks", "default", "test").key
         bearer = {"authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
             task = (await http.post("/v1/tasks", json=TASK, headers=bearer)).json()["id"]
             issued = await http.post(f"/v1/tasks/{task}/stream-token", headers=bearer)
             token = issued.json()["token"]
