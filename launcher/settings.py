@@ -33,6 +33,7 @@ ALWAYS_HIDDEN = (
     *("~/.config/gcloud", "~/.config/daytona", "~/.claude", "~/.claude.json", "~/.codex"),
     *("~/.config/git", "~/.gitconfig", "~/.config/opencode", "~/.local/share/opencode"),
     *("~/.local/share/keyrings", "~/.password-store", "~/.gem/credentials", "~/.terraform.d"),
+    *("./.env.gateway", "./.env.launcher", "./.env.frontend"),
     *("./.env", "./.env.local", "~/.env", "~/.profile", "~/.bash_profile", "~/.bash_history"),
     *("~/.bashrc", "~/.zshenv", "~/.zprofile", "~/.zshrc", "~/.zsh_history", "~/.config/fish"),
 )

@@ -33,6 +33,7 @@ def _group(name: str, module: str, text: str) -> Listed:
 
 GROUPS: Final = {
     "Start": (
+        _here("init", "init.command", "Set it all up here: settings, keys, checks, a first task."),
         _here("up", "local.up", "Run a gateway and a launcher; Ctrl-C stops them in order."),
         _calling("dev", "local.dev", "Run it all for an app under development; forward events."),
         _here("demo", "local.demo", "Run one task end to end on this machine, with a kill inside."),

@@ -21,7 +21,7 @@ from gateway.cli.local.environments import (
 from gateway.cli.local.state import State
 from gateway.settings import read_settings
 from gateway.store.sqlite.files import exclusive
-from launcher.settings import inspect_settings
+from launcher.settings import PROVIDERS, inspect_settings
 from tests.cli.test_operator_commands import run
 from tests.daytona.api import Api, opened
 from tests.daytona.machine import Machine
@@ -157,7 +157,7 @@ def test_every_setting_is_passed_on_or_refused_aloud(
     tmp_path: Path,
     read: Callable[[Mapping[str, str]], object],
 ) -> None:
-    providers = "daytona-api,docker,github-actions,local"
+    providers = ",".join(PROVIDERS)
     kept = State(tmp_path)
     own = gateway_environ(os.environ, kept, 8700, public_url="")
     names = Recording({**own, "SLIPGATE_PROVIDERS": providers})

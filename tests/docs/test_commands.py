@@ -75,7 +75,7 @@ def test_a_script_has_commands_that_exist(
     sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("body.json", "key.txt", "saved.http"):
+    for name in ("body.json", "key.txt", "saved.http", ".env.gateway", ".env.launcher"):
         (tmp_path / name).touch()
     subprocess.run(["sh", "-n"], input=sample.text, text=True, check=True)
     for program, *arguments in commands(sample.text):

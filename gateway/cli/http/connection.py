@@ -65,7 +65,7 @@ def _without_url(options: Chosen, environ: Mapping[str, str]) -> Connection:
         return Connection(url=url or DEFAULT_URL, key=key)
     if url:
         return _stored_for(url.rstrip("/"), options, environ) or Connection(url=url, key="")
-    stored = _of_folder() or _of_default_profile(environ)
+    stored = of_folder() or _of_default_profile(environ)
     if stored is None and options.key is None:
         raise CommandFailed(
             f"No gateway is known here: there is no profile, and {KEY_VARIABLE} is not set.",
@@ -79,7 +79,7 @@ def _stored_for(url: str, options: Chosen, environ: Mapping[str, str]) -> Connec
     """The stored connection of exactly this address."""
     named = options.profile or environ.get(PROFILE_VARIABLE, "").strip()
     stored = [_of_profile(named, environ)] if named else []
-    stored += [each for each in (_of_folder(), _of_default_profile(environ)) if each is not None]
+    stored += [each for each in (of_folder(), _of_default_profile(environ)) if each is not None]
     return next((each for each in stored if each.url == url), None)
 
 
@@ -99,7 +99,7 @@ def _of_default_profile(environ: Mapping[str, str]) -> Connection | None:
     return profile and _connection(profile, f"profile {DEFAULT}")
 
 
-def _of_folder() -> Connection | None:
+def of_folder() -> Connection | None:
     """The gateway of the `up` that runs in this folder. A file that came with a clone or an archive
     must not redirect commands: ours is private to this user, and leads to this machine."""
     try:

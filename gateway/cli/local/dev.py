@@ -4,17 +4,16 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-import httpx
 import typer
 
 from gateway.cli.console.output import CommandFailed
 from gateway.cli.console.terminal import note
-from gateway.cli.http.client import open_http
 from gateway.cli.http.connection import LOOPBACK, find_connection
 from gateway.cli.http.options import Chosen, chosen
 from gateway.cli.local.env_files import EnvFiles
-from gateway.cli.local.installation import Installation, RunningInstallation
+from gateway.cli.local.installation import Installation, RunningInstallation, is_answering
 from gateway.cli.local.processes import stop_on_sigterm
 from gateway.cli.local.state import STATE
 from gateway.cli.local.up import Port, Providers, StateFolder, print_running
@@ -86,13 +85,11 @@ def _is_running() -> bool:
         connection = find_connection(chosen.get(), os.environ)
     except CommandFailed:
         return False
-    with open_http(connection.url, timeout=5) as http:
-        try:
-            return http.get("/healthz").is_success
-        except httpx.HTTPError as exc:
-            if http.base_url.host in LOOPBACK:
-                return False
-            raise CommandFailed(
-                f"Nobody answers at {connection.url}.",
-                f"Correct {connection.url_from}; without it this starts a gateway here.",
-            ) from exc
+    if is_answering(connection.url):
+        return True
+    if urlsplit(connection.url).hostname in LOOPBACK:
+        return False
+    raise CommandFailed(
+        f"Nobody answers at {connection.url}.",
+        f"Correct {connection.url_from}; without it this starts a gateway here.",
+    )

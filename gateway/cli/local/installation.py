@@ -9,8 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
+import httpx
+
 from gateway.cli.console.output import CommandFailed
 from gateway.cli.console.terminal import note
+from gateway.cli.http.client import open_http
 from gateway.cli.http.connection import Connection
 from gateway.cli.local.env_files import with_files
 from gateway.cli.local.environments import (
@@ -169,6 +172,15 @@ class RunningInstallation:
             thread.join()
         for failure in failures:
             raise failure
+
+
+def is_answering(url: str) -> bool:
+    """True if a gateway answers at an address."""
+    with open_http(url, timeout=5) as http:
+        try:
+            return http.get("/healthz").is_success
+        except httpx.HTTPError:
+            return False
 
 
 def _operator_key(gateway_env: dict[str, str]) -> str:

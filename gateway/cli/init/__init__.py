@@ -1,0 +1,1 @@
+"""`slipgate init`: settings, keys, checks and the first task, in one go."""

@@ -1,0 +1,242 @@
+"""`slipgate init`: from nothing to the first task; run again it keeps what is there."""
+
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Annotated, Final
+
+import msgspec
+import typer
+
+from gateway.cli.console.output import AsJson, CommandFailed, print_document
+from gateway.cli.console.terminal import note, out, print_failure
+from gateway.cli.http.client import decode, open_client
+from gateway.cli.http.connection import of_folder
+from gateway.cli.http.options import Chosen, chosen
+from gateway.cli.init.answers import Answers
+from gateway.cli.init.questions import PROVIDERS
+from gateway.cli.init.setup import FILES, Setup, Wanted, ask_setup, write_setup
+from gateway.cli.local.env_files import FRONTEND_FILE, LAUNCHER_FILE, read_env_file
+from gateway.cli.local.installation import Installation, is_answering
+from gateway.cli.local.state import STATE
+from gateway.cli.tasks.watch import NEEDS_REVIEW, watch_task
+from gateway.wire.own_process import close_own_process
+from gateway.wire.tasks import TaskView
+
+DOCTOR: Final = (sys.executable, "-m", "launcher.doctor")
+BUILD: Final = (sys.executable, "-m", "launcher.snapshots", "build")
+AGAIN: Final = (
+    "Mend what is named above (the settings are in .env.gateway and .env.launcher), and run "
+    "`slipgate init` again: it keeps what is there."
+)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run: the options of the later steps, and what came of each step."""
+
+    repo: str | None
+    prompt: str
+    is_kept_running: bool
+    as_json: bool
+    changed: dict[str, list[str]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    doctor: msgspec.Raw = field(default_factory=lambda: msgspec.Raw(b"null"))
+    task: str | None = None
+
+    def step(self, title: str) -> None:
+        if not self.as_json:
+            out.print(f"\n{title}", style="bold")
+
+    def line(self, text: str) -> None:
+        if not self.as_json:
+            out.print(text)
+
+
+def init(
+    provider: Annotated[
+        str | None, typer.Option(help=f"of sandboxes: {', '.join(PROVIDERS)}")
+    ] = None,
+    model_provider: Annotated[
+        str | None, typer.Option(help="openai, anthropic, google or openrouter")
+    ] = None,
+    public_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="address of the gateway for sandboxes and app")
+    ] = None,
+    app_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="default: http://localhost:3000")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="default: 8700")] = None,
+    build: Annotated[
+        bool | None, typer.Option("--build/--no-build", help="the snapshot, at Daytona")
+    ] = None,
+    repo: Annotated[str | None, typer.Option(metavar="URL", help="of a first task")] = None,
+    prompt: Annotated[str, typer.Option(help="of a first task")] = "Add a /health endpoint",
+    start: Annotated[
+        bool | None, typer.Option("--start/--no-start", help="leave it running at the end")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="ask nothing, take the defaults")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set everything up in this folder: settings, keys, snapshot, checks, a first task.
+
+    It asks on a terminal; keys come from prompts or the environment (OPENAI_API_KEY, GITHUB_TOKEN,
+    DAYTONA_API_KEY, …), never from options. Run again, it repairs and keeps what is there.
+
+    Example: slipgate init
+
+    Example: slipgate init --provider=daytona --repo=https://github.com/acme/widgets --yes
+    """
+    close_own_process()
+    earlier = {name: value for name, value in read_env_file(LAUNCHER_FILE).items() if value}
+    known = {**os.environ, **earlier}
+    answers = Answers(known, is_yes=yes)
+    wanted = Wanted(
+        provider=provider,
+        model_provider=model_provider,
+        public_url=public_url,
+        app_url=app_url,
+        port=port,
+    )
+    setup = ask_setup(wanted, answers)
+    builds = _builds(setup) and answers.confirm(
+        "Have Daytona build the snapshot now, if it is not there?", build, default=True
+    )
+    if repo is None and answers.is_asking:
+        text = "Repository of a first task (empty: none)"
+        repo = typer.prompt(text, default="", show_default=False, err=True) or None
+        prompt = typer.prompt("Its prompt", default=prompt, err=True) if repo else prompt
+    keeps = start if start is not None else answers.is_asking
+    answers.check()
+    run = Run(repo=repo, prompt=prompt, is_kept_running=keeps, as_json=as_json)
+    _write(run, setup)
+    if builds:
+        _build(run)
+    if setup.is_local_database:
+        _start(run, setup)
+    else:
+        _print_commands(run)
+    _finish(run)
+
+
+def _builds(setup: Setup) -> bool:
+    found = PROVIDERS.get(setup.provider)
+    return found is not None and found.builds_snapshot
+
+
+def _write(run: Run, setup: Setup) -> None:
+    run.step("Settings and keys")
+    run.changed = write_setup(setup)
+    for file, names in run.changed.items():
+        run.line(f"  {file:<14} {', '.join(names) or 'is as it was'}")
+
+
+def _build(run: Run) -> None:
+    run.step("Snapshot")
+    environ = {**os.environ, **read_env_file(LAUNCHER_FILE)}
+    if _call(run, BUILD, environ) != 0:
+        run.failed.append("the snapshot")
+
+
+def _call(run: Run, command: Sequence[str], environ: dict[str, str]) -> int:
+    """Its exit code; with `--json` its output goes to stderr: stdout has one document."""
+    target = sys.stderr if run.as_json else sys.stdout
+    target.flush()
+    return subprocess.run(command, env=environ, stdout=target.fileno(), check=False).returncode
+
+
+def _start(run: Run, setup: Setup) -> None:
+    """Runs everything for the checks and the first task, and on, if that is wanted."""
+    run.step("Start")
+    here = of_folder()
+    if here is not None and is_answering(here.url):
+        run.line(f"  slipgate runs at {here.url} already; start it again if settings have changed")
+        _try_out(run, setup, here.url, {**os.environ, **read_env_file(LAUNCHER_FILE)})
+        run.is_kept_running = False
+        return
+    installation = Installation.prepared(STATE)
+    with suppress(KeyboardInterrupt), installation.running() as running:
+        run.line(f"  slipgate runs at {installation.url}")
+        _try_out(run, setup, installation.url, installation.launcher_env)
+        if run.is_kept_running and not run.failed:
+            run.step("It runs")
+            run.line("  Ctrl-C stops it; `slipgate up` starts it again.")
+            if run.as_json:
+                _print(run)
+            running.watch(threading.Event())
+
+
+def _try_out(run: Run, setup: Setup, url: str, launcher_env: dict[str, str]) -> None:
+    _check(run, launcher_env)
+    if run.repo is not None and not run.failed:
+        _first_task(run, setup, url)
+
+
+def _check(run: Run, launcher_env: dict[str, str]) -> None:
+    run.step("Doctor")
+    if run.as_json:
+        command = [*DOCTOR, "--json"]
+        done = subprocess.run(command, env=launcher_env, stdout=subprocess.PIPE, check=False)
+        run.doctor, code = msgspec.Raw(done.stdout or b"null"), done.returncode
+    else:
+        code = _call(run, DOCTOR, launcher_env)
+    if code != 0:
+        run.failed.append("the checks of `slipgate doctor`")
+
+
+def _first_task(run: Run, setup: Setup, url: str) -> None:
+    run.step("First task")
+    key = read_env_file(FRONTEND_FILE)["SLIPGATE_API_KEY"]
+    chosen.set(Chosen(url=url, key=key))
+    body = {
+        "repoUrl": run.repo,
+        "prompt": run.prompt,
+        "agent": {"modelProvider": setup.model_provider},
+    }
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    try:
+        with open_client() as client:
+            answer = client.call("POST", "/v1/tasks", body, headers=headers)
+            run.task = decode(TaskView, answer).id
+            if not run.as_json:
+                watch_task(client, run.task, as_json=False)
+    except CommandFailed as failure:
+        print_failure(failure)
+        if failure.exit_code != NEEDS_REVIEW:
+            run.failed.append("the first task")
+
+
+def _print_commands(run: Run) -> None:
+    run.step("Start")
+    run.line("  slipgate gateway --env-file=.env.gateway")
+    run.line("  slipgate launcher --env-file=.env.launcher")
+    run.line("  slipgate doctor --env-file=.env.launcher")
+
+
+def _finish(run: Run) -> None:
+    if run.failed:
+        raise CommandFailed(f"Not all is well yet: {', '.join(run.failed)}.", AGAIN)
+    if run.is_kept_running:
+        note("stopped; `slipgate up` goes on where it was")
+        return
+    if run.as_json:
+        _print(run)
+        return
+    run.step("Next")
+    run.line("  slipgate up          # a gateway and a launcher with these settings")
+    run.line("  slipgate dev         # the same, and its events to an app on this machine")
+    if run.task is None:
+        run.line("  slipgate tasks create --repo URL --prompt TEXT --watch")
+    run.line(f"  {FRONTEND_FILE} is for the .env.local of your application")
+
+
+def _print(run: Run) -> None:
+    files = {str(file): run.changed.get(str(file), []) for file in FILES}
+    print_document({"changed": files, "doctor": run.doctor, "task": run.task})

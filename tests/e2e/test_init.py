@@ -1,0 +1,37 @@
+"""`slipgate init`: one command leads from an empty folder to the first pull request."""
+
+import asyncio
+from pathlib import Path
+
+from gateway.cli.local.demo_services import demo_services
+from tests.cli.test_up import bare
+from tests.forks.programs import slipgate
+from tests.ports import reserved_port
+
+PATIENCE = 120
+"""Seconds until the test gives up."""
+
+
+async def test_an_empty_folder_becomes_a_first_pull_request(tmp_path: Path) -> None:
+    folder = tmp_path / "laptop"
+    folder.mkdir()
+    async with demo_services(tmp_path / "services", None) as services:
+        with reserved_port() as port:
+            environ = {**bare(), **services.launcher_environ, "SLIPGATE_ALLOW_FILE_REPOS": "true"}
+            subject = services.subject
+            process = await asyncio.create_subprocess_exec(
+                *(slipgate(), "init", "--provider=local", f"--port={port}", "--yes"),
+                *(f"--repo={subject.bare.as_uri()}", f"--prompt={subject.prompt}"),
+                cwd=folder,
+                env=environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            async with asyncio.timeout(PATIENCE):
+                shown, _ = await process.communicate()
+        assert process.returncode == 0, shown.decode()
+        assert services.pull is not None
+        assert services.pull.html_url.encode() in shown
+        assert services.model_key.encode() not in shown
+    assert not (folder / ".slipgate/connection.toml").exists()
