@@ -167,29 +167,24 @@ class _Execution:
         fault = self._cluster.faults.next("EXEC")
         try:
             _authorize(self._cluster, dict(socket.headers), "create", "pods/exec")
-            pod, container = self._target(socket)
+            pod = self._cluster.store.get("pods", socket.path_params["name"])
         except Refusal as refusal:
             await socket.send_denial_response(JSONResponse(refusal.document(), refusal.code))
             return
         await socket.accept(subprotocol=PROTOCOL)
+        container = socket.query_params["container"]
+        if not _is_running(pod, container):
+            message = f'unable to upgrade connection: container not found ("{container}")'
+            failed = Refusal(500, "InternalError", f"Internal error occurred: {message}")
+            await socket.send_bytes(ERROR + json.dumps(failed.document()).encode())
+            await socket.close()
+            return
         command = socket.query_params.getlist("command")
         code, out, err = await self._cluster.node.execute(pod, container, command)
         try:
             await self._answer(socket, fault, code, out, err)
         except WebSocketDisconnect:
             return
-
-    def _target(self, socket: WebSocket) -> tuple[Object, str]:
-        pod = self._cluster.store.get("pods", socket.path_params["name"])
-        container = socket.query_params["container"]
-        states = {
-            each["name"]: each["state"]
-            for each in (pod.get("status") or {}).get("containerStatuses", ())
-        }
-        if "running" not in states.get(container, {}):
-            message = f'container not found ("{container}")'
-            raise Refusal(500, "InternalError", message)
-        return pod, container
 
     async def _answer(
         self, socket: WebSocket, fault: Fault | None, code: int, out: bytes, err: bytes
@@ -211,6 +206,12 @@ class _Execution:
             }
         await socket.send_bytes(ERROR + json.dumps(status).encode())
         await socket.close()
+
+
+def _is_running(pod: Object, container: str) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses", ())
+    states = {each["name"]: each["state"] for each in statuses}
+    return "running" in states.get(container, {})
 
 
 class _Endpoint:

@@ -178,9 +178,11 @@ class Store:
             if version < self.compacted:
                 message = (
                     "The provided continue parameter is too old to display a consistent list "
-                    "result. You can start a new list without the continue parameter"
+                    "result. You can start a new list without the continue parameter, or use the "
+                    "continue token in this response to retrieve the remainder of the results."
                 )
-                raise Refusal(410, "Expired", message)
+                place["v"] = self.version
+                raise Refusal(410, "Expired", message, metadata={"continue": _token(place)})
         wanted = [
             found
             for found in self.all(resource)
@@ -191,7 +193,7 @@ class Store:
         metadata: Object = {"resourceVersion": str(version)}
         if more:
             place = {"v": version, "after": items[-1]["metadata"]["name"]}
-            metadata["continue"] = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+            metadata["continue"] = _token(place)
             metadata["remainingItemCount"] = len(more)
         kind, api_version, _ = KINDS[resource]
         shown = [
@@ -259,6 +261,10 @@ def is_selected(found: Object, query: Mapping[str, str]) -> bool:
         if place != value:
             return False
     return True
+
+
+def _token(place: Mapping[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
 def now() -> str:

@@ -63,7 +63,7 @@ def open_connection(
     """By `context` of the kubeconfig if it is named; else the cluster around this process, if
     there is one. `folder`: for private files. Raises `ProviderError`."""
     is_inside = "KUBERNETES_SERVICE_HOST" in environ and (service_account / "token").exists()
-    if is_inside and not context and "KUBECONFIG" not in environ:
+    if is_inside and not context and not environ.get("KUBECONFIG"):
         return _inside(environ, service_account)
     chosen = choose(environ.get("KUBECONFIG", ""), environ.get("HOME", ""), context)
     return _outside(chosen, environ, egress, folder)

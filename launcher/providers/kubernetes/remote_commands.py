@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
+from gateway.wire.truncation import head_and_tail
 from launcher.providers.kubernetes.api_client import KubernetesApi, read_error
 from launcher.providers.kubernetes.errors import Status, unavailable
 from launcher.providers.kubernetes.manifests import STATE
@@ -163,4 +164,6 @@ def _check(content: bytes) -> None:
     except msgspec.MsgspecError as error:
         raise unavailable("a command in the sandbox ended without a Status") from error
     if ended.status != "Success" and ended.reason != "NonZeroExitCode":
-        raise unavailable(f"a command in the sandbox could not be run: {ended.message}")
+        # It repeats the whole command.
+        reason = head_and_tail(ended.message, 300)
+        raise unavailable(f"a command in the sandbox could not be run: {reason}")
