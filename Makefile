@@ -20,7 +20,7 @@ LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-e
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install engines demo test pictures kill simulate fuzz check bench lock format clean
+.PHONY: help install engines demo test clients pictures kill simulate fuzz check bench lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ demo: install ## run one task from POST to pull request, here, with a kill in th
 
 test: install $(NODE) ## run the tests, on every core
 	@$(BIN)/pytest -n auto --dist worksteal -rfEs
+
+clients: install ## make the generated part of the clients anew, from the OpenAPI document
+	@$(BIN)/python -m tests.clients
 
 pictures: install $(NODE) ## take the screenshots of the documentation (needs Chromium)
 	@$(BIN)/pytest tests/browser/test_pictures.py --quiet --pictures

@@ -57,7 +57,14 @@ CLIENTS: Final = frozenset({"answer", "engine", "misbehaving_models", "prices", 
 """Of the snapshot: tests of the providers' own clients, whose import takes four seconds."""
 ALIKE: Final = frozenset(
     {
-        *("test_access", "test_docs_pages", "test_http", "test_ijson", "test_masking"),
+        *(
+            "test_access",
+            "test_client_file",
+            "test_docs_pages",
+            "test_http",
+            "test_ijson",
+            "test_masking",
+        ),
         *("test_openapi", "test_redaction", "test_session", "test_stream_tokens", "test_traces"),
         "test_warnings",
     }

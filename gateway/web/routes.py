@@ -24,6 +24,7 @@ from gateway.web.launching import launchers, protocol, sweeps, token_requests
 from gateway.web.operations import (
     audit,
     bulk,
+    client,
     docs_pages,
     health,
     keys,
@@ -137,6 +138,7 @@ ROUTES = [
     _route("GET", "/healthz", health.healthz, "operations.healthz"),
     _route("GET", "/readyz", health.readyz, "operations.readyz"),
     _route("GET", "/openapi.json", health.openapi, "handler.show"),
+    _route("GET", "/client.ts", client.typescript, "client.typescript"),
     _route("GET", "/docs", docs_pages.index, "docs_pages.index"),
     _route("GET", "/docs/{page}", docs_pages.page, "docs_pages.page"),
     _route("GET", "/metrics", health.metrics, "operations.metrics"),

@@ -85,6 +85,8 @@ def test_it_has_its_commands_migrations_pages_and_the_scripts_of_the_snapshot(
     assert {file.name for file in folder.iterdir()} >= {"alerts.yml", "grafana.json"}
     code = "from gateway.web.operations import docs_pages; print(docs_pages.__file__)"
     module = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
+    client = module.parents[2] / "clients" / "slipgate.ts"
+    assert client.read_bytes() == (CHECKOUT / "gateway" / "clients" / "slipgate.ts").read_bytes()
     pages = CHECKOUT / "gateway" / "docs"
     there = module.parents[2] / "docs"
     assert {file.name: file.read_bytes() for file in there.rglob("*.*")} == {

@@ -25,14 +25,22 @@ from tests.web.contract import DOCUMENT, validator
 LANGUAGES: Final = {"dockerfile", "ini", "json", "python", "sh", "text", "ts", "yaml"}
 PASTED: Final = {
     "app/actions.ts",
+    "app/api/events/route.ts",
     "app/api/hook/route.ts",
+    "app/api/tasks/[id]/token/route.ts",
     "app/api/tasks/route.ts",
+    "app/tasks/follow.ts",
     "emit.py",
     "emit.sh",
+    "errors.ts",
+    "express.ts",
+    "first.ts",
+    "hono.ts",
     "hook.py",
+    "lists.ts",
     "nightly.py",
 }
-"""Run by `tests/interop` and `tests/clients`."""
+"""Run by `tests/interop` and `tests/clients`, or compiled by these."""
 BASE: Final = "FROM debian:12\n"
 OF_A_CALLBACK: Final = "callback of "
 TASK: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
@@ -93,6 +101,7 @@ def test_every_curl_succeeds_against_a_gateway(tmp_path: Path) -> None:
         for sample in samples:
             done = subprocess.run(
                 ["sh", "-e"],
+                cwd=tmp_path,
                 input=sample.text,
                 env={**environ(), **settings},
                 capture_output=True,

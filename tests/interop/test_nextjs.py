@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from gateway.cli.operations.minting import mint
+from gateway.web.operations.client import CLIENT
 from gateway.wire.keys import NewKeyView
 from gateway.wire.signing import secret_text, sign
 from tests.app.processes import gateway_process
@@ -43,10 +44,16 @@ class App:
 
 @contextmanager
 def app(folder: Path, handler: str = HOOK, **settings: str) -> Iterator[App]:
-    """A route handler and the action, their types stripped, once they are served."""
+    """A route handler, the action and the client, their types stripped, once they are served."""
     project(folder)
-    for name, path in (("route", handler), ("actions", "app/actions.ts")):
-        (folder / f"{name}.mjs").write_text(run(folder, "strip.mjs", pasted(path)))
+    sources = {
+        "route": pasted(handler),
+        "actions": pasted("app/actions.ts"),
+        "slipgate": CLIENT.read_text("utf-8"),
+    }
+    for name, text in sources.items():
+        here = text.replace("@/lib/slipgate", "./slipgate.mjs")
+        (folder / f"{name}.mjs").write_text(run(folder, "strip.mjs", here))
     with reserved_port() as port:
         url = f"http://127.0.0.1:{port}"
         with subprocess.Popen(
@@ -111,6 +118,10 @@ def test_the_handler_of_the_readme_starts_one_task_for_one_key(tmp_path: Path) -
 
 BUSY: Final = (503, '{"code":"unavailable","detail":"The store cannot commit.","hint":"Soon."}')
 PROXY: Final = (502, "<html>502 Bad Gateway</html>")
+PROXIED: Final = (
+    "UnexpectedResponseError: HTTP 502, no content type: no answer of a gateway. "
+    "Is SLIPGATE_URL its address? <html>502 Bad Gateway</html>"
+)
 WRONG: Final = (
     422,
     """{"code":"invalid_request","detail":"The request is not valid.",
@@ -122,11 +133,12 @@ WRONG: Final = (
     ("answers", "status", "words"),
     [
         pytest.param([BUSY, (202, '{"id":"task_1"}')], 200, '"task_1"', id="busy for a moment"),
-        pytest.param([PROXY] * 4, 500, "Error: HTTP 502", id="a proxy without a gateway"),
+        pytest.param([PROXY] * 4, 500, PROXIED, id="a proxy without a gateway"),
         pytest.param(
             [WRONG],
             500,
-            "Error: HTTP 422; invalid_request; The request is not valid.; $.repoUrl: must be https",
+            "InvalidRequestError: 422 invalid_request: The request is not valid. "
+            "$.repoUrl: must be https",
             id="a field is wrong",
         ),
     ],
@@ -134,7 +146,11 @@ WRONG: Final = (
 def test_the_action_asks_again_what_may_pass_and_says_what_does_not(
     tmp_path: Path, answers: list[Answer], status: int, words: str
 ) -> None:
-    with answering(answers) as upstream, app(tmp_path, SLIPGATE_URL=upstream.url) as served:
+    settings = {"SLIPGATE_API_KEY": "slip_tasks_x"}
+    with (
+        answering(answers) as upstream,
+        app(tmp_path, SLIPGATE_URL=upstream.url, **settings) as served,
+    ):
         wanted = ["http://github.com/acme/widgets", "Mend it", "key-1"]
         reply = httpx.post(f"{served.url}/actions/startTask", json=wanted, timeout=30)
         assert (reply.status_code, reply.text) == (status, words)

@@ -51,6 +51,9 @@ class Contract:
             return
         where = f"{operation['operationId']} {response.status_code}"
         promised = _promised(operation, response)
+        if response.status_code == 304:
+            _hold_headers(promised, response, where)
+            return
         content = _content(promised, response)
         assert content is not None, f"{where}: {response.headers['content-type']}"
         _hold_headers(promised, response, where)
@@ -113,7 +116,8 @@ def _content(promised: Json, response: httpx.Response) -> Json | None:
 
 
 def _media_type(response: httpx.Response) -> str:
-    return response.headers["content-type"].partition(";")[0]
+    named: str = response.headers.get("content-type", "")
+    return named.partition(";")[0]
 
 
 def _hold_headers(promised: Json, response: httpx.Response, where: str) -> None:

@@ -152,7 +152,7 @@ async def _succeed(gateway: GatewayHarness) -> None:
         "/openapi.json",
     ):
         await gateway.get(read, "read")
-    for read in ("/docs", "/docs/reference", "/docs/none"):
+    for read in ("/docs", "/docs/reference", "/docs/none", "/client.ts"):
         await gateway.http.get(read)
     await _work_in_a_workspace(gateway)
     await _endpoint_of(gateway)

@@ -165,6 +165,10 @@ class Operators:
     def read_openapi(self) -> dict[str, Any]:
         """The OpenAPI document of the gateway."""
 
+    @operation("GET", "/client.ts")
+    def read_client(self) -> str:
+        """The TypeScript client of this version, one file."""
+
     @operation("GET", "/docs")
     def read_docs(self) -> str:
         """The list of pages of the documentation, as HTML."""
