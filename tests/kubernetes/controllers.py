@@ -47,7 +47,11 @@ class Controllers:
         if job["spec"].get("suspend"):
             for pod in pods:
                 self._store.delete("pods", pod["metadata"]["name"], {})
+            suspended = {"type": "Suspended", "status": "True", "reason": "JobSuspended"}
+            self._store.set_status("jobs", name, conditions=[suspended])
             return
+        resumed = {"type": "Suspended", "status": "False", "reason": "JobResumed"}
+        self._store.set_status("jobs", name, conditions=[resumed])
         failed = [pod for pod in pods if (pod.get("status") or {}).get("phase") == "Failed"]
         if any(_is_disrupted(pod) for pod in failed):
             reason = f"Pod {failed[0]['metadata']['name']} has condition DisruptionTarget"

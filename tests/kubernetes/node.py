@@ -184,6 +184,7 @@ class Node:
             _kill(agent)
             await agent.wait()
         shutil.rmtree(self.root(uid), ignore_errors=True)
+        self._status(pod["metadata"]["name"], phase="Failed")
         self._store.drop("pods", pod["metadata"]["name"])
 
     def _missing(self, image: str) -> Object | None:

@@ -130,11 +130,10 @@ class Sandbox:
 
 def _of_job(job: Job, events: Sequence[Event]) -> Verdict:
     """A Job without a pod."""
-    failed = next(
-        (e for e in job.status.conditions if e.type == "Failed" and e.status == "True"), None
-    )
-    if failed is not None:
-        return Verdict(state="error", reason=failed.text)
+    if job.failure is not None:
+        is_gone = job.failure.reason == "BackoffLimitExceeded"
+        why = ". Its pod was deleted, or is lost with its node" if is_gone else ""
+        return Verdict(state="error", reason=f"{job.failure.text}{why}")
     if job.spec.suspend and STARTED in job.metadata.annotations:
         return Verdict(state="stopped", reason="Suspended: somebody has suspended the Job")
     if job.status.failed:

@@ -48,6 +48,7 @@ REMOVE_SECONDS: Final = 60.0
 ENDING_SECONDS: Final = 10.0
 """For the kubelet to report the end of a container."""
 POLL_SECONDS: Final = 0.5
+LET_GO_ATTEMPTS: Final = 5
 _LOG_LINES: Final = 30
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?")
 """A Job's name, to which its controller adds the pod's."""
@@ -207,19 +208,19 @@ class Kubernetes:
             await self.api.put(self.api.path("secrets", job.metadata.name), body, AnyObject)
 
     async def _let_go(self, job: Job) -> Job:
-        """Only as it was seen: somebody else may have let it go, or deleted it, meanwhile."""
-        patch = {
-            "metadata": {
-                "resourceVersion": job.metadata.resource_version,
-                "annotations": {STARTED: "true"},
-            },
-            "spec": {"suspend": False},
-        }
-        path = self.api.path("jobs", job.metadata.name, BATCH)
-        try:
-            return await self.api.patch(path, patch, Job)
-        except (Conflicting, NotThere) as error:
-            raise unavailable("the Job was changed while it was being started") from error
+        """Only this Job, and once: its controller has meanwhile written its status, and somebody
+        else may have let it go or deleted it."""
+        for _ in range(LET_GO_ATTEMPTS):
+            path = self.api.path("jobs", job.metadata.name, BATCH)
+            with contextlib.suppress(Conflicting, NotThere):
+                return await self.api.patch(path, _let_go_patch(job), Job)
+            found = await self._job(job.metadata.name)
+            if found is None or found.metadata.uid != job.metadata.uid:
+                break
+            if not found.is_unstarted:
+                return found
+            job = found
+        raise unavailable("the Job was changed while it was being started")
 
     async def _report(self, found: Sandbox, key: Key) -> SandboxStatus:
         status = found.status()
@@ -276,7 +277,7 @@ class Kubernetes:
 
     async def _events(self, job: Job) -> Iterable[Event]:
         """The reasons for which the Job's controller makes no pod."""
-        if job.spec.suspend or job.status.conditions:
+        if job.spec.suspend or job.failure is not None:
             return ()
         selector = f"involvedObject.uid={job.metadata.uid},reason=FailedCreate"
         path = self.api.path("events")
@@ -290,6 +291,16 @@ class Kubernetes:
     def _of_pod(self, pod: Pod) -> Sandbox:
         """A pod that a deleted Job has left."""
         return Sandbox(metadata=pod.metadata, job=None, pod=pod, limits=self.settings.limits)
+
+
+def _let_go_patch(job: Job) -> dict[str, object]:
+    return {
+        "metadata": {
+            "resourceVersion": job.metadata.resource_version,
+            "annotations": {STARTED: "true"},
+        },
+        "spec": {"suspend": False},
+    }
 
 
 def _owners(pod: Pod) -> tuple[str, ...]:

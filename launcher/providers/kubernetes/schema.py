@@ -65,6 +65,12 @@ class Job(_Object, frozen=True, kw_only=True):
         """True if its creator died before it was let go."""
         return self.spec.suspend and STARTED not in self.metadata.annotations
 
+    @property
+    def failure(self) -> Condition | None:
+        """The reason of its end; a suspended and a resumed Job have conditions, too."""
+        failed = (each for each in self.status.conditions if each.type == "Failed")
+        return next((each for each in failed if each.status == "True"), None)
+
 
 class Waiting(_Object, frozen=True, kw_only=True):
     reason: str = ""
