@@ -76,7 +76,9 @@ def read_kubernetes(reader: EnvironmentReader, ttl_minutes: int | None) -> Kuber
         node_selector=reader.pairs(
             "SLIPGATE_KUBERNETES_NODE_SELECTOR",
             "acme.dev/pool=agents",
-            lambda key, value: bool(_QUALIFIED.fullmatch(key) and _VALUE.fullmatch(value)),
+            lambda key, value: bool(
+                value and _QUALIFIED.fullmatch(key) and _VALUE.fullmatch(value)
+            ),
         ),
         tolerations=_tolerations(reader),
         runtime_class=reader.matching("SLIPGATE_KUBERNETES_RUNTIME_CLASS", name, "", a_name),

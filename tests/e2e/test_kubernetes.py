@@ -45,8 +45,13 @@ async def test_a_task_in_a_pod_survives_its_launcher_and_gets_no_second_one(
     tmp_path: Path,
 ) -> None:
     async with _installation(tmp_path, is_public=True) as (it, cluster):
+        created = points.answered("create.created")
         it.world.at_model.shut()
+        it.proxy.hold(created)
         task = await it.frontend.create(agent=points.BY_MODEL)
+        await it.proxy.reached(created)
+        await it.kill_launcher()
+        it.proxy.release()
         await it.world.at_model.reached()
         await it.kill_launcher()
         it.world.open()

@@ -90,6 +90,28 @@ def test_docker_needs_nothing_and_takes_limits_and_names() -> None:
     assert (docker.images, docker.cpus) == ({"agent-1": "ghcr.io/acme/agent:12"}, "1.5")
 
 
+def test_kubernetes_needs_nothing_and_takes_what_differs() -> None:
+    given = {"SLIPGATE_PROVIDERS": "kubernetes", "OPENAI_API_KEY": "sk-real"}
+    found = read_settings(GOOD | given).kubernetes
+    assert (found.namespace, found.network_policy) == ("slipgate-sandboxes", "slipgate-sandboxes")
+    assert (found.limits["memory"], found.requests["cpu"]) == ("4Gi", "500m")
+    assert (found.context, found.runtime_class, found.ttl_minutes) == ("", "", 2880)
+    given |= {
+        "SLIPGATE_KUBERNETES_LIMITS": "memory=8Gi,nvidia.com/gpu=1",
+        "SLIPGATE_KUBERNETES_TOLERATIONS": "acme.dev/pool=agents:NoSchedule,spot:NoExecute",
+        "SLIPGATE_KUBERNETES_NETWORK_POLICY": "none",
+        "SLIPGATE_SANDBOX_TTL_MINUTES": "0",
+    }
+    found = read_settings(GOOD | given).kubernetes
+    assert (found.limits["memory"], found.limits["cpu"]) == ("8Gi", "2")
+    assert found.limits["nvidia.com/gpu"] == "1"
+    assert [(each.key, each.value, each.effect) for each in found.tolerations] == [
+        ("acme.dev/pool", "agents", "NoSchedule"),
+        ("spot", None, "NoExecute"),
+    ]
+    assert (found.network_policy, found.ttl_minutes) == ("", None)
+
+
 ACTIONS = {
     "SLIPGATE_PROVIDERS": "github-actions",
     "SLIPGATE_REALM": "ours",
@@ -140,6 +162,11 @@ def test_what_goes_into_a_path_at_github_is_checked(name: str, value: str) -> No
         ("SLIPGATE_DOCKER_MEMORY", "much"),
         ("SLIPGATE_DOCKER_CPUS", "all"),
         ("SLIPGATE_DOCKER_PIDS", "0"),
+        ("SLIPGATE_KUBERNETES_NAMESPACE", "Sandboxes"),
+        ("SLIPGATE_KUBERNETES_LIMITS", "memory=much"),
+        ("SLIPGATE_KUBERNETES_NODE_SELECTOR", "pool"),
+        ("SLIPGATE_KUBERNETES_TOLERATIONS", "pool=agents"),
+        ("SLIPGATE_KUBERNETES_PULL_SECRET", "a/b"),
         ("DAYTONA_API_URL", "app.daytona.io"),
         ("SLIPGATE_DAYTONA_SECRETS", "OPENAI_API_KEY"),
         ("DAYTONA_USE_CLI_FALLBACK", "perhaps"),
