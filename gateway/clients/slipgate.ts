@@ -1596,10 +1596,10 @@ export interface ReconcileQuery {
 
 export type ErrorCode =
   | "already_finished" | "cursor_expired" | "database_replaced" | "endpoint_disabled" | "env_expired"
-  | "event_id_reused" | "forbidden" | "idempotency_mismatch" | "implicit_endpoint" | "intake_paused"
-  | "internal" | "invalid_cursor" | "invalid_idempotency_key" | "invalid_json" | "invalid_request"
-  | "invalid_token" | "key_expired" | "last_ops_key" | "launch_failed" | "no_patch" | "no_trajectory"
-  | "not_finished" | "not_found" | "patch_incomplete" | "rate_limited" | "read_only"
+  | "event_id_reused" | "forbidden" | "headers_too_large" | "idempotency_mismatch" | "implicit_endpoint"
+  | "intake_paused" | "internal" | "invalid_cursor" | "invalid_idempotency_key" | "invalid_json"
+  | "invalid_request" | "invalid_token" | "key_expired" | "last_ops_key" | "launch_failed" | "no_patch"
+  | "no_trajectory" | "not_finished" | "not_found" | "patch_incomplete" | "rate_limited" | "read_only"
   | "repo_not_allowed" | "reserved_env" | "reserved_event_type" | "sandbox_alive" | "task_purged"
   | "token_expired" | "too_large" | "too_many_open" | "too_many_secrets" | "too_many_tasks"
   | "unauthorized" | "unavailable" | "unsupported_media_type";
@@ -1624,6 +1624,9 @@ export class EventIdReusedError extends ConflictError {}
 
 /** 403 `forbidden`: The key's scope may not do this. */
 export class ForbiddenError extends PermissionError {}
+
+/** 431 `headers_too_large`: The request line and the headers have more than 64 KiB. */
+export class HeadersTooLargeError extends InvalidRequestError {}
 
 /** 422 `idempotency_mismatch`: This Idempotency-Key was used for another request. */
 export class IdempotencyMismatchError extends InvalidRequestError {}
@@ -1720,6 +1723,7 @@ const ERRORS: Record<ErrorCode, ErrorClass> = {
   env_expired: EnvExpiredError,
   event_id_reused: EventIdReusedError,
   forbidden: ForbiddenError,
+  headers_too_large: HeadersTooLargeError,
   idempotency_mismatch: IdempotencyMismatchError,
   implicit_endpoint: ImplicitEndpointError,
   intake_paused: IntakePausedError,

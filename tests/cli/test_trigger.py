@@ -11,8 +11,8 @@ import pytest
 import standardwebhooks
 
 from gateway.cli.main import main
-from gateway.cli.webhook.fixtures import fixture
 from gateway.domain.tasks.event import ABOUT_ENDPOINTS, ABOUT_OPERATIONS, FACTS
+from gateway.web.deliveries.fixtures import fixture
 from gateway.wire.endpoints import AlertNotice, EndpointNotice
 from gateway.wire.tasks import Notice
 from gateway.wire.workspace import FlatEvent

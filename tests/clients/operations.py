@@ -13,6 +13,8 @@ JSON: Final = "application/json"
 OF_FEEDS: Final = "after"
 PAGED: Final = "Page<"
 IDEMPOTENCY: Final = "Idempotency-Key"
+SCOPES: Final = frozenset({"tasks", "read", "launcher", "ops"})
+"""The security schemes of keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class Operation:
     @property
     def scopes(self) -> frozenset[str]:
         """The scopes of keys that it takes."""
-        return frozenset(scope for one in self.spec["security"] for scope in one.get("bearer", ()))
+        return frozenset(name for one in self.spec["security"] for name in one) & SCOPES
 
     @property
     def body(self) -> str:

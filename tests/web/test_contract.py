@@ -31,6 +31,7 @@ from tests.web.contract import Seen, documented
 from tests.web.own_event_requests import ask_about_own_events
 
 NOT_AT_WILL: Final = {
+    "headers_too_large",
     "internal",
     "unavailable",
     "read_only",
@@ -39,7 +40,8 @@ NOT_AT_WILL: Final = {
     "too_many_open",
     "launcher_too_old",
 }
-"""Errors that only a bug, a broken store, a flood or a gateway of a later version causes."""
+"""Errors that only a bug, a broken store, a flood, a gateway of a later version or one that parses
+HTTP itself causes."""
 SIGNED_READS: Final = ("prompt", "patch", "github-token")
 STREAM: Final = "text/event-stream"
 """Has no end, so that a client that reads whole answers never gets one; see `test_events`."""
@@ -535,7 +537,7 @@ def _operations() -> Iterator[tuple[str, str, Operation]]:
 
 def _wrong_keys(operation: Operation) -> Iterator[str]:
     """None, one that has expired, and the scopes that the route does not name."""
-    suffice = {scope for one in operation.access.security for scope in one.get("bearer", ())}
+    suffice = operation.access.scopes
     if suffice:
         yield from ("", "expired")
         yield from (scope for scope in SCOPES if scope not in suffice)

@@ -8,14 +8,17 @@ import msgspec
 import pytest
 import schemathesis
 
+from gateway.domain.tasks.event import FACTS
 from gateway.web.http.codes import CODES
 from gateway.web.http.handler import Handler
 from gateway.web.http.middleware import Application
+from gateway.web.openapi import webhooks
 from gateway.web.openapi.document import method_of
+from gateway.web.openapi.tags import TAGS
 from gateway.web.routes import ROUTES
 from gateway.wire import flat_events
 from gateway.wire.decode import WrongShape
-from tests.web.callers import GatewayHarness
+from tests.web.callers import SCOPES, GatewayHarness
 from tests.web.contract import DOCUMENT, validator
 
 Json = dict[str, Any]
@@ -98,14 +101,14 @@ def test_every_example_holds(operation: Json) -> None:
 def test_whoever_may_be_refused_is_told_how(operation: Json) -> None:
     responses = operation["responses"]
     assert {"500", "503"} <= responses.keys()
-    assert ("403" in responses) == any("bearer" in one for one in operation["security"])
+    assert ("403" in responses) == any("ops" in one for one in operation["security"])
     assert ("413" in responses) == ("requestBody" in operation)
 
 
 FLAT_EVENTS: Final[Json] = {
     name: schema
     for name, schema in DOCUMENT["components"]["schemas"].items()
-    if name.startswith("Flat") and "type" in schema["properties"]
+    if name.startswith("Flat") and "enum" in schema["properties"].get("type", {})
 }
 REQUIRED: Final[Json] = {
     "prUrl": "https://github.com/acme/widgets/pull/1",
@@ -132,3 +135,37 @@ def test_a_flat_event_may_be_empty_wherever_it_may_be_silent(schema: Json, nothi
             assert not validator(schema).is_valid({**event, name: ""})
             with pytest.raises(WrongShape):
                 flat_events.decode(msgspec.json.encode({**event, name: ""}))
+
+
+SENT: Final[Json] = {name: entry["post"] for name, entry in DOCUMENT["webhooks"].items()}
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_a_webhook_has_a_body_that_is_one_of_its_type(name: str) -> None:
+    content = SENT[name]["requestBody"]["content"]["application/json"]
+    example = content["example"]
+    assert example["type"] == name.removeprefix("flat.") or name == "own"
+    reference, *_ = content["schema"].get("allOf", [content["schema"]])
+    validator(reference, is_strict=True).validate(example)
+    assert validator(content["schema"]).is_valid(example)
+    assert validator(content["schema"]).is_valid({**example, "type": "task.x"}) == (
+        "allOf" not in content["schema"]
+    )
+
+
+def test_there_is_a_webhook_for_each_type_and_each_flat_one() -> None:
+    flat = {f"flat.{kind}" for kind in webhooks.FLAT}
+    assert SENT.keys() == {*FACTS, *flat, "endpoint.test", "own"}
+    names = [entry["operationId"] for entry in SENT.values()]
+    names += [one["operationId"] for path in DOCUMENT["paths"].values() for one in path.values()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_is_described_with_its_tag_and_the_proof_it_asks_for(operation: Json) -> None:
+    assert set(operation["tags"]) < TAGS.keys()
+    described, _, proof = operation["description"].rpartition("\n\n")
+    assert operation["summary"]
+    assert described
+    scopes = {scope for one in operation["security"] for scope in one if scope in SCOPES}
+    assert {word for word in re.findall(r"`(\w+)`", proof) if word in SCOPES} == scopes

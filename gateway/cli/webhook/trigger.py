@@ -13,7 +13,6 @@ from gateway.cli.console.output import AsJson, one_line, print_document, printab
 from gateway.cli.console.terminal import out, print_table
 from gateway.cli.http.client import open_http
 from gateway.cli.local.state import STATE, State
-from gateway.cli.webhook.fixtures import Fixture, fixture
 from gateway.cli.webhook.listen_forward import signing_secrets
 from gateway.cli.webhook.secret import SecretFile
 from gateway.cli.webhook.sending import (
@@ -25,6 +24,7 @@ from gateway.cli.webhook.sending import (
 )
 from gateway.domain.kernel.ids import RANDOM_BITS
 from gateway.domain.tasks.event import FACTS
+from gateway.web.deliveries.fixtures import Fixture, fixture
 from gateway.wire.message import Reply
 
 SHOWN: Final = 2_000

@@ -94,7 +94,12 @@ async def _admit(request: Request) -> ApiKey:
     return (await session_of(request)).key
 
 
-SESSION: Final = Access(security=(), errors=("unauthorized", "key_expired"), admit=_admit)
+SESSION: Final = Access(
+    security=(),
+    proof="Needs a session of the dashboard.",
+    errors=("unauthorized", "key_expired"),
+    admit=_admit,
+)
 """The access of the pages, which no OpenAPI document names."""
 
 

@@ -39,6 +39,7 @@ operation: Final = partial(Operation, tag="Webhooks", access=OPS)
 @operation(
     id="listDeliveries",
     summary="List deliveries, those of the newest events first",
+    description="One for each event and endpoint, newest first, with its attempts.",
     query=(ENDPOINT, TASK, CUSTOMER, STATUS, LIMIT, CURSOR),
     answers=(answer(Page[DeliveryView], "A page of deliveries."),),
     errors=("invalid_cursor",),
@@ -63,6 +64,7 @@ async def page(call: Call[None]) -> Response:
 @operation(
     id="showDelivery",
     summary="Show a delivery with all attempts to make it",
+    description="Each attempt with its answer, the time it took, and the secret that signed it.",
     answers=(answer(DeliveryView, "The delivery."),),
     errors=("not_found",),
 )

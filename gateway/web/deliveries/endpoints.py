@@ -137,6 +137,9 @@ async def page(call: Call[None]) -> Response:
 @operation(
     id="showEndpoint",
     summary="Show an endpoint as it stands",
+    description=(
+        "The values of its headers, its secrets and the query of its address are never shown."
+    ),
     answers=(answer(EndpointView, "The endpoint."),),
     errors=("not_found",),
 )

@@ -67,6 +67,7 @@ async def start(call: Call[NewReplay]) -> Response:
 @operation(
     id="showReplay",
     summary="Show how far a replay has come",
+    description="`matched` grows while it runs; it goes on across a restart.",
     answers=(answer(ReplayView, "The job as it stands."),),
     errors=("not_found",),
 )

@@ -28,11 +28,15 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """The proof that a route asks for."""
 
     security: tuple[dict[str, list[str]], ...]
-    """Any of these suffices; none: open to everybody."""
+    """Any of these suffices; none: open to everybody, or the path holds the proof."""
+    proof: str
+    """The same as a sentence, for the documentation."""
     errors: tuple[str, ...] = ()
     """Codes of requests without it."""
     admit: Callable[[Request], Awaitable[Caller]] | None = None
     takes_token: bool = False
+    scopes: frozenset[str] = frozenset()
+    """Scopes of API keys, any of which suffices."""
 
 
 TOKEN: Final = Text(
@@ -49,27 +53,34 @@ async def _admit_reader(request: Request) -> Caller:
 
 
 def _bearer(scopes: frozenset[str]) -> Access:
+    names = " or ".join(f"`{scope}`" for scope in sorted(scopes, key=_ORDER.index))
     return Access(
-        security=tuple({"bearer": [scope]} for scope in sorted(scopes)),
+        proof=f"Needs an API key of scope {names}.",
+        security=tuple({scope: []} for scope in sorted(scopes, key=_ORDER.index)),
         errors=("unauthorized", "key_expired", "forbidden", "rate_limited", "too_many_open"),
         admit=partial(authorize, scopes=scopes),
+        scopes=scopes,
     )
 
 
+_ORDER: Final = ("tasks", "read", "launcher", "ops")
 READ_SCOPES: Final = frozenset({"tasks", "read", "ops"})
-OPEN: Final = Access(security=())
+OPEN: Final = Access(security=(), proof="Open to everybody.")
 TASKS: Final = _bearer(frozenset({"tasks", "ops"}))
 READ: Final = _bearer(READ_SCOPES)
 READ_OR_TOKEN: Final = Access(
     security=(*READ.security, {"streamToken": []}),
+    proof=f"{READ.proof[:-1]}, or a stream token of this task.",
     errors=(*READ.errors, "invalid_token", "token_expired"),
     admit=_admit_reader,
     takes_token=True,
+    scopes=READ_SCOPES,
 )
 LAUNCHER: Final = _bearer(frozenset({"launcher", "ops"}))
 OPS: Final = _bearer(frozenset({"ops"}))
 METRICS: Final = _bearer(frozenset({"read", "ops"}))
 SIGNED: Final = Access(
+    proof="Signed with the key of the attempt (Standard Webhooks).",
     security=({"webhookId": [], "webhookTimestamp": [], "webhookSignature": []},),
     errors=(
         "malformed_headers",
@@ -80,6 +91,7 @@ SIGNED: Final = Access(
     ),
 )
 DAYTONA: Final = Access(
+    proof="Signed by Daytona (Svix), with one of `SLIPGATE_DAYTONA_WEBHOOK_SECRETS`.",
     security=(
         {"svixId": [], "svixTimestamp": [], "svixSignature": []},
         {"webhookId": [], "webhookTimestamp": [], "webhookSignature": []},
@@ -87,10 +99,12 @@ DAYTONA: Final = Access(
     errors=("malformed_headers", "timestamp_out_of_tolerance", "invalid_signature"),
 )
 GITHUB: Final = Access(
+    proof="Signed by GitHub, with one of `SLIPGATE_GITHUB_WEBHOOK_SECRETS`.",
     security=({"hubSignature": []},),
     errors=("malformed_headers", "timestamp_out_of_tolerance", "invalid_signature"),
 )
 CAPABILITY: Final = Access(
-    security=(), errors=("unknown_task", "invalid_signature", "too_many_open")
+    security=(),
+    proof="The token in the path is the proof.",
+    errors=("unknown_task", "invalid_signature", "too_many_open"),
 )
-"""The token in the path is the proof."""

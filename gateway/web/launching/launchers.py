@@ -39,6 +39,7 @@ async def identity(call: Call[None]) -> Response:
     id="listLaunchers",
     tag="Operations",
     summary="List launchers, the one that called last first",
+    description="Those that called within a day, with the jobs they hold.",
     access=OPS,
     query=(LIMIT, CURSOR),
     answers=(answer(Page[LauncherView], "A page of launchers."),),

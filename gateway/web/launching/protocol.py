@@ -72,6 +72,10 @@ async def claim(call: Call[wire.Claim]) -> Response:
 @operation(
     id="renewLease",
     summary="Keep a job",
+    description=(
+        "Keeps the job for another `leaseSeconds`. `cancel: true`: destroy what was made, and "
+        "end the job as `cancelled`."
+    ),
     body=Body(kind=wire.Lease),
     answers=(answer(wire.Renewed, "The lease holds until then."),),
     errors=_UNDER_LEASE,
@@ -85,6 +89,10 @@ async def renew(call: Call[wire.Lease]) -> Response:
 @operation(
     id="reportTrying",
     summary="Ask before each create call",
+    description=(
+        "Before each create call, so that the gateway knows of every sandbox that may exist. "
+        "`create: false`: only find and adopt."
+    ),
     body=Body(kind=wire.Trying),
     answers=(
         answer(
@@ -115,6 +123,9 @@ async def trying(call: Call[wire.Trying]) -> Response:
 @operation(
     id="reportCreated",
     summary="Report that the provider has named an id",
+    description=(
+        "As soon as the provider names an id. Idempotent: the same token gets the first answer."
+    ),
     body=Body(kind=wire.Created),
     answers=_acknowledged("Stored."),
     errors=_ABOUT_SANDBOX,
@@ -168,6 +179,10 @@ async def failed(call: Call[wire.Failed]) -> Response:
 @operation(
     id="delegateJob",
     summary="Leave a job to a launcher that was asked to start elsewhere",
+    description=(
+        "The job waits, and can be claimed by its `jobId` alone, until the launcher that was "
+        "asked to start claims it."
+    ),
     body=Body(kind=wire.Delegate),
     answers=_acknowledged("The job waits for its claim by id."),
     errors=_UNDER_LEASE,

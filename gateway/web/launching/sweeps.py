@@ -26,6 +26,10 @@ operation: Final = partial(Operation, tag="Operations", access=OPS)
 @operation(
     id="listSweeps",
     summary="What the newest sweep of each realm has found",
+    description=(
+        "Each realm that is served, with what its last sweep has found: sandboxes with our "
+        "label that no task wants."
+    ),
     answers=(answer(SweepsView, "The realms that are served."),),
 )
 async def show(call: Call[None]) -> Response:

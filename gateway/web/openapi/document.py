@@ -10,12 +10,14 @@ from starlette.routing import Route
 
 from gateway.web.http.handler import Handler
 from gateway.web.http.headers import Parameter, Schema
-from gateway.web.http.operation import Answer, Body, Callback, Content, Operation
+from gateway.web.http.operation import Answer, Body, Content, Operation
 from gateway.web.http.query import Query
 from gateway.web.openapi.errors import problems
 from gateway.web.openapi.examples import example_of
 from gateway.web.openapi.paths import PATH_PARAMETERS, shown_path
 from gateway.web.openapi.schemas import Schemas
+from gateway.web.openapi.tags import TAGS
+from gateway.web.openapi.webhooks import KINDS, callbacks, header_parameters, webhooks
 
 ALWAYS: Final = ("X-Request-Id",)
 """Headers of every reply."""
@@ -25,6 +27,10 @@ _ABOUT: Final = (
     "The gate between a serverless frontend and the sandboxes in which its coding tasks run. What "
     "it acknowledged is never lost, and a task is never silently running for ever. Errors are "
     "`application/problem+json` with a stable `code`; times are RFC 3339 in UTC, durations seconds."
+    "\n\nAn API key has one scope: `tasks` for frontends, `read`, `launcher`, or `ops`, which may "
+    "do everything. Each operation says which it needs. A key belongs to a project, and what it "
+    "reads and makes is that of its project. POSTs with an `Idempotency-Key` may be sent again. "
+    "Guides, and this document as a page, are at `/docs`."
 )
 
 
@@ -32,7 +38,7 @@ def document(routes: Sequence[Route]) -> Schema:
     """The document of the routes with operations; the pages of the dashboard have none."""
     routes = [route for route in routes if isinstance(route.endpoint, Handler)]
     operations = [operation_of(route) for route in routes]
-    schemas = Schemas(operations)
+    schemas = Schemas(operations, KINDS)
     paths: dict[str, Schema] = {}
     for route, operation in zip(routes, operations, strict=True):
         path = paths.setdefault(shown_path(route.path), {})
@@ -43,13 +49,16 @@ def document(routes: Sequence[Route]) -> Schema:
             "title": "slipgate",
             "version": version("slipgate"),
             "description": _ABOUT,
+            "contact": {"name": "The operators of this gateway"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(known.tag for known in operations)],
+        "servers": [{"url": "/", "description": "This gateway."}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
+        "webhooks": webhooks(),
         "components": {
             "schemas": schemas.components,
+            "parameters": header_parameters(),
             **msgspec.json.decode(_COMPONENTS.read_bytes()),
         },
     }
@@ -75,6 +84,7 @@ def _operation(route: Route, operation: Operation, schemas: Schemas) -> Schema:
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
+        "description": f"{operation.description}\n\n{operation.access.proof}",
         "security": list(operation.access.security),
         "parameters": [_parameter(parameter) for parameter in parameters],
         "responses": {
@@ -82,31 +92,11 @@ def _operation(route: Route, operation: Operation, schemas: Schemas) -> Schema:
             **problems(operation, _headers(ALWAYS)),
         },
     }
-    if operation.description:
-        described["description"] = operation.description
     if operation.body is not None:
         described["requestBody"] = _body(operation.body, schemas)
     if operation.callback is not None:
-        described["callbacks"] = _callbacks(operation.callback, schemas)
+        described["callbacks"] = callbacks(operation.callback)
     return described
-
-
-def _callbacks(callback: Callback, schemas: Schemas) -> Schema:
-    content = Content(kind=callback.kind)
-    post = {
-        "operationId": callback.id,
-        "summary": callback.summary,
-        "description": callback.description,
-        "parameters": [
-            _parameter(header) | {"required": header.is_required} for header in callback.headers
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {content.media_type: _content(content, schemas)},
-        },
-        "responses": {"2XX": {"description": "Received. Anything else is sent again."}},
-    }
-    return {callback.id: {callback.to: {"post": post}}}
 
 
 def _parameter(parameter: Query[Any] | Parameter) -> Schema:

@@ -12,7 +12,13 @@ from gateway.web.http.operation import Operation
 from gateway.web.http.problems import document
 from gateway.wire.problem import MEDIA_TYPE
 
-_EVERYWHERE: Final = ("internal", "unavailable", "read_only", "database_replaced")
+_EVERYWHERE: Final = (
+    "headers_too_large",
+    "internal",
+    "unavailable",
+    "read_only",
+    "database_replaced",
+)
 _OF_BODIES: Final = ("invalid_json", "too_large", "invalid_request")
 _HEADERS: Final = {
     401: ("WWW-Authenticate",),

@@ -44,10 +44,10 @@ TYPES: Final = (("DeliveryView", "type"), ("EventView", "type"))
 
 
 class Schemas:
-    """The schemas of every message type that these operations use."""
+    """The schemas of every message type that these operations use, and of further ones."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        self._kinds = [Problem, *_kinds(operations)]
+    def __init__(self, operations: Iterable[Operation], more: Iterable[object]) -> None:
+        self._kinds = [Problem, *_kinds(operations), *more]
         self._schemas, self.components = msgspec.json.schema_components(
             self._kinds, ref_template="#/components/schemas/{name}"
         )

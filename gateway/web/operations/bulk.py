@@ -92,6 +92,7 @@ async def start(call: Call[NewBulk]) -> Response:
 @operation(
     id="listBulk",
     summary="List bulk actions, newest first",
+    description="Those of the key's project; `ops` sees all.",
     access=READ,
     query=(LIMIT, CURSOR),
     answers=(answer(Page[BulkView], "A page of them, without their failures."),),
@@ -115,6 +116,7 @@ async def page(call: Call[None]) -> Response:
 @operation(
     id="showBulk",
     summary="Show how far a bulk action has come",
+    description="Its progress, and the tasks that it was refused for, each with the code.",
     access=READ,
     answers=(answer(WholeBulkView, "The bulk action as it stands."),),
     errors=("not_found",),

@@ -21,6 +21,7 @@ _HEADERS: Final = ("ETag", "Access-Control-Allow-Origin", "X-Content-Type-Option
     id="readClient",
     tag="Operations",
     summary="The TypeScript client of this version, one file",
+    description="TypeScript source that needs nothing else, and fits the API of this gateway.",
     access=OPEN,
     answers=(
         Answer(

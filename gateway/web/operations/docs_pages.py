@@ -43,6 +43,7 @@ _PAGE: Final = Answer(
     id="readDocs",
     tag="Operations",
     summary="List the pages of the documentation",
+    description="The pages of `gateway/docs` of this very version, and the reference of this API.",
     access=OPEN,
     answers=(_PAGE,),
 )
@@ -55,6 +56,10 @@ async def index(_call: Call[None]) -> Response:
     id="readDocsPage",
     tag="Operations",
     summary="Read one page of the documentation",
+    description=(
+        "`api` is the reference of this API; the other names are those of the pages that the "
+        "index lists."
+    ),
     access=OPEN,
     answers=(_PAGE,),
     errors=("not_found",),

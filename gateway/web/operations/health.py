@@ -25,6 +25,7 @@ operation: Final = partial(Operation, tag="Operations")
 @operation(
     id="checkHealth",
     summary="Whether the process and its loops move",
+    description="For the liveness probe of a platform: it is answered whatever else is full.",
     access=OPEN,
     answers=(Answer(meaning="They move.", content=_OK),),
 )
@@ -57,6 +58,9 @@ async def readyz(call: Call[None]) -> Response:
 @operation(
     id="readMetrics",
     summary="Metrics for Prometheus",
+    description=(
+        "The text form of version 0.0.4; alerts and a dashboard for them are in `gateway/ops`."
+    ),
     access=METRICS,
     answers=(Answer(meaning="Prometheus' text form.", content=(_METRICS,)),),
 )
@@ -68,6 +72,10 @@ async def metrics(call: Call[None]) -> Response:
 @operation(
     id="readOpenAPI",
     summary="This document",
+    description=(
+        "Made of the same message types that the routes decode and encode; a test holds every "
+        "answer against it."
+    ),
     access=OPEN,
     answers=(answer(JSONObject, "OpenAPI 3.1.", example="readOpenAPI"),),
 )

@@ -25,6 +25,9 @@ operation: Final = partial(Operation, tag="Operations", access=OPS)
 @operation(
     id="showSwitches",
     summary="Show what is paused, since when, by whom and why",
+    description=(
+        "The three switches for all projects, and what is paused for single projects and providers."
+    ),
     query=(PROJECT,),
     answers=(answer(SwitchesView, "The switches of all projects, and pauses of single ones."),),
 )

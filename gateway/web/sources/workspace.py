@@ -79,6 +79,7 @@ async def create(call: Call[NewWorkspace]) -> Response:
 @operation(
     id="listWorkspaces",
     summary="List the workspaces of the project, newest first",
+    description="With the ids of their tasks, as programs that clean up need them.",
     query=(LIMIT, CURSOR),
     answers=(
         answer(
@@ -96,6 +97,9 @@ async def page(call: Call[None]) -> Response:
 @operation(
     id="showWorkspace",
     summary="Show how a workspace stands",
+    description=(
+        "`started` while its task runs, then `stopped` while its sandbox is there, `terminated`."
+    ),
     answers=(answer(WorkspaceView, "Its state."),),
     errors=("not_found",),
 )

@@ -88,6 +88,10 @@ class Feed(Frozen, frozen=True, kw_only=True):
 @operation(
     id="readTaskEvents",
     summary="Follow one task",
+    description=(
+        "From the beginning without `after`; a task that is there has all its events. `wait` "
+        "polls, `Accept: text/event-stream` streams, and both go on at the same number."
+    ),
     access=READ_OR_TOKEN,
     query=(AFTER, LIMIT, WAIT),
     headers=(LAST_EVENT_ID,),
@@ -108,6 +112,11 @@ async def of_task(call: Call[None]) -> Response:
 @operation(
     id="readEvents",
     summary="Follow every task of the project",
+    description=(
+        "One feed for all that happens in the project: pull, long poll and stream share its "
+        "numbers. Events of endpoints and of the installation come only to those who name them "
+        "in `types`."
+    ),
     access=READ,
     query=(AFTER, TYPES, LIMIT, WAIT),
     headers=(LAST_EVENT_ID,),

@@ -64,6 +64,10 @@ CREATED_BEFORE: Final = Timestamp(
     id="listTasks",
     tag="Tasks",
     summary="List tasks, newest first",
+    description=(
+        "All conditions hold together. A page may be read again: what came since then is on an "
+        "earlier one."
+    ),
     access=READ,
     query=(
         PROJECT,

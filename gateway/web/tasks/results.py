@@ -57,6 +57,10 @@ class _LogData(msgspec.Struct, frozen=True, kw_only=True):
 @operation(
     id="readLogs",
     summary="Read the agent's log, in order",
+    description=(
+        "`missing` counts the bytes before a piece that have not arrived. What looks like a "
+        "secret is redacted."
+    ),
     query=(LOG_AFTER,),
     answers=(
         Answer(

@@ -93,6 +93,7 @@ async def _earlier(context: Context, name: str | None, project: str) -> TaskWith
 @operation(
     id="showTask",
     summary="Show a task as it stands",
+    description="`include` adds its attempts, and the deliveries of its events.",
     access=READ_OR_TOKEN,
     query=(INCLUDE,),
     answers=(answer(WholeTaskView, "The task, with what `include` asked for."),),
