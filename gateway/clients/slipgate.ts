@@ -123,7 +123,8 @@ async function errorOf(response: Response): Promise<SlipgateError> {
 
 function unexpected(response: Response, text: string, about: ErrorAbout): SlipgateError {
   const type = response.headers.get("content-type") ?? "no content type";
-  const start = text.replace(/\s+/g, " ").slice(0, 120);
+  const to = response.headers.get("location");
+  const start = to ? `It redirects to ${to}` : text.replace(/\s+/g, " ").slice(0, 120);
   return new UnexpectedResponseError(
     `HTTP ${response.status}, ${type}: no answer of a gateway. Is SLIPGATE_URL its address? ${start}`.trim(),
     { ...about, status: response.status, code: "unexpected_response" },
@@ -2102,7 +2103,7 @@ export class Slipgate extends Operations {
   ): Slipgate {
     const { expiresAt, refreshAt } = grant;
     const token = expiresAt && refreshAt ? { ...grant, expiresAt, refreshAt } : grant.token;
-    return new Slipgate({ url: grant.url.replace(/\/v1\/tasks\/.*$/s, ""), token, refreshToken });
+    return new Slipgate({ url: grant.url.replace(/\/v1\/tasks\/[^]*$/, ""), token, refreshToken });
   }
 
   /** The events of a task as they come, from the first one on. Ends with the task; reconnects and resumes by itself. */
@@ -2224,43 +2225,45 @@ const ENCODER = new TextEncoder();
 /**
  * The event of a webhook, if one of the secrets has signed it (Standard Webhooks).
  *
- *     const event = await verifyWebhook(await request.text(), request.headers, process.env.SLIPGATE_WEBHOOK_SECRET!);
+ *     const event = await verifyWebhook(await request.text(), request.headers, secret);
  *     if (event.type === "task.completed") console.log(event.data.task.prUrl);
  *
- * `rawBody` is the body as it came: the signature is one of its bytes. While a secret is replaced, give both.
- * Throws `WebhookVerificationError`.
+ * `rawBody` is the body as it came: the signature is one of its bytes. `secrets` are one or several, while one is
+ * replaced; without them, `SLIPGATE_WEBHOOK_SECRET` of the environment. Throws `WebhookVerificationError`.
  */
 export async function verifyWebhook<T = WebhookEvent>(
   rawBody: string | Uint8Array | ArrayBuffer,
   headers: HeadersLike,
-  secrets: string | readonly string[],
+  secrets?: string | readonly string[] | undefined,
   options: VerifyOptions = {},
 ): Promise<T> {
   const body = bytesOf(rawBody);
+  const keys = await Promise.all(keysOf(secrets ?? environment("SLIPGATE_WEBHOOK_SECRET") ?? ""));
   const id = header(headers, "webhook-id");
   const timestamp = header(headers, "webhook-timestamp");
   const signatures = header(headers, "webhook-signature").split(" ").filter((each) => each.startsWith("v1,"));
   if (!id || !/^\d{1,12}$/.test(timestamp) || signatures.length === 0)
-    throw unverified("malformed_headers", "webhook-id, webhook-timestamp or webhook-signature is missing or malformed");
+    throw unverified("malformed_headers", "The header webhook-id, webhook-timestamp or webhook-signature is missing or malformed");
   const seconds = Math.abs(Date.now() / 1000 - Number(timestamp));
   if (seconds > (options.tolerance ?? 300))
-    throw unverified("timestamp_out_of_tolerance", `webhook-timestamp is ${Math.round(seconds)} s away from this clock`);
+    throw unverified("timestamp_out_of_tolerance", `The time of the webhook is ${Math.round(seconds)} s away from this clock`);
   const signed = joined(ENCODER.encode(`${id}.${timestamp}.`), body);
   let isSigned = false;
-  for (const secret of typeof secrets === "string" ? [secrets] : secrets) {
-    const expected = ENCODER.encode(`v1,${base64(await hmac(secret, signed))}`);
+  for (const key of keys) {
+    const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, signed));
+    const expected = ENCODER.encode(`v1,${btoa(String.fromCharCode(...mac))}`);
     for (const signature of signatures) isSigned = isEqual(expected, ENCODER.encode(signature)) || isSigned;
   }
-  if (!isSigned) throw unverified("invalid_signature", "no secret given has signed this body");
+  if (!isSigned) throw unverified("invalid_signature", "None of the secrets has signed this body");
   const event = parsed(new TextDecoder().decode(body));
-  if (typeof event !== "object" || event === null) throw unverified("invalid_json", "the body is no JSON object");
+  if (typeof event !== "object" || event === null) throw unverified("invalid_json", "The body is no JSON object");
   return event as T;
 }
 
 function bytesOf(body: string | Uint8Array | ArrayBuffer): Uint8Array {
   if (typeof body === "string") return ENCODER.encode(body);
-  if (body instanceof Uint8Array) return body;
-  if (body instanceof ArrayBuffer) return new Uint8Array(body);
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
+  if (Object.prototype.toString.call(body) === "[object ArrayBuffer]") return new Uint8Array(body);
   throw new TypeError("verifyWebhook needs the raw body, as text or bytes: a parser has read it before.");
 }
 
@@ -2281,14 +2284,15 @@ function joined(...parts: Uint8Array[]) {
   return whole; // its type, which differs between versions of TypeScript, is left to be found
 }
 
-async function hmac(secret: string, bytes: ReturnType<typeof joined>): Promise<Uint8Array> {
-  const raw = Uint8Array.from(atob(secret.replace(/^whsec_/, "")), (each) => each.charCodeAt(0));
-  const key = await crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes));
-}
-
-function base64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
+/** The keys of some secrets; in one text they are separated by spaces or commas. */
+function keysOf(secrets: string | readonly string[]) {
+  const all = (typeof secrets === "string" ? secrets.split(/[\s,]+/) : secrets).filter((each) => each !== "");
+  if (all.length === 0) throw unconfigured("no webhook secret: give one or set SLIPGATE_WEBHOOK_SECRET");
+  return all.map((secret) => {
+    if (!/^(whsec_)?[A-Za-z0-9+/]+={0,2}$/.test(secret)) throw unconfigured("a webhook secret is whsec_ and base64");
+    const raw = Uint8Array.from(atob(secret.replace(/^whsec_/, "")), (each) => each.charCodeAt(0));
+    return crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  });
 }
 
 /** In a time that does not depend on where they differ. */
@@ -2299,7 +2303,7 @@ function isEqual(one: Uint8Array, other: Uint8Array): boolean {
 }
 
 function unverified(code: string, message: string): SlipgateError {
-  return new WebhookVerificationError(`${code}: ${message}.`, { status: 401, code });
+  return new WebhookVerificationError(`${message}.`, { status: 401, code });
 }
 
 export interface WebhookHandlerOptions<T = WebhookEvent> extends VerifyOptions {
@@ -2328,7 +2332,7 @@ export function webhookHandler<T = WebhookEvent>(
   options: WebhookHandlerOptions<T>,
 ): (request: Request) => Promise<Response> {
   return async (request) => {
-    const { status, body } = await handled(options, request.headers, () => request.text());
+    const { status, body } = await handled(options, request.headers, async () => new Uint8Array(await request.arrayBuffer()));
     return new Response(body, { status, headers: body === null ? {} : { "content-type": PROBLEM } });
   };
 }
@@ -2370,9 +2374,7 @@ async function handled<T>(
   read: () => Promise<string | Uint8Array>,
 ): Promise<Outcome> {
   try {
-    const secrets = options.secret ?? environment("SLIPGATE_WEBHOOK_SECRET");
-    if (!secrets?.length) throw unconfigured("no webhook secret: pass { secret } or set SLIPGATE_WEBHOOK_SECRET");
-    const event = await verifyWebhook<T>(await read(), headers, secrets, options);
+    const event = await verifyWebhook<T>(await read(), headers, options.secret, options);
     const isLate = header(headers, "slipgate-late") === "true";
     await options.onEvent(event, { id: header(headers, "webhook-id"), isLate });
     return { status: 204, body: null };
@@ -2394,7 +2396,7 @@ async function nodeBody(request: NodeRequest): Promise<string | Uint8Array> {
   for await (const chunk of request as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > LONGEST_BODY) throw unverified("too_large", "the body is larger than any webhook");
+    if (length > LONGEST_BODY) throw unverified("too_large", "The body is larger than any webhook");
   }
   if (length === 0 && request.body) return bytesOf(request.body as string);
   return joined(...chunks);

@@ -139,6 +139,8 @@ test("an error is of the class of its code, and says what would be right", async
   });
   const page = () => new Response("<html>Log in</html>", { headers: { "content-type": "text/html" } });
   await assert.rejects(scripted([page]).slipgate.status(), UnexpectedResponseError);
+  const moved = () => new Response(null, { status: 308, headers: { location: "https://gate/" } });
+  await assert.rejects(scripted([moved]).slipgate.status(), /It redirects to https:\/\/gate\//);
   await assert.rejects(new Slipgate({ url: "" }).status(), { code: "not_configured", message: /SLIPGATE_URL/ });
   await assert.rejects(new Slipgate({ url: "http://gate" }).status(), { message: /SLIPGATE_API_KEY/ });
 });
@@ -206,7 +208,7 @@ function isObject(text: string): boolean {
 test("a webhook is verified with any of the secrets, as text or bytes", async () => {
   const other = "whsec_b3RoZXIgc2VjcmV0IG9mIDMyIGJ5dGVzIGxlbmd0aC4=";
   for (const body of [BODY, Buffer.from(BODY), new TextEncoder().encode(BODY), new TextEncoder().encode(BODY).buffer]) {
-    const event = await verifyWebhook(body, new Headers(signed()), [other, SECRET]);
+    const event = await verifyWebhook(body, new Headers(signed()), body === BODY ? `${other}, ${SECRET}` : [other, SECRET]);
     if (event.type !== "task.completed") throw new Error("narrowed");
     assert.equal(event.data.task.prUrl, "https://pr");
   }
@@ -230,6 +232,8 @@ test("what is not signed, altered, late or parsed is refused", async () => {
   ];
   for (const [body, given, secret, code] of refusals) await assert.rejects(verifyWebhook(body, given, secret), { code });
   await assert.rejects(verifyWebhook(JSON.parse(BODY) as string, headers, SECRET), /raw body/);
+  for (const secret of [undefined, "", " ", "whsec_", "not base64!"])
+    await assert.rejects(verifyWebhook(BODY, headers, secret), { code: "not_configured" });
 });
 
 test("a handler answers 204, 401 and, where it fails, 500", async (context) => {

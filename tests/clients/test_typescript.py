@@ -42,10 +42,12 @@ STRICT: Final = {
     "skipLibCheck": True,  # of the packages
 }
 NODE_LIBRARY: Final = {"lib": ["ES2022"], "types": ["node"]}
-BROWSER_LIBRARY: Final = {"lib": ["ES2022", "DOM"], "types": []}
+BROWSER_LIBRARY: Final = {"lib": ["ES2022", "DOM"], "types": [], "target": "ES2017"}
+"""The target is that of a new Next.js application."""
 
 
 APPLICATION: Final = {
+    **BROWSER_LIBRARY,
     "lib": ["ES2022", "DOM", "DOM.Iterable"],
     "types": ["node"],
     "module": "esnext",
