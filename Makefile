@@ -1,6 +1,7 @@
 # Every target sets up .venv when it has to; nothing outside this folder is changed.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
+SBOM_VERSION := 7.5.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,6 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 UV := $(VENV)/uv/bin/uv
 NODE := $(VENV)/node/.installed
 ENGINES := $(VENV)/engines/.installed
+SBOM := $(VENV)/sbom-$(SBOM_VERSION)/bin
 CODE := gateway launcher snapshot tests
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
 SECONDS ?= 60
@@ -20,7 +22,7 @@ LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-e
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install engines demo test clients pictures kill simulate fuzz check bench lock format clean
+.PHONY: help install engines demo test clients pictures kill simulate fuzz check image bench lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +85,11 @@ check: install ## format, lint, types, floors, shell, Dockerfile, dependencies, 
 	$(BIN)/hadolint Dockerfile snapshot/Dockerfile
 	$(BIN)/deptry .
 	@$(BIN)/python -m tests.codebase --paths
+
+image: install ## build the container image and its SBOM (docker or buildah): BASE=<a mirror's base image>
+	$(BIN)/hadolint Dockerfile
+	@test -x $(SBOM)/cyclonedx-py || { $(PYTHON) -m venv $(SBOM)/.. && $(SBOM)/python -m pip --quiet --disable-pip-version-check install cyclonedx-bom==$(SBOM_VERSION); }
+	@PATH="$(CURDIR)/$(SBOM):$$PATH" gateway/deploy/image.sh
 
 bench: install ## measure this machine
 	@$(BIN)/python -m tests.benchmarks
