@@ -61,7 +61,7 @@ class _Quota(msgspec.Struct, frozen=True, kw_only=True):
 async def check_kubernetes(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[Check]:
     try:
         async with open_api(settings, environ) as api:
-            yield await _cluster(api)
+            yield await _cluster(api, settings.realm)
             yield await _permissions(api)
             yield await _namespace(api)
             if settings.kubernetes.network_policy:
@@ -72,13 +72,13 @@ async def check_kubernetes(settings: Settings, environ: Mapping[str, str]) -> As
         yield failed("Kubernetes", error.message, advice)
 
 
-async def _cluster(api: KubernetesApi) -> Check:
+async def _cluster(api: KubernetesApi, named: str | None) -> Check:
     version = await api.get("/version", _Version)
     digits = tuple(int(each.rstrip("+")) for each in (version.major, version.minor))
     where = f"{version.git_version} at {api.connection.server}"
     if digits < OLDEST:
         return failed("Kubernetes", where, "It has to be 1.29 or later.")
-    return ok("Kubernetes", f"{where}, realm {await identity(api)}")
+    return ok("Kubernetes", f"{where}, realm {await identity(api, named)}")
 
 
 async def _permissions(api: KubernetesApi) -> Check:

@@ -41,16 +41,20 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture
-async def kubernetes(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Kubernetes]:
-    environ = {
+def launcher_environ(cluster: Cluster, folder: Path) -> dict[str, str]:
+    return {
         "SLIPGATE_URL": "http://127.0.0.1:9",
         "SLIPGATE_API_KEY": "k",
         "SLIPGATE_PROVIDERS": "kubernetes",
         "SLIPGATE_KUBERNETES_IMAGES": f"other={IMAGE}",
-        "SLIPGATE_LAUNCHER_STATE": str(tmp_path / "state"),
+        "SLIPGATE_LAUNCHER_STATE": str(folder / "state"),
         "KUBECONFIG": cluster.kubeconfig(),
     }
+
+
+@pytest.fixture
+async def kubernetes(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Kubernetes]:
+    environ = launcher_environ(cluster, tmp_path)
     async with open_providers(read_settings(environ), environ) as (provider,):
         assert isinstance(provider, Kubernetes)
         yield provider
@@ -69,7 +73,7 @@ async def do(context: LauncherContext, kind: JobKind, **fields: Any) -> bool:
 async def started(cluster: Cluster, kubernetes: Kubernetes, **fields: Any) -> Key:
     """A sandbox whose agent runs, or has run."""
     found = await kubernetes.create(a_spec(**fields))
-    await until(lambda: cluster.node.starts)
+    await until(lambda: [each["status"]["phase"] for each in cluster.pods] == ["Running"])
     return found.key
 
 
@@ -446,7 +450,6 @@ async def test_a_pods_state_is_told_in_kubernetes_own_words(
 ) -> None:
     status, (state, reason, retryable) = STATES[case]
     key = await started(cluster, kubernetes)
-    await until(lambda: cluster.pods[0]["status"]["phase"] == "Running")
     if status.get("phase") == "Pending":
         cluster.pods[0]["status"].pop("containerStatuses")
     cluster.store.set_status("pods", cluster.pods[0]["metadata"]["name"], **status)
@@ -593,3 +596,16 @@ async def test_a_refused_token_is_told(cluster: Cluster, kubernetes: Kubernetes)
     with pytest.raises(ProviderError, match="credentials") as refused:
         await kubernetes.find(KEY)
     assert (refused.value.code, refused.value.retryable) == ("provider_auth", False)
+
+
+async def test_a_cluster_whose_uid_is_not_shown_is_named_by_the_realm(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.denied = {("get", "namespaces")}
+    environ = launcher_environ(cluster, tmp_path)
+    with pytest.raises(ProviderError, match="SLIPGATE_REALM"):
+        async with open_providers(read_settings(environ), environ):
+            pass
+    environ |= {"SLIPGATE_REALM": "ours"}
+    async with open_providers(read_settings(environ), environ) as (provider,):
+        assert provider.realm == "ours/slipgate-sandboxes"

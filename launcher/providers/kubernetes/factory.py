@@ -36,15 +36,23 @@ async def open_kubernetes(
 ) -> AsyncIterator[Kubernetes]:
     """Raises `ProviderError` if the cluster does not tell who it is."""
     async with open_api(settings, environ) as api, opened(PodWatch(api)) as watch:
-        realm = await identity(api)
+        realm = await identity(api, settings.realm)
         yield Kubernetes(api, realm=realm, settings=settings.kubernetes, watch=watch)
 
 
-async def identity(api: KubernetesApi) -> str:
-    """The realm: names are unique in a namespace of a cluster."""
+async def identity(api: KubernetesApi, named: str | None) -> str:
+    """The realm: names are unique in a namespace of a cluster. `named`: the cluster, where the
+    launcher may not read its uid. Raises `ProviderError`."""
     try:
         found = await api.get(CLUSTER_NAMESPACE, AnyObject)
-    except NotThere as error:
-        message = "kubernetes: the cluster has no namespace kube-system, whose uid tells it apart"
-        raise ProviderError("realm_missing", message) from error
+    except ProviderError as error:
+        if error.retryable and not isinstance(error, NotThere):
+            raise
+        if named:
+            return f"{named}/{api.namespace}"
+        message = (
+            f"{error.message.rstrip('.')}. The uid of kube-system tells clusters apart: allow "
+            "the launcher to get that namespace, or give the cluster a name in SLIPGATE_REALM"
+        )
+        raise ProviderError("provider_auth", message) from error
     return f"{found.metadata.uid}/{api.namespace}"
