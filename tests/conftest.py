@@ -57,20 +57,14 @@ CLIENTS: Final = frozenset({"answer", "engine", "misbehaving_models", "prices", 
 """Of the snapshot: tests of the providers' own clients, whose import takes four seconds."""
 ALIKE: Final = frozenset(
     {
-        *(
-            "test_access",
-            "test_client_file",
-            "test_docs_pages",
-            "test_http",
-            "test_ijson",
-            "test_masking",
-        ),
-        *("test_openapi", "test_redaction", "test_session", "test_stream_tokens", "test_traces"),
-        "test_warnings",
+        *("test_access", "test_bulk_pages", "test_client_file", "test_docs_pages", "test_http"),
+        *("test_ijson", "test_masking", "test_openapi", "test_redaction", "test_session"),
+        *("test_stream_tokens", "test_traces", "test_views", "test_warnings"),
     }
 )
 """Files of tests of what is decided before the store is asked, or after it has answered: of
-requests that are refused, of text that is left out, of cookies, pages without rows and spans."""
+requests that are refused, of text that is left out, of cookies, spans and pages, whose rows are
+those of the API. A test that opens every page runs on each store."""
 WORKERS_PER_CORE = 5
 """Tests of real programs wait for them most of the time."""
 

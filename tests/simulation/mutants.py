@@ -63,12 +63,13 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/operations/bulk_steps.py",
         old="    if moved.taken == moved.matched:",
         new="    if moved.taken > moved.matched:",
+        found_by=6,
     ),
     "a token that was revoked still counts": Mutant(
         file="gateway/domain/launching/reports.py",
         old="    if not job.is_proved_by(command.lease_token):",
         new="    if not command.lease_token:",
-        found_by=10,
+        found_by=57,
     ),
     "a claim does not change the token": Mutant(
         file="gateway/domain/launching/claim.py",
@@ -91,7 +92,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/agents/agent_events.py",
         old="    change.attach(event, piece)",
         new="    if event.applied:\n        change.attach(event, piece)",
-        found_by=66,
+        found_by=2,
     ),
     "a word that came twice counts twice": Mutant(
         file="gateway/domain/agents/agent_events.py",
@@ -108,13 +109,12 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/agents/agent_events.py",
         old="    if attempt.number < change.task.attempt:",
         new="    if attempt.number < change.task.attempt - 1:",
-        found_by=66,
+        found_by=75,
     ),
     "the next attempt does not wait for the old sandbox": Mutant(
         file="gateway/domain/tasks/finish.py",
         old="    if older and change.task.status is Status.QUEUED:",
         new="    if len(older) > 1 and change.task.status is Status.QUEUED:",
-        found_by=2,
     ),
     "an idempotency key is forgotten": Mutant(
         file="gateway/domain/kernel/idempotency.py",
@@ -142,13 +142,13 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/launching/inspection.py",
         old="    if attempt.missing_since is not None and later <= job.not_before:",
         new="    if later >= job.not_before:",
-        found_by=10,
+        found_by=52,
     ),
     "a look by name proves absence at once": Mutant(
         file="gateway/domain/launching/inspection.py",
         old=" + change.policy.create_limit + change.policy.gone_margin",
         new="",
-        found_by=144,
+        found_by=183,
     ),
     "a sandbox is created after its agent spoke": Mutant(
         file="gateway/domain/launching/reports.py",
@@ -171,6 +171,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/tasks/due_clocks.py",
         old="        _move_leases(unit, now)\n",
         new="",
+        found_by=2,
     ),
     "an outage counts against clocks": Mutant(
         file="gateway/domain/tasks/due_clocks.py",
@@ -226,7 +227,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/store/postgres/session.py",
         old="is_notified and self._informed.add(unit.seq, unit.newest)",
         new="is_notified",
-        found_by=385,
+        found_by=10,
     ),
     "batches of two gateways change what concerns both": Mutant(
         file="gateway/store/postgres/batch.py",

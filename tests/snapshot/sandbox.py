@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.forks.programs import shared
@@ -40,6 +41,18 @@ SECRETS = {
 def attempt() -> str:
     """A program in the place of execution.sh, quick to start."""
     return shared("attempt", "tests.snapshot.attempt:main")
+
+
+@cache
+def programs() -> Path:
+    """A folder with a `python3` that makes no environment, to stand before all others: to make two
+    takes as long as half of what else is done, and most agents here install nothing. It is on a
+    disk: a confined command may run nothing of what is in shared memory."""
+    python = Path(attempt()).with_name("programs") / "python3"
+    python.parent.mkdir()
+    python.write_text(PYTHON.format(real=shutil.which("python3")))
+    python.chmod(0o755)
+    return python.parent
 
 
 @dataclass
@@ -79,20 +92,10 @@ class Sandbox:
             "SLIPGATE_WEBHOOK_URL": self.gateway.webhook_url,
             "SLIPGATE_STATE_DIR": str(self.state),
             "SLIPGATE_PYTHON": sys.executable,
-            "PATH": f"{self._programs()}:{os.environ['PATH']}",
+            "PATH": f"{programs()}:{os.environ['PATH']}",
             "FEATURE_X": "visible",
             "SLIPGATE_VALIDATE": '[["true"]]',
         }
-
-    def _programs(self) -> Path:
-        """Before all others a `python3` that makes no environment: to make two takes as long as
-        half of what else is done, and most agents here install nothing."""
-        programs = self.root / "programs"
-        programs.mkdir()
-        python = programs / "python3"
-        python.write_text(PYTHON.format(real=shutil.which("python3")))
-        python.chmod(0o755)
-        return programs
 
     def starts_at_the_entrypoint(self) -> None:
         """Let execution.sh be started, and through it each program anew, as in an image."""

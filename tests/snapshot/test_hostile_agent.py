@@ -63,13 +63,15 @@ def hunts(sandbox: Sandbox, *secrets: str) -> str:
 def runs_program(sandbox: Sandbox, script: str) -> None:
     """Let a bash script be the program of the engine `claude-code`."""
     sandbox.model.answer = lambda _: Response(content={})
+    program = sandbox.root / "programs" / "claude"
+    program.parent.mkdir()
     sandbox.environ |= {
+        "PATH": f"{program.parent}:{sandbox.environ['PATH']}",
         "SLIPGATE_AGENT": '{"engine": "claude-code", "maxRepairRounds": 0}',
         "MODEL_PROVIDER": "anthropic",
         "MODEL": "claude-sonnet-4-5",
         "ANTHROPIC_BASE_URL": sandbox.model.http.url,
     }
-    program = sandbox.root / "programs" / "claude"
     program.with_name("script").write_text(f"set -e\ncat > /dev/null\n{script}\n")
     # The hunter spares shells: by their names.
     program.write_text('#!/bin/sh\nexec bash "$(dirname "$0")/script"\n')

@@ -27,6 +27,7 @@ async def _busy(agent: Agent) -> None:
     assert ended.status_code == 202, ended.text
 
 
+@pytest.mark.alike
 async def test_no_text_of_an_agent_becomes_markup(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -105,6 +106,7 @@ async def test_every_link_of_every_page_leads_somewhere(
     }
 
 
+@pytest.mark.alike
 async def test_a_task_is_cancelled_and_tried_again_once(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -123,6 +125,7 @@ async def test_a_task_is_cancelled_and_tried_again_once(
     assert (shown["status"], shown["attempt"]) == ("queued", 2)
 
 
+@pytest.mark.alike
 async def test_one_who_may_only_read_sees_no_action_and_can_do_none(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -139,6 +142,7 @@ async def test_one_who_may_only_read_sees_no_action_and_can_do_none(
         assert (await browser.get(f"/dashboard/{name}")).status_code == 403
 
 
+@pytest.mark.alike
 async def test_a_project_sees_its_own_tasks_alone(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -150,6 +154,7 @@ async def test_a_project_sees_its_own_tasks_alone(
     assert "There is no such task" in response.text
 
 
+@pytest.mark.alike
 async def test_filters_are_those_of_the_api(gateway: GatewayHarness, browser: Browser) -> None:
     first, second = await gateway.create(), await gateway.create()
     await gateway.post(f"/v1/tasks/{first['id']}/cancel")
@@ -163,6 +168,7 @@ async def test_filters_are_those_of_the_api(gateway: GatewayHarness, browser: Br
     assert "Expected some of" in wrong.text
 
 
+@pytest.mark.alike
 async def test_a_problem_leads_to_all_its_tasks(gateway: GatewayHarness, browser: Browser) -> None:
     job, agent = await gateway.launch()
     error = {"stage": "agent", "code": "model_auth", "message": "401", "retryable": False}
@@ -175,6 +181,7 @@ async def test_a_problem_leads_to_all_its_tasks(gateway: GatewayHarness, browser
     assert "Act on all that match" in page
 
 
+@pytest.mark.alike
 async def test_an_endpoint_is_made_rotated_disabled_enabled_and_replayed(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -211,6 +218,7 @@ async def test_an_endpoint_is_made_rotated_disabled_enabled_and_replayed(
     assert shown["enabled"]
 
 
+@pytest.mark.alike
 async def test_the_feed_goes_on_behind_the_last_event(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -224,12 +232,14 @@ async def test_the_feed_goes_on_behind_the_last_event(
     assert events.json()["data"] == []
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("name", ["../session.py", "none.css", "dashboard.js.map"])
 async def test_no_other_file_is_served(browser: Browser, name: str) -> None:
     response = await browser.get(f"/dashboard/static/{name}")
     assert response.status_code == 404
 
 
+@pytest.mark.alike
 async def test_switches_are_paused_and_resumed_with_a_reason(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -257,6 +267,7 @@ async def test_switches_are_paused_and_resumed_with_a_reason(
     assert "/dashboard/switches" not in await browser.page("/dashboard")
 
 
+@pytest.mark.alike
 async def test_a_launcher_is_drained_and_resumed(gateway: GatewayHarness, browser: Browser) -> None:
     await gateway.claim(capacity=0)
     await browser.log_in()
@@ -275,6 +286,7 @@ async def test_a_launcher_is_drained_and_resumed(gateway: GatewayHarness, browse
     assert (await browser.send(page, path, verb="stop", reason="x")).status_code == 422
 
 
+@pytest.mark.alike
 async def test_living_sandboxes_are_listed_until_they_are_gone(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
@@ -303,6 +315,7 @@ async def test_living_sandboxes_are_listed_until_they_are_gone(
     assert wrong.status_code == 400
 
 
+@pytest.mark.alike
 async def test_of_a_long_log_and_a_long_patch_a_bounded_part_is_shown(
     gateway: GatewayHarness, browser: Browser
 ) -> None:
