@@ -1,4 +1,4 @@
-"""The TypeScript client is of this version, compiles, and works against a real gateway."""
+"""The TypeScript client compiles, and works against a real gateway."""
 
 import subprocess
 from collections.abc import Mapping
@@ -13,11 +13,9 @@ from gateway.cli.local.processes import wait_until_ready
 from gateway.cli.operations.minting import mint
 from gateway.web.operations.client import CLIENT
 from tests.app.processes import gateway_process
-from tests.clients.typescript import generated
 from tests.docs.samples import in_language
 from tests.interop.messages import VECTORS
 from tests.interop.node import MODULES, NODE, environ
-from tests.web.contract import DOCUMENT
 
 HERE: Final = Path(__file__).parent
 COMPILER: Final = MODULES / "typescript" / "bin" / "tsc"
@@ -116,11 +114,6 @@ def check(process: "subprocess.Popen[str]") -> str:
         output = stdout.read()  # `communicate` would miss what was read ahead of a line
     assert process.wait(timeout=60) == 0, output
     return output
-
-
-def test_it_is_what_the_document_of_this_version_makes() -> None:
-    text = CLIENT.read_text("utf-8")
-    assert generated(text, DOCUMENT) == text, "`make clients` makes it anew"
 
 
 @needs_compiler
