@@ -92,12 +92,17 @@ TARGETS: Final = set(re.findall(r"^(\w+):.*## ", (ROOT / "Makefile").read_text()
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_a_sentence_names_commands_and_options_that_exist(file: Path) -> None:
     for code in (token.content for token in inline(file) if token.type == "code_inline"):
-        # Of `[--optional]` the option, of `one|another` the first.
-        program, *arguments = re.sub(r"[\[\]]", "", code.partition("|")[0]).split() or [""]
-        if program == "make" and arguments:
-            assert arguments[0] in TARGETS, code
-        if program == "slipgate" and arguments:
-            command, rest = found(arguments)
-            options = {name for option in command.params for name in option.opts}
-            named = {word.partition("=")[0] for word in rest if word.startswith("--")}
-            assert named <= options, code
+        check_named(code)
+
+
+def check_named(code: str) -> None:
+    """Raises if a piece of code in a sentence names a command or an option that does not exist."""
+    # Of `[--optional]` the option, of `one|another` the first.
+    program, *arguments = re.sub(r"[\[\]]", "", code.partition("|")[0]).split() or [""]
+    if program == "make" and arguments:
+        assert arguments[0] in TARGETS, code
+    if program == "slipgate" and arguments:
+        command, rest = found(arguments)
+        options = {name for option in command.params for name in option.opts}
+        named = {word.partition("=")[0] for word in rest if word.startswith("--")}
+        assert named <= options, code

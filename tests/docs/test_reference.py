@@ -9,6 +9,7 @@ from gateway.domain.explain.advice import ADVICE
 from gateway.domain.tasks.task import FLAG_ORDER
 from gateway.settings import read_settings
 from gateway.web.http.codes import CODES
+from gateway.web.http.remedies import REMEDIES, UNAVOIDABLE
 from launcher.settings import PROVIDERS, inspect_settings
 
 TEXT: Final = (Path(__file__).parents[2] / "gateway/docs/reference.md").read_text("utf-8")
@@ -67,4 +68,8 @@ def test_it_has_every_error_with_the_advice_that_explain_gives() -> None:
 
 def test_it_has_every_code_of_a_refused_request_with_its_status_and_meaning() -> None:
     listed = [tuple(cells) for cells in rows("Refused requests")]
-    assert listed == [(f"`{code}`", str(each[0]), each[1]) for code, each in CODES.items()]
+    remedies = {code: f"nothing: {why}" for code, why in UNAVOIDABLE.items()} | REMEDIES
+    assert listed == [
+        (f"`{code}`", str(status), meaning, remedies[code])
+        for code, (status, meaning) in CODES.items()
+    ]

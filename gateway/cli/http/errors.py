@@ -65,7 +65,7 @@ def no_answer(error: httpx.HTTPError, connection: Connection) -> Unavailable:
         )
     return Unavailable(
         f"{url} broke off its answer ({type(error).__name__}).",
-        "Try again; if that does not help, look at its log and at the proxies before it.",
+        "Try again; if that does not help, look at its log, `GET /healthz`, and proxies before it.",
     )
 
 
@@ -95,8 +95,8 @@ def _foreign(status: int, connection: Connection) -> CommandFailed:
     if status in {502, 503, 504}:
         return Unavailable(
             f"HTTP {status} from something before the gateway.",
-            "Check that the gateway runs, and that its /readyz is 200: a proxy, a tunnel or a load "
-            "balancer answers for it.",
+            "Check that the gateway runs, and that its `GET /readyz` is 200: a proxy, a tunnel or "
+            "a load balancer answers for it.",
         )
     return CommandFailed(
         f"HTTP {status}, and not in the form of a slipgate gateway.",

@@ -83,7 +83,7 @@ class DemoRun:
                 group.create_task(self._follow())
         except TimeoutError as exc:
             raise CommandFailed(
-                f"The task did not end within {TASK_SECONDS:.0f} s.", "Look at launcher.log."
+                f"The task did not end within {TASK_SECONDS:.0f} s.", "Look at `launcher.log`."
             ) from exc
         await self._conclude()
 
@@ -164,7 +164,7 @@ class DemoRun:
         if ended.status not in wanted:
             error = ended.error
             why = f"{error.code}: {error.message}" if error else ended.message or ""
-            raise CommandFailed(f"The task ended {ended.status}. {why}", "Look at launcher.log.")
+            raise CommandFailed(f"The task ended {ended.status}. {why}", "Look at `launcher.log`.")
         webhook = await self._last_webhook(ended.status)
         found = await self._settled()
         report = self._report(await self._task(), found)
@@ -185,7 +185,7 @@ class DemoRun:
             )
         except TimeoutError as exc:
             raise CommandFailed(
-                "The webhook of the end did not arrive.", "Look at gateway.log."
+                "The webhook of the end did not arrive.", "Look at `gateway.log`."
             ) from exc
 
     async def _settled(self) -> Audit:

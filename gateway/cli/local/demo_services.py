@@ -96,7 +96,7 @@ def _subject(folder: Path, repository: str | None) -> Subject:
     except GitFailed as exc:
         raise CommandFailed(
             f"The repository could not be prepared: {exc}",
-            "Check its address, and that git is installed and may read it.",
+            "Check --repo, and that git is installed and may read it.",
         ) from exc
 
 

@@ -52,7 +52,7 @@ def _sweep(client: Client) -> bytes:
         if time.monotonic() > end:
             raise CommandFailed(
                 f"No launcher of {one_line(', '.join(late))} has answered within {TIMEOUT:.0f} s.",
-                "Look at its log; the sweep is done as soon as it can.",
+                "Look at its log and `slipgate launchers list`; it sweeps as soon as it can.",
             )
         time.sleep(POLL)
 

@@ -227,7 +227,7 @@ def _steer(task_ids: list[str], verb: str, as_json: bool, body: dict[str, object
     if refused:
         raise CommandFailed(
             f"{len(refused)} of {len(task_ids)} were refused: {' '.join(refused)}.",
-            "Their reasons stand above.",
+            "Their reasons stand above; `slipgate tasks explain ID` says more.",
         )
 
 

@@ -123,7 +123,9 @@ def _sign(message_id: str, timestamp: int, keys: list[bytes], body: bytes) -> di
     try:
         SignedHeaders.parse(headers)
     except MalformedHeaders as exc:
-        raise CommandFailed(f"No receiver would take it: {exc}.", "Choose another.") from exc
+        raise CommandFailed(
+            f"No receiver would take it: {exc}.", "Choose another --id or --timestamp."
+        ) from exc
     return headers
 
 

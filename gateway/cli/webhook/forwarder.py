@@ -123,7 +123,8 @@ class Forwarder:
                 raise CommandFailed(
                     "The app answered 410: a gateway disables such an endpoint, and sends it "
                     "no more.",
-                    "Answer 2xx to what is taken. Started again, this goes on with the same event.",
+                    "Answer 2xx to what is taken. Started again, this goes on with the same event; "
+                    "with --after now, behind it.",
                 )
             self._sleep(attempt.retry_seconds)
 

@@ -57,7 +57,8 @@ class Progress:
         except BlockingIOError as exc:
             raise CommandFailed(
                 f"Another `slipgate webhook listen` forwards to {address} already.",
-                "Stop that one: two would deliver everything twice.",
+                "Stop that one, for two would deliver everything twice; or name another address by "
+                "--forward-to.",
             ) from exc
         finally:
             os.close(lock)

@@ -44,8 +44,8 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError as exc:
             raise CommandFailed(
                 f"This is not a webhook secret: {exc}.",
-                "Copy it again, whole, from where it was shown once; or rotate it, and take the "
-                "new one.",
+                "Copy it again, whole, from where it was shown once; or take the new one of "
+                "`slipgate endpoints rotate`.",
             ) from exc
 
 
@@ -73,5 +73,5 @@ def _read(file: Path) -> str:
         return sys.stdin.read() if file == STDIN else file.read_text(encoding="utf-8")
     except UnicodeDecodeError as exc:
         raise CommandFailed(
-            "The secret's file is not text.", "Write a secret into it: 'whsec_' and base64."
+            "The secret's file is not text.", "Write a secret into it: `whsec_` and base64."
         ) from exc

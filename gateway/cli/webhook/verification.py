@@ -52,7 +52,7 @@ class SignedRequest(msgspec.Struct, frozen=True, kw_only=True):
         if end is None:
             raise CommandFailed(
                 "The saved request has no empty line between its headers and its body.",
-                "Save it as it came: headers, one empty line, and the body without any change.",
+                "Save it for --request as it came: headers, one empty line, the body unchanged.",
             )
         lines = raw[: end.start()].decode("latin-1").splitlines()
         if lines and _REQUEST_LINE.fullmatch(lines[0]):
@@ -71,7 +71,7 @@ def parse_headers(lines: Iterable[str]) -> dict[str, str]:
         found = _HEADER.fullmatch(line)
         if found is None:
             raise CommandFailed(
-                f"{line[:60]!r} is not a header.", "Write it as 'webhook-id: evt_…'."
+                f"{line[:60]!r} is not a header.", "Write it as `webhook-id: evt_…`."
             )
         headers[found[1].lower()] = found[2].strip()
     return headers

@@ -11,6 +11,7 @@ from starlette.routing import Match, Route
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.codes import STATUS, TITLES
 from gateway.web.http.masking import masked_text
+from gateway.web.http.remedies import REMEDIES
 from gateway.web.sources.misdirected import correct_address
 from gateway.wire.decode import WrongShape
 from gateway.wire.problem import MEDIA_TYPE, FieldError, Problem
@@ -80,7 +81,7 @@ def _message(error: ApiError) -> str:
     """Every mistake in one text: today's frontend shows nothing else."""
     shown = [f"{field.path.removeprefix('$.')}: {field.message}" for field in error.errors]
     detail = error.detail if len(shown) < 2 else f"{'; '.join(shown)}."
-    return f"{detail} {error.hint or ''}".rstrip()
+    return f"{detail} {error.hint or REMEDIES.get(error.code, '')}".rstrip()
 
 
 def document(request_id: str, error: ApiError) -> Problem:
@@ -91,7 +92,7 @@ def document(request_id: str, error: ApiError) -> Problem:
         status=status,
         code=error.code,
         detail=masked_text(error.detail),
-        hint=error.hint,
+        hint=error.hint or REMEDIES.get(error.code),
         errors=tuple(map(_shown, error.errors)) or None,
         request_id=request_id,
     )
