@@ -195,7 +195,7 @@ async def test_a_cursor_older_than_what_is_kept_has_expired(
 
 
 @pytest.mark.alike
-@pytest.mark.parametrize("types", ["task", "task.nonsense", "tasks.*", "", "task.*,", "*.created"])
+@pytest.mark.parametrize("types", ["task", "task.nonsense", "tasks*", "", "task.*,", "*.created"])
 async def test_a_pattern_that_means_no_type_is_refused(gateway: GatewayHarness, types: str) -> None:
     response = await gateway.get(f"/v1/events?types={types}")
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
