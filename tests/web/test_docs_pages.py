@@ -2,16 +2,22 @@
 
 import base64
 import hashlib
+import json
 import re
+import shlex
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from gateway.web.openapi.examples import example_of
+from gateway.web.openapi.reference import curl
 from tests.web.callers import GatewayHarness
+from tests.web.contract import DOCUMENT
 
 FOLDER: Final = Path(__file__).parents[2] / "gateway" / "docs"
 PAGES: Final = sorted(file.stem for file in FOLDER.glob("*.md") if file.stem != "index")
@@ -58,7 +64,49 @@ async def test_a_page_is_open_html_that_loads_nothing_from_elsewhere(
 
 async def test_the_index_links_every_page(gateway: GatewayHarness) -> None:
     shown = Page((await gateway.http.get("/docs")).text)
-    assert sorted(set(shown.links) - {"/docs"}) == [f"/docs/{name}" for name in PAGES]
+    others = {"/docs", "/docs/api"}
+    assert others <= set(shown.links)
+    assert sorted(set(shown.links) - others) == [f"/docs/{name}" for name in PAGES]
+
+
+async def test_the_reference_has_every_operation_webhook_and_message(
+    gateway: GatewayHarness,
+) -> None:
+    response = await gateway.http.get("/docs/api")
+    assert response.status_code == 200
+    text = response.text
+    shown = Page(text)
+    assert shown.loaded == []
+    assert len(shown.ids) == len(set(shown.ids))
+    anchors = {link.removeprefix("#") for link in shown.links if link.startswith("#")}
+    assert anchors <= set(shown.ids)
+    paths = [*DOCUMENT["paths"].items(), *DOCUMENT["webhooks"].items()]
+    for path, operation in ((path, one) for path, methods in paths for one in methods.values()):
+        _, _, rest = text.partition(f'<h3 id="{operation["operationId"]}">')
+        section = unescape(rest.partition("</section>")[0])
+        wanted = [f"<code>{path}</code>", *operation["responses"], "<pre><code>"]
+        codes = [one.get("content", {}) for one in operation["responses"].values()]
+        wanted += [
+            code for one in codes for each in one.values() for code in each.get("examples", ())
+        ]
+        if path.startswith("/"):
+            wanted += [f"<code>{one['name']}</code>" for one in operation["parameters"]]
+            wanted.append("curl ")
+        else:
+            wanted = wanted[:1] + wanted[-1:]
+        assert [one for one in wanted if one not in section] == [], operation["operationId"]
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        _, _, rest = text.partition(f'<h3 id="{name}">')
+        section = rest.partition("</section>")[0]
+        fields = [f"<code>{field}</code>" for field in schema.get("properties", ())]
+        assert [one for one in fields if one not in section] == [], name
+
+
+def test_the_command_of_an_operation_is_one_that_a_shell_takes() -> None:
+    command = curl("POST", "/v1/tasks", DOCUMENT["paths"]["/v1/tasks"]["post"])
+    words = shlex.split(command)
+    assert words[:3] == ["curl", "-X", "POST"]
+    assert json.loads(words[-1]) == example_of(None, "NewTask")
 
 
 async def test_the_policy_allows_the_stylesheet_that_the_page_has(gateway: GatewayHarness) -> None:

@@ -4,19 +4,21 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from starlette.responses import HTMLResponse, Response
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.access import OPEN
 from gateway.web.http.call import Call
 from gateway.web.http.operation import Answer, Content, Operation
+from gateway.web.openapi.reference import reference
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -25,12 +27,15 @@ _FOLDER: Final = Path(__file__).parents[2] / "docs"
 IMAGES: Final = _FOLDER / "images"
 """Screenshots, which `make pictures` takes."""
 _INDEX: Final = "index"
+_REFERENCE: Final = "api"
+"""The page that is made of the OpenAPI document."""
 _LINK: Final = re.compile(r"([a-z-]+)\.md(#.*)?")
 _HTML: Final = (
     '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width">\n'
     "<title>{title} · slipgate</title>\n<style>{style}</style>\n"
-    '<header><a href="/docs">slipgate documentation</a></header>\n{contents}<main>\n{body}</main>\n'
+    '<header><a href="/docs">slipgate documentation</a> · <a href="/docs/api">API reference</a>'
+    "</header>\n{contents}<main>\n{body}</main>\n"
 )
 _PAGE: Final = Answer(
     meaning="The page.",
@@ -49,7 +54,7 @@ _PAGE: Final = Answer(
 )
 async def index(_call: Call[None]) -> Response:
     """The list of pages."""
-    return await _response(_INDEX)
+    return await _response(partial(_rendered, _INDEX))
 
 
 @Operation(
@@ -71,14 +76,16 @@ async def page(call: Call[None]) -> Response:
         ApiError: there is no page of this name.
     """
     name = call.path["page"]
+    if name == _REFERENCE:
+        return await _response(partial(_rendered_reference, call.request.app.openapi))
     if name == _INDEX or name not in _names():
         raise ApiError("not_found", "There is no such page.", hint="GET /docs lists the pages.")
-    return await _response(name)
+    return await _response(partial(_rendered, name))
 
 
-async def _response(name: str) -> Response:
+async def _response(render: Callable[[], str]) -> Response:
     # In a thread: the first rendering of a long page takes 0.1 s.
-    content = await asyncio.to_thread(_rendered, name)
+    content = await asyncio.to_thread(render)
     headers = {
         "Content-Security-Policy": f"default-src 'none'; style-src '{_style_hash()}'; "
         "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -117,6 +124,11 @@ def _rendered(name: str) -> str:
         contents=_contents(headings[1:]) if name != _INDEX else "",
         body=markdown.renderer.render(tokens, markdown.options, {}),
     )
+
+
+@cache
+def _rendered_reference(document: bytes) -> str:
+    return reference(msgspec.json.decode(document), _style())
 
 
 def _with_anchors(tokens: Sequence["Token"]) -> Iterator[tuple[str, str, str]]:
