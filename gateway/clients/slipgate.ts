@@ -908,6 +908,34 @@ export interface PostedEvent {
   deliveries: number;
 }
 
+/** A type of events. */
+export interface EventType {
+  name: string;
+  description: string;
+  schema: Record<string, unknown> | null;
+  example: Record<string, unknown> | null;
+  deprecated: boolean;
+  builtIn: boolean;
+  createdAt: string | null;
+  updatedAt: string | null;
+}
+
+/** `PUT /v1/event-types/{name}`: the whole description of a type. */
+export interface NewEventType {
+  reason?: string | null | undefined;
+  dryRun?: boolean | undefined;
+  description: string;
+  schema?: object | null | undefined;
+  example?: object | null | undefined;
+  deprecated?: boolean | undefined;
+}
+
+/** A type that the catalogue no longer has. */
+export interface DeletedEventType {
+  name: string;
+  deleted: boolean;
+}
+
 /** `POST /v1/endpoints`. */
 export interface NewEndpoint {
   reason?: string | null | undefined;
@@ -1511,6 +1539,22 @@ export interface EventsQuery {
   wait?: number | undefined;
 }
 
+export interface EventTypesQuery {
+  /** `true`: the types of slipgate itself. */
+  builtIn?: "true" | "false" | undefined;
+  /** So many entries at the most. */
+  limit?: number | undefined;
+  /** `nextCursor` of the page before, unchanged and with the same filters. */
+  cursor?: string | undefined;
+}
+
+export interface DeleteEventTypeQuery {
+  /** `true`: the answer or the refusal of the change, and nothing else. */
+  dryRun?: "true" | "false" | undefined;
+  /** Kept in the audit log. */
+  reason?: string | undefined;
+}
+
 export interface EndpointsQuery {
   /** Only endpoints of this project. */
   project?: string | undefined;
@@ -1599,11 +1643,12 @@ export type ErrorCode =
   | "already_finished" | "cursor_expired" | "database_replaced" | "endpoint_disabled" | "env_expired"
   | "event_id_reused" | "forbidden" | "headers_too_large" | "idempotency_mismatch" | "implicit_endpoint"
   | "intake_paused" | "internal" | "invalid_cursor" | "invalid_idempotency_key" | "invalid_json"
-  | "invalid_request" | "invalid_token" | "key_expired" | "last_ops_key" | "launch_failed" | "no_patch"
-  | "no_trajectory" | "not_finished" | "not_found" | "patch_incomplete" | "rate_limited" | "read_only"
-  | "repo_not_allowed" | "reserved_env" | "reserved_event_type" | "sandbox_alive" | "task_purged"
-  | "token_expired" | "too_large" | "too_many_open" | "too_many_secrets" | "too_many_tasks"
-  | "unauthorized" | "unavailable" | "unsupported_media_type";
+  | "invalid_request" | "invalid_schema" | "invalid_token" | "key_expired" | "last_ops_key"
+  | "launch_failed" | "no_patch" | "no_trajectory" | "not_finished" | "not_found" | "patch_incomplete"
+  | "rate_limited" | "read_only" | "repo_not_allowed" | "reserved_env" | "reserved_event_type"
+  | "sandbox_alive" | "schema_mismatch" | "task_purged" | "token_expired" | "too_large"
+  | "too_many_open" | "too_many_secrets" | "too_many_tasks" | "unauthorized" | "unavailable"
+  | "unsupported_media_type";
 
 /** 409 `already_finished`: The task, or the bulk action, has already ended. */
 export class AlreadyFinishedError extends ConflictError {}
@@ -1650,6 +1695,9 @@ export class InvalidIdempotencyKeyError extends InvalidRequestError {}
 /** 400 `invalid_json`: The body is not valid JSON in UTF-8. */
 export class InvalidJsonError extends InvalidRequestError {}
 
+/** 422 `invalid_schema`: The schema is no JSON Schema 2020-12, or more than is taken. */
+export class InvalidSchemaError extends InvalidRequestError {}
+
 /** 401 `invalid_token`: The stream token is not one for this task. */
 export class InvalidTokenError extends AuthenticationError {}
 
@@ -1692,6 +1740,9 @@ export class ReservedEventTypeError extends InvalidRequestError {}
 /** 409 `sandbox_alive`: A sandbox of the task may be alive, and could send more. */
 export class SandboxAliveError extends ConflictError {}
 
+/** 422 `schema_mismatch`: `data` does not match the schema of its event type. */
+export class SchemaMismatchError extends InvalidRequestError {}
+
 /** 410 `task_purged`: The contents of the task were purged; its states are kept. */
 export class TaskPurgedError extends GoneError {}
 
@@ -1733,6 +1784,7 @@ const ERRORS: Record<ErrorCode, ErrorClass> = {
   invalid_idempotency_key: InvalidIdempotencyKeyError,
   invalid_json: InvalidJsonError,
   invalid_request: InvalidRequestError,
+  invalid_schema: InvalidSchemaError,
   invalid_token: InvalidTokenError,
   key_expired: KeyExpiredError,
   last_ops_key: LastOpsKeyError,
@@ -1748,6 +1800,7 @@ const ERRORS: Record<ErrorCode, ErrorClass> = {
   reserved_env: ReservedEnvError,
   reserved_event_type: ReservedEventTypeError,
   sandbox_alive: SandboxAliveError,
+  schema_mismatch: SchemaMismatchError,
   task_purged: TaskPurgedError,
   token_expired: TokenExpiredError,
   too_large: TooLargeError,
@@ -1839,6 +1892,26 @@ class Operations extends Transport {
   /** Send an event of your own: `POST /v1/events`. */
   postEvent(body: NewEvent, options: CallOptions = {}): Promise<PostedEvent> {
     return this.call("POST", "/v1/events", { body, hasKey: true }, options);
+  }
+
+  /** List the event types of the project by name: `GET /v1/event-types`. */
+  eventTypes(query: EventTypesQuery = {}, options: CallOptions = {}): List<EventType> {
+    return this.list("/v1/event-types", query, options);
+  }
+
+  /** Describe a type of your own events: `PUT /v1/event-types/{eventType}`. */
+  putEventType(eventType: string, body: NewEventType, options: CallOptions = {}): Promise<EventType> {
+    return this.call("PUT", `/v1/event-types/${segment(eventType)}`, { body }, options);
+  }
+
+  /** Show an event type: `GET /v1/event-types/{eventType}`. */
+  getEventType(eventType: string, options: CallOptions = {}): Promise<EventType> {
+    return this.call("GET", `/v1/event-types/${segment(eventType)}`, {}, options);
+  }
+
+  /** Take an event type out of the catalogue: `DELETE /v1/event-types/{eventType}`. */
+  deleteEventType(eventType: string, query: DeleteEventTypeQuery = {}, options: CallOptions = {}): Promise<DeletedEventType> {
+    return this.call("DELETE", `/v1/event-types/${segment(eventType)}`, { query }, options);
   }
 
   /** Have a project's events sent to an address: `POST /v1/endpoints`. */

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.domain.agents.agent_events import handle_agent_event, rescue
+from gateway.domain.deliveries import catalogue, endpoint_changes, event_type, replay_steps
 from gateway.domain.deliveries import commands as endpoint_commands
-from gateway.domain.deliveries import endpoint_changes, replay_steps
 from gateway.domain.deliveries.posting import post
 from gateway.domain.deliveries.settle import settle
 from gateway.domain.kernel import commands
@@ -79,6 +79,8 @@ RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     SetLauncherMode: set_launcher_mode,
     SetSwitches: set_switches,
     endpoint_commands.PostEvent: post,
+    event_type.PutEventType: catalogue.put,
+    event_type.DeleteEventType: catalogue.delete,
     endpoint_commands.CreateEndpoint: endpoint_changes.create,
     endpoint_commands.UpdateEndpoint: endpoint_changes.update,
     endpoint_commands.DeleteEndpoint: endpoint_changes.delete,

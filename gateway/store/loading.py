@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Self
 
+from gateway.domain.deliveries.event_type import EventTypeKey
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.deliveries.own_event import EventKey
 from gateway.domain.kernel.commands import Claim, ReportEnded
@@ -33,6 +34,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
     bulk_actions: tuple[str, ...]
     purges: tuple[str, ...]
     own_events: frozenset[EventKey]
+    event_types: frozenset[EventTypeKey]
     lanes: frozenset[str]
     workspaces: tuple[WorkspaceKey, ...]
     notices: tuple[SandboxNotice | AboutPullRequest, ...]
@@ -62,6 +64,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
             bulk_actions=tuple(key for need in needs for key in need.bulk_actions),
             purges=tuple(key for need in needs for key in need.purges),
             own_events=frozenset(key for need in needs for key in need.own_events),
+            event_types=frozenset(key for need in needs for key in need.event_types),
             lanes=frozenset(key for need in needs for key in need.lanes),
             workspaces=tuple(key for need in needs for key in need.workspaces),
             notices=tuple(need.notice for need in needs if need.notice is not None),

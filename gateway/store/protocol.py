@@ -7,6 +7,7 @@ from typing import Protocol
 from gateway.domain.agents.patch import StoredPiece
 from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.event_type import EventType
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.policy import Policy
@@ -142,6 +143,16 @@ class EventReads(Protocol):
         before: int = NO_NUMBER,
     ) -> list[Event]:
         """Its newest events of these types (None: of all) before a number, oldest first."""
+
+
+class EventTypeReads(Protocol):
+    """The catalogue of event types."""
+
+    async def event_type(self, project: str, name: str) -> EventType | None:
+        """A type that the catalogue has."""
+
+    async def event_types(self, project: str, after: str, limit: int) -> list[EventType]:
+        """The types of a project behind a name, in the order of their names."""
 
 
 class PatchReads(Protocol):
@@ -386,6 +397,7 @@ class OperationReads(Protocol):
 class Reads(
     TaskReads,
     EventReads,
+    EventTypeReads,
     PatchReads,
     LaunchingReads,
     DeliveryReads,

@@ -17,7 +17,14 @@ from gateway.web.dashboard.home import Home
 from gateway.web.dashboard.page import Shown
 from gateway.web.dashboard.rendering import STATIC
 from gateway.web.dashboard.static_files import FOREVER, StaticFiles
-from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, own_events, replays
+from gateway.web.deliveries import (
+    deliveries,
+    endpoint_secrets,
+    endpoints,
+    event_types,
+    own_events,
+    replays,
+)
 from gateway.web.http.handler import Handler
 from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, protocol, sweeps, token_requests
@@ -47,6 +54,7 @@ def _shown(path: str, shown: Shown) -> Route:
 
 
 _ENDPOINT: Final = "/v1/endpoints/{endpoint_id}"
+_EVENT_TYPE: Final = "/v1/event-types/{event_type}"
 _JOB: Final = "/v1/launcher/jobs/{job_id}"
 
 ROUTES = [
@@ -73,6 +81,10 @@ ROUTES = [
     ),
     _route("GET", "/v1/events", events.of_project, "events.of_project"),
     _route("POST", "/v1/events", own_events.post, "own_events.post"),
+    _route("GET", "/v1/event-types", event_types.page, "event_types.page"),
+    _route("PUT", _EVENT_TYPE, event_types.put, "event_types.put"),
+    _route("GET", _EVENT_TYPE, event_types.show, "event_types.show"),
+    _route("DELETE", _EVENT_TYPE, event_types.delete, "event_types.delete"),
     _route("GET", "/v1/agent/prompt", agent.prompt, "agent.prompt"),
     _route("GET", "/v1/agent/patch", agent.patch, "agent.patch"),
     _route("GET", "/v1/agent/github-token", github_token.show, "agent.github_token"),

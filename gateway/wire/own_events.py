@@ -1,10 +1,10 @@
 """Own events: the request that posts one, its receipt, and the body that is delivered."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from gateway.wire.message import JSONObject, Reply, Request
+from gateway.wire.message import Change, JSONObject, Reply, Request, WithoutNul
 from gateway.wire.times import Moment
 
 DATA_BYTES: Final = 256 * 1024
@@ -34,6 +34,40 @@ class NewEvent(Request, frozen=True, kw_only=True):
     """The application's own id: the same event again is the same event."""
     ordering_key: Key | None = None
     """Events with the same key are delivered one after the other."""
+
+
+class NewEventType(Change, frozen=True, kw_only=True):
+    """`PUT /v1/event-types/{name}`: the whole description of a type."""
+
+    description: Annotated[WithoutNul, msgspec.Meta(max_length=1_000)]
+    schema: dict[str, Any] | None = None
+    """JSON Schema 2020-12 that `data` has to match: at most 64 KiB, without `$ref` to another
+    document and without recursion."""
+    example: dict[str, Any] | None = None
+    """An example of `data`."""
+    deprecated: bool = False
+
+
+class EventTypeView(Reply, frozen=True, kw_only=True):
+    """A type of events."""
+
+    name: str
+    description: str
+    schema: dict[str, Any] | None
+    example: dict[str, Any] | None
+    deprecated: bool
+    built_in: bool
+    """True for the types of slipgate itself."""
+    created_at: Moment | None
+    """Null of a type that is built in."""
+    updated_at: Moment | None
+
+
+class DeletedEventType(Reply, frozen=True, kw_only=True):
+    """A type that the catalogue no longer has."""
+
+    name: str
+    deleted: bool
 
 
 class PostedEventView(Reply, frozen=True, kw_only=True):

@@ -202,6 +202,9 @@ FROM (SELECT max(seq) AS seq FROM events) AS newest, generate_series(1, 5000) AS
 INSERT INTO own_events (seq, project, customer, event_id, deliveries)
 SELECT seq, 'p28', NULL, task_id, 0 FROM events WHERE task_id LIKE 'own\_%';
 
+INSERT INTO event_types (project, name, description, deprecated, created_at, updated_at)
+SELECT project, 'order.' || seq, '', 0, 1, 1 FROM own_events;
+
 INSERT INTO deliveries (endpoint_id, seq, task_id, task_seq, status, attempts)
 SELECT 'ep_0026', seq, task_id, task_seq, 'delivered', 1 FROM events WHERE task_id LIKE 'own\_0000000%';
 

@@ -23,6 +23,7 @@ from gateway.store.sql import (
     deliveries,
     delivery_contexts,
     endpoints,
+    event_types,
     events,
     history,
     lanes,
@@ -56,7 +57,7 @@ MORE: Final = {
 """Why a statement may read more."""
 HOMES: Final = (
     *(claims, clocks, deliveries, delivery_contexts, endpoints, events, lanes, launching),
-    *(own_events, replays, sources, switches, tasks),
+    *(event_types, own_events, replays, sources, switches, tasks),
     *(api_keys, audit_log, bulk, history, operations, pruning, purging, status),
     *(task_groups, task_list),
 )
@@ -204,6 +205,9 @@ OWN_SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "DUE_JOBS": {"now": 2 * NOW},
     "DUE_REALMS": {"now": 2 * NOW},
     "EVENTS_OF_PROJECT": {"until": 2_000},
+    "DELETE_EVENT_TYPE": {"name": "order.12020", "project": "p28"},
+    "EVENT_TYPES": {"keys": [["p28", "order.12020"]]},
+    "EVENT_TYPES_BEHIND": {"after": "order.1", "project": "p28"},
     "EXPIRE_CALLBACK_SECRETS": {"id": "whsec_26"},
     "EXPIRE_SIGNING_SECRETS": {"id": f"whsec_of_{ENDPOINT}"},
     "HASTEN_CALLBACKS": {"task_id": WAITING},

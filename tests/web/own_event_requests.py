@@ -12,5 +12,20 @@ async def ask_about_own_events(gateway: GatewayHarness) -> None:
     named = PAID | {"eventId": "inv-1"}
     for wanted in (named, named, named | {"data": {}}, PAID | {"type": "task.done"}):
         await gateway.post("/v1/events", wanted)
+    kind, described = "/v1/event-types/invoice.paid", {"description": "Paid."}
+    schema = {"type": "object", "required": ["amount"]}
+    for body in (
+        *(described | {"dryRun": True}, described, described | {"schema": schema}),
+        *(described | {"schema": {"type": 1}}, described | {"schema": schema, "example": {}}),
+    ):
+        await gateway.send("PUT", kind, body)
+    await gateway.post("/v1/events", PAID | {"data": {}})
+    await gateway.send("PUT", "/v1/event-types/task.done", described)
+    for path in ("", "?cursor=x", "?limit=0"):
+        await gateway.get(f"/v1/event-types{path}")
+    await gateway.get(kind)
+    await gateway.send("DELETE", kind)
+    for method in ("GET", "DELETE"):
+        await gateway.send(method, kind)
     for key, wanted in (("o1", PAID), ("o1", PAID), ("o1", named), ("k" * 256, PAID)):
         await gateway.post("/v1/events", wanted, idempotency_key=key)

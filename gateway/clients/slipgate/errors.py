@@ -256,6 +256,14 @@ class InvalidRequest(ApiError):
     """422: The request has the wrong shape; `errors` names each wrong path."""
 
 
+class SchemaMismatch(ApiError):
+    """422: `data` does not match the schema of its event type."""
+
+
+class InvalidSchema(ApiError):
+    """422: The schema is no JSON Schema 2020-12, or more than is taken."""
+
+
 class ReservedEventType(ApiError):
     """422: The first word of the type is one of ours."""
 

@@ -21,6 +21,8 @@ from gateway.wire.operations import LauncherView as Launcher
 from gateway.wire.operations import ReconcileView as Reconciliation
 from gateway.wire.operations import StatusView as Status
 from gateway.wire.operations import SweepsView as Sweeps
+from gateway.wire.own_events import DeletedEventType
+from gateway.wire.own_events import EventTypeView as EventType
 from gateway.wire.own_events import PostedEventView as PostedEvent
 from gateway.wire.sources import Received
 from gateway.wire.switches import SwitchesView as Switches
@@ -41,11 +43,13 @@ __all__ = [
     "BulkFilter",
     "BulkPreview",
     "DeletedEndpoint",
+    "DeletedEventType",
     "Delivery",
     "DeliveryAttempt",
     "Endpoint",
     "EndpointSecret",
     "Event",
+    "EventType",
     "Explanation",
     "FlatAccepted",
     "GitHubToken",

@@ -53,6 +53,8 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """Tasks, with those of their events that may hold a text."""
     own_events: tuple[tuple[str, str], ...] = ()
     """Own events: project, the application's own id."""
+    event_types: tuple[tuple[str, str], ...] = ()
+    """Types of the catalogue: project, name."""
     lanes: tuple[str, ...] = ()
     """Lanes of own events that a new one is added to."""
     workspaces: tuple[WorkspaceKey, ...] = ()

@@ -13,6 +13,7 @@ import msgspec
 from gateway.domain.agents.patch import PatchPiece
 from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT
 from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.event_type import EventTypes
 from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.deliveries.own_event import OwnEvents
 from gateway.domain.kernel.commands import Callback, SettleDelivery
@@ -281,6 +282,7 @@ class UnitOfWork:
     events: Events = field(default_factory=Events)
     patches: Added[tuple[Event, PatchPiece]] = field(default_factory=Added)
     """Texts of `task.patch`, with the events that brought them."""
+    event_types: EventTypes = field(default_factory=EventTypes)
     own_events: OwnEvents = field(default_factory=OwnEvents)
     deliveries: Deliveries = field(default_factory=Deliveries)
     attempts: Rows[AttemptKey, Attempt] = field(

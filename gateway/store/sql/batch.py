@@ -30,6 +30,7 @@ from gateway.store.sql.endpoints import (
     write_endpoints,
     write_outbox,
 )
+from gateway.store.sql.event_types import load_event_types, write_event_types
 from gateway.store.sql.events import load_events, write_events, write_patches
 from gateway.store.sql.launching import (
     UPSERT_JOBS,
@@ -92,6 +93,7 @@ SELECTIONS: Final[tuple[Loader, ...]] = (
     ("messages", ("notices",), load_messages),
     ("api_keys", ("api_keys",), load_api_keys),
     ("bulk_actions", ("bulk_actions",), load_bulk_actions),
+    ("event_types", ("event_types",), load_event_types),
 )
 # Keys alone: one after the other, but without a way to the event loop in between.
 KEYED: Final[tuple[Loader, ...]] = (
@@ -113,6 +115,7 @@ WRITERS: Final[tuple[tuple[str, Write], ...]] = (
     ("tasks", write_tasks),
     ("events", write_events),
     ("own_events", write_own_events),
+    ("event_types", write_event_types),
     ("patches", write_patches),
     ("deliveries", write_deliveries),
     changes("attempts", UPSERT_ATTEMPTS, ATTEMPT),

@@ -15,6 +15,7 @@ from gateway.store.sql.connection import Connection
 from gateway.store.sql.deliveries import DeliveryQueries
 from gateway.store.sql.delivery_contexts import MessageQueries
 from gateway.store.sql.endpoints import EndpointQueries
+from gateway.store.sql.event_types import EventTypeQueries
 from gateway.store.sql.events import EventQueries
 from gateway.store.sql.history import HistoryQueries
 from gateway.store.sql.lanes import OutboxQueries
@@ -29,6 +30,7 @@ from gateway.store.sql.tasks import TaskQueries
 class SQLReads(
     TaskQueries,
     EventQueries,
+    EventTypeQueries,
     LaunchingQueries,
     DeliveryQueries,
     OutboxQueries,

@@ -9,6 +9,7 @@ import msgspec
 from gateway.domain.agents.patch import PatchDetails, StoredPiece
 from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret, Subscription
+from gateway.domain.deliveries.event_type import EventType
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import Job, OrphanSandbox
@@ -75,6 +76,7 @@ _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
     "only_failed": bool,
     "dry_run": bool,
     "all_projects": bool,
+    "deprecated": bool,
     "data": str.encode,
 }
 _READ: Final = {**_JSON_FIELDS, **_OTHER_FIELDS}
@@ -176,6 +178,10 @@ BULK_ACTION: Final = Columns(
     """id, action, project, filter, reason, actor, matched, done, failed, failed_tasks, status,
     created_at, updated_at, finished_at""",
     unconverted="status",
+)
+EVENT_TYPE: Final = Columns(
+    EventType,
+    "project, name, description, schema, example, deprecated, created_at, updated_at",
 )
 SUBSCRIPTION: Final = Columns(Subscription, "endpoint_id, after_seq, event_types")
 SIGNING_SECRET: Final = Columns(SigningSecret, "id, project, endpoint_id, created_at, expires_at")

@@ -1,6 +1,7 @@
 """Own events: `POST /v1/events`."""
 
 import hashlib
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from gateway.domain.deliveries.event_types import RESERVED, reserved_family
 from gateway.domain.deliveries.own_event import lane_id
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import event_id
+from gateway.web.deliveries.event_schemas import check_data
 from gateway.web.deliveries.messages import OWN_EVENT_MESSAGE
 from gateway.web.http.access import TASKS
 from gateway.web.http.body import INLINE, in_thread
@@ -44,7 +46,7 @@ _canonical: Final = msgspec.json.Encoder(order="sorted").encode
     ),
     errors=(
         *("invalid_idempotency_key", "idempotency_mismatch", "event_id_reused"),
-        *("reserved_event_type",),
+        *("reserved_event_type", "schema_mismatch"),
     ),
 )
 async def post(call: Call[NewEvent]) -> Response:
@@ -52,6 +54,7 @@ async def post(call: Call[NewEvent]) -> Response:
     check_type(wanted.type)
     data = bytes(wanted.data)
     _check_data(data)
+    await _check_schema(call, data)
     command = PostEvent(
         project=project,
         lane=lane_id(project, wanted.ordering_key)
@@ -95,6 +98,17 @@ def _check_data(data: bytes) -> None:
     if len(data) > DATA_BYTES:
         raise ApiError("too_large", f"`data` has more than {DATA_BYTES} bytes.")
     check_depth(data)
+
+
+async def _check_schema(call: Call[NewEvent], data: bytes) -> None:
+    """Refuses data that the catalogue's schema of its type does not take."""
+    known = await call.context.reads.event_type(call.key.project, call.body.type)
+    if known is None or known.schema is None:
+        return
+    if len(data) <= INLINE:
+        check_data(known.schema, data)
+    else:
+        await in_thread(call.context.thread, partial(check_data, known.schema, data))
 
 
 async def _digest(call: Call[NewEvent]) -> bytes:

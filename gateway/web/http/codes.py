@@ -64,6 +64,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "uri_too_long": (414, "The request line is longer than 64 KiB."),
     "unsupported_media_type": (415, "The body is not called application/json."),
     "invalid_request": (422, "The request has the wrong shape; `errors` names each wrong path."),
+    "schema_mismatch": (422, "`data` does not match the schema of its event type."),
+    "invalid_schema": (422, "The schema is no JSON Schema 2020-12, or more than is taken."),
     "reserved_event_type": (422, "The first word of the type is one of ours."),
     "unknown_event_type": (422, "No event has this type."),
     "idempotency_mismatch": (422, "This Idempotency-Key was used for another request."),

@@ -16,6 +16,7 @@ PATH_PARAMETERS: Final = {
     "attempt": _segment("attempt", "The attempt's number, from 1 on.", type="integer", minimum=1),
     "workspace_id": _segment("workspaceId", "The id of its task."),
     "endpoint_id": _segment("endpointId", "The endpoint's id."),
+    "event_type": _segment("eventType", "The name of the event type."),
     "delivery_id": _segment("deliveryId", "The delivery's id."),
     "launcher_id": _segment("launcherId", "The id by which the launcher claims."),
     "replay_id": _segment("replayId", "The replay's id."),

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from slipgate.declaration import operation
-from slipgate.types import PostedEvent
+from slipgate.declaration import listing, operation
+from slipgate.types import DeletedEventType, EventType, Page, PostedEvent
+
+_EVENT_TYPE = "/v1/event-types/{event_type}"
 
 
 class OwnEvents:
@@ -22,3 +24,33 @@ class OwnEvents:
         idempotency_key: str | None = None,
     ) -> PostedEvent:
         """Sends an event to the endpoints that name its type, once for each `event_id`."""
+
+    @operation("PUT", _EVENT_TYPE)
+    def put_event_type(
+        self,
+        event_type: str,
+        *,
+        description: str,
+        schema: Mapping[str, Any] | None = None,
+        example: Mapping[str, Any] | None = None,
+        deprecated: bool = False,
+        reason: str | None = None,
+        dry_run: bool = False,
+    ) -> EventType:
+        """Describes a type; with a `schema`, data that does not match is refused."""
+
+    @listing("/v1/event-types")
+    def list_event_types(
+        self, *, built_in: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> Page[EventType]:
+        """The types of the project by name; `built_in="true"`: those of slipgate."""
+
+    @operation("GET", _EVENT_TYPE)
+    def show_event_type(self, event_type: str) -> EventType:
+        """A type, your own or one of slipgate."""
+
+    @operation("DELETE", _EVENT_TYPE)
+    def delete_event_type(
+        self, event_type: str, *, reason: str | None = None, dry_run: bool = False
+    ) -> DeletedEventType:
+        """Takes a type out of the catalogue."""

@@ -22,6 +22,7 @@ TABLES: Final = (
     Table("tasks", ("id",)),
     Table("events", ("seq",), "data"),
     Table("own_events", ("seq",)),
+    Table("event_types", ("project", "name"), "schema"),
     Table("pruned", ("project",)),
     Table("attempts", ("task_id", "number")),
     Table(
