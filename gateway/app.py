@@ -46,7 +46,7 @@ from gateway.store.opened import OpenedStore, open_store
 from gateway.web.deliveries.messages import rendering
 from gateway.web.http.auth import Keys
 from gateway.web.http.middleware import Application
-from gateway.web.routes import DASHBOARD, ROUTES
+from gateway.web.routes import DASHBOARD, PORTAL, ROUTES
 
 LANDING_SECONDS: Final = 2
 """Seconds that receivers have to answer what was sent before the stop. Most answer within one; what
@@ -156,7 +156,7 @@ async def _running(parts: Parts) -> AsyncIterator[Gateway]:
 
         with _stoppable(parts, draining, attempts, runners) as stop:
             yield Gateway(
-                app=Application(context, (*ROUTES, *DASHBOARD)),
+                app=Application(context, (*ROUTES, *DASHBOARD, *PORTAL)),
                 instance_id=parts.store.instance_id,
                 leave=parts.leaving.set,
                 stop=stop,

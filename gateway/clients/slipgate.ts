@@ -1068,6 +1068,19 @@ export interface Replay {
   finishedAt: string | null;
 }
 
+/** `POST /v1/portal-links`. */
+export interface NewPortalLink {
+  customer: string;
+  expiresInSeconds?: number | undefined;
+}
+
+/** A link to the portal of one customer. */
+export interface PortalLink {
+  url: string;
+  customer: string;
+  expiresAt: string;
+}
+
 /** `POST /workspace`. */
 export interface NewWorkspace {
   repoUrl: string;
@@ -1964,6 +1977,11 @@ class Operations extends Transport {
   /** Send the deliveries of a time again: `POST /v1/endpoints/{endpointId}/replay`. */
   replayDeliveries(endpointId: string, body: NewReplay, options: CallOptions = {}): Promise<Replay> {
     return this.call("POST", `/v1/endpoints/${segment(endpointId)}/replay`, { body, hasKey: true }, options);
+  }
+
+  /** Let a customer manage its own endpoints: `POST /v1/portal-links`. */
+  createPortalLink(body: NewPortalLink, options: CallOptions = {}): Promise<PortalLink> {
+    return this.call("POST", "/v1/portal-links", { body }, options);
   }
 
   /** Show how far a replay has come: `GET /v1/replays/{replayId}`. */

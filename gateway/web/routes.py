@@ -39,6 +39,10 @@ from gateway.web.operations import (
     status,
     switches,
 )
+from gateway.web.portal import deliveries as portal_deliveries
+from gateway.web.portal import endpoints as portal_endpoints
+from gateway.web.portal import entrance, links
+from gateway.web.portal.page import Shown as PortalShown
 from gateway.web.sources import daytona, github, workspace
 from gateway.web.tasks import events, explain, lists, receipts, results, tasks
 
@@ -51,6 +55,10 @@ def _route(method: str, path: str, handled: Handled, label: str) -> Route:
 
 def _shown(path: str, shown: Shown) -> Route:
     return Route(f"/dashboard{path}", shown, methods=[shown.method])
+
+
+def _portal(path: str, shown: PortalShown) -> Route:
+    return Route(f"/portal{path}", shown, methods=[shown.method])
 
 
 _ENDPOINT: Final = "/v1/endpoints/{endpoint_id}"
@@ -120,6 +128,7 @@ ROUTES = [
     ),
     _route("POST", f"{_ENDPOINT}/test", endpoint_secrets.test, "endpoint_secrets.test"),
     _route("POST", f"{_ENDPOINT}/replay", replays.start, "replays.start"),
+    _route("POST", "/v1/portal-links", links.create, "portal_links.create"),
     _route("GET", "/v1/replays/{replay_id}", replays.show, "replays.show"),
     _route("GET", "/v1/deliveries", deliveries.page, "deliveries.page"),
     _route("GET", "/v1/deliveries/{delivery_id}", deliveries.show, "deliveries.show"),
@@ -201,4 +210,21 @@ DASHBOARD: Final = [
     _shown("/access/keys", access.create),
     _shown("/access/keys/{key_id}/revoke", access.revoke),
     _shown("/health", health_page.show),
+]
+
+PORTAL: Final = [
+    Route("/portal", entrance.Entrance(), methods=["GET"]),
+    _portal("/leave", entrance.leave),
+    _portal("/endpoints", portal_endpoints.create),
+    _portal("/endpoints/{endpoint_id}", portal_endpoints.show),
+    _portal("/endpoints/{endpoint_id}/update", portal_endpoints.update),
+    _portal("/endpoints/{endpoint_id}/delete", portal_endpoints.delete),
+    _portal("/endpoints/{endpoint_id}/enable", portal_endpoints.enable),
+    _portal("/endpoints/{endpoint_id}/disable", portal_endpoints.disable),
+    _portal("/endpoints/{endpoint_id}/test", portal_endpoints.test),
+    _portal("/endpoints/{endpoint_id}/rotate-secret", portal_endpoints.rotate),
+    _portal("/endpoints/{endpoint_id}/replay", portal_endpoints.replay),
+    _portal("/deliveries", portal_deliveries.index),
+    _portal("/deliveries/{delivery_id}", portal_deliveries.show),
+    _portal("/deliveries/{delivery_id}/retry", portal_deliveries.resend),
 ]

@@ -70,6 +70,22 @@ class DeletedEventType(Reply, frozen=True, kw_only=True):
     deleted: bool
 
 
+class NewPortalLink(Request, frozen=True, kw_only=True):
+    """`POST /v1/portal-links`."""
+
+    customer: Key
+    expires_in_seconds: Annotated[int, msgspec.Meta(ge=60, le=604_800)] = 3_600
+    """The time after which the link, and who has come by it, sees nothing more."""
+
+
+class PortalLinkView(Reply, frozen=True, kw_only=True):
+    """A link to the portal of one customer."""
+
+    url: str
+    customer: str
+    expires_at: Moment
+
+
 class PostedEventView(Reply, frozen=True, kw_only=True):
     """An own event, stored with its deliveries."""
 

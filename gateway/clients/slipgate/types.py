@@ -23,6 +23,7 @@ from gateway.wire.operations import StatusView as Status
 from gateway.wire.operations import SweepsView as Sweeps
 from gateway.wire.own_events import DeletedEventType
 from gateway.wire.own_events import EventTypeView as EventType
+from gateway.wire.own_events import PortalLinkView as PortalLink
 from gateway.wire.own_events import PostedEventView as PostedEvent
 from gateway.wire.sources import Received
 from gateway.wire.switches import SwitchesView as Switches
@@ -61,6 +62,7 @@ __all__ = [
     "NewKey",
     "NewWorkspace",
     "Page",
+    "PortalLink",
     "PostedEvent",
     "Prompt",
     "RateLimit",

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.web.dashboard.session import Session, is_genuine
+from gateway.web.dashboard.session import is_genuine
 from gateway.web.http.body import read_bytes
 from gateway.web.http.headers import headers_of
 
@@ -24,14 +24,14 @@ async def read_form(request: Request) -> Form:
     return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def check_form(request: Request, form: Form, session: Session) -> None:
-    """Refuses a form that was not made for this session, or comes from another site.
+def check_form(request: Request, form: Form, csrf: str) -> None:
+    """Refuses a form that was not made for the session of this token, or comes from another site.
 
     Source: the OWASP cheat sheet on cross-site request forgery (synchronizer token, Fetch
     Metadata).
     """
     check_site(request)
-    if not is_genuine(session, form.get("csrf", "")):
+    if not is_genuine(csrf, form.get("csrf", "")):
         raise _foreign()
 
 

@@ -68,7 +68,7 @@ def action(act: Act) -> "Shown":
     """A decorator of the handler of a form."""
 
     async def answer(visit: Visit) -> Response:
-        check_form(visit.request, visit.form, visit.session)
+        check_form(visit.request, visit.form, visit.session.csrf)
         following = await act(visit)
         return following if isinstance(following, Response) else see_other(following)
 

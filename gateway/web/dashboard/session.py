@@ -60,20 +60,32 @@ class Session(Frozen, frozen=True, kw_only=True):
 
 def seal_ticket(keyring: Keyring, kind: TicketKind, ticket: Ticket, nonce: bytes) -> str:
     """A ticket as text; `nonce` are 12 random bytes."""
-    sealed = keyring.seal(msgspec.msgpack.encode(ticket), context=_context(kind), nonce=nonce)
-    return f"{sealed.key_id}.{base64.urlsafe_b64encode(sealed.box).decode().rstrip('=')}"
+    return seal_text(keyring, _context(kind), msgspec.msgpack.encode(ticket), nonce)
 
 
 def open_ticket(keyring: Keyring, kind: TicketKind, text: str, now: int) -> Ticket | None:
     """The ticket, if it is genuine and has not expired."""
-    key_id, _, box = text.rpartition(".")
-    try:
-        raw = base64.b64decode(box + "=" * (-len(box) % 4), altchars=b"-_", validate=True)
-        plain = keyring.open(Sealed(key_id=key_id, box=raw), context=_context(kind))
-    except (UnknownKey, Unreadable, binascii.Error, ValueError):
+    plain = open_text(keyring, _context(kind), text)
+    if plain is None:
         return None
     ticket = msgspec.msgpack.decode(plain, type=Ticket)
     return ticket if ticket.ends_at > now else None
+
+
+def seal_text(keyring: Keyring, purpose: str, plain: bytes, nonce: bytes) -> str:
+    """A sealed text for a cookie or a link; `nonce` are 12 random bytes."""
+    sealed = keyring.seal(plain, context=purpose, nonce=nonce)
+    return f"{sealed.key_id}.{base64.urlsafe_b64encode(sealed.box).decode().rstrip('=')}"
+
+
+def open_text(keyring: Keyring, purpose: str, text: str) -> bytes | None:
+    """The content of a sealed text, if it is genuine."""
+    key_id, _, box = text.rpartition(".")
+    try:
+        raw = base64.b64decode(box + "=" * (-len(box) % 4), altchars=b"-_", validate=True)
+        return keyring.open(Sealed(key_id=key_id, box=raw), context=purpose)
+    except (UnknownKey, Unreadable, binascii.Error, ValueError):
+        return None
 
 
 async def session_of(request: Request) -> Session:
@@ -87,7 +99,7 @@ async def session_of(request: Request) -> Session:
     state = request.scope["state"]
     state["caller"] = key  # for its log line
     context.admission.enter(state, key)
-    return Session(key=key, csrf=_csrf(context.keyring, text), ends_at=ticket.ends_at)
+    return Session(key=key, csrf=csrf_of(context.keyring, text), ends_at=ticket.ends_at)
 
 
 async def _admit(request: Request) -> ApiKey:
@@ -113,12 +125,13 @@ def check_scope(key: ApiKey) -> None:
         )
 
 
-def is_genuine(session: Session, token: str) -> bool:
-    """True if a form was made for this session; compared in constant time."""
-    return hmac.compare_digest(session.csrf.encode(), token.encode())
+def is_genuine(csrf: str, token: str) -> bool:
+    """True if a form was made for the session of this token; compared in constant time."""
+    return hmac.compare_digest(csrf.encode(), token.encode())
 
 
-def _csrf(keyring: Keyring, cookie: str) -> str:
+def csrf_of(keyring: Keyring, cookie: str) -> str:
+    """The token of the forms of the session that has this cookie."""
     key_id = cookie.rpartition(".")[0]
     return hmac.new(keyring.purpose(key_id, "csrf"), cookie.encode(), hashlib.sha256).hexdigest()
 

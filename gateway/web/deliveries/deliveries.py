@@ -50,6 +50,7 @@ async def page(call: Call[None]) -> Response:
         task_id=call[TASK],
         customer=call[CUSTOMER],
         status=call[STATUS],
+        project=call.project,
     )
     found = await keyset_page(
         call,
@@ -111,7 +112,12 @@ async def _delivery(call: Call[Any]) -> Delivery:
 
 
 def _id_of(call: Call[Any]) -> tuple[str, int]:
-    match = _ID.fullmatch(call.path["delivery_id"])
+    return parts_of(call.path["delivery_id"])
+
+
+def parts_of(name: str) -> tuple[str, int]:
+    """The endpoint of a delivery, and the number of its event; or `not_found`."""
+    match = _ID.fullmatch(name)
     if match is None:
         raise _not_found()
     return f"ep_{match[1]}", int(match[2])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from slipgate.declaration import listing, operation
-from slipgate.types import DeletedEventType, EventType, Page, PostedEvent
+from slipgate.types import DeletedEventType, EventType, Page, PortalLink, PostedEvent
 
 _EVENT_TYPE = "/v1/event-types/{event_type}"
 
@@ -54,3 +54,9 @@ class OwnEvents:
         self, event_type: str, *, reason: str | None = None, dry_run: bool = False
     ) -> DeletedEventType:
         """Takes a type out of the catalogue."""
+
+    @operation("POST", "/v1/portal-links")
+    def create_portal_link(
+        self, *, customer: str, expires_in_seconds: int | None = None
+    ) -> PortalLink:
+        """A link to a page where the customer manages its own endpoints."""

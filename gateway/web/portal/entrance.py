@@ -1,0 +1,64 @@
+"""`/portal` as a link opens it, and the end of its session."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.domain.kernel.errors import ApiError
+from gateway.web.context import Context, context_of
+from gateway.web.dashboard.login import is_https
+from gateway.web.dashboard.page import HEADERS, see_other
+from gateway.web.portal.endpoints import index
+from gateway.web.portal.page import Visit, action, failed
+from gateway.web.portal.session import COOKIE, LINK, SESSION, open_pass, seal_pass
+
+TOKEN = "token"  # noqa: S105 - the name of a parameter
+
+
+class Entrance:
+    """With a link's token, the beginning of a session; without one, the first page."""
+
+    label = "portal"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if TOKEN not in request.query_params:
+            await index(scope, receive, send)
+            return
+        try:
+            response = _opened(request, context_of(scope))
+        except ApiError as exc:
+            response = failed(request, exc)
+        response.headers.update(HEADERS)
+        await response(scope, receive, send)
+
+
+def _opened(request: Request, context: Context) -> Response:
+    now = context.clock()
+    found = open_pass(context.keyring, LINK, request.query_params[TOKEN], now)
+    if found is None:
+        raise ApiError(
+            "unauthorized",
+            "The link has expired, or is no link of this gateway.",
+            hint="Open the page again from the application that it belongs to.",
+        )
+    response = see_other("/portal")
+    # Lax, because the link stands on a page of the application, which is another site.
+    response.set_cookie(
+        COOKIE,
+        seal_pass(context, SESSION, found),
+        max_age=(found.ends_at - now) // 1000,
+        path="/portal",
+        httponly=True,
+        samesite="lax",
+        secure=is_https(request, context),
+    )
+    return response
+
+
+@action
+async def leave(_visit: Visit) -> Response:
+    """Ends the session of this browser."""
+    response = see_other("/portal")
+    response.delete_cookie(COOKIE, path="/portal", httponly=True, samesite="lax")
+    return response

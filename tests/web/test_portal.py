@@ -1,0 +1,240 @@
+"""The portal: a customer sees and changes its own endpoints and their deliveries alone."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from gateway.web.routes import DASHBOARD, PORTAL, ROUTES
+from tests.stores import NewDatabase
+from tests.web.callers import PUBLIC_URL, GatewayHarness, Json, open_gateway
+from tests.web.dashboard.browser import Browser, browser_of
+
+PATIENCE: Final = 60
+"""Seconds until a test gives up."""
+OPEN: Final = frozenset(
+    {"/", "/healthz", "/readyz", "/openapi.json", "/client.ts", "/dashboard/login"}
+)
+"""Pages for everybody."""
+EVIL: Final = "<script>alert(1)</script>\"'&"
+
+
+class Receiver:
+    """Takes every webhook, and answers with markup."""
+
+    def __init__(self) -> None:
+        self.got: asyncio.Queue[httpx.Request] = asyncio.Queue()
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        await self.got.put(request)
+        return httpx.Response(200, stream=httpx.ByteStream(EVIL.encode()))
+
+    async def next(self) -> httpx.Request:
+        """The next webhook."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.got.get()
+
+
+@asynccontextmanager
+async def opened(
+    database: NewDatabase,
+) -> AsyncIterator[tuple[GatewayHarness, Browser, Receiver]]:
+    receiver = Receiver()
+    async with open_gateway(database, receivers=httpx.MockTransport(receiver)) as gateway:
+        browser = browser_of(gateway)
+        async with browser.http:
+            yield gateway, browser, receiver
+
+
+async def link(gateway: GatewayHarness, scope: str = "tasks", /, **wanted: object) -> str:
+    response = await gateway.post("/v1/portal-links", {"customer": "acme"} | wanted, scope)
+    assert response.status_code == 201, response.text
+    url: str = response.json()["url"]
+    return url.removeprefix(PUBLIC_URL)
+
+
+async def opens(gateway: GatewayHarness, host: str, **wanted: object) -> Json:
+    body = {"url": f"https://{host}/hook", **wanted}
+    made: Json = (await gateway.post("/v1/endpoints", body, "ops")).json()
+    return made
+
+
+async def posts(gateway: GatewayHarness, scope: str = "tasks", /, **wanted: object) -> Json:
+    body = {"type": "invoice.paid", "data": {"amount": 42}, **wanted}
+    posted: Json = (await gateway.post("/v1/events", body, scope)).json()
+    return posted
+
+
+async def test_a_customer_makes_an_endpoint_and_follows_what_it_gets(
+    database: NewDatabase,
+) -> None:
+    kind = {"description": f"Paid {EVIL}", "schema": {"type": "object"}, "example": {"a": EVIL}}
+    async with opened(database) as (gateway, browser, receiver):
+        await gateway.send("PUT", "/v1/event-types/invoice.paid", kind)
+        page = await browser.page(await link(gateway))
+        assert "No endpoints yet" in page
+        made = await browser.send(
+            page,
+            "/portal/endpoints",
+            url="https://acme.example/hook",
+            eventTypes="invoice.*",
+            description=EVIL,
+        )
+        (secret,) = re.findall(r"whsec_[A-Za-z0-9+/=]+", made.text)
+        await posts(gateway, customer="acme", data={"amount": 42, "note": EVIL})
+        await receiver.next()
+        (endpoint,) = (await gateway.get("/v1/endpoints?customer=acme", "ops")).json()["data"]
+        at = f"/portal/endpoints/{endpoint['id']}"
+        listed, shown = await browser.page("/portal"), await browser.page(at)
+        rows = await browser.page("/portal/deliveries?status=")
+        (delivery,) = set(re.findall(r"/portal/deliveries/(dlv_[a-z0-9-]+)", rows))
+        body = await browser.page(f"/portal/deliveries/{delivery}")
+        resent = await browser.send(body, f"/portal/deliveries/{delivery}/retry")
+        await receiver.next()
+        replayed = await browser.send(shown, f"{at}/replay", since="2026-01-01T00:00:00")
+        await receiver.next()
+        tested = await browser.send(shown, f"{at}/test")
+        rotated = await browser.send(shown, f"{at}/rotate-secret", overlapSeconds="0")
+        changed = await browser.send(shown, f"{at}/update", eventTypes="order.*", description="")
+        disabled = await browser.send(changed.text, f"{at}/disable")
+        enabled = await browser.send(disabled.text, f"{at}/enable")
+        gone = await browser.send(enabled.text, f"{at}/delete")
+        audit = (await gateway.get("/v1/audit?actor=portal:acme", "ops")).json()["data"]
+        left = await browser.send(gone.text, "/portal/leave")
+    assert secret not in listed + shown + rows + body
+    for text in (listed, shown, rows, body, made.text, gone.text):
+        assert EVIL not in text
+        assert "<script" not in text
+    assert "invoice.paid" in shown
+    assert "&#34;amount&#34;:42" in body
+    assert "HTTP 200" in body
+    assert "due now" in resent.text
+    assert "sent again" in replayed.text
+    assert "answered with HTTP 200" in tested.text
+    assert "whsec_" in rotated.text
+    assert secret not in rotated.text
+    assert "order.*" in changed.text
+    assert ("disabled" in disabled.text, "is enabled" in enabled.text) == (True, True)
+    assert "No endpoints yet" in gone.text
+    assert (left.status_code, "expired" in left.text) == (401, True)
+    assert [entry["action"] for entry in audit][::-1] == [
+        *("endpoint.created", "delivery.retried", "replay.started", "endpoint.secret_rotated"),
+        *("endpoint.updated", "endpoint.disabled", "endpoint.enabled", "endpoint.deleted"),
+    ]
+    policy = left.headers["content-security-policy"]
+    assert ("unsafe" in policy, "frame-ancestors 'none'" in policy) == (False, True)
+
+
+async def strangers(gateway: GatewayHarness, receiver: Receiver) -> list[str]:
+    """Endpoints that are not acme's, each with a delivery: the paths of both."""
+    others = [
+        await opens(gateway, "globex.example", customer="globex"),
+        await opens(gateway, "ours.example", eventTypes=["*"]),
+        await opens(gateway, "elsewhere.example", customer="acme", project="elsewhere"),
+    ]
+    await gateway.create()
+    await posts(gateway, customer="globex")
+    await posts(gateway, "other", customer="acme")
+    for _ in range(4):
+        await receiver.next()
+    found = (await gateway.get("/v1/deliveries?limit=200", "ops")).json()["data"]
+    assert {each["endpointId"] for each in found} == {each["id"] for each in others}
+    return [
+        *(f"/portal/endpoints/{each['id']}" for each in others),
+        *(f"/portal/deliveries/{each['id']}" for each in found),
+    ]
+
+
+async def test_nothing_of_others_is_reached_by_any_route_and_id(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, browser, receiver):
+        own = await opens(gateway, "acme.example", customer="acme")
+        at = f"/portal/endpoints/{own['id']}"
+        page = await browser.page(await link(gateway))
+        form = dict(re.findall(r'name="(csrf|once)" value="([^"]*)"', page))
+        foreign = await strangers(gateway, receiver)
+        before = database.rows()
+        verbs = {
+            route.path.rpartition("/")[2]
+            for route in PORTAL
+            if "{" in route.path and not route.path.endswith("}")
+        }
+        for path in foreign:
+            assert (await browser.get(path)).status_code == 404, path
+            for verb in sorted(verbs):
+                sent = await browser.http.post(
+                    f"{path}/{verb}",
+                    data=form | {"overlapSeconds": "0", "since": "2026-01-01T00:00:00"},
+                )
+                assert sent.status_code == 404, (path, verb)
+        for name in ("endpointId=" + foreign[0].rpartition("/")[2], "status=delivered", ""):
+            assert "dlv_" not in await browser.page(f"/portal/deliveries?{name}")
+        listed = await browser.page("/portal")
+        wider = {"url": "https://acme.example/2", "project": "elsewhere", "customer": "globex"}
+        await browser.http.post("/portal/endpoints", data=form | wider)
+        made = (await gateway.get("/v1/endpoints?customer=acme&project=default", "ops")).json()
+        tasks = await browser.http.post(f"{at}/update", data=form | {"eventTypes": "task.*"})
+        private = await browser.http.post(f"{at}/update", data=form | {"url": "https://10.0.0.1/"})
+        after = database.rows()
+    assert "globex" not in listed
+    assert [each["url"] for each in made["data"]] == [
+        *("https://acme.example/2", "https://acme.example/hook")
+    ]
+    assert (tasks.status_code, private.status_code) == (422, 422)
+    for table in ("replays", "events"):
+        assert sorted(map(repr, after[table])) == sorted(map(repr, before[table]))
+    assert [len(rows["deliveries"]) for rows in (before, after)] == [4, 4]
+
+
+async def test_a_portal_session_opens_no_other_page_and_no_route_of_the_api(
+    database: NewDatabase,
+) -> None:
+    async with opened(database) as (gateway, browser, _):
+        await browser.page(await link(gateway))
+        (cookie,) = [f"{each.name}={each.value}" for each in browser.http.cookies.jar]
+        value = cookie.partition("=")[2]
+        for route in (*ROUTES, *DASHBOARD):
+            path = re.sub(r"\{[^}]*\}", "x", route.path)
+            if path in OPEN or path.startswith(("/docs", "/dashboard/static")):
+                continue
+            for method in sorted((route.methods or set()) - {"HEAD", "OPTIONS"}):
+                headers = {"cookie": f"{cookie}; slipgate_session={value}"}
+                response = await browser.http.request(
+                    method, path, headers=headers, follow_redirects=False
+                )
+                is_login = response.headers.get("location", "").startswith("/dashboard/login")
+                assert response.status_code >= 400 or is_login, (method, path)
+
+
+async def test_a_link_ends_and_no_other_token_or_form_is_taken(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, browser, _):
+        good = await link(gateway, expiresInSeconds=60)
+        page = await browser.page(good)
+        (kept,) = browser.http.cookies.jar
+        cookie = kept.value or ""
+        token = dict(part.split("=", 1) for part in urlsplit(good).query.split("&"))["token"]
+        refused = [
+            await browser.get(f"/portal?token={wrong}")
+            for wrong in ("", "x", "k1.x", token[:-2] + "xx", cookie)
+        ]
+        foreign = await browser.http.post(
+            "/portal/endpoints", data={"csrf": "x", "url": "https://a.example"}
+        )
+        site = await browser.http.post(
+            "/portal/leave",
+            data=dict(re.findall(r'name="(csrf)" value="([^"]*)"', page)),
+            headers={"sec-fetch-site": "cross-site"},
+        )
+        long = await gateway.post(
+            "/v1/portal-links", {"customer": "a", "expiresInSeconds": 604_801}
+        )
+        denied = await gateway.post("/v1/portal-links", {"customer": "a"}, "read")
+        browser.http.cookies.clear()
+        outside = await browser.get("/portal")
+    assert (kept.path, kept.expires is not None) == ("/portal", True)
+    assert [each.status_code for each in refused] == [401] * 5
+    assert (foreign.status_code, site.status_code) == (403, 403)
+    assert (long.status_code, denied.status_code, outside.status_code) == (422, 403, 401)
