@@ -65,6 +65,11 @@ GROUPS: Final = {
             "Create, change and test the endpoints that receive events.",
         ),
         _group("deliveries", "deliveries.deliveries", "List deliveries and send them again."),
+        _group(
+            "events",
+            "deliveries.own_events",
+            "Send events of your own types, describe them, let customers in.",
+        ),
         _calling("trigger", "webhook.trigger", "Send your app a sample webhook of any type."),
         _group("webhook", "webhook.commands", "Sign, verify, receive and forward webhooks."),
     ),

@@ -1,0 +1,141 @@
+"""`slipgate events …`: events of an application's own types, and the portal of its customers."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+
+from gateway.cli.console.output import AsJson, one_line
+from gateway.cli.console.terminal import out, print_page
+from gateway.cli.console.times import zoned
+from gateway.cli.http.client import open_client, path_part, present
+from gateway.wire.own_events import EventTypeView, PortalLinkView, PostedEventView
+from gateway.wire.tasks import Page
+
+events: Final = typer.Typer(
+    no_args_is_help=True,
+    help="Send events of your own types, describe them, let customers in.\n\n"
+    "Example: slipgate events send --type=invoice.paid --data=@paid.json",
+)
+Customer = Annotated[str | None, typer.Option(help="the customer whose event it is")]
+
+
+@events.command()
+def send(
+    kind: Annotated[str, typer.Option("--type", help="invoice.paid; a type of your own")],
+    text: Annotated[
+        str, typer.Option("--data", metavar="JSON", help="an object; @FILE, or - for stdin")
+    ] = "{}",
+    customer: Customer = None,
+    event_id: Annotated[str | None, typer.Option(help="your own id: sent twice, it is one")] = None,
+    ordering_key: Annotated[
+        str | None, typer.Option(help="events with the same key arrive one after the other")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send an event to the endpoints that name its type.
+
+    Example: slipgate events send --type=invoice.paid --data='{"invoice": "inv_17"}'
+    """
+    wanted = {
+        "type": kind,
+        "data": _document(text),
+        "customer": customer,
+        "eventId": event_id,
+        "orderingKey": ordering_key,
+    }
+    with open_client() as client:
+        answer = client.post("/v1/events", wanted)
+    present(PostedEventView, answer, _print_posted, as_json=as_json)
+
+
+@events.command()
+def types(
+    built_in: Annotated[bool, typer.Option("--built-in", help="those of slipgate")] = False,
+    cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the event types that the catalogue describes.
+
+    Example: slipgate events types --built-in
+    """
+    with open_client() as client:
+        query = {"builtIn": "true" if built_in else None, "cursor": cursor}
+        answer = client.get("/v1/event-types", limit=200, **query)
+    present(Page[EventTypeView], answer, _print_types, as_json=as_json)
+
+
+@events.command()
+def describe(
+    kind: Annotated[str, typer.Argument(metavar="TYPE", help="invoice.paid")],
+    description: Annotated[str, typer.Option(help="when it is sent, for your customers")],
+    schema: Annotated[
+        str | None, typer.Option(metavar="JSON", help="JSON Schema of its data; @FILE, or -")
+    ] = None,
+    example: Annotated[
+        str | None, typer.Option(metavar="JSON", help="an example of its data; @FILE, or -")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Describe an event type; with a schema, other data is refused.
+
+    Example: slipgate events describe invoice.paid --description='Paid.' --schema=@schema.json
+    """
+    wanted: dict[str, Any] = {"description": description}
+    wanted |= {"schema": _document(schema)} if schema else {}
+    wanted |= {"example": _document(example)} if example else {}
+    name = path_part(kind, also=".", of="events")
+    with open_client() as client:
+        answer = client.call("PUT", f"/v1/event-types/{name}", wanted)
+    present(EventTypeView, answer, _print_type, as_json=as_json)
+
+
+@events.command()
+def portal(
+    customer: Annotated[str, typer.Argument(help="your id of the customer")],
+    seconds: Annotated[int, typer.Option(min=60, max=604_800, help="how long it works")] = 3_600,
+    as_json: AsJson = False,
+) -> None:
+    """Print a link to the page where a customer manages its endpoints.
+
+    Example: slipgate events portal acme --seconds=86400
+    """
+    with open_client() as client:
+        wanted = {"customer": customer, "expiresInSeconds": seconds}
+        answer = client.post("/v1/portal-links", wanted)
+    present(PortalLinkView, answer, _print_link, as_json=as_json)
+
+
+def _document(text: str) -> object:
+    """JSON from an option, a file or stdin."""
+    if text == "-":
+        text = sys.stdin.read()
+    elif text.startswith("@"):
+        text = Path(text[1:]).read_text("utf-8")
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as exc:
+        raise typer.BadParameter(f"Expected JSON: {exc}") from exc
+
+
+def _print_posted(event: PostedEventView) -> None:
+    out.print(f"{event.id}  {event.type}  to {event.deliveries} endpoints")
+
+
+def _print_types(page: Page[EventTypeView]) -> None:
+    print_page(page, ("type", "description"), _row, empty="The catalogue is empty.")
+
+
+def _row(kind: EventTypeView) -> tuple[str, ...]:
+    return kind.name, one_line(kind.description)
+
+
+def _print_type(kind: EventTypeView) -> None:
+    out.print(f"{kind.name}  {one_line(kind.description)}")
+
+
+def _print_link(link: PortalLinkView) -> None:
+    out.print(link.url, soft_wrap=True)
+    out.print(f"works until {zoned(link.expires_at)}", style="dim")

@@ -1,0 +1,31 @@
+"""`events …` against a real gateway."""
+
+from pathlib import Path
+
+from tests.cli.operator import Operator
+
+
+def test_an_event_is_described_sent_and_refused(ops: Operator, tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"required": ["amount"]}')
+    typed = ops.types(
+        *("events", "describe", "payout.sent", "--description=A payout.", f"--schema=@{schema}")
+    )
+    assert (typed.code, typed.out) == (0, "payout.sent  A payout.\n"), typed.err
+    listed = ops.types("events", "types")
+    assert "A payout." in listed.out
+    assert "task.completed" in ops.types("events", "types", "--built-in").out
+    sent = ops.types(
+        *("events", "send", "--type=payout.sent", '--data={"amount": 1}', "--event-id=p1")
+    )
+    assert (sent.code, "to 0 endpoints" in sent.out) == (0, True), sent.err
+    refused = ops.types("events", "send", "--type=payout.sent")
+    assert (refused.code, "amount" in refused.err) == (1, True)
+    wrong = ops.types("events", "send", "--type=payout.sent", "--data={")
+    assert (wrong.code, "Expected JSON" in wrong.err) == (2, True)
+
+
+def test_a_portal_link_is_printed_whole(ops: Operator) -> None:
+    typed = ops.types("events", "portal", "acme")
+    assert (typed.code, "/portal?token=" in typed.out.splitlines()[0]) == (0, True), typed.err
+    assert ops.types("events", "portal", "acme", "--json").document["customer"] == "acme"
