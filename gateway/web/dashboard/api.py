@@ -40,10 +40,7 @@ class Api:
 
     def may(self, handled: Handled) -> bool:
         """True if the key has a scope for the operation."""
-        return any(
-            self._key.scope in option.get("bearer", ())
-            for option in handled.operation.access.security
-        )
+        return self._key.scope in handled.operation.access.scopes
 
     def check(self, handled: Handled) -> None:
         """Refuses a key without a scope for the operation: `forbidden`."""
