@@ -513,7 +513,7 @@ async def _offend_all(gateway: GatewayHarness) -> None:
     named |= {"workspaceId": job["taskId"], "requestId": "tok_0", "launcherId": "l1"}
     named |= {"keyId": "key_none"}
     named |= {"endpointId": "ep_0", "deliveryId": "dlv_0-1", "replayId": "rpl_0", "page": "none"}
-    named |= {"bulkId": "bulk_0"}
+    named |= {"bulkId": "bulk_0", "eventType": "invoice.paid"}
     signed = agent.headers(b"", "s1")
     for method, path, operation in _operations():
         url = shown_path(path).format(**named)

@@ -33,7 +33,7 @@ from gateway.wire.tasks import Page
 BUILT_IN: Final = Text(
     name="builtIn", known=("true", "false"), meaning="`true`: the types of slipgate itself."
 )
-operation: Final = partial(Operation, tag="Event types")
+operation: Final = partial(Operation, tag="Events")
 
 
 @operation(
@@ -71,6 +71,7 @@ async def put(call: Call[NewEventType]) -> Response:
 @operation(
     id="listEventTypes",
     summary="List the event types of the project by name",
+    description="Your own, as the catalogue describes them; or those of slipgate (`builtIn`).",
     access=READ,
     query=(BUILT_IN, LIMIT, CURSOR),
     answers=(answer(Page[EventTypeView], "A page of types."),),
@@ -93,6 +94,7 @@ async def page(call: Call[None]) -> Response:
 @operation(
     id="showEventType",
     summary="Show an event type",
+    description="One of your own, or of slipgate: its meaning, the schema and an example.",
     access=READ,
     answers=(answer(EventTypeView, "The type."),),
     errors=("not_found",),
