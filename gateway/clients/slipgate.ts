@@ -365,10 +365,10 @@ class Transport {
   }
 
   private useToken(given: StreamToken | string): void {
-    const isText = typeof given === "string";
-    const refreshAt = isText ? Infinity : Date.parse(given.refreshAt);
-    // Not at once again where the clock of the browser is wrong.
-    this.token = { text: isText ? given : given.token, refreshAt: Math.max(refreshAt || 0, Date.now() + 30_000) };
+    const { token: text, refreshAt } = typeof given === "string" ? { token: given, refreshAt: "" } : given;
+    if (typeof text !== "string") throw new AuthenticationError("There is no stream token.", { code: "unauthorized" });
+    const due = refreshAt ? Date.parse(refreshAt) : Infinity;
+    this.token = { text, refreshAt: Math.max(due, Date.now() + 30_000) }; // a browser's clock may be wrong
   }
 
   private refresh(): Promise<void> {
@@ -379,7 +379,7 @@ class Transport {
   }
 
   /** Events as they come, by server-sent events: after a broken connection it goes on where it was. */
-  protected async *events_<T>(path: string, query: object, options: StreamOptions): AsyncGenerator<T, void, undefined> {
+  protected async *streamed<T>(path: string, query: object, options: StreamOptions): AsyncGenerator<T, void, undefined> {
     const { signal, heartbeatTimeout = 45_000 } = options;
     let after = options.after;
     let isOpen = false;
@@ -393,7 +393,9 @@ class Transport {
         for await (const message of messagesOf(response, () => limit.restart(heartbeatTimeout))) {
           tries = 0;
           after = message.id ?? after;
-          yield JSON.parse(message.data) as T;
+          const value = parsed(message.data);
+          if (value === undefined) throw unexpected(response, message.data, {});
+          yield value as T;
         }
       } catch (cause) {
         failure = limit.explained(cause);
@@ -2204,7 +2206,7 @@ export class Slipgate extends Operations {
       yield* this.taskEvents(taskId, { after: options.after, limit: 200 }, { signal });
       return;
     }
-    for await (const event of this.events_<Event>(`/v1/tasks/${segment(taskId)}/events`, {}, options)) {
+    for await (const event of this.streamed<Event>(`/v1/tasks/${segment(taskId)}/events`, {}, options)) {
       yield event;
       if (options.follow || !isEnd(event)) continue;
       const task = await this.getTask(taskId, {}, { signal });
@@ -2216,7 +2218,7 @@ export class Slipgate extends Operations {
   streamAll<T = Event>(
     options: StreamOptions & { types?: EventsQuery["types"] } = {},
   ): AsyncGenerator<T, void, undefined> {
-    return this.events_<T>("/v1/events", { types: options.types }, options);
+    return this.streamed<T>("/v1/events", { types: options.types }, options);
   }
 
   /** The task, once it has ended. Restarts of the gateway are waited through. */
@@ -2288,6 +2290,15 @@ export interface OwnWebhook<T extends string = string, D = Record<string, unknow
   timestamp: string;
   data: D;
 }
+
+/** The same in a feed that names its type: `streamAll<Event | OwnEvent>({ types: ["task.*", "invoice.*"] })`. */
+export type OwnEvent<T extends string = string, D = Record<string, unknown>> = EventFields & {
+  type: T;
+  data: D;
+  taskId: null;
+  taskSeq: null;
+  attempt: null;
+};
 
 /** What comes to the `env.WEBHOOK_URL` of the drop-in workspace API; an empty text means absent. */
 export interface FlatCallback {

@@ -105,6 +105,12 @@ test("a stream whose cursor has expired, or that never begins, fails", async () 
   });
 });
 
+test("a stream that is no stream of events fails", async () => {
+  const html = () => new Response("<html>", { headers: { "content-type": "text/html" } });
+  for (const answer of [html, streamed("data: {\n\n")])
+    await assert.rejects(firstOf(scripted([answer]).slipgate, 1), UnexpectedResponseError);
+});
+
 test("a stream ends when its reader goes, by a break or a signal", async () => {
   const { slipgate } = scripted([streamed(event(1), { isOpen: true })]);
   const controller = new AbortController();
@@ -169,6 +175,8 @@ test("a browser reads with a token, and gets a new one when it ends", async () =
   await reader.getTask("task_1");
   assert.deepEqual(seen.map(({ url }) => url.searchParams.get("token")), ["one", "two"]);
   assert.deepEqual([...(seen[1]?.headers.keys() ?? [])], ["accept"]); // anything else would need a preflight
+  const none = new Slipgate({ ...options, refreshToken: async () => ({ error: "log in" }) as unknown as string });
+  await assert.rejects(none.getTask("task_1"), /no stream token/);
   const made = Slipgate.withToken(grant) as unknown as { options: { url: string } };
   assert.equal(made.options.url, "https://gate/x");
 });

@@ -13,6 +13,9 @@ import {
   WaitTimeoutError,
   expressWebhookHandler,
   webhookHandler,
+  type Event,
+  type FlatCallback,
+  type OwnEvent,
   type WebhookEvent,
 } from "./slipgate.js";
 
@@ -131,8 +134,11 @@ async function deliveries(): Promise<void> {
   };
   const express = expressWebhookHandler(options);
   const next = webhookHandler(options);
+  const flat: FlatCallback[] = [];
+  const old = expressWebhookHandler<FlatCallback>({ onEvent: (event) => flat.push(event) });
   const server = createServer(async (request, response) => {
     if (request.url === "/express") return void express(request, response);
+    if (request.url === "/flat") return void old(request, response);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const headers = Object.entries(request.headers).map(([name, text]): [string, string] => [name, String(text)]);
@@ -145,8 +151,19 @@ async function deliveries(): Promise<void> {
     const task = await slipgate.createTask({ ...TASK, callbackUrl: `http://127.0.0.1:${port}/${path}` });
     await slipgate.cancelTask(task.id);
   }
-  while (received.filter((type) => type === "task.cancelled").length < 2) await new Promise((done) => setTimeout(done, 50));
+  const env = { AGENT_PROMPT: "Mend it", WEBHOOK_URL: `http://127.0.0.1:${port}/flat` };
+  const workspace = await slipgate.createWorkspace({ repoUrl: TASK.repoUrl, env });
+  await slipgate.cancelTask(workspace.id, { reason: "somebody else did" });
+  const posted = { type: "invoice.paid", data: { amount: 3 } };
+  assert.equal((await slipgate.postEvent(posted)).type, posted.type);
+  for await (const event of slipgate.streamAll<Event | OwnEvent>({ types: ["invoice.*"] })) {
+    assert.deepEqual({ type: event.type, data: event.data }, posted);
+    break;
+  }
+  const isDone = () => received.filter((type) => type === "task.cancelled").length === 2 && flat.length > 0;
+  while (!isDone()) await new Promise((done) => setTimeout(done, 50));
   assert.ok(received.includes("task.created"));
+  assert.deepEqual([flat[0]?.type, flat[0]?.error, flat[0]?.workspaceId], ["task.failed", "cancelled", workspace.id]);
   server.close();
 }
 
