@@ -86,7 +86,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/tasks/due_clocks.py",
         old="    if job.lease_expires_at <= now:",
         new="    if job.lease_expires_at < now - 3_600_000:",
-        found_by=15,
+        found_by=97,
     ),
     "the text of a late piece is forgotten": Mutant(
         file="gateway/domain/agents/agent_events.py",
@@ -210,7 +210,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/tasks/due_clocks.py",
         old="    change.schedule(run_end=change.now + change.policy.drain)",
         new="    change.schedule(run_end=None)",
-        found_by=16,
+        found_by=105,
     ),
     "a destroy that failed is not offered again": Mutant(
         file="gateway/domain/launching/inspection.py",
@@ -233,6 +233,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/store/postgres/batch.py",
         old="        if not self._is_alone and",
         new="        if self._is_alone and",
+        found_by=101,
     ),
     "cached rows grow old": Mutant(
         file="gateway/store/sql/batch.py",
