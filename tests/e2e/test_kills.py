@@ -15,7 +15,8 @@ from tests.e2e.settled import settle
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 OUTAGE_IS_SILENCE = {"heartbeatSeconds": 6}
-"""A restart on a busy machine takes about as long; one of twice that length would end the task."""
+"""A restart on a busy machine takes about as long, and so does the look into a sandbox that is
+silent; one of twice that length would end the task."""
 QUICK_SILENCE = {"heartbeatSeconds": 1}
 
 
@@ -196,7 +197,7 @@ async def test_after_each_kill_of_the_agent_the_next_attempt_does_the_rest(
 async def test_what_an_agent_said_before_it_was_killed_counts(
     it: Installation, boundary: Boundary, statuses: tuple[str, ...]
 ) -> None:
-    task = await at(it, boundary, maxAttempts=2, timeouts=QUICK_SILENCE)
+    task = await at(it, boundary, maxAttempts=2, timeouts=OUTAGE_IS_SILENCE)
     await it.kill_agent()
     it.let_go()
     shown = await task.until_over()

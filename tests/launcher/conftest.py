@@ -25,10 +25,11 @@ def gateway() -> Iterator[StubGateway]:
 
 @pytest.fixture
 def make_local(tmp_path: Path) -> Iterator[MakeLocal]:
-    """Makes providers on one state directory; their processes are killed after the test."""
+    """Makes providers on one state directory; their processes are killed after the test. One that
+    ends on SIGTERM has as long for it as a busy machine may take."""
     state = tmp_path / "state"
 
-    def make(program: tuple[str, ...], grace: float = 0.3) -> LocalProvider:
+    def make(program: tuple[str, ...], grace: float = 60) -> LocalProvider:
         environ = {"PATH": os.environ["PATH"], "SECRET_OF_THE_HOST": "hidden"}
         return LocalProvider(state, environ=environ, program=program, grace=grace)
 

@@ -286,7 +286,7 @@ async def test_removing_kills_grandchildren_that_left_the_session_too(
 async def test_an_agent_that_ignores_sigterm_is_killed(
     make_local: MakeLocal, directory: Path
 ) -> None:
-    local = make_local(DEAF)
+    local = make_local(DEAF, grace=0.3)
     await local.create(a_spec())
     await until((directory / "home" / "deaf").exists)
     await local.stop(KEY)
