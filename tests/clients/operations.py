@@ -17,6 +17,16 @@ SCOPES: Final = frozenset({"tasks", "read", "launcher", "ops"})
 """The security schemes of keys."""
 
 
+def method_name(operation_id: str) -> str:
+    """The method of an operation: `showTask` is `getTask`, `listTasks` is `tasks`."""
+    if operation_id in METHODS:
+        return METHODS[operation_id]
+    noun = re.sub("^(list|read)(?=[A-Z])", "", operation_id)
+    if noun != operation_id:
+        return noun[0].lower() + noun[1:]
+    return re.sub("^show(?=[A-Z])", "get", operation_id)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """An operation, and where it is."""
@@ -28,14 +38,8 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """The name of its method: `showTask` as `getTask`, `listTasks` as `tasks`."""
-        known: str = self.spec["operationId"]
-        if known in METHODS:
-            return METHODS[known]
-        noun = re.sub("^(list|read)(?=[A-Z])", "", known)
-        if noun != known:
-            return noun[0].lower() + noun[1:]
-        return re.sub("^show(?=[A-Z])", "get", known)
+        """The name of its method."""
+        return method_name(self.spec["operationId"])
 
     @property
     def scopes(self) -> frozenset[str]:

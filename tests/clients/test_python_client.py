@@ -65,7 +65,7 @@ async def test_a_task_goes_its_way_with_one_client_for_each_part(gateway: Gatewa
     made = Sandbox(id="s1", name=name, provider="local", realm="here", state="started")
     await launcher.report_done(job.id, Done(lease_token=lease, sandbox=made))
     secret = job.env["SLIPGATE_WEBHOOK_SECRET"]
-    assert (await agent.read_prompt(secret, task_id=task.id, attempt=1)).prompt == "Add /health"
+    assert (await agent.prompt(secret, task_id=task.id, attempt=1)).prompt == "Add /health"
     target = {"taskId": task.id, "attempt": 1}
     sent_data: dict[str, dict[str, Any]] = {
         "task.started": {},
@@ -81,8 +81,8 @@ async def test_a_task_goes_its_way_with_one_client_for_each_part(gateway: Gatewa
     assert [event.task_seq for event in events] == [*range(1, len(events) + 1)]
     assert [event.data["prUrl"] for event in events if event.type == "task.completed"] == [PULL]
     assert [chunk.chunk async for chunk in tasks.logs(task.id)] == ["hello\n"]
-    assert await tasks.read_patch(task.id) == "diff --git a b\n"
-    whole = await tasks.show_task(task.id, include=["attempts"])
+    assert await tasks.patch(task.id) == "diff --git a b\n"
+    whole = await tasks.get_task(task.id, include=["attempts"])
     assert isinstance(whole.attempts, tuple)
     assert whole.attempts[0].status == "completed"
 
@@ -96,10 +96,10 @@ async def test_lists_go_on_over_pages_and_filters_become_parameters(
         for number in range(5)
     ]
     newest = [task.id for task in reversed(made)]
-    assert [task.id async for task in client.list_tasks(limit=2)] == newest
-    page = await client.list_tasks(limit=2).page()
+    assert [task.id async for task in client.tasks(limit=2)] == newest
+    page = await client.tasks(limit=2).page()
     assert [task.id for task in page.data] == newest[:2]
-    odd = client.list_tasks(metadata={"n": "1"}, status=["queued", "running"], limit=1)
+    odd = client.tasks(metadata={"n": "1"}, status=["queued", "running"], limit=1)
     assert [task.id async for task in odd] == [made[3].id, made[1].id]
 
 
@@ -111,7 +111,7 @@ async def test_what_operators_do(gateway: GatewayHarness) -> None:
     assert made.secret is not None
     changed = await client.update_endpoint(made.id, description=None, event_types=["task.*"])
     assert (changed.description, changed.event_types) == (None, ("task.*",))
-    assert [endpoint.id async for endpoint in client.list_endpoints()] == [made.id]
+    assert [endpoint.id async for endpoint in client.endpoints()] == [made.id]
     assert (await client.delete_endpoint(made.id, reason="over")).deleted
     key = await client.create_key(scope="read", name="a script")
     assert key.key.startswith("slip_read_")
@@ -122,11 +122,11 @@ async def test_what_operators_do(gateway: GatewayHarness) -> None:
     assert preview.matched == 1
     bulk = await client.bulk("cancel", filter={"status": ["queued"]}, reason="r")
     assert not isinstance(bulk, BulkPreview)
-    assert (await client.show_bulk(bulk.id)).matched == 1
-    assert {entry.action async for entry in client.list_audit()} >= {"key.created"}
+    assert (await client.get_bulk(bulk.id)).matched == 1
+    assert {entry.action async for entry in client.audit()} >= {"key.created"}
     assert (await client.check_health()) == "ok\n"
-    assert (await client.read_openapi())["openapi"].startswith("3.1")
-    assert (await client.read_status()).strip.launchers_live == 0
+    assert (await client.openapi())["openapi"].startswith("3.1")
+    assert (await client.status()).strip.launchers_live == 0
 
 
 async def test_a_refusal_is_of_the_class_of_its_code(gateway: GatewayHarness) -> None:
@@ -136,7 +136,7 @@ async def test_a_refusal_is_of_the_class_of_its_code(gateway: GatewayHarness) ->
     with pytest.raises(AlreadyFinished):
         await client.cancel_task(task.id)
     with pytest.raises(NotFound):
-        await client.show_task("task_../../keys")
+        await client.get_task("task_../../keys")
     with pytest.raises(InvalidRequest, match=r"\$\.prompt: ") as refused:
         await client.create_task(repo_url=REPO, prompt="")
     assert (refused.value.status, refused.value.code) == (422, "invalid_request")
@@ -145,7 +145,7 @@ async def test_a_refusal_is_of_the_class_of_its_code(gateway: GatewayHarness) ->
     with pytest.raises(IntakePaused):
         await client.create_task(repo_url=REPO, prompt="x")
     with pytest.raises(Unauthorized):
-        await client_of(gateway, "slip_tasks_x").read_status()
+        await client_of(gateway, "slip_tasks_x").status()
 
 
 async def test_a_code_of_a_later_version_is_an_api_error() -> None:
@@ -153,7 +153,7 @@ async def test_a_code_of_a_later_version_is_an_api_error() -> None:
     answer = httpx.MockTransport(lambda _: httpx.Response(418, json=body))
     async with AsyncSlipgate("http://a", "k", http=httpx.AsyncClient(transport=answer)) as client:
         with pytest.raises(ApiError, match="418 teapot: Short and stout") as refused:
-            await client.read_status()
+            await client.status()
     assert type(refused.value) is ApiError
 
 

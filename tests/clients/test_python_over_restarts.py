@@ -54,7 +54,7 @@ def test_retries_after_lost_answers_make_one_task(tmp_path: Path, database: NewD
         http = httpx.Client(transport=LosesAnswers(2))
         with Slipgate(url, key, http=http) as client:
             made = client.create_task(repo_url=REPO, prompt="once")
-            assert [task.id for task in client.list_tasks()] == [made.id]
+            assert [task.id for task in client.tasks()] == [made.id]
         http = httpx.Client(transport=LosesAnswers(1))
         # A key is made under no Idempotency-Key: the client may not ask twice.
         with Slipgate(url, key, http=http) as client, pytest.raises(ConnectionFailed):
@@ -83,7 +83,7 @@ async def test_streams_and_waits_go_on_over_a_kill(tmp_path: Path, database: New
                 await asyncio.to_thread(restart, child, url)
                 await client.cancel_task(task.id)
             assert waiting.result().status == "cancelled"
-            whole = await client.read_task_events(task.id)
+            whole = await client.task_events(task.id)
         assert seen == following.events == list(whole.data)
         assert following.ended is not None
         assert following.ended.status == "cancelled"

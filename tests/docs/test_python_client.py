@@ -21,9 +21,8 @@ from gateway.wire.tasks import EventFields, EventView
 from slipgate import errors
 from slipgate.client import AsyncSlipgate, Slipgate
 from slipgate.declaration import Declaration
+from tests.clients.operations import method_name
 
-NAMES: Final = {"readLogs": "logs", "startBulk": "bulk"}
-"""Methods with shorter names than their operations."""
 ELSEWHERE: Final = frozenset({"lasteventid", "xgithubdelivery", "xgithubevent"})
 """Headers that `stream` sends, or that come with a delivery that is passed on."""
 OUR_OWN: Final = frozenset({"signingsecret", "sentheaders", "payload"})
@@ -50,7 +49,7 @@ METHODS: Final = dict(declared(Slipgate))
 def test_an_operation_is_one_method_with_its_parameters_and_its_answer(route: Route) -> None:
     operation, called = operation_of(route), (method_of(route), route.path)
     (name,) = [name for name, one in METHODS.items() if (one.verb, one.path) == called]
-    assert plain(name) == NAMES.get(operation.id, operation.id.lower())
+    assert plain(name) == plain(method_name(operation.id))  # as in TypeScript
     method = METHODS[name]
     given = method.parameters.parameters
     wanted = {plain(PATH_PARAMETERS[one].name) for one in route.param_convertors}

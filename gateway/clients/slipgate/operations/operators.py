@@ -38,15 +38,17 @@ class Operators:
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> Bulk | BulkPreview:
-        """Acts on all tasks that match now; it goes on across a restart, and `show_bulk` tells how
+        """Acts on all tasks that match now; it goes on across a restart, and `get_bulk` tells how
         far it is. With `dry_run` it answers how many would match."""
 
     @listing("/v1/bulk")
-    def list_bulk(self, *, limit: int | None = None, cursor: str | None = None) -> Page[ListedBulk]:
+    def bulk_actions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[ListedBulk]:
         """Bulk actions, newest first."""
 
     @operation("GET", "/v1/bulk/{bulk_id}")
-    def show_bulk(self, bulk_id: str) -> Bulk:
+    def get_bulk(self, bulk_id: str) -> Bulk:
         """A bulk action, its progress and its failures."""
 
     @operation("POST", "/v1/bulk/{bulk_id}/abort")
@@ -54,9 +56,7 @@ class Operators:
         """Stops a bulk action; what is done stays done."""
 
     @listing("/v1/launchers")
-    def list_launchers(
-        self, *, limit: int | None = None, cursor: str | None = None
-    ) -> Page[Launcher]:
+    def launchers(self, *, limit: int | None = None, cursor: str | None = None) -> Page[Launcher]:
         """Launchers of the last day."""
 
     @operation("POST", "/v1/launchers/{launcher_id}/drain")
@@ -72,7 +72,7 @@ class Operators:
         """Refuses a launcher, and gives its jobs to others."""
 
     @operation("GET", "/v1/switches")
-    def show_switches(self, *, project: str | None = None) -> Switches:
+    def get_switches(self, *, project: str | None = None) -> Switches:
         """The switches, and what is paused for single projects."""
 
     @operation("PUT", "/v1/switches")
@@ -91,7 +91,7 @@ class Operators:
         """Pauses or resumes; switches that are left out stay as they are."""
 
     @operation("GET", "/v1/sweeps")
-    def list_sweeps(self) -> Sweeps:
+    def sweeps(self) -> Sweeps:
         """The realms that are served, and what the last sweep of each has found."""
 
     @operation("POST", "/v1/sweeps")
@@ -114,7 +114,7 @@ class Operators:
         """A new key, which is shown this once."""
 
     @listing("/v1/keys")
-    def list_keys(self, *, limit: int | None = None, cursor: str | None = None) -> Page[Key]:
+    def keys(self, *, limit: int | None = None, cursor: str | None = None) -> Page[Key]:
         """Keys, newest first, without the keys themselves."""
 
     @operation("POST", "/v1/keys/{key_id}/revoke")
@@ -129,7 +129,7 @@ class Operators:
         """Ends a key."""
 
     @listing("/v1/audit")
-    def list_audit(
+    def audit(
         self,
         *,
         actor: str | None = None,
@@ -140,13 +140,11 @@ class Operators:
         """Changes and who asked for them, newest first."""
 
     @operation("GET", "/v1/status")
-    def read_status(self) -> Status:
+    def status(self) -> Status:
         """The causes of what is wrong, grouped, and the counts of this moment."""
 
     @operation("GET", "/v1/reconcile")
-    def rehearse_reconciler(
-        self, *, limit: int | None = None, within: int | None = None
-    ) -> Reconciliation:
+    def reconcile(self, *, limit: int | None = None, within: int | None = None) -> Reconciliation:
         """All that is due, and what would be done about it."""
 
     @operation("GET", "/healthz")
@@ -158,21 +156,21 @@ class Operators:
         """`ok` while the store commits."""
 
     @operation("GET", "/metrics")
-    def read_metrics(self) -> str:
+    def metrics(self) -> str:
         """Metrics in Prometheus' text form."""
 
     @operation("GET", "/openapi.json")
-    def read_openapi(self) -> dict[str, Any]:
+    def openapi(self) -> dict[str, Any]:
         """The OpenAPI document of the gateway."""
 
     @operation("GET", "/client.ts")
-    def read_client(self) -> str:
+    def client(self) -> str:
         """The TypeScript client of this version, one file."""
 
     @operation("GET", "/docs")
-    def read_docs(self) -> str:
+    def docs(self) -> str:
         """The list of pages of the documentation, as HTML."""
 
     @operation("GET", "/docs/{page}")
-    def read_docs_page(self, page: str) -> str:
+    def docs_page(self, page: str) -> str:
         """A page of the documentation, as HTML."""

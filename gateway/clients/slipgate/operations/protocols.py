@@ -30,7 +30,7 @@ class LauncherProtocol:
     """Calls of launchers, with a key of scope `launcher`; `payload` is the whole body."""
 
     @operation("GET", "/v1/launcher")
-    def show_gateway(self) -> GatewayView:
+    def get_gateway(self) -> GatewayView:
         """The gateway's identity, and its settings that matter to launchers."""
 
     @operation("POST", "/v1/launcher/claim")
@@ -97,17 +97,15 @@ class AgentProtocol:
         """Reports a flat event to a capability URL, unsigned."""
 
     @operation("GET", "/v1/agent/prompt")
-    def read_prompt(self, signing_secret: str, *, task_id: str, attempt: int) -> Prompt:
+    def prompt(self, signing_secret: str, *, task_id: str, attempt: int) -> Prompt:
         """The whole prompt of an attempt."""
 
     @operation("GET", "/v1/agent/patch")
-    def read_resumed_patch(
-        self, signing_secret: str, *, task_id: str, attempt: int
-    ) -> ResumedPatch:
+    def resumed_patch(self, signing_secret: str, *, task_id: str, attempt: int) -> ResumedPatch:
         """The work of an earlier attempt, with which this one goes on."""
 
     @operation("GET", "/v1/agent/github-token")
-    def read_github_token(self, signing_secret: str, *, task_id: str, attempt: int) -> GitHubToken:
+    def github_token(self, signing_secret: str, *, task_id: str, attempt: int) -> GitHubToken:
         """A new token for the repository of the task."""
 
 

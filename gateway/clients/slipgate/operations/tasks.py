@@ -55,7 +55,7 @@ class Tasks:
         call has one of its own, so that its retries make one task."""
 
     @listing("/v1/tasks")
-    def list_tasks(
+    def tasks(
         self,
         *,
         project: str | None = None,
@@ -75,7 +75,7 @@ class Tasks:
         """Tasks, newest first, that meet all conditions; `limit` is the size of a page."""
 
     @operation("GET", _TASK)
-    def show_task(self, task_id: str, *, include: str | Iterable[str] | None = None) -> Task:
+    def get_task(self, task_id: str, *, include: str | Iterable[str] | None = None) -> Task:
         """A task as it stands; `include` adds `attempts` and `deliveries`."""
 
     @operation("GET", f"{_TASK}/explain")
@@ -115,11 +115,11 @@ class Tasks:
         """Removes the contents of an ended task, for good."""
 
     @operation("POST", f"{_TASK}/stream-token")
-    def issue_stream_token(self, task_id: str) -> StreamToken:
+    def create_stream_token(self, task_id: str) -> StreamToken:
         """A token with which a browser reads this one task for an hour."""
 
     @operation("GET", f"{_TASK}/events")
-    def read_task_events(
+    def task_events(
         self,
         task_id: str,
         *,
@@ -130,7 +130,7 @@ class Tasks:
         """A page of a task's events, oldest first; `stream` follows them."""
 
     @operation("GET", "/v1/events")
-    def read_events(
+    def events(
         self,
         *,
         after: int | str | None = None,
@@ -145,13 +145,13 @@ class Tasks:
         """The agent's log in order, as far as it has come."""
 
     @operation("GET", f"{_TASK}/patch")
-    def read_patch(self, task_id: str, *, attempt: int | None = None) -> str:
+    def patch(self, task_id: str, *, attempt: int | None = None) -> str:
         """The agent's changes as a unified diff."""
 
     @operation("GET", f"{_TASK}/receipts")
-    def read_receipts(self, task_id: str, *, attempt: int | None = None) -> Receipts:
+    def receipts(self, task_id: str, *, attempt: int | None = None) -> Receipts:
         """The commands that validated the changes, and how each ended."""
 
     @operation("GET", f"{_TASK}/trajectory")
-    def read_trajectory(self, task_id: str, *, attempt: int | None = None) -> str:
+    def trajectory(self, task_id: str, *, attempt: int | None = None) -> str:
         """The record of the agent's turns, in the form of its engine."""

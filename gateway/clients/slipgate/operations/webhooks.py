@@ -45,7 +45,7 @@ class Webhooks:
         """A new endpoint with its `secret`, which is shown this once."""
 
     @listing("/v1/endpoints")
-    def list_endpoints(
+    def endpoints(
         self,
         *,
         project: str | None = None,
@@ -56,7 +56,7 @@ class Webhooks:
         """Endpoints, newest first."""
 
     @operation("GET", _ENDPOINT)
-    def show_endpoint(self, endpoint_id: str) -> Endpoint:
+    def get_endpoint(self, endpoint_id: str) -> Endpoint:
         """An endpoint, without its secrets."""
 
     @operation("PATCH", _ENDPOINT)
@@ -129,11 +129,11 @@ class Webhooks:
         """Sends the deliveries of a period again, with the same bodies."""
 
     @operation("GET", "/v1/replays/{replay_id}")
-    def show_replay(self, replay_id: str) -> Replay:
+    def get_replay(self, replay_id: str) -> Replay:
         """A replay and its progress."""
 
     @listing("/v1/deliveries")
-    def list_deliveries(
+    def deliveries(
         self,
         *,
         endpoint_id: str | None = None,
@@ -146,7 +146,7 @@ class Webhooks:
         """Deliveries, newest first."""
 
     @operation("GET", "/v1/deliveries/{delivery_id}")
-    def show_delivery(self, delivery_id: str) -> Delivery:
+    def get_delivery(self, delivery_id: str) -> Delivery:
         """A delivery with its attempts."""
 
     @operation("POST", "/v1/deliveries/{delivery_id}/retry")

@@ -23,11 +23,11 @@ class WorkspaceCalls:
         """A workspace; its id is that of a task."""
 
     @operation("GET", "/workspace")
-    def list_workspaces(self, *, limit: int | None = None, cursor: str | None = None) -> Workspaces:
+    def workspaces(self, *, limit: int | None = None, cursor: str | None = None) -> Workspaces:
         """A page of workspaces, newest first."""
 
     @operation("GET", _WORKSPACE)
-    def show_workspace(self, workspace_id: str) -> Workspace:
+    def get_workspace(self, workspace_id: str) -> Workspace:
         """A workspace as it stands."""
 
     @operation("DELETE", _WORKSPACE)
