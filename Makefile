@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 UV := $(VENV)/uv/bin/uv
 NODE := $(VENV)/node/.installed
 ENGINES := $(VENV)/engines/.installed
+OUTBOX := $(VENV)/outbox/.installed
 SBOM := $(VENV)/sbom-$(SBOM_VERSION)/bin
 CODE := gateway launcher snapshot tests
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
@@ -91,7 +92,13 @@ image: install ## build the container image and its SBOM (docker or buildah): BA
 	@test -x $(SBOM)/cyclonedx-py || { $(PYTHON) -m venv $(SBOM)/.. && $(SBOM)/python -m pip --quiet --disable-pip-version-check install cyclonedx-bom==$(SBOM_VERSION); }
 	@PATH="$(CURDIR)/$(SBOM):$$PATH" gateway/deploy/image.sh
 
-bench: install ## measure this machine
+# The outbox that slipgate is measured beside, where npm is.
+$(OUTBOX): tests/benchmarks/outbox/package.json tests/benchmarks/outbox/package-lock.json | $(INSTALLED)
+	@mkdir -p $(@D) && cp tests/benchmarks/outbox/package.json tests/benchmarks/outbox/package-lock.json $(@D)
+	@if command -v npm >/dev/null && npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null; \
+	then touch $@; else echo "Without npm's packages: slipgate is measured without an outbox beside it"; fi
+
+bench: install $(OUTBOX) ## measure this machine
 	@$(BIN)/python -m tests.benchmarks
 
 lock: install ## choose the newest versions the ranges of pyproject.toml allow

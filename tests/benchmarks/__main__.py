@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import uvloop
 from rich.console import Console
 
 from tests.benchmarks import (
+    beside,
     claims,
     cpu,
     deliveries,
@@ -73,6 +75,11 @@ async def _end_to_end(_: argparse.Namespace) -> Section:
     return await end_to_end.section(end_to_end.Size())
 
 
+async def _beside(options: argparse.Namespace) -> Section:
+    size = beside.Size(outpost=options.outpost, outpost_key=os.environ.get("OUTPOST_API_KEY", ""))
+    return await beside.section(size)
+
+
 async def _claims(_: argparse.Namespace) -> Section:
     return await claims.section(claims.Size())
 
@@ -114,6 +121,7 @@ SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] =
     "floods": _floods,
     "claims": _claims,
     "starts": _starts,
+    "beside": _beside,
 }
 
 
@@ -148,6 +156,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=Size.seconds, help="of each load")
     parser.add_argument("--tasks", type=int, default=scale.Size.tasks, help="in the large file")
     parser.add_argument("--launches", type=int, default=launches.Size.launches)
+    parser.add_argument(
+        "--outpost", metavar="URL", help="one on this machine, to measure beside (OUTPOST_API_KEY)"
+    )
     return parser.parse_args()
 
 

@@ -64,7 +64,7 @@ def yardstick() -> Iterator[Server]:
     """The endpoint that stores nothing."""
     with (
         reserved_port() as port,
-        _running([*YARDSTICK, str(port)], without_slipgate()) as pid,
+        running([sys.executable, *YARDSTICK, str(port)], without_slipgate()) as pid,
     ):
         yield Server(port=port, pid=pid)
 
@@ -79,7 +79,7 @@ def gateway(
         keys = {scope: mint(environ, scope, "default", "bench").key for scope in KEYS}
         neighbour = mint(environ, "tasks", NEIGHBOUR, "bench").key
         began = time.perf_counter()
-        with _running(program, environ) as pid:
+        with running([sys.executable, *program], environ) as pid:
             yield Server(
                 port=port,
                 pid=pid,
@@ -104,10 +104,11 @@ def _environ(database: str, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def _running(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterator[int]:
+def running(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterator[int]:
+    """A process, by its number; what it prints is dropped."""
     with open(os.devnull, "ab") as nowhere:  # noqa: PTH123 - a device, not a path of ours
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            list(arguments),
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=nowhere,

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from gateway.store.sqlite.admin.audit import audit
 from tests.benchmarks import (
+    beside,
     claims,
     cpu,
     deliveries,
@@ -34,6 +35,12 @@ TINY = Size(connections=2, rounds=1, seconds=0.1, handovers=2)
 
 async def test_every_load_is_measured_and_shown() -> None:
     _is_whole(throughput(await measure(TINY)))
+
+
+async def test_messages_are_measured_through_all_that_are_there() -> None:
+    size = beside.Size(messages=8, rounds=1, connections=2, samples=1)
+    found = await beside.section(size)
+    assert all(each.value > 0 for each in found.results if each.unit == "/s")
 
 
 async def test_every_operation_is_measured_on_both_files() -> None:
