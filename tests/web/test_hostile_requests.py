@@ -61,6 +61,7 @@ class Target:
             "workspace_id": self.task_id,
             "job_id": self.job["id"],
             "endpoint_id": "ep_0",
+            "event_type": "invoice.paid",
             "delivery_id": "dlv_0-1",
             "key_id": "key_none",
             "replay_id": "rpl_0",

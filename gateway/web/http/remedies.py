@@ -57,6 +57,9 @@ REMEDIES: Final = {
     "`SLIPGATE_RETENTION_DAYS` of the gateway says how long that is.",
     "unsupported_media_type": "Send `Content-Type: application/json`.",
     "invalid_request": "Correct what `errors` names; `GET /openapi.json` has the form of each.",
+    "schema_mismatch": "Send `data` as `GET /v1/event-types/{eventType}` has it in `schema`; "
+    "`slipgate events describe` changes that.",
+    "invalid_schema": "Correct `schema` as `detail` says.",
     "reserved_event_type": "Begin `type` with a word of your own, such as `invoice.paid`.",
     "unknown_event_type": "Send a `type` that `GET /openapi.json` lists for agents.",
     "idempotency_mismatch": "Use another `Idempotency-Key` for another request.",
