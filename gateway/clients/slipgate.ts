@@ -911,7 +911,7 @@ export interface PostedEvent {
 }
 
 /** A type of events. */
-export interface EventType {
+export interface EventTypeDefinition {
   name: string;
   description: string;
   schema: Record<string, unknown> | null;
@@ -1910,17 +1910,17 @@ class Operations extends Transport {
   }
 
   /** List the event types of the project by name: `GET /v1/event-types`. */
-  eventTypes(query: EventTypesQuery = {}, options: CallOptions = {}): List<EventType> {
+  eventTypes(query: EventTypesQuery = {}, options: CallOptions = {}): List<EventTypeDefinition> {
     return this.list("/v1/event-types", query, options);
   }
 
   /** Describe a type of your own events: `PUT /v1/event-types/{eventType}`. */
-  putEventType(eventType: string, body: NewEventType, options: CallOptions = {}): Promise<EventType> {
+  putEventType(eventType: string, body: NewEventType, options: CallOptions = {}): Promise<EventTypeDefinition> {
     return this.call("PUT", `/v1/event-types/${segment(eventType)}`, { body }, options);
   }
 
   /** Show an event type: `GET /v1/event-types/{eventType}`. */
-  getEventType(eventType: string, options: CallOptions = {}): Promise<EventType> {
+  getEventType(eventType: string, options: CallOptions = {}): Promise<EventTypeDefinition> {
     return this.call("GET", `/v1/event-types/${segment(eventType)}`, {}, options);
   }
 

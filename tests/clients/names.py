@@ -18,6 +18,7 @@ TYPES: Final = {
     "EndpointNoticeData": "EndpointWebhookData",
     "EndpointPatch": "EndpointChanges",
     "ErrorView": "TaskError",
+    "EventTypeView": "EventTypeDefinition",
     "NewEndpointView": "CreatedEndpoint",
     "NewKeyView": "CreatedKey",
     "Notice": "TaskWebhook",

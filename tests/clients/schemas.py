@@ -91,7 +91,7 @@ class Types:
     def declarations(self, names: Iterable[str], inputs: Iterable[str]) -> Iterator[str]:
         """An interface for each of these schemas."""
         inputs = frozenset(inputs)
-        types = dict[str, str]()
+        types = dict.fromkeys(ENUMS, "a union")
         for name in names:
             if name.startswith(PAGE) or name in HANDWRITTEN:
                 continue
