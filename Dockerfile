@@ -30,7 +30,9 @@ COPY --from=build /opt/slipgate /opt/slipgate
 # In a container the loopback address is nobody's; only what is published can be reached from outside.
 ENV PATH=/opt/slipgate/bin:$PATH HOME=/data PYTHONDONTWRITEBYTECODE=1 SLIPGATE_HOST=0.0.0.0 SLIPGATE_LOG=json \
     SLIPGATE_DATABASE_URL=sqlite:////data/slipgate.db
-USER 10001:10001
+# 0 where a platform mounts volumes that belong to root and knows no owner: Fly, Render.
+ARG RUN_AS=10001:10001
+USER ${RUN_AS}
 WORKDIR /data
 VOLUME /data
 EXPOSE 8700

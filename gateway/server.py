@@ -4,10 +4,10 @@ import asyncio
 import gc
 import resource
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Final
 
 import structlog
@@ -20,6 +20,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.hosting import Danger
 from gateway.ledger import MAX_BATCH
 from gateway.loops.deliveries.schedule import SCHEDULE
+from gateway.service_manager import ServiceManager
 from gateway.settings import Settings
 from gateway.store.postgres.address import PostgresAddress
 from gateway.web.http.connection import IDLE_SECONDS, Connection
@@ -45,9 +46,11 @@ def serve(
     take_over: bool = False,
     schedule: Sequence[int] = SCHEDULE,
     dangers: Iterable[Danger] = (),
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit;
-    `schedule` are the milliseconds before each attempt at a delivery; `dangers` are logged.
+    `schedule` are the milliseconds before each attempt at a delivery; `dangers` are logged;
+    `environ` has the variables of systemd, if it has started us.
 
     Raises:
         ApiError: the address is taken, another gateway holds the database, or its schema is newer.
@@ -56,11 +59,25 @@ def serve(
     for danger in dangers:
         log.warning("gateway.danger", code=danger.code, detail=danger.detail, hint=danger.hint)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
-        runner.run(_serve(settings, max_batch, take_over, schedule, logs))
+        serving = _serve(
+            settings,
+            max_batch=max_batch,
+            take_over=take_over,
+            schedule=schedule,
+            logs=logs,
+            manager=ServiceManager(environ),
+        )
+        runner.run(serving)
 
 
 async def _serve(
-    settings: Settings, max_batch: int, take_over: bool, schedule: Sequence[int], logs: LogFile
+    settings: Settings,
+    *,
+    max_batch: int,
+    take_over: bool,
+    schedule: Sequence[int],
+    logs: LogFile,
+    manager: ServiceManager,
 ) -> None:
     max_connections = _connections()
     with _listener(settings) as listener:
@@ -76,7 +93,7 @@ async def _serve(
             _tune_garbage_collection()
             config = _config(settings, gateway.app)
             connections = Connections(most=max_connections, refused=gateway.connection_refused)
-            server = _Server(config, connections, gateway, settings.stop_delay_seconds)
+            server = _Server(config, connections, gateway, settings.stop_delay_seconds, manager)
             _log_start(settings, gateway.instance_id, listener.getsockname()[1])
             await server.serve([listener])
             log.info("gateway.drained")
@@ -142,17 +159,28 @@ class _Server(uvicorn.Server):
     still end; looks ten times a second which callers are late."""
 
     def __init__(
-        self, config: uvicorn.Config, connections: Connections, gateway: Gateway, stop_delay: int
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        gateway: Gateway,
+        stop_delay: int,
+        manager: ServiceManager,
     ) -> None:
         super().__init__(config)
         self.server_state = connections
         self._connections = connections
         self._gateway = gateway
         self._stop_delay = stop_delay
+        self._manager = manager
         self._loop = asyncio.get_running_loop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._manager.ready()
 
     async def on_tick(self, counter: int) -> bool:
         now = self._loop.time()
+        self._manager.alive(now)
         for _ in range(SWEEPS):
             if not self._connections.sweep(now):
                 break
@@ -179,6 +207,7 @@ class _Server(uvicorn.Server):
 
     def _drain(self) -> None:
         log.info("gateway.draining")
+        self._manager.stopping()
         self._gateway.stop()
 
 

@@ -34,7 +34,7 @@ def run_server(*, take_over: bool = False) -> None:
 
     close_own_process()
     settings, dangers = found.result()
-    serve(settings, take_over=take_over, dangers=dangers)
+    serve(settings, take_over=take_over, dangers=dangers, environ=os.environ)
 
 
 def _read_environment() -> tuple[Settings, list[Danger]]:

@@ -92,3 +92,9 @@ def test_it_has_its_commands_migrations_pages_and_the_scripts_of_the_snapshot(
     assert {file.name: file.read_bytes() for file in there.rglob("*.*")} == {
         file.name: file.read_bytes() for file in pages.rglob("*.*")
     }
+    # What a page tells to apply or to copy: manifests of Kubernetes, units of systemd.
+    deploy = CHECKOUT / "gateway" / "deploy"
+    for file in (*deploy.rglob("*.yaml"), *deploy.rglob("*.service")):
+        assert (
+            there.parent / "deploy" / file.relative_to(deploy)
+        ).read_bytes() == file.read_bytes()

@@ -16,7 +16,7 @@ from tests.docs.samples import FILES, ROOT, Sample, in_language, inline
 
 OTHERS: Final = {
     *("brew", "curl", "docker", "git", "kubectl", "make", "pip"),
-    *("createdb", "createuser", "pg_dump", "pg_restore"),
+    *("cp", "createdb", "createuser", "pg_dump", "pg_restore", "systemctl", "tr"),
 }
 """Programs of others in the samples."""
 PROGRAMS: Final = [sample for sample in in_language("sh") if sample.path]

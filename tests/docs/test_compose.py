@@ -75,6 +75,6 @@ def test_a_volume_is_owned_by_the_user_of_the_image() -> None:
         r"install --directory --owner=(\d+) .*?((?: /\w+)+)$", DOCKERFILE, re.MULTILINE
     )
     owner, folders = made
-    assert re.findall(r"^USER (\d+):", DOCKERFILE, re.MULTILINE) == [owner]
+    assert re.findall(r"^ARG RUN_AS=(\d+):", DOCKERFILE, re.MULTILINE) == [owner]
     mounted = {mount.split(":")[1] for name in OURS for mount in SERVICES[name]["volumes"]}
     assert mounted <= {*folders.split()}

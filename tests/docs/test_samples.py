@@ -1,15 +1,16 @@
 """Each sample is valid: JSON that is accepted, a request that succeeds, a file that parses."""
 
-import configparser
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Final
 
 import httpx
 import msgspec
 import pytest
+import yaml  # type: ignore[import-untyped]  # it ships no types
 
 from gateway.cli.operations.minting import mint
 from gateway.web.openapi.document import method_of, operation_of
@@ -18,11 +19,10 @@ from gateway.wire.decode import decode
 from snapshot.runner.validation import settings
 from tests.app.processes import gateway_process
 from tests.docs.samples import ROOT, SAMPLES, Sample, in_language, pasted
-from tests.docs.test_commands import check
 from tests.interop.node import environ
 from tests.web.contract import DOCUMENT, validator
 
-LANGUAGES: Final = {"dockerfile", "ini", "json", "python", "sh", "text", "ts", "yaml"}
+LANGUAGES: Final = {"dockerfile", "json", "python", "sh", "text", "toml", "ts", "yaml"}
 PASTED: Final = {
     "app/actions.ts",
     "app/api/events/route.ts",
@@ -112,14 +112,17 @@ def test_every_curl_succeeds_against_a_gateway(tmp_path: Path) -> None:
             assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("sample", in_language("ini"), ids=str)
-def test_a_unit_of_systemd_starts_a_command(sample: Sample) -> None:
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment, method-assign] # systemd's names have case
-    unit.read_string(sample.text)
-    program, *arguments = unit["Service"]["ExecStart"].split()
-    assert program.endswith("/slipgate")
-    check(arguments)
+def test_files_of_platforms_mount_a_volume_and_ask_for_the_health_of_the_gateway() -> None:
+    fly_toml, railway = (tomllib.loads(pasted(name)) for name in ("fly.toml", "railway.toml"))
+    (render,) = yaml.safe_load(pasted("render.yaml"))["services"]
+    (check,) = fly_toml["http_service"]["checks"]
+    paths = {check["path"], railway["deploy"]["healthcheckPath"], render["healthCheckPath"]}
+    assert paths == {"/healthz"}
+    (volume,) = fly_toml["mounts"]
+    assert {volume["destination"], render["disk"]["mountPath"]} == {"/data"}
+    assert "VOLUME /data\n" in (ROOT / "Dockerfile").read_text()
+    assert fly_toml["http_service"]["internal_port"] == 8700
+    assert "ARG RUN_AS=" in (ROOT / "Dockerfile").read_text()
 
 
 def test_the_settings_of_a_repository_are_read() -> None:
