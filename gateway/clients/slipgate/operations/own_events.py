@@ -40,13 +40,13 @@ class OwnEvents:
         """Describes a type; with a `schema`, data that does not match is refused."""
 
     @listing("/v1/event-types")
-    def list_event_types(
+    def event_types(
         self, *, built_in: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> Page[EventType]:
         """The types of the project by name; `built_in="true"`: those of slipgate."""
 
     @operation("GET", _EVENT_TYPE)
-    def show_event_type(self, event_type: str) -> EventType:
+    def get_event_type(self, event_type: str) -> EventType:
         """A type, your own or one of slipgate."""
 
     @operation("DELETE", _EVENT_TYPE)
