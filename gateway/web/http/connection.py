@@ -6,14 +6,17 @@ uvicorn's own waits for ever, keeps whatever comes, and counts connections as if
 import asyncio
 import math
 import secrets
-from collections.abc import Callable
+from collections import deque
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from httptools import HttpParserError, HttpParserUpgrade, parse_url
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.connections import Connections
+from gateway.web.http.exchange import Exchange
 from gateway.web.http.problems import END_CONNECTION, document
 from gateway.wire.problem import MEDIA_TYPE
 
@@ -32,12 +35,16 @@ HEAD_BYTES: Final = 64 * 1024
 """Of the request line and the headers, and of anything else that is not a body."""
 REST_BYTES: Final = 64 * 1024
 """Of an unwanted body that is read, so that the connection can be used again."""
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 PIPELINED: Final = 16
 """Requests that may wait for the answer to the one before."""
 
 
 class Connection(HttpToolsProtocol):
     """A caller's connection; `server_state` is a `Connections`."""
+
+    cycle: Any
+    """The newest `Exchange`, in place of uvicorn's own; None before the first."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*arguments, **more)
@@ -57,10 +64,11 @@ class Connection(HttpToolsProtocol):
         self._is_in_body = False
         """True between the headers of the newest request and its end."""
         self._is_ending = False
+        self._message_event = asyncio.Event()
+        self._pipelined: deque[Exchange] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
-        self._output = _Output(self.transport, self.loop, self.finish)
         self._extensions: Any = {END_CONNECTION: self._end_behind_answer}
         self._begin()
         self._all.evict_for_new(self.since)
@@ -79,12 +87,14 @@ class Connection(HttpToolsProtocol):
                 return
             piece, data = (data[:left], data[left:]) if left < len(data) else (data, b"")
             self._quiet += len(piece)
-            super().data_received(piece)
+            self._parse(piece)
         if not self._is_whole and not self._is_ending:
             self._all.hold(self, size)
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._is_whole = False
         self._unwanted = 0
         if self._is_answered:
@@ -96,41 +106,47 @@ class Connection(HttpToolsProtocol):
         Raises:
             ValueError: too many pipelined requests; the parser refuses them.
         """
-        if len(self.pipeline) >= PIPELINED:
+        if len(self._pipelined) >= PIPELINED:
             raise ValueError("too many pipelined requests")
         self._quiet = 0
         self._due = self.loop.time() + BODY_SECONDS
-        super().on_headers_complete()
+        is_first = self._is_answered
+        self.cycle = self._exchange()
         self._is_in_body = True
+        if is_first:
+            self._begin_answer(self.cycle)
+        else:
+            self.flow.pause_reading()
+            self._pipelined.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Takes a piece of a body; an unwanted body is read on only if it is short."""
         self._quiet = 0
         if not self.cycle.response_complete:
-            super().on_body(body)
+            self.cycle.take(body)
             return
         self._unwanted += len(body)
         if self._unwanted > REST_BYTES:
             self._end()
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
         self._is_whole = True
         self._is_in_body = False
         self._due = math.inf
         self._all.finish(self)
         if self._is_answered:
             self._rest()
+        else:
+            self.cycle.take(b"", is_last=True)
 
     def on_response_complete(self) -> None:
         """Answers the next request, or waits for it. uvicorn would set a timer for every answer;
         one sweep of all connections finds those that are idle for too long."""
-        self._output.flush()
         if self._is_ending:
             return
         self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        if self._pipelined:
+            self._begin_answer(self._pipelined.popleft())
         elif self._is_whole:
             self._rest()
 
@@ -179,18 +195,60 @@ class Connection(HttpToolsProtocol):
         self.transport.pause_reading()
         self.transport.write_eof()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Callable[..., Any]) -> None:
-        cycle.transport = cast("asyncio.Transport", self._output)
-        cycle.scope["extensions"] = self._extensions
-        super()._start_asgi_task(cycle, app)
+    def _parse(self, piece: bytes) -> None:
+        try:
+            self.parser.feed_data(piece)
+        except HttpParserUpgrade:
+            pass  # a caller that offers another protocol is answered in this one
+        except HttpParserError:
+            self.send_400_response("")
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Silent: a caller that offers another protocol is answered in this one."""
+    def _exchange(self) -> Exchange:
+        version = self.parser.get_http_version()
+        path, query = self._target()
+        return Exchange(
+            {
+                "type": "http",
+                "asgi": _ASGI,
+                "http_version": version,
+                "server": self.server,
+                "client": self.client,
+                "scheme": self.scheme,
+                "method": self.parser.get_method().decode("ascii"),
+                "root_path": "",
+                "path": unquote(path) if "%" in path else path,
+                "raw_path": path.encode(),
+                "query_string": query,
+                "headers": self.headers,
+                "extensions": self._extensions,
+            },
+            self.transport,
+            self.flow,
+            default_headers=self.server_state.default_headers,
+            message_event=self._message_event,
+            expects_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            answered=self.on_response_complete,
+            end=self.finish,
+        )
+
+    def _target(self) -> tuple[str, bytes]:
+        """The path and the query of the request."""
+        url = self.url
+        if url[:1] != b"/" or b"#" in url:  # an absolute address, or one with a fragment
+            parsed = parse_url(url)
+            return parsed.path.decode("ascii"), parsed.query or b""
+        path, _, query = url.partition(b"?")
+        return path.decode("ascii"), query
+
+    def _begin_answer(self, exchange: Exchange) -> None:
+        task = self.loop.create_task(exchange.run(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     @property
     def _is_answered(self) -> bool:
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        return cycle is None or cycle.response_complete
+        return self.cycle is None or bool(self.cycle.response_complete)
 
     def _begin(self) -> None:
         self.since = self.loop.time()
@@ -221,7 +279,7 @@ class Connection(HttpToolsProtocol):
         """Sends a problem document, unless another answer has begun, and ends the connection."""
         self._all.count_refused(code)
         if not self._is_answered:
-            if not self._is_in_body or self.cycle.response_started or self.pipeline:
+            if not self._is_in_body or self.cycle.response_started or self._pipelined:
                 self.evict()
                 return
             self.cycle.disconnected = True  # its handler waits for the body
@@ -244,39 +302,3 @@ def _refusal(code: str, detail: str) -> bytes:
         "\r\n",
     )
     return "\r\n".join(head).encode() + body
-
-
-class _Output:
-    """The part of a transport that answers are written to.
-
-    A head and its body go as one packet: a second one costs each side a tenth of a request. The
-    beginning of a stream goes at the end of this turn of the event loop.
-    """
-
-    __slots__ = ("_end", "_loop", "_pieces", "_transport", "is_closing")
-
-    def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, end: Callable[[], None]
-    ) -> None:
-        self.is_closing = transport.is_closing
-        self._transport = transport
-        self._loop = loop
-        self._end = end
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Holds the first piece back for the second."""
-        self._pieces.append(data)
-        if len(self._pieces) > 1:
-            self.flush()
-        else:
-            self._loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        pieces, self._pieces = self._pieces, []
-        if pieces and not self.is_closing():
-            self._transport.writelines(pieces)
-
-    def close(self) -> None:
-        self.flush()
-        self._end()
