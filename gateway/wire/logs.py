@@ -1,5 +1,6 @@
 """The log lines of all our programs: JSON, or text for a terminal."""
 
+import asyncio
 import io
 import logging
 import os
@@ -7,6 +8,7 @@ import select
 import stat
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Final, TextIO, cast
 
@@ -30,6 +32,7 @@ class LogFile(io.TextIOBase):
         super().__init__()
         self.dropped = 0
         self._descriptor = descriptor
+        self._lines: deque[bytes] = deque()
         self._patience = PATIENCE_MS
         self._is_torn = False
         """True if only the beginning of the last line was written."""
@@ -40,11 +43,37 @@ class LogFile(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Writes one line: all of it or, if possible, nothing."""
-        try:
-            self._write(text.encode(errors="backslashreplace"))
-        except OSError:
-            self.dropped += 1
+        self._lines.append(text.encode(errors="backslashreplace"))
+        self.flush()
         return len(text)
+
+    def write_soon(self, line: bytes) -> None:
+        """Writes the line behind this turn of the event loop, together with its others: alone it
+        would take two calls of the kernel, 8 µs of each request."""
+        self._lines.append(line)
+        if len(self._lines) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:  # none runs in this thread
+            self.flush()
+
+    def flush(self) -> None:
+        while self._lines:
+            lines = self._next_lines()
+            try:
+                self._write(b"".join(lines))
+            except OSError:
+                self.dropped += len(lines)
+
+    def _next_lines(self) -> list[bytes]:
+        """As many as a pipe takes whole, and at least one."""
+        lines = [self._lines.popleft()]
+        left = ATOMIC - len(lines[0])
+        while self._lines and len(self._lines[0]) <= left:
+            lines.append(self._lines.popleft())
+            left -= len(lines[-1])
+        return lines
 
     def fileno(self) -> int:
         return self._descriptor
@@ -77,7 +106,7 @@ def open_logs(form: str) -> LogFile:
     structlog.configure(
         processors=_for_terminals(stream) if is_console else [_as_json],
         wrapper_class=_Filtering if is_console else _Lines,
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
+        logger_factory=lambda *_: _Writer(stream),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Foreign()], level=logging.WARNING, force=True)
@@ -90,6 +119,14 @@ _encode: Final = msgspec.json.Encoder(enc_hook=repr).encode
 _Filtering: Final = structlog.make_filtering_bound_logger(logging.INFO)
 
 
+class _Writer(structlog.WriteLogger):
+    """Writes to a log file."""
+
+    def __init__(self, file: LogFile) -> None:
+        super().__init__(cast("TextIO", file))
+        self.write_soon = file.write_soon
+
+
 class _Lines(_Filtering):  # type: ignore[valid-type, misc]
     """One line of JSON per event."""
 
@@ -97,7 +134,7 @@ class _Lines(_Filtering):  # type: ignore[valid-type, misc]
         """Skips the processors: every request writes such a line."""
         if self._context:
             fields = {**self._context, **fields}
-        self._logger.msg(_json_line("info", event, fields))
+        self._logger.write_soon(_json_line("info", event, fields) + b"\n")
 
 
 class _Foreign(logging.Handler):
@@ -123,10 +160,9 @@ def _for_terminals(stream: LogFile) -> list[structlog.typing.Processor]:
 def _as_json(logger: structlog.typing.WrappedLogger, level: str, line: EventDict) -> str:
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(logger, level, line)
-    return _json_line(level, line.pop("event"), line)
+    return _json_line(level, line.pop("event"), line).decode()
 
 
-def _json_line(level: str, event: str, fields: Mapping[str, object]) -> str:
+def _json_line(level: str, event: str, fields: Mapping[str, object]) -> bytes:
     moment = rfc3339(time.time_ns() // 1_000_000)
-    line = {"timestamp": moment, "level": level, "event": event, **fields}
-    return _encode(line).decode()
+    return _encode({"timestamp": moment, "level": level, "event": event, **fields})
