@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
@@ -429,8 +430,8 @@ async def test_the_reconciler_learns_what_comes_due_next(store: SQLiteStore) -> 
 
 async def test_readers_cannot_write(store: SQLiteStore) -> None:
     reader = store.reads._connection  # noqa: SLF001 - the reads offer no way to try
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        await reader.write("UPDATE ledger SET seq = :seq", [{"seq": 7}])
+    with pytest.raises(Unavailable, match="read-only"):
+        await reader.fetch("UPDATE ledger SET seq = :seq RETURNING seq", {"seq": 7})
 
 
 async def test_a_closed_destroy_job_is_loaded_so_that_it_opens_under_a_new_lease(

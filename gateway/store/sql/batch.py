@@ -196,7 +196,11 @@ class Batch:
         for load in _asked(SELECTIONS, loading):
             await load(loading)
         loading.tasks.update(job.task_id for job in unit.jobs.values() if job.task_id is not None)
-        await asyncio.gather(*(load(loading) for load in _asked(KEYED, loading)))
+        first, *others = _asked(KEYED, loading)
+        if others:
+            await asyncio.gather(first(loading), *(load(loading) for load in others))
+        else:
+            await first(loading)
         for load in _asked(RELATED, loading):
             await load(loading)
         return unit

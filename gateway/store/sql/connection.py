@@ -1,10 +1,10 @@
 """Connections as both dialects have them: statements with parameters by name."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from gateway.store.sql.rows import Params, Row
+from gateway.store.sql.rows import Row
 
 NO_PARAMS: Final[Mapping[str, Any]] = {}
 
@@ -28,9 +28,6 @@ class Connection(Protocol):
         Raises:
             Unavailable: the database cannot be read just now.
         """
-
-    async def write(self, statement: str, rows: Sequence[Params]) -> None:
-        """Executes the statement for each row."""
 
 
 class Queries:

@@ -145,6 +145,8 @@ async def load_sandboxes(loading: Loading) -> None:
 async def load_tasks(loading: Loading) -> None:
     """Tasks, with the attempts and jobs that belong to them."""
     unit, wanted = loading.unit, loading.tasks
+    if not wanted:
+        return
     tasks, attempts, jobs = await asyncio.gather(
         loading.of(TASKS, wanted), loading.of(ATTEMPTS, wanted), loading.of(JOBS_OF_TASKS, wanted)
     )

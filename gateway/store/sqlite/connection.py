@@ -1,18 +1,24 @@
 """SQLite's connections, and its errors in the words of the domain."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from traceback import clear_frames
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, Self, TypeVar, cast
 
 import aiosqlite
 
 from gateway.domain.kernel.errors import ReadOnly, Unavailable
 from gateway.store.sql.connection import NO_PARAMS, bound
-from gateway.store.sql.rows import Params, Row
+from gateway.store.sql.rows import Row
 
+T = TypeVar("T")
+
+STATEMENTS: Final = 512
+"""Statements that are kept compiled: those of a batch are, for each number of rows."""
 _UNAVAILABLE: Final = {
     sqlite3.SQLITE_BUSY: "The database is busy.",
     sqlite3.SQLITE_LOCKED: "The database is locked.",
@@ -48,33 +54,33 @@ def translated_errors(*, is_write: bool = False) -> Iterator[None]:
         raise
 
 
-class Writer:
-    """The writing connection; the transaction translates its errors."""
+class WritingConnection(aiosqlite.Connection):
+    """A connection that does more than one thing for each way to its thread and back."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Does the work on the thread of the connection."""
+        result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+        return result
 
-    async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
-        """All rows."""
-        return await self._connection.execute_fetchall(statement, bound(params))
-
-    async def write(self, statement: str, rows: Sequence[Params]) -> None:
-        """Executes the statement for each row."""
-        await self._connection.executemany(statement, rows)
-
-    async def execute(self, statement: str) -> None:
-        """Executes a statement without parameters."""
-        await self._connection.execute(statement)
+    async def __aenter__(self) -> Self:
+        return cast("Self", await super().__aenter__())
 
 
-class Reader(Writer):
+def writing_connection(path: Path) -> WritingConnection:
+    """A connection to this file."""
+    return WritingConnection(
+        partial(sqlite3.connect, path, isolation_level=None, cached_statements=STATEMENTS), 64
+    )
+
+
+class Reader:
     """The reading connection: in WAL mode it never waits for the writer."""
 
     def __init__(
         self, connection: aiosqlite.Connection, check: Callable[[], None] = lambda: None
     ) -> None:
         """`check` raises when the files are no longer those that were opened."""
-        super().__init__(connection)
+        self._connection = connection
         self._check = check
 
     async def fetch(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
@@ -82,7 +88,7 @@ class Reader(Writer):
         self._check()
         with translated_errors():
             try:
-                return await super().fetch(statement, params)
+                return await self._connection.execute_fetchall(statement, bound(params))
             except sqlite3.Error as exc:
                 # The traceback holds the cursor: as long as it is open, every later read would
                 # see the database as it was then.

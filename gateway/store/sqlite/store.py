@@ -23,8 +23,13 @@ from gateway.store.sql.reads import SQLReads
 from gateway.store.sqlite.admin.database import SQLiteDatabase
 from gateway.store.sqlite.admin.instance import open_instance
 from gateway.store.sqlite.admin.upgrade import upgrade
-from gateway.store.sqlite.batch import SQLiteBatch
-from gateway.store.sqlite.connection import Reader, Writer, translated_errors
+from gateway.store.sqlite.batch import LedgerRow, SQLiteBatch, SQLiteRead
+from gateway.store.sqlite.connection import (
+    Reader,
+    WritingConnection,
+    translated_errors,
+    writing_connection,
+)
 from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log, exclusive
 
 log = structlog.get_logger(__name__)
@@ -42,7 +47,7 @@ class SQLiteStore:
 
     def __init__(
         self,
-        writer: aiosqlite.Connection,
+        writer: WritingConnection,
         reads: SQLReads,
         *,
         instance_id: str,
@@ -59,6 +64,7 @@ class SQLiteStore:
         self.opening = opening
         self._writer = writer
         self._cached = NOTHING
+        self._newest: LedgerRow | None = None
         self._files = files
         self._busy_ms = busy_ms
         self._turn = asyncio.Lock()
@@ -83,11 +89,10 @@ class SQLiteStore:
         async with self._turn:
             await self._check_files()
             with translated_errors(is_write=True):
-                batch = SQLiteBatch(Writer(self._writer), self._cached)
-                batch.begin()
+                batch = SQLiteBatch(self._writer, self._cached, self._newest)
+                self._newest = None
                 try:
                     yield batch
-                    await batch.begun
                     await to_its_end(self._commit(batch))
                 except BaseException:
                     await to_its_end(self._roll_back(batch))
@@ -98,13 +103,12 @@ class SQLiteStore:
         await self._writer.rollback()
 
     async def _commit(self, batch: SQLiteBatch) -> None:
-        await batch.settle()
-        await self._writer.commit()
+        await self._writer.run(batch.commit)
         self.written += 1
         # A log that was taken away while it was written: what was committed is saved now, or the
         # callers are not told that it is stored.
         await self._save_lost()
-        self._cached = batch.cached.committed()
+        self._cached, self._newest = batch.cached.committed(), batch.newest
 
     async def keep_session(self, _subscriber: Subscriber) -> None:
         """There are no other gateways."""
@@ -167,7 +171,7 @@ def sqlite_reads(
     connection: aiosqlite.Connection, check: Callable[[], None] = lambda: None
 ) -> SQLReads:
     """All reads, on this connection; `check` raises when its files were replaced."""
-    return SQLReads(Reader(connection, check), SQLiteBatch)
+    return SQLReads(Reader(connection, check), SQLiteRead)
 
 
 @asynccontextmanager
@@ -193,7 +197,7 @@ async def open_sqlite(
         check_log(path, descriptor)
         opening = _open_file(path, new_instance_id, take_over=take_over, keyring=keyring)
         opening.log()
-        writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
+        writer = await stack.enter_async_context(writing_connection(path))
         await _prepare(writer, busy_ms)
         ((instance_id,),) = await writer.execute_fetchall(INSTANCE)
         reader = await stack.enter_async_context(
@@ -227,7 +231,7 @@ def _open_file(
     return Opening(upgraded=upgraded, restored=restored)
 
 
-async def _prepare(writer: aiosqlite.Connection, busy_ms: int) -> None:
+async def _prepare(writer: WritingConnection, busy_ms: int) -> None:
     for pragma in (
         f"busy_timeout = {busy_ms}",
         "synchronous = FULL",

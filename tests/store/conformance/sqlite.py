@@ -1,7 +1,7 @@
 """The SQLite store under test: its batches and reads, without a thread."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ from gateway.store.sql.clocks import PULSE
 from gateway.store.sql.launching import UPSERT_REALMS
 from gateway.store.sqlite.admin.instance import open_instance
 from gateway.store.sqlite.batch import SQLiteBatch
-from gateway.store.sqlite.connection import Writer
+from gateway.store.sqlite.connection import WritingConnection
 from gateway.store.sqlite.migrations import migrate
 from gateway.store.sqlite.store import sqlite_reads
 
@@ -41,25 +41,24 @@ class SQLiteUnderTest:
 
     def __init__(self, database: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self._database = database
-        self._connection = Writer(cast(aiosqlite.Connection, _Direct(database)))
+        self._connection = cast(WritingConnection, _Direct(database))
         self._batch: SQLiteBatch | None = None
         self.reads = sqlite_reads(cast(aiosqlite.Connection, _Direct(reader)))
 
     def begin(self) -> Transaction:
         """A write transaction."""
         self._batch = SQLiteBatch(self._connection)
-        self._batch.begin()
         return self._batch
 
     def commit(self) -> None:
         """Commits it."""
-        self._database.commit()
+        assert self._batch is not None
+        self._batch.commit(self._database)
 
     async def settle(self) -> None:
         """Waits until it has begun."""
-        batch, self._batch = self._batch, None
-        if batch is not None:
-            await batch.begun
+        if self._batch is not None:
+            await self._batch.read_ledger()
 
     def rollback(self) -> None:
         """Rolls it back, unless it was committed."""
@@ -85,6 +84,10 @@ class _Direct:
     async def executemany(self, statement: str, params: Any) -> object:
         """One statement for each row."""
         return self._database.executemany(statement, params)
+
+    async def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Any work."""
+        return work(self._database)
 
     async def execute_fetchall(self, statement: str, params: Any = ()) -> list[Any]:
         """All rows."""
