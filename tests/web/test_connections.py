@@ -32,6 +32,13 @@ from gateway.web.http.connections import LOG_SECONDS, Connections
 GET: Final = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED: Final = b"POST /body HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 LONG: Final = b"POST /enough HTTP/1.1\r\nContent-Length: 999999\r\n\r\n"
+HEADERS: Final = {
+    "/enough": {"connection": "close"},
+    "/forged": {"x-name": "value\r\nset-cookie: forged"},
+    "/longer": {"content-length": "3"},
+    "/shorter": {"content-length": "1"},
+}
+"""Headers of answers, whose body is `ok`."""
 MANY: Final = 200
 KERNEL: Final = 16 * 1024 * 1024
 """Bytes that the buffers of two sockets may hold between them."""
@@ -126,7 +133,7 @@ async def serving(most: int = 1_000) -> AsyncIterator[Server]:
         except ClientDisconnect:
             server.seen.append("gone")
             return
-        headers = {"connection": "close"} if scope["path"] == "/enough" else {}
+        headers = HEADERS.get(scope["path"], {})
         await PlainTextResponse("ok", headers=headers)(scope, receive, send)
 
     config = uvicorn.Config(application, lifespan="off", ws="none", log_config=None)
@@ -358,6 +365,14 @@ async def test_only_a_few_requests_wait_behind_an_unanswered_one() -> None:
         await caller.send(GET.replace(b"/ ", b"/wait ") + GET * (PIPELINED + 2))
         assert await caller.is_closed()
         assert server.seen == ["/wait"]
+
+
+@pytest.mark.parametrize("path", ["forged", "longer", "shorter"])
+async def test_an_answer_that_is_no_http_is_never_sent(path: str) -> None:
+    async with serving() as server:
+        caller = await server.call()
+        await caller.send(GET.replace(b"/", f"/{path}".encode(), 1))
+        assert await caller.is_closed()
 
 
 async def test_pipelined_requests_are_answered_in_their_order() -> None:
