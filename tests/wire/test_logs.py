@@ -29,9 +29,25 @@ log.error("job", exc_info=fault)
 """
 
 
-def lines(form: str) -> list[str]:
+SPEAK_IN_ONE_TURN = """
+import asyncio, os, structlog
+from gateway.wire.logs import open_logs
+open_logs("json")
+log = structlog.get_logger()
+async def turn():
+    log.info("first")
+    log.info("second")
+    os.write(2, b'{"event": "not yet"}\\n')
+    await asyncio.sleep(0)
+    log.info("third")
+    log.warning("fourth")
+asyncio.run(turn())
+"""
+
+
+def lines(form: str, program: str = SPEAK) -> list[str]:
     """The log of a separate process, since the form is chosen once per process."""
-    command = [sys.executable, "-c", SPEAK, form]
+    command = [sys.executable, "-c", program, form]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == ""
     return done.stderr.splitlines()
@@ -57,3 +73,8 @@ def test_a_traceback_shows_where_and_no_variable(form: str) -> None:
     assert "in breaks" in whole
     assert "ValueError: broken" in whole
     assert "hidden-key" not in whole
+
+
+def test_lines_of_one_turn_of_the_event_loop_are_written_behind_it_in_their_order() -> None:
+    logged = [msgspec.json.decode(line)["event"] for line in lines("json", SPEAK_IN_ONE_TURN)]
+    assert logged == ["not yet", "first", "second", "third", "fourth"]
