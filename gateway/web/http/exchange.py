@@ -97,7 +97,7 @@ class Exchange:
         if self.response_complete or self.disconnected:
             return
         if self.response_started:
-            self._flush()
+            self._head = b""  # nothing is better than a head without its body
             self._end()
         else:
             await self._fail()
