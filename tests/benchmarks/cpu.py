@@ -16,7 +16,7 @@ from tests.benchmarks.connection import Connection, connected, ready, request
 from tests.benchmarks.load import TASK, claim, new_endpoint, new_task, running_agents
 from tests.benchmarks.receiver import Receiver, listening
 from tests.benchmarks.report import Figure, Section
-from tests.benchmarks.servers import NEIGHBOUR, Server, gateway, yardstick
+from tests.benchmarks.servers import NEIGHBOUR, Server, floor, gateway, yardstick
 
 YARDSTICK: Final = "POST /v1/tasks, yardstick"
 PATIENCE: Final = 60.0
@@ -92,6 +92,8 @@ async def _paths(stack: AsyncExitStack, size: Size) -> Mapping[str, _Path]:
     receiver.keeps_bodies = False
     plain = stack.enter_context(yardstick())
     await ready(plain.port)
+    bare = stack.enter_context(floor(folder))
+    await ready(bare.port)
     ours = stack.enter_context(gateway(folder / "quiet"))
     await ready(ours.port)
     # One of its own: claims of tasks with callbacks would cause deliveries too.
@@ -116,6 +118,9 @@ async def _paths(stack: AsyncExitStack, size: Size) -> Mapping[str, _Path]:
 
     return {
         YARDSTICK: _Path(server=plain, messages=repeat(new_task(plain)), requests=size.requests),
+        "POST /v1/tasks, floor": _Path(
+            server=bare, messages=repeat(new_task(bare)), requests=size.requests
+        ),
         "POST /v1/tasks": path(repeat(new_task(ours))),
         "POST /v1/webhooks/agent": path(words),
         "POST /v1/tasks, delivered": delivered(repeat(_post_task(sending.neighbour_key))),

@@ -13,7 +13,7 @@ from tests.benchmarks.load import (
     words_per_second,
 )
 from tests.benchmarks.results import Measured, Round
-from tests.benchmarks.servers import ONE_COMMIT, Server, gateway, yardstick
+from tests.benchmarks.servers import ONE_COMMIT, Server, floor, gateway, yardstick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ class Size:
 @dataclass(frozen=True, kw_only=True)
 class _Field:
     yardstick: Server
+    floor: Server
     gateway: Server
     one_commit: Server
 
@@ -44,10 +45,12 @@ async def measure(size: Size) -> Measured:
         waits = await handover_seconds(ours, size.handovers)
         field = _Field(
             yardstick=stack.enter_context(yardstick()),
+            floor=stack.enter_context(floor(folder)),
             gateway=ours,
             one_commit=stack.enter_context(gateway(folder / "one-commit", ONE_COMMIT)),
         )
         await ready(field.yardstick.port)
+        await ready(field.floor.port)
         await ready(field.one_commit.port)
         await _round(field, size.connections, size.seconds / 4)  # warms everything up
         rounds = [await _round(field, size.connections, size.seconds) for _ in range(size.rounds)]
@@ -64,6 +67,7 @@ async def _round(field: _Field, connections: int, seconds: float) -> Round:
     agents = await running_agents(field.gateway, connections)
     return Round(
         yardstick=await tasks_per_second(field.yardstick, connections, seconds),
+        floor=await tasks_per_second(field.floor, connections, seconds),
         tasks=await tasks_per_second(field.gateway, connections, seconds),
         words=await words_per_second(field.gateway, agents, seconds),
         one_commit=await tasks_per_second(field.one_commit, connections, seconds),

@@ -13,6 +13,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of every load, one after the other: replies per second."""
 
     yardstick: float
+    floor: float
     tasks: float
     words: float
     one_commit: float
@@ -28,7 +29,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """None: this system does not say."""
 
 
-RATES: Final = ("yardstick", "tasks", "words", "one_commit")
+RATES: Final = ("yardstick", "floor", "tasks", "words", "one_commit")
 
 
 def figures_of(measured: Measured) -> tuple[Figure, ...]:
@@ -41,6 +42,9 @@ def figures_of(measured: Measured) -> tuple[Figure, ...]:
     waits = [seconds * 1000 for seconds in measured.handover_seconds]
     results = [
         Figure(name="yardstick, stores nothing", value=median(lambda r: r.yardstick), unit="/s"),
+        Figure(
+            name="floor, stores and does nothing else", value=median(lambda r: r.floor), unit="/s"
+        ),
         Figure(name="tasks accepted", value=median(lambda r: r.tasks), unit="/s"),
         Figure(name="tasks, one commit each", value=median(lambda r: r.one_commit), unit="/s"),
         Figure(name="agent webhooks accepted", value=median(lambda r: r.words), unit="/s"),
@@ -50,6 +54,8 @@ def figures_of(measured: Measured) -> tuple[Figure, ...]:
             unit="×",
             least=0.55,
         ),
+        Figure(name="floor : yardstick", value=median(lambda r: r.floor / r.yardstick), unit="×"),
+        Figure(name="tasks : floor", value=median(lambda r: r.tasks / r.floor), unit="×"),
         Figure(
             name="tasks : one commit each",
             value=median(lambda r: r.tasks / r.one_commit),

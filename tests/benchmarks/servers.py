@@ -19,6 +19,7 @@ from tests.ports import reserved_port
 GATEWAY: Final = ("-m", "gateway", "gateway")
 ONE_COMMIT: Final = ("-m", "tests.benchmarks.one_commit")
 YARDSTICK: Final = ("-m", "tests.benchmarks.yardstick")
+FLOOR: Final = ("-m", "tests.benchmarks.floor")
 KEYS: Final = ("tasks", "launcher", "ops")
 NEIGHBOUR: Final = "neighbour"
 """A second project."""
@@ -65,6 +66,18 @@ def yardstick() -> Iterator[Server]:
     with (
         reserved_port() as port,
         running([sys.executable, *YARDSTICK, str(port)], without_slipgate()) as pid,
+    ):
+        yield Server(port=port, pid=pid)
+
+
+@contextmanager
+def floor(folder: Path) -> Iterator[Server]:
+    """The endpoint that stores, and does nothing else."""
+    with (
+        reserved_port() as port,
+        running(
+            [sys.executable, *FLOOR, str(port), str(folder / "floor.db")], without_slipgate()
+        ) as pid,
     ):
         yield Server(port=port, pid=pid)
 

@@ -1,9 +1,10 @@
-"""The yardstick: the same server, request type and reply, headers too, as `POST
-/v1/tasks`, storing nothing."""
+"""The yardstick: the same server, validation and reply, headers too, as `POST /v1/tasks`, by
+Starlette as it is, storing nothing."""
 
 import itertools
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -13,10 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.domain.repositories.allowed import check_repository
+from gateway.domain.repositories.branch_names import check_branch
+from gateway.domain.tasks.reserved_env import check_env
+from gateway.wire.decode import decode
+from gateway.wire.ijson import check, is_suspect
 from gateway.wire.tasks import AgentView, DeadlineView, NewTask, TaskView, UsageView
 from gateway.wire.times import rfc3339
 
-_DECODE: Final = msgspec.json.Decoder(NewTask).decode
 _ENCODE: Final = msgspec.json.Encoder().encode
 _NUMBERS: Final = itertools.count(1)
 TASK_ID: Final = "task_01k5q3v8m2f0r8x4d1c6b9n7aw"
@@ -25,7 +30,24 @@ PROCESS: Final = "51a85a13"
 
 async def create(request: Request) -> Response:
     """Reads the whole request, shows the whole task."""
-    shown = _view(_DECODE(await request.body()), time.time_ns() // 1_000_000)
+    return answer(validated(await request.body()), TASK_ID)
+
+
+def validated(body: bytes) -> NewTask:
+    """The request, in I-JSON, of the right shape, by the rules of its fields."""
+    if is_suspect(body):
+        check(body)
+    task = decode(NewTask, body)
+    check_repository(task.repo_url or "", "$.repoUrl")
+    if task.base_branch is not None:
+        check_branch(task.base_branch, "$.baseBranch")
+    check_env(task.env)
+    return task
+
+
+def answer(task: NewTask, task_id: str) -> Response:
+    """The whole task."""
+    shown = _view(task, task_id, time.time_ns() // 1_000_000)
     headers = {"Location": f"/v1/tasks/{shown.id}", "X-Request-Id": f"{PROCESS}-{next(_NUMBERS):x}"}
     return Response(_ENCODE(shown), 202, headers=headers, media_type="application/json")
 
@@ -35,10 +57,10 @@ async def ready(request: Request) -> Response:
     return Response("ok\n")
 
 
-def _view(task: NewTask, now: int) -> TaskView:
+def _view(task: NewTask, task_id: str, now: int) -> TaskView:
     created_at = rfc3339(now)
     return TaskView(
-        id=TASK_ID,
+        id=task_id,
         project="default",
         status="queued",
         flag=None,
@@ -48,7 +70,7 @@ def _view(task: NewTask, now: int) -> TaskView:
         repo_url=task.repo_url or "",
         continue_of=task.continue_of,
         base_branch=task.base_branch,
-        branch_name=task.branch_name or f"slipgate/{TASK_ID}",
+        branch_name=task.branch_name or f"slipgate/{task_id}",
         prompt=task.prompt,
         agent=AgentView(
             engine=task.agent.engine,
@@ -86,6 +108,11 @@ def _view(task: NewTask, now: int) -> TaskView:
 
 def main() -> None:
     """Serves on the port of the first argument, as the gateway is served."""
+    serve(create)
+
+
+def serve(create: Callable[[Request], Awaitable[Response]]) -> None:
+    """Serves `POST /v1/tasks` and `GET /readyz`."""
     app = Starlette(
         routes=[
             Route("/v1/tasks", create, methods=["POST"]),

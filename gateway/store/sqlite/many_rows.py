@@ -6,7 +6,7 @@ cursor anew: for a batch of 64 tasks a third of the time of the writing thread.
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Final
@@ -37,7 +37,7 @@ def write_rows(
 def _numbers(rows: Sequence[Params]) -> Iterator[int]:
     """Numbers of rows to execute a statement for; a last one is left. Parameters by name, which
     only rare statements have, are left to `executemany`."""
-    left = len(rows) if isinstance(rows[0], list) else 0
+    left = 0 if isinstance(rows[0], Mapping) else len(rows)
     while left > 1:
         number = min(MOST, 1 << (left.bit_length() - 1))
         yield number
