@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-REACH_SECONDS = 60.0
+REACH_SECONDS = 240.0
 
 
 class Barrier:

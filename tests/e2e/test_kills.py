@@ -141,7 +141,7 @@ async def test_a_conversation_with_a_model_does_not_notice_a_kill_of_the_launche
 async def test_the_spool_of_a_silent_agent_is_drained_once_through_each_kill(
     it: Installation, kills: Kills
 ) -> None:
-    task = await at(it, asked("agent.clone"), timeouts=QUICK_SILENCE)
+    task = await at(it, asked("agent.clone"), timeouts=OUTAGE_IS_SILENCE)
     it.proxy.hold(kills[0][1])
     agent = processes.runner(it.agent())
     os.kill(agent, signal.SIGSTOP)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 LOOK_SECONDS = 0.05
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 """For what takes a second or two on a machine that has nothing else to do."""
 
 

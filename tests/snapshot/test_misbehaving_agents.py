@@ -125,7 +125,7 @@ def test_turns_are_limited(sandbox: Sandbox) -> None:
 
 def test_an_agents_time_is_limited_so_that_its_work_can_still_be_pushed(sandbox: Sandbox) -> None:
     sandbox.agent_is(f"{FIX}; sleep 600")
-    assert sandbox.run(SLIPGATE_RUN_SECONDS="24") == 0, sandbox.printed()
+    assert sandbox.run(SLIPGATE_RUN_SECONDS="40") == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert "agent_time_over" in str(last.data["summary"])
@@ -210,7 +210,7 @@ def test_a_model_that_never_answers_leaves_time_for_what_comes_after_it(sandbox:
         return Response(status=500)
 
     sandbox.model.answer = answer
-    assert sandbox.run(SLIPGATE_RUN_SECONDS="20") == 0, sandbox.printed()
+    assert sandbox.run(SLIPGATE_RUN_SECONDS="40") == 0, sandbox.printed()
     over.set()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
