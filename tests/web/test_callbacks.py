@@ -46,11 +46,18 @@ async def test_a_callback_is_the_documented_one(database: NewDatabase) -> None:
         validator(content["schema"], is_strict=True).validate(body)
         assert body["data"]["event"]["type"] == body["type"]
     assert task["id"] in request.content.decode()
-    headers = {header["name"]: header for header in promised["post"]["parameters"]}
+    named = [parameter["$ref"] for parameter in promised["post"]["parameters"]]
+    known = {f"#/components/parameters/{name}": it for name, it in _parameters().items()}
+    headers = {known[reference]["name"]: known[reference] for reference in named}
     assert set(request.headers) <= headers.keys() | OF_EVERY_CLIENT
     assert {name for name, header in headers.items() if header["required"]} <= set(request.headers)
     for name in headers.keys() & set(request.headers):
         assert validator(headers[name]["schema"]).is_valid(request.headers[name])
+
+
+def _parameters() -> Json:
+    parameters: Json = DOCUMENT["components"]["parameters"]
+    return parameters
 
 
 def _promised() -> Json:
