@@ -1,7 +1,13 @@
 """`events …` against a real gateway."""
 
 from pathlib import Path
+from typing import cast
 
+import msgspec
+
+from gateway.cli.http.client import Client
+from gateway.cli.webhook.forwarder import message_of
+from gateway.wire.tasks import EventView
 from tests.cli.operator import Operator
 
 
@@ -29,3 +35,14 @@ def test_a_portal_link_is_printed_whole(ops: Operator) -> None:
     typed = ops.types("events", "portal", "acme")
     assert (typed.code, "/portal?token=" in typed.out.splitlines()[0]) == (0, True), typed.err
     assert ops.types("events", "portal", "acme", "--json").document["customer"] == "acme"
+
+
+def test_an_own_event_is_forwarded_with_the_body_that_endpoints_get(ops: Operator) -> None:
+    ops.types("events", "send", "--type=order.made", '--data={"b": 1, "a": [2]}')
+    page = ops.types("tasks", "events", "--types=order.made", "--json").document
+    raw = msgspec.json.encode(page["data"][-1])
+    event = msgspec.json.decode(raw, type=EventView)
+    message = message_of(cast("Client", None), msgspec.Raw(raw), event)
+    body = msgspec.json.decode(message.body)
+    assert (body["type"], body["timestamp"]) == ("order.made", event.at)
+    assert body["data"] == {"b": 1, "a": [2]}

@@ -16,6 +16,7 @@ from gateway.cli.http.feed import FEED
 from gateway.cli.webhook.progress import Progress, WebhookMessage
 from gateway.cli.webhook.sending import send
 from gateway.domain.deliveries.endpoint import USUAL
+from gateway.domain.tasks.event import FACTS
 from gateway.wire.message import Reply
 from gateway.wire.tasks import EventView
 
@@ -156,7 +157,10 @@ class Forwarder:
 
 def message_of(client: Client, raw: msgspec.Raw, event: EventView) -> WebhookMessage:
     """The message of an event; its parts stay byte for byte as the gateway shows them."""
-    if event.task_id is None:
+    data: object
+    if event.type not in FACTS:
+        data = event.data
+    elif event.task_id is None:
         data = {"event": raw, **_OF_NO_TASK.decode(event.data)}
     else:
         read = partial(client.get, task_path(event.task_id))
