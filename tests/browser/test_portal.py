@@ -1,0 +1,43 @@
+"""The portal as a customer uses it."""
+
+from tests.browser.installation import Installation
+from tests.browser.people import Person
+
+EVIL = "<script>document.title='owned'</script>"
+
+
+def test_a_customer_adds_an_endpoint_and_sees_what_it_gets(
+    person: Person, running: Installation
+) -> None:
+    link = running.post("/v1/portal-links", {"customer": "acme"}, "tasks")["url"]
+    person.open(f"/portal{link.partition('/portal')[2]}")
+    person.waits_for(".empty", "No endpoints yet")
+    assert person.path == "/portal"
+    person.find("#url").send_keys("http://127.0.0.1:9/hook")
+    person.find("#description").send_keys(EVIL)
+    person.click("form[action='/portal/endpoints'] button")
+    person.waits_for("pre", "whsec_")
+    person.click("main a")
+    person.waits_for(".state", "enabled")
+    body = {"type": "invoice.paid", "data": {"note": EVIL}, "customer": "acme"}
+    running.post("/v1/events", body, "tasks")
+    person.open("/portal/deliveries")
+    person.waits_for("table", "invoice.paid")
+    person.click("table a")
+    person.waits_for("pre", "document.title")
+    assert "owned" not in person.chrome.title
+    person.click(".bar button")
+    person.waits_for("h1", "Unauthorized")
+
+
+def test_the_pages_of_a_customer_can_be_read_by_everybody(
+    person: Person, running: Installation
+) -> None:
+    customer = {"customer": "globex"}
+    link = running.post("/v1/portal-links", customer, "tasks")["url"]
+    made = running.post("/v1/endpoints", customer | {"url": "http://127.0.0.1:9/x"}, "ops")
+    running.post("/v1/events", customer | {"type": "invoice.paid", "data": {}}, "tasks")
+    person.open(f"/portal{link.partition('/portal')[2]}")
+    for path in ("", f"/endpoints/{made['id']}", "/deliveries"):
+        person.open(f"/portal{path}")
+        person.check_accessibility()
