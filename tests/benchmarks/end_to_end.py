@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from tests.benchmarks.connection import Connection, connected, ready
-from tests.benchmarks.load import new_endpoint, new_task
+from tests.benchmarks.load import new_endpoint, new_event, new_task
 from tests.benchmarks.receiver import Receiver, listening
 from tests.benchmarks.report import Figure, Section, percentile
 from tests.benchmarks.servers import Server, gateway
@@ -49,6 +49,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Everything of one run."""
 
     rounds: tuple[Round, ...]
+    own_rounds: tuple[Round, ...]
+    """Of own events in place of tasks."""
     lag_seconds: tuple[float, ...]
     """From the reply to the first byte at the receiver; below zero if that came first."""
     memory_mb: float
@@ -59,18 +61,30 @@ async def section(size: Size) -> Section:
     async with _field() as (server, receiver):
         lag = await _lag(server, receiver, size)
     async with _field() as (server, receiver):
-        await _round(server, receiver, size.messages // 10, size.connections)  # warms it up
+        task, event = new_task(server), new_event(server)
+        await _round(server, receiver, task, size.messages // 10, size.connections)  # warms it up
         rounds = [
-            await _round(server, receiver, size.messages, size.connections)
+            await _round(server, receiver, task, size.messages, size.connections)
             for _ in range(size.rounds)
         ]
         memory = server.resident_mb() or 0.0
-    return _section(size, Measured(rounds=tuple(rounds), lag_seconds=tuple(lag), memory_mb=memory))
+        own_rounds = [
+            await _round(server, receiver, event, size.messages, size.connections)
+            for _ in range(size.rounds)
+        ]
+    measured = Measured(
+        rounds=tuple(rounds),
+        own_rounds=tuple(own_rounds),
+        lag_seconds=tuple(lag),
+        memory_mb=memory,
+    )
+    return _section(size, measured)
 
 
 def _section(size: Size, measured: Measured) -> Section:
     rounds, lag = measured.rounds, measured.lag_seconds
     rate = statistics.median(each.per_second for each in rounds)
+    own_rate = statistics.median(each.per_second for each in measured.own_rounds)
     share = statistics.median(each.delivered_at_end for each in rounds)
     total = size.messages * size.rounds
     memory_mib = measured.memory_mb / 1.024  # of 1,000 KiB each
@@ -81,6 +95,7 @@ def _section(size: Size, measured: Measured) -> Section:
         "the first byte at the receiver.",
         results=(
             Figure(name="stored and delivered", value=rate, unit="/s", least=1_800),
+            Figure(name="own events, against tasks", value=own_rate / rate, unit="×"),
             Figure(name="delivered at the last reply", value=share, unit="×", least=0.8),
             Figure(name="reply to receiver, p50", value=_ms(lag, 50), unit="ms", most=0.7),
             Figure(name="reply to receiver, p99", value=_ms(lag, 99), unit="ms"),
@@ -123,10 +138,11 @@ async def _lag(server: Server, receiver: Receiver, size: Size) -> list[float]:
     return lag
 
 
-async def _round(server: Server, receiver: Receiver, messages: int, connections: int) -> Round:
+async def _round(
+    server: Server, receiver: Receiver, message: bytes, messages: int, connections: int
+) -> Round:
     receiver.begin(messages)
     left = iter(range(messages))
-    message = new_task(server)
     async with connected(server.port, connections) as opened:
         began = time.perf_counter()
         await asyncio.gather(*(_ask(each, message, left) for each in opened))

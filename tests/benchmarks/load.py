@@ -34,9 +34,16 @@ def new_task(server: Server) -> bytes:
     return request("POST", "/v1/tasks", NEW_TASK, authorization)
 
 
+def new_event(server: Server) -> bytes:
+    """`POST /v1/events`."""
+    authorization = {"authorization": f"Bearer {server.tasks_key}"}
+    wanted = {"type": "order.made", "data": TASK}
+    return request("POST", "/v1/events", msgspec.json.encode(wanted), authorization)
+
+
 def new_endpoint(server: Server, url: str, project: str = "default") -> bytes:
-    """`POST /v1/endpoints` of one that gets the new tasks of a project."""
-    wanted = {"url": url, "project": project, "eventTypes": ["task.created"]}
+    """`POST /v1/endpoints` of one that gets the new tasks of a project, and its own events."""
+    wanted = {"url": url, "project": project, "eventTypes": ["task.created", "order.made"]}
     authorization = {"authorization": f"Bearer {server.ops_key}"}
     return request("POST", "/v1/endpoints", msgspec.json.encode(wanted), authorization)
 
