@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from gateway.domain.deliveries.commands import PostReply
 from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.invariants.endpoint import EndpointHistory
 from gateway.domain.invariants.history import History
+from gateway.domain.invariants.own_event import LaneLog
 from gateway.domain.invariants.task_rows import Problem
 from gateway.domain.invariants.task_rows import TaskRows as Rows
 from gateway.domain.invariants.task_state import check_rows
@@ -52,6 +54,9 @@ class Invariants:
         self._tables = tables
         self._histories: dict[str, History] = {}
         self._endpoint_histories: dict[str, EndpointHistory] = {}
+        self._lanes: dict[str, LaneLog] = {}
+        self._posted: dict[str, int] = {}
+        """Numbers of own events, by the application's id."""
         self._accepted: set[str] = set()
         self._seen_webhooks: set[tuple[str, int, str]] = set()
         self._confirmed: set[tuple[str, int]] = set()
@@ -67,6 +72,14 @@ class Invariants:
         """A frontend was told that its task is stored."""
         self._accepted.add(task_id)
         _hold(task_id in self._tables.tasks, f"{task_id} was acknowledged and is not there")
+
+    def posted(self, event_id: str, reply: PostReply) -> None:
+        """An application was told the number of its event: always the same for one id."""
+        seq = self._posted.setdefault(event_id, reply.own.seq)
+        where = f"{event_id} is event {reply.own.seq}"
+        _hold(seq == reply.own.seq, f"{where}, and was {seq}")
+        stored = self._tables.posted.get((reply.own.project, event_id))
+        _hold(stored is not None and stored.own.seq == seq, f"{where}, and is not there")
 
     def creates(self, task_id: str, number: int, now: int) -> None:
         """A launcher begins a create call: only in the window that `trying` has opened."""
@@ -158,6 +171,9 @@ class Invariants:
                 yield f"delivery {delivery.seq} is {delivery.status} for ever"
 
     def _take(self, event: Event) -> None:
+        if event.is_own:
+            _hold_none(self._lanes.setdefault(event.task_id, LaneLog(event.task_id)).take(event))
+            return
         if event.is_about_endpoint:
             told = self._endpoint_histories.setdefault(
                 event.task_id, EndpointHistory(event.task_id)
@@ -279,8 +295,12 @@ class Invariants:
     def _hold_deliveries(self, view: UnitOfWork) -> None:
         pending = {(d.event.task_id, d.event.task_seq) for d in view.deliveries.new}
         watcher = self._tables.directory.find(WATCHER)
-        for event in view.events.new:
-            if event.is_about_endpoint:
+        new = (each for each in view.outbox.subscriptions if each.endpoint_id == WATCHER)
+        since = max((each.after_seq for each in new), default=0)
+        for event in self._tables.written:
+            if event.is_own:
+                wanted = watcher is not None and event.seq > since
+            elif event.is_about_endpoint:
                 wanted = watcher is not None and event.task_id != WATCHER
             else:
                 has_callback = self._tables.tasks[event.task_id].endpoint_id is not None

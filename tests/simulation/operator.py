@@ -23,7 +23,7 @@ _OPENED: Final = CreateEndpoint(
         project="default",
         origin="https://ops.example",
         implicit=False,
-        event_types=("endpoint.*",),
+        event_types=("endpoint.*", "order.*"),
     ),
     address=Address(endpoint_id=WATCHER, url=_BOX, headers=None),
     secret=SigningSecret(id="sec_2", project="default", endpoint_id=WATCHER, created_at=0),

@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.domain.launching.realm import ProviderRealm
 from tests.simulation.agent import Agent
+from tests.simulation.application import Application
 from tests.simulation.choices import Choices, Recording, Stream
 from tests.simulation.frontend import Frontend
 from tests.simulation.gateway import Gateway
@@ -98,6 +99,8 @@ class Installation:
         world.look = site.look
         Operator(world, self.network)
         Operations(world, self.network)
+        for number in range(2):
+            Application(world, self.network, number)
         tasks = choices.pick(TASKS)
         self.frontends = [Frontend(world, self.network, number) for number in range(tasks)]
 

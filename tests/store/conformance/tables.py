@@ -174,23 +174,25 @@ class Tables:
             if event.webhook_id is not None and (word in self.webhooks or word in seen):
                 raise ConstraintBroken(f"events_heard: {word}")
             seen.add(word)
-        taken = [record.key for record in view.idempotency.changes]
-        if not self.idempotency.keys().isdisjoint(taken):
-            raise ConstraintBroken(f"idempotency: {taken}")
+        self._refuse_repeated(view)
         pending_keys = [
             (new.endpoint_id, new.event.task_id, new.event.task_seq) for new in view.deliveries.new
         ]
         if len(set(pending_keys)) < len(pending_keys):
             raise ConstraintBroken(f"deliveries: {pending_keys}")
 
+    def _refuse_repeated(self, view: UnitOfWork) -> None:
+        taken = [record.key for record in view.idempotency.changes]
+        if not self.idempotency.keys().isdisjoint(taken):
+            raise ConstraintBroken(f"idempotency: {taken}")
+        if not self.posted.keys().isdisjoint(_event_keys(view)):
+            raise ConstraintBroken(f"own_events_posted: {_event_keys(view)}")
+
     def _put_own_events(self, view: UnitOfWork, first: int) -> None:
-        new = {(own.project, own.event_id) for own in view.own_events.new if own.event_id}
-        if not new.isdisjoint(self.posted):
-            raise ConstraintBroken(f"own_events_posted: {new}")
-        for project, event_id in new:
-            posted = view.own_events.posted[project, event_id or ""]
+        for key in _event_keys(view):
+            posted = view.own_events.posted[key]
             own = replace(posted.own, seq=first - 1 + posted.own.offset, offset=0)
-            self.posted[project, event_id or ""] = replace(posted, own=own)
+            self.posted[key] = replace(posted, own=own)
 
     def _put_job(self, job: Job) -> None:
         before = self.jobs.get(job.id)
@@ -292,6 +294,11 @@ class Tables:
             self.failed[key].append((settled.at, settled.reason))
         if self.deliveries[key].status != "pending":
             self.pending.pop(key, None)
+
+
+def _event_keys(view: UnitOfWork) -> list[EventKey]:
+    """The applications' ids of the new own events."""
+    return [(own.project, own.event_id) for own in view.own_events.new if own.event_id is not None]
 
 
 def _numbered(kept: IdempotencyRecord, first: int) -> IdempotencyRecord:
