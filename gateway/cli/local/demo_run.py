@@ -242,7 +242,7 @@ class DemoRun:
             + (f" ({resent} webhooks came twice and were known by their id)" if resent else ""),
             style="green" if report.ok else "red",
         )
-        out.print("Next: `slipgate up` starts it for real use; README.md says how.")
+        out.print("Next: `slipgate init` sets it up for real use, with your keys and repository.")
 
 
 def _seq(webhook: Received) -> int:
