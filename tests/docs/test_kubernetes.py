@@ -176,4 +176,12 @@ def test_the_kustomization_of_the_page_is_built(tmp_path: Path) -> None:
     kinds = {each["kind"] for each in yaml.safe_load_all(made)}
     assert {"ServiceMonitor", "PodDisruptionBudget", "NetworkPolicy"} <= kinds
     assert "SLIPGATE_PUBLIC_URL: https://slipgate.example.com" in made
+    # The launcher alone has a token, if it makes Jobs.
+    assert "SLIPGATE_PROVIDERS: kubernetes" in made
+    deployments = [each for each in yaml.safe_load_all(made) if each["kind"] == "Deployment"]
+    tokens = {
+        each["metadata"]["name"]: each["spec"]["template"]["spec"]["automountServiceAccountToken"]
+        for each in deployments
+    }
+    assert tokens == {"slipgate-gateway": False, "slipgate-launcher": True}
     assert made.count("image: registry.example.com/slipgate:0.1.0") == 3
