@@ -68,7 +68,7 @@ GROUPS: Final = {
         _group(
             "events",
             "deliveries.own_events",
-            "Send events of your own types, describe them, let customers in.",
+            "Send your own events, describe their types, let customers in.",
         ),
         _calling("trigger", "webhook.trigger", "Send your app a sample webhook of any type."),
         _group("webhook", "webhook.commands", "Sign, verify, receive and forward webhooks."),

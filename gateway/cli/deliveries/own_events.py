@@ -16,7 +16,7 @@ from gateway.wire.tasks import Page
 
 events: Final = typer.Typer(
     no_args_is_help=True,
-    help="Send events of your own types, describe them, let customers in.\n\n"
+    help="Send your own events, describe their types, let customers in.\n\n"
     "Example: slipgate events send --type=invoice.paid --data=@paid.json",
 )
 Customer = Annotated[str | None, typer.Option(help="the customer whose event it is")]
