@@ -128,6 +128,7 @@ def nested(levels: int) -> Json:
         ({"$ref": "file:///etc/passwd"}, "such as"),
         ({"$ref": "#"}, "such as"),
         ({"$ref": "#/$defs/none"}, "Nothing"),
+        ({"$ref": "#/$defs/%61", "$defs": {"a": doubling(30), "%61": {}}}, "such as"),
         ({"$id": "https://a.example/b", "$ref": "#/$defs/a", "$defs": {"a": {}}}, "$id"),
         ({"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}, "itself"),
         (doubling(10), "unfolds"),
@@ -146,7 +147,30 @@ def test_a_schema_that_could_do_harm_is_refused(schema: Json, reason: str) -> No
     assert (refused.value.code, reason in str(refused.value)) == ("invalid_schema", True)
 
 
-def test_a_pattern_takes_time_that_grows_with_the_text_alone() -> None:
-    schema = check_schema({"properties": {"a": {"pattern": "^(a+)+$"}}})
-    with pytest.raises(ApiError):
-        check_data(schema, b'{"a":"' + b"a" * 200_000 + b'!"}')
+def each(schema: Json) -> Json:
+    """A schema of lists."""
+    return {"properties": {"a": {"items": schema}}}
+
+
+NUMBERS: Final = b'{"a":[' + b",".join([b"1"] * 15_000) + b"]}"
+TEXT: Final = b'{"a":"' + b"ab" * 100_000 + b'"}'
+
+
+@pytest.mark.parametrize(
+    ("schema", "data", "code"),
+    [
+        ({"properties": {"a": {"pattern": "^(a+)+$"}}}, TEXT, "schema_mismatch"),
+        ({"properties": {"a": {"pattern": "[ab]*a[ab]{500}c"}}}, TEXT, "too_large"),
+        (each({"allOf": [{"minimum": 5}] * 900}), NUMBERS, "too_large"),
+        (each({"enum": [*range(100_000, 109_000)]}), NUMBERS, "schema_mismatch"),
+        (each({"required": [f"k{n}" for n in range(7_000)]}), NUMBERS, ""),
+    ],
+    ids=["repeated", "counted", "many", "long", "other"],
+)
+def test_no_data_and_schema_take_seconds_or_gigabytes(schema: Json, data: bytes, code: str) -> None:
+    text, refused = check_schema(schema), ""
+    try:
+        check_data(text, data)
+    except ApiError as exc:
+        refused = exc.code
+    assert refused == code
