@@ -232,9 +232,19 @@ async def test_a_link_ends_and_no_other_token_or_form_is_taken(database: NewData
             "/v1/portal-links", {"customer": "a", "expiresInSeconds": 604_801}
         )
         denied = await gateway.post("/v1/portal-links", {"customer": "a"}, "read")
+        made = (await gateway.post("/v1/keys", {"scope": "tasks", "name": "x"}, "ops")).json()
+        headers = {"authorization": f"Bearer {made['key']}"}
+        lent = await gateway.http.post(
+            "/v1/portal-links", json={"customer": "acme"}, headers=headers
+        )
+        address = lent.json()["url"].removeprefix(PUBLIC_URL)
+        await browser.page(address)
+        await gateway.post(f"/v1/keys/{made['id']}/revoke", {}, "ops")
+        gateway.app.context.keys._known.clear()  # type: ignore[attr-defined] # noqa: SLF001
+        revoked = [await browser.get(path) for path in ("/portal", address)]
         browser.http.cookies.clear()
         outside = await browser.get("/portal")
     assert (kept.path, kept.expires is not None) == ("/portal", True)
-    assert [each.status_code for each in refused] == [401] * 5
+    assert [each.status_code for each in (*refused, *revoked)] == [401] * 7
     assert (foreign.status_code, site.status_code) == (403, 403)
     assert (long.status_code, denied.status_code, outside.status_code) == (422, 403, 401)

@@ -10,7 +10,7 @@ from gateway.web.dashboard.login import is_https
 from gateway.web.dashboard.page import HEADERS, see_other
 from gateway.web.portal.endpoints import index
 from gateway.web.portal.page import Visit, action, failed
-from gateway.web.portal.session import COOKIE, LINK, SESSION, open_pass, seal_pass
+from gateway.web.portal.session import COOKIE, LINK, SESSION, pass_of, seal_pass
 
 TOKEN = "token"  # noqa: S105 - the name of a parameter
 
@@ -26,28 +26,21 @@ class Entrance:
             await index(scope, receive, send)
             return
         try:
-            response = _opened(request, context_of(scope))
+            response = await _opened(request, context_of(scope))
         except ApiError as exc:
             response = failed(request, exc)
         response.headers.update(HEADERS)
         await response(scope, receive, send)
 
 
-def _opened(request: Request, context: Context) -> Response:
-    now = context.clock()
-    found = open_pass(context.keyring, LINK, request.query_params[TOKEN], now)
-    if found is None:
-        raise ApiError(
-            "unauthorized",
-            "The link has expired, or is no link of this gateway.",
-            hint="Open the page again from the application that it belongs to.",
-        )
+async def _opened(request: Request, context: Context) -> Response:
+    found = await pass_of(context, LINK, request.query_params[TOKEN])
     response = see_other("/portal")
     # Lax, because the link stands on a page of the application, which is another site.
     response.set_cookie(
         COOKIE,
         seal_pass(context, SESSION, found),
-        max_age=(found.ends_at - now) // 1000,
+        max_age=(found.ends_at - context.clock()) // 1000,
         path="/portal",
         httponly=True,
         samesite="lax",

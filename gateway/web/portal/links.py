@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import NotePortalLink
 from gateway.domain.kernel.answers import Accepted
+from gateway.domain.operations.api_key import key_digest
 from gateway.web.http.access import TASKS
 from gateway.web.http.call import Call
 from gateway.web.http.operation import Body, Operation, answer
@@ -19,7 +20,8 @@ from gateway.wire.times import rfc3339
     summary="Let a customer manage its own endpoints",
     description=(
         "The link opens a page that shows the endpoints of this customer and their deliveries, and "
-        "nothing else. Whoever has it may use it until it expires: give it to the customer alone."
+        "nothing else. Whoever has it may use it until it expires, or the API key that made it is "
+        "revoked: give it to the customer alone."
     ),
     access=TASKS,
     body=Body(kind=NewPortalLink),
@@ -30,7 +32,8 @@ async def create(call: Call[NewPortalLink]) -> Response:
     ends_at = context.clock() + wanted.expires_in_seconds * 1_000
     command = NotePortalLink(project=project, customer=wanted.customer, ends_at=ends_at)
     await call.ask(command, Accepted)
-    token = seal_pass(context, LINK, Pass(project, wanted.customer, ends_at))
+    digest = key_digest(call.headers["authorization"].partition(" ")[2])
+    token = seal_pass(context, LINK, Pass(digest, project, wanted.customer, ends_at))
     base = (context.public_url or str(call.request.base_url)).rstrip("/")
     link = PortalLinkView(
         url=f"{base}/portal?token={token}",

@@ -58,7 +58,7 @@ class Shown:
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, context: Context) -> Response:
-        session = session_of(request)
+        session = await session_of(request)
         form = await read_form(request) if self.method == "POST" else {}
         if self.method == "POST":
             check_form(request, form, session.csrf)

@@ -1,4 +1,7 @@
-"""Sessions of the portal: a sealed link, then a sealed cookie, for one customer of one project."""
+"""Sessions of the portal: a sealed link, then a sealed cookie, for one customer of one project.
+
+Both hold the SHA-256 of the API key that made the link, so that a revoked one ends them.
+"""
 
 from typing import Final
 
@@ -6,11 +9,11 @@ import msgspec
 from starlette.requests import Request
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.tasks.task import Frozen
 from gateway.web.context import Context, context_of
 from gateway.web.dashboard.session import csrf_of, open_text, seal_text
+from gateway.web.http.codes import STATUS
 
 COOKIE: Final = "slipgate_portal"
 LINK: Final = "portal|link|"
@@ -20,6 +23,8 @@ SESSION: Final = "portal|session|"
 class Pass(Frozen, frozen=True, array_like=True):
     """The sealed content of a link and of a cookie."""
 
+    digest: bytes
+    """SHA-256 of the API key that made the link."""
     project: str
     customer: str
     ends_at: int
@@ -51,25 +56,33 @@ def seal_pass(context: Context, purpose: str, given: Pass) -> str:
     return seal_text(context.keyring, purpose, plain, context.nonce())
 
 
-def open_pass(keyring: Keyring, purpose: str, text: str, now: int) -> Pass | None:
-    """The pass, if it is genuine and has not expired."""
-    plain = open_text(keyring, purpose, text)
-    if plain is None:
-        return None
-    found = msgspec.msgpack.decode(plain, type=Pass)
-    return found if found.ends_at > now else None
-
-
-def session_of(request: Request) -> PortalSession:
-    """The session of the request's cookie; or `unauthorized`."""
-    context, text = context_of(request.scope), request.cookies.get(COOKIE, "")
-    found = open_pass(context.keyring, SESSION, text, context.clock())
-    if found is None:
+async def pass_of(context: Context, purpose: str, text: str) -> Pass:
+    """A pass that is genuine, has not expired, and whose key lives; or `unauthorized`."""
+    plain = open_text(context.keyring, purpose, text)
+    found = None if plain is None else msgspec.msgpack.decode(plain, type=Pass)
+    if found is None or found.ends_at <= context.clock() or not await _lives(context, found.digest):
         raise ApiError(
             "unauthorized",
-            "The link has expired.",
+            "The link has expired, or is no link of this gateway.",
             hint="Open the page again from the application that it belongs to.",
         )
+    return found
+
+
+async def _lives(context: Context, digest: bytes) -> bool:
+    try:
+        await context.keys.of_digest(digest)
+    except ApiError as exc:
+        if STATUS[exc.code] != 401:
+            raise
+        return False
+    return True
+
+
+async def session_of(request: Request) -> PortalSession:
+    """The session of the request's cookie; or `unauthorized`."""
+    context, text = context_of(request.scope), request.cookies.get(COOKIE, "")
+    found = await pass_of(context, SESSION, text)
     key = PortalKey(
         id=f"portal:{found.project}:{found.customer}",
         scope="portal",
