@@ -22,6 +22,10 @@ class Answers:
         self.is_asking = sys.stdin.isatty() and sys.stderr.isatty() and not is_yes
         self._missing: list[str] = []
 
+    def known(self, name: str) -> str:
+        """The value of a variable that nobody has to be asked for; empty if there is none."""
+        return self._known.get(name, "").strip()
+
     def choose(self, option: str, given: str | None, kinds: Mapping[str, str], default: str) -> str:
         """One of several words, each with its meaning.
 
@@ -47,7 +51,7 @@ class Answers:
         return {name: value for name, value in found.items() if value}
 
     def _ask(self, question: Question) -> str:
-        known = self._known.get(question.name, "").strip()
+        known = self.known(question.name)
         if known:
             return known
         if self.is_asking:

@@ -19,12 +19,13 @@ from gateway.cli.http.client import decode, open_client
 from gateway.cli.http.connection import of_folder
 from gateway.cli.http.options import Chosen, chosen
 from gateway.cli.init.answers import Answers
-from gateway.cli.init.questions import PROVIDERS
+from gateway.cli.init.questions import MODELS, PROVIDERS
 from gateway.cli.init.setup import FILES, Setup, Wanted, ask_setup, write_setup
 from gateway.cli.local.env_files import FRONTEND_FILE, LAUNCHER_FILE, read_env_file
-from gateway.cli.local.installation import Installation, is_answering
+from gateway.cli.local.installation import DEFAULT_PORT, Installation, is_answering
 from gateway.cli.local.state import STATE
 from gateway.cli.tasks.watch import NEEDS_REVIEW, watch_task
+from gateway.cli.webhook.sending import APP_URL
 from gateway.wire.own_process import close_own_process
 from gateway.wire.tasks import TaskView
 
@@ -34,6 +35,21 @@ AGAIN: Final = (
     "Mend what is named above (the settings are in .env.gateway and .env.launcher), and run "
     "`slipgate init` again: it keeps what is there."
 )
+
+ProviderName = Annotated[str | None, typer.Option(help=f"of sandboxes: {', '.join(PROVIDERS)}")]
+ModelProvider = Annotated[str | None, typer.Option(help=f"of models: {', '.join(MODELS)}")]
+PublicUrl = Annotated[
+    str | None, typer.Option(metavar="URL", help="address of the gateway for sandboxes and app")
+]
+AppUrl = Annotated[str | None, typer.Option(metavar="URL", help=f"default: {APP_URL}")]
+Port = Annotated[int | None, typer.Option(min=1, max=65_535, help=f"default: {DEFAULT_PORT}")]
+Build = Annotated[bool | None, typer.Option("--build/--no-build", help="the snapshot, at Daytona")]
+Repo = Annotated[str | None, typer.Option(metavar="URL", help="of a first task")]
+Prompt = Annotated[str, typer.Option(help="of a first task")]
+Start = Annotated[
+    bool | None, typer.Option("--start/--no-start", help="leave it running at the end")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="ask nothing, take the defaults")]
 
 
 @dataclass(kw_only=True)
@@ -59,30 +75,16 @@ class Run:
 
 
 def init(
-    provider: Annotated[
-        str | None, typer.Option(help=f"of sandboxes: {', '.join(PROVIDERS)}")
-    ] = None,
-    model_provider: Annotated[
-        str | None, typer.Option(help="openai, anthropic, google or openrouter")
-    ] = None,
-    public_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="address of the gateway for sandboxes and app")
-    ] = None,
-    app_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="default: http://localhost:3000")
-    ] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="default: 8700")] = None,
-    build: Annotated[
-        bool | None, typer.Option("--build/--no-build", help="the snapshot, at Daytona")
-    ] = None,
-    repo: Annotated[str | None, typer.Option(metavar="URL", help="of a first task")] = None,
-    prompt: Annotated[str, typer.Option(help="of a first task")] = "Add a /health endpoint",
-    start: Annotated[
-        bool | None, typer.Option("--start/--no-start", help="leave it running at the end")
-    ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="ask nothing, take the defaults")
-    ] = False,
+    provider: ProviderName = None,
+    model_provider: ModelProvider = None,
+    public_url: PublicUrl = None,
+    app_url: AppUrl = None,
+    port: Port = None,
+    build: Build = None,
+    repo: Repo = None,
+    prompt: Prompt = "Add a /health endpoint",
+    start: Start = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Set everything up in this folder: settings, keys, snapshot, checks, a first task.
@@ -110,12 +112,14 @@ def init(
         "Have Daytona build the snapshot now, if it is not there?", build, default=True
     )
     if repo is None and answers.is_asking:
-        text = "Repository of a first task (empty: none)"
-        repo = typer.prompt(text, default="", show_default=False, err=True) or None
-        prompt = typer.prompt("Its prompt", default=prompt, err=True) if repo else prompt
+        repo, prompt = _ask_first_task(prompt)
     keeps = start if start is not None else answers.is_asking
     answers.check()
     run = Run(repo=repo, prompt=prompt, is_kept_running=keeps, as_json=as_json)
+    _perform(run, setup, builds=builds)
+
+
+def _perform(run: Run, setup: Setup, *, builds: bool) -> None:
     _write(run, setup)
     if builds:
         _build(run)
@@ -124,6 +128,13 @@ def init(
     else:
         _print_commands(run)
     _finish(run)
+
+
+def _ask_first_task(prompt: str) -> tuple[str | None, str]:
+    """Its repository, which may be none, and its prompt."""
+    text = "Repository of a first task (empty: none)"
+    repo = typer.prompt(text, default="", show_default=False, err=True) or None
+    return repo, typer.prompt("Its prompt", default=prompt, err=True) if repo else prompt
 
 
 def _builds(setup: Setup) -> bool:

@@ -1,6 +1,5 @@
 """The settings of `slipgate init`: asked, written into three files, read again by the next run."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +17,7 @@ from gateway.cli.local.env_files import (
 from gateway.cli.local.environments import HOST
 from gateway.cli.local.installation import DEFAULT_PORT
 from gateway.cli.local.state import STATE, State
+from gateway.cli.webhook.sending import APP_URL
 from gateway.settings import DEFAULT_DATABASE
 from gateway.wire.secret_files import MASTER_KEYS_VARIABLE
 
@@ -74,8 +74,8 @@ def ask_setup(wanted: Wanted, answers: Answers) -> Setup:
     setting = launcher.get("SLIPGATE_PROVIDERS", "") if chosen is None else chosen.setting
     found = answers.ask(chosen.questions) if chosen else {}
     if provider == "local":
-        found |= _unconfined(launcher, answers)
-    model = _model_provider(wanted, launcher, answers)
+        found |= _unconfined(answers)
+    model = _model_provider(wanted, answers)
     found |= answers.ask((model_key(model), GITHUB_TOKEN))
     port = wanted.port or int(earlier[GATEWAY_FILE].get("SLIPGATE_PORT") or DEFAULT_PORT)
     public_url = wanted.public_url or earlier[GATEWAY_FILE].get("SLIPGATE_PUBLIC_URL", "")
@@ -91,7 +91,7 @@ def ask_setup(wanted: Wanted, answers: Answers) -> Setup:
             "SLIPGATE_PUBLIC_URL": public_url,
         },
         launcher={"SLIPGATE_URL": url, "SLIPGATE_PROVIDERS": setting, **found},
-        frontend={"SLIPGATE_URL": url, "APP_URL": wanted.app_url or "http://localhost:3000"},
+        frontend={"SLIPGATE_URL": url, "APP_URL": wanted.app_url or APP_URL},
         wins=frozenset(name for name, value in {**given, **moved}.items() if value),
     )
 
@@ -130,10 +130,9 @@ def _provider(wanted: Wanted, launcher: Mapping[str, str], answers: Answers) -> 
     return answers.choose("--provider", wanted.provider, meanings, "local")
 
 
-def _unconfined(launcher: Mapping[str, str], answers: Answers) -> dict[str, str]:
-    known = launcher.get(UNCONFINED) or os.environ.get(UNCONFINED)
+def _unconfined(answers: Answers) -> dict[str, str]:
     text = "Agents will run on this host under your user, which is no sandbox. Do you trust them?"
-    is_trusted = answers.confirm(text, True if known else None, default=False)
+    is_trusted = answers.confirm(text, True if answers.known(UNCONFINED) else None, default=False)
     answers.require(
         is_trusted,
         f"{YES_OPTION} (or {UNCONFINED}=true), which confirms that `local` is no sandbox; "
@@ -142,9 +141,8 @@ def _unconfined(launcher: Mapping[str, str], answers: Answers) -> dict[str, str]
     return {UNCONFINED: "true"} if is_trusted else {}
 
 
-def _model_provider(wanted: Wanted, launcher: Mapping[str, str], answers: Answers) -> str:
-    known = {**os.environ, **launcher}
-    present = [kind for kind, name in MODELS.items() if known.get(name, "").strip()]
+def _model_provider(wanted: Wanted, answers: Answers) -> str:
+    present = [kind for kind, name in MODELS.items() if answers.known(name)]
     if wanted.model_provider is None and present:
         return present[0]
     if wanted.model_provider is None and not answers.is_asking:

@@ -22,9 +22,10 @@ from gateway.cli.operations.minting import callback_secret_here
 from gateway.cli.webhook.forwarder import ForwardAttempt, Forwarder, find_message, is_same_feed
 from gateway.cli.webhook.progress import Progress
 from gateway.cli.webhook.secret import VARIABLE, Secret, read_secrets
-from gateway.cli.webhook.sending import TIME_LIMIT, check_address, send
+from gateway.cli.webhook.sending import check_address, send
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.deliveries.reasons import ADVICE
+from gateway.loops.deliveries.post import TIME_LIMIT
 from gateway.wire.signing import secret_text
 
 NOW: Final = "now"

@@ -12,9 +12,9 @@ from gateway.domain.deliveries.reasons import ADVICE, refusal
 from gateway.loops.deliveries.post import KEPT_ANSWER, WebhookMessage, headers
 from gateway.loops.egress.address_guard import is_tls
 
-TIME_LIMIT: Final = 15.0
-"""Seconds for an answer, as in the gateway."""
-DEFAULT_ADDRESS: Final = "http://localhost:3000/api/hook"
+APP_URL: Final = "http://localhost:3000"
+"""The address of an app under development, unless another one is given."""
+DEFAULT_ADDRESS: Final = f"{APP_URL}/api/hook"
 """The route of the receiver in the documentation of Next.js."""
 _UNAUTHORIZED: Final = (
     "the app refuses the signature: it must verify the raw body with the secret that this was "

@@ -17,13 +17,13 @@ from gateway.cli.webhook.listen_forward import signing_secrets
 from gateway.cli.webhook.secret import SecretFile
 from gateway.cli.webhook.sending import (
     DEFAULT_ADDRESS,
-    TIME_LIMIT,
     Answered,
     check_address,
     send,
 )
 from gateway.domain.kernel.ids import RANDOM_BITS
 from gateway.domain.tasks.event import FACTS
+from gateway.loops.deliveries.post import TIME_LIMIT
 from gateway.web.deliveries.fixtures import Fixture, fixture
 from gateway.wire.message import Reply
 
