@@ -187,6 +187,9 @@ async def test_the_same_event_again_is_the_same_event(database: NewDatabase) -> 
         other = await posts(gateway, 409, eventId="inv-1", data={"a": 3})
         elsewhere = await gateway.post("/v1/events", PAID | named, "other")
         keyed = [await gateway.post("/v1/events", PAID, Idempotency_Key="k1") for _ in range(2)]
+        both = [
+            await gateway.post("/v1/events", PAID | named, Idempotency_Key="k2") for _ in range(2)
+        ]
         mismatch = await gateway.post("/v1/events", PAID | {"type": "a.b"}, Idempotency_Key="k1")
         feed = (await gateway.get("/v1/events?types=invoice.*")).json()["data"]
     assert sorted(each.status_code for each in (first, *others)) == [200, 200, 200, 202]
@@ -195,7 +198,9 @@ async def test_the_same_event_again_is_the_same_event(database: NewDatabase) -> 
     assert (elsewhere.status_code, elsewhere.json()["id"] == first.json()["id"]) == (202, False)
     assert [each.status_code for each in keyed] == [202, 202]
     assert keyed[0].json() == keyed[1].json()
-    assert keyed[1].headers["idempotent-replayed"] == "true"
+    assert {each.text for each in both} == {first.text}
+    for repeated in (keyed[1], both[1]):
+        assert repeated.headers["idempotent-replayed"] == "true"
     assert (mismatch.status_code, mismatch.json()["code"]) == (422, "idempotency_mismatch")
     assert [event["id"] for event in feed] == [first.json()["id"], keyed[0].json()["id"]]
 

@@ -42,7 +42,11 @@ _canonical: Final = msgspec.json.Encoder(order="sorted").encode
     callback=OWN_EVENT_MESSAGE,
     answers=(
         answer(PostedEventView, "The event, stored.", status=202, headers=REPLAYABLE[1:]),
-        answer(PostedEventView, "It was posted before, under the same `eventId`."),
+        answer(
+            PostedEventView,
+            "It was posted before, under the same `eventId`.",
+            headers=REPLAYABLE[1:],
+        ),
     ),
     errors=(
         *("invalid_idempotency_key", "idempotency_mismatch", "event_id_reused"),
