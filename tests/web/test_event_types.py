@@ -138,6 +138,7 @@ def nested(levels: int) -> Json:
         ({"oneOf": [{"minLength": n} for n in range(MAX_PARTS)]}, "unfolds"),
         ({"pattern": "(?=a)b"}, "regex"),
         ({"pattern": "((a{100}){100}){100}"}, "regex"),
+        ({"allOf": [{"pattern": "[ab]{800}c"}] * 70}, "patterns"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

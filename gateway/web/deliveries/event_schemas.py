@@ -30,6 +30,8 @@ MAX_MATCHES: Final = 1_000_000
 """Weight of the patterns times bytes of the data (at worst 0.3 us each)."""
 MAX_QUOTED: Final = 32 * 1024 * 1024
 """Bytes that the mistakes of one event could quote: each has its value and part of the schema."""
+MAX_WEIGHT: Final = 1_000
+"""Of the patterns of a schema, which stay in memory: 4 KiB each."""
 _WEIGHTS: Final = ((1, 4 * 1024), (4, 16 * 1024), (16, 64 * 1024))
 """Weights of patterns, with the bytes of their compiled form."""
 _MESSAGE: Final = 300
@@ -43,8 +45,11 @@ def check_schema(schema: Mapping[str, Any]) -> str:
         raise _invalid(f"It has more than {SCHEMA_BYTES} bytes.")
     if schema.get("$schema", DIALECT) != DIALECT:
         raise _invalid(f"Its `$schema` is not {DIALECT}.")
-    if size_of(schema).parts > MAX_PARTS:
+    size = size_of(schema)
+    if size.parts > MAX_PARTS:
         raise _invalid(f"It unfolds to more than {MAX_PARTS} parts.")
+    if size.patterns > MAX_WEIGHT:
+        raise _invalid("It has too many or too large patterns: repeat less, `{1,9}` and the like.")
     try:
         _validator(text.decode())
     except ValueError as exc:
