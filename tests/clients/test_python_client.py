@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 from standardwebhooks import Webhook as ReferenceWebhook
 
+from gateway.wire.authorities import Authorities
 from gateway.wire.launcher import Claim, Done, Sandbox, Trying
 from gateway.wire.signing import secret_text
 from slipgate.client import (
@@ -168,6 +170,13 @@ def test_the_environment_names_the_gateway_and_its_key_goes_to_no_other() -> Non
         Slipgate(environ={})
     with pytest.raises(NotConfigured, match="is no address"):
         Slipgate("gate.example", "k")
+
+
+def test_the_environment_names_the_certificate_authorities(tmp_path: Path) -> None:
+    environ = {"SSL_CERT_DIR": str(tmp_path)}
+    with Slipgate("https://gate.example", "k", environ=environ) as client:
+        named = Authorities(directories=(str(tmp_path),))
+        assert client.connection.tls() is named.context()
 
 
 @pytest.mark.parametrize("cut", range(1, 12))

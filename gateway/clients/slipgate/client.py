@@ -73,8 +73,8 @@ class Slipgate(BlockingClient, Calls):
         http: httpx.Client | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        gateway = find_gateway(url, api_key, environ)
-        super().__init__(Connection(gateway, timeout, Retries(seconds=retry_seconds)), http)
+        gateway, retries = find_gateway(url, api_key, environ), Retries(seconds=retry_seconds)
+        super().__init__(Connection(gateway, timeout, retries, environ), http)
 
     def wait_for(self, task_id: str, *, timeout: float | None = None) -> Task:
         """Waits until a task has ended, also across restarts of the gateway.
@@ -110,8 +110,8 @@ class AsyncSlipgate(AwaitingClient, Calls):
         http: httpx.AsyncClient | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        gateway = find_gateway(url, api_key, environ)
-        super().__init__(Connection(gateway, timeout, Retries(seconds=retry_seconds)), http)
+        gateway, retries = find_gateway(url, api_key, environ), Retries(seconds=retry_seconds)
+        super().__init__(Connection(gateway, timeout, retries, environ), http)
 
     async def wait_for(self, task_id: str, *, timeout: float | None = None) -> Task:
         """As that of `Slipgate`."""

@@ -1,6 +1,5 @@
 """The gateway of a client: its address, the key, and the form of requests to it."""
 
-import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,6 +39,7 @@ class Connection:
     gateway: Gateway
     timeout: float
     retries: Retries
+    environ: Mapping[str, str] = field(repr=False)
 
     @property
     def patience(self) -> Retries:
@@ -64,7 +64,7 @@ class Connection:
         takes 20 ms, which an address without TLS need not wait for."""
         if self.gateway.url.lower().startswith("http:"):
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        return Authorities.of_environ(os.environ).context()
+        return Authorities.of_environ(self.environ).context()
 
 
 def find_gateway(url: str | None, key: str | None, environ: Mapping[str, str]) -> Gateway:
