@@ -59,34 +59,45 @@ class Scope(StrEnum):
     OPS = "ops"
 
 
+KeyScope = Annotated[Scope, typer.Option(help="permissions of the key")]
+Holder = Annotated[str, typer.Option(help="its holder")]
+Project = Annotated[str, typer.Option(help="project whose tasks it sees")]
+AllProjects = Annotated[
+    bool, typer.Option("--all-projects", help="let a launcher serve every project")
+]
+Life = Annotated[
+    int | None,
+    typer.Option(parser=seconds, metavar="TIME", help="its life: 90d, 12h; default: no end"),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(min=MIN_RATE, max=MAX_RATE, help="requests per second; default: no limit"),
+]
+Burst = Annotated[
+    int | None, typer.Option(min=1, max=MAX_RATE, help="at once; default: those of a second")
+]
+Concurrent = Annotated[
+    int | None, typer.Option(min=1, max=MAX_CONCURRENT, help="open requests, polls, streams")
+]
+CallbackSecret = Annotated[
+    bool,
+    typer.Option(
+        "--callback-secret", help="show the callback secret too, if the project had one before"
+    ),
+]
+
+
 @keys.command()
 def create(
-    scope: Annotated[Scope, typer.Option(help="permissions of the key")],
-    name: Annotated[str, typer.Option(help="its holder")],
-    project: Annotated[str, typer.Option(help="project whose tasks it sees")] = "default",
-    all_projects: Annotated[
-        bool, typer.Option("--all-projects", help="let a launcher serve every project")
-    ] = False,
-    expires_in: Annotated[
-        int | None,
-        typer.Option(parser=seconds, metavar="TIME", help="its life: 90d, 12h; default: no end"),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(min=MIN_RATE, max=MAX_RATE, help="requests per second; default: no limit"),
-    ] = None,
-    burst: Annotated[
-        int | None, typer.Option(min=1, max=MAX_RATE, help="at once; default: those of a second")
-    ] = None,
-    concurrent: Annotated[
-        int | None, typer.Option(min=1, max=MAX_CONCURRENT, help="open requests, polls, streams")
-    ] = None,
-    show_secret: Annotated[
-        bool,
-        typer.Option(
-            "--callback-secret", help="show the callback secret too, if the project had one before"
-        ),
-    ] = False,
+    scope: KeyScope,
+    name: Holder,
+    project: Project = "default",
+    all_projects: AllProjects = False,
+    expires_in: Life = None,
+    rate: Rate = None,
+    burst: Burst = None,
+    concurrent: Concurrent = None,
+    show_secret: CallbackSecret = False,
     reason: Reason = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
