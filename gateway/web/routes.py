@@ -41,7 +41,8 @@ from gateway.web.operations import (
 )
 from gateway.web.portal import deliveries as portal_deliveries
 from gateway.web.portal import endpoints as portal_endpoints
-from gateway.web.portal import entrance, links
+from gateway.web.portal import links
+from gateway.web.portal import login as portal_login
 from gateway.web.portal.page import Shown as PortalShown
 from gateway.web.sources import daytona, github, workspace
 from gateway.web.tasks import events, explain, lists, receipts, results, tasks
@@ -213,8 +214,8 @@ DASHBOARD: Final = [
 ]
 
 PORTAL: Final = [
-    Route("/portal", entrance.Entrance(), methods=["GET"]),
-    _portal("/leave", entrance.leave),
+    Route("/portal", portal_login.Login(), methods=["GET"]),
+    _portal("/leave", portal_login.leave),
     _portal("/endpoints", portal_endpoints.create),
     _portal("/endpoints/{endpoint_id}", portal_endpoints.show),
     _portal("/endpoints/{endpoint_id}/update", portal_endpoints.update),

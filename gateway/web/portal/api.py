@@ -1,6 +1,6 @@
 """The operations of the HTTP API that a customer may call, each on its own endpoints alone.
 
-One gate for all: an operation that is not named here is refused, an endpoint or a delivery of
+One check for all: an operation that is not named here is refused, an endpoint or a delivery of
 anybody else is not found, and lists and new endpoints are those of the session's customer.
 """
 

@@ -15,7 +15,7 @@ from gateway.web.portal.session import COOKIE, LINK, SESSION, pass_of, seal_pass
 TOKEN = "token"  # noqa: S105 - the name of a parameter
 
 
-class Entrance:
+class Login:
     """With a link's token, the beginning of a session; without one, the first page."""
 
     label = "portal"
