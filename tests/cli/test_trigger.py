@@ -145,4 +145,6 @@ def test_types_are_listed(app: App, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trigger", "--json"]) == 0
     listed = msgspec.json.decode(capsys.readouterr().out)
     assert [each["type"] for each in listed] == list(FACTS)
+    assert main(["trigger"]) == 0
+    assert "A piece of the agent's log" in capsys.readouterr().out
     assert not app.taken

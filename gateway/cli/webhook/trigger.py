@@ -23,6 +23,7 @@ from gateway.cli.webhook.sending import (
 )
 from gateway.domain.kernel.ids import RANDOM_BITS
 from gateway.domain.tasks.event import FACTS
+from gateway.domain.tasks.event_meanings import MEANINGS
 from gateway.loops.deliveries.post import TIME_LIMIT
 from gateway.web.deliveries.fixtures import Fixture, fixture
 from gateway.wire.message import Reply
@@ -156,9 +157,5 @@ def _print_types(*, as_json: bool) -> None:
     if as_json:
         print_document([{"type": kind, "flat": kind in flat} for kind in FACTS])
         return
-    rows = ((kind, "flat too" if kind in flat else "", _meaning(kind)) for kind in FACTS)
+    rows = ((kind, "flat too" if kind in flat else "", MEANINGS[kind]) for kind in FACTS)
     print_table(("type", "form", "meaning"), rows)
-
-
-def _meaning(kind: str) -> str:
-    return (FACTS[kind].__doc__ or "").partition("\n")[0]

@@ -15,6 +15,7 @@ from gateway.domain.deliveries.event_type import (
 from gateway.domain.deliveries.event_types import is_own_pattern
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import FACTS
+from gateway.domain.tasks.event_meanings import MEANINGS
 from gateway.web.convert import convert
 from gateway.web.deliveries.event_schemas import check_data, check_schema
 from gateway.web.deliveries.own_events import check_type
@@ -143,7 +144,7 @@ def built_in_types() -> tuple[EventTypeView, ...]:
     return tuple(
         EventTypeView(
             name=name,
-            description=(fact.__doc__ or "").partition("\n\n")[0],
+            description=f"{MEANINGS[name]}.",
             schema=msgspec.json.schema(fact),
             example=None,
             deprecated=False,

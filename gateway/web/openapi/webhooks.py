@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.tasks.event import ABOUT_ENDPOINTS, ABOUT_OPERATIONS, QUIET
+from gateway.domain.tasks.event_meanings import MEANINGS
 from gateway.web.deliveries.fixtures import fixture
 from gateway.web.deliveries.messages import (
     ALERT_MESSAGE,
@@ -27,45 +28,6 @@ KINDS: Final[tuple[object, ...]] = (Notice, EndpointTest, FlatEvent)
 NOW: Final = 1_767_605_530_000
 """The time of the examples (milliseconds)."""
 RANDOM: Final = 0x5F2D_9A3C_71B4_66E8_0D12
-MEANINGS: Final = {
-    "task.created": "A task was handed over",
-    "task.launching": "A launcher makes its sandbox",
-    "task.launched": "The sandbox has started",
-    "task.started": "The agent has sent its first event",
-    "task.heartbeat": "The agent is alive",
-    "task.progress": "The current step of the agent",
-    "task.log": "A piece of the agent's log",
-    "task.patch": "A piece of the agent's changes",
-    "task.trajectory": "A piece of the record of the agent's turns",
-    "task.usage": "Tokens, cost and turns of the attempt so far",
-    "task.pr_created": "A pull request is open; the task goes on",
-    "task.completed": "The work is done",
-    "task.needs_review": "The work is there, and a person has to look at it",
-    "task.failed": "The task has failed",
-    "task.timed_out": "The task took too long",
-    "task.cancelled": "The task was cancelled, and its sandbox stopped",
-    "task.expired": "No launcher took the task in time",
-    "task.cancel_requested": "Somebody has asked the task to stop",
-    "task.retried": "Another attempt, or another launch, follows",
-    "task.stalled": "Something is wrong; the task goes on",
-    "task.recovered": "What was wrong is over",
-    "task.pr_merged": "The pull request was merged",
-    "task.pr_closed": "The pull request was closed without a merge",
-    "task.purged": "The contents of the task were removed",
-    "sandbox.trying": "A sandbox may exist from now on",
-    "sandbox.created": "The provider has named the sandbox",
-    "sandbox.state": "The state of the sandbox has changed",
-    "sandbox.destroyed": "The sandbox is gone",
-    "sandbox.released": "Operators have declared the sandbox gone",
-    "endpoint.failing": "Nothing arrives at an endpoint",
-    "endpoint.disabled": "An endpoint gets no more",
-    "endpoint.recovered": "An endpoint works again",
-    "ops.launcher_lost": "A launcher does not call any more",
-    "ops.queue_old": "Tasks wait too long for a launcher",
-    "ops.disk_low": "The disk of the gateway is nearly full",
-    "ops.provider_down": "A provider makes no sandboxes",
-}
-"""Every type of event, as the summary of its webhook."""
 FLAT: Final = {
     "workspace.created": "task.launched",
     "task.progress": "task.progress",

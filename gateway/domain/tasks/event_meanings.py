@@ -1,0 +1,43 @@
+"""The meanings of slipgate's event types, for people who choose or receive them."""
+
+from typing import Final
+
+MEANINGS: Final = {
+    "task.created": "A task was handed over",
+    "task.launching": "A launcher makes its sandbox",
+    "task.launched": "The sandbox has started",
+    "task.started": "The agent has sent its first event",
+    "task.heartbeat": "The agent is alive",
+    "task.progress": "The current step of the agent",
+    "task.log": "A piece of the agent's log",
+    "task.patch": "A piece of the agent's changes",
+    "task.trajectory": "A piece of the record of the agent's turns",
+    "task.usage": "Tokens, cost and turns of the attempt so far",
+    "task.pr_created": "A pull request is open; the task goes on",
+    "task.completed": "The work is done",
+    "task.needs_review": "The work is there, and a person has to look at it",
+    "task.failed": "The task has failed",
+    "task.timed_out": "The task took too long",
+    "task.cancelled": "The task was cancelled, and its sandbox stopped",
+    "task.expired": "No launcher took the task in time",
+    "task.cancel_requested": "Somebody has asked the task to stop",
+    "task.retried": "Another attempt, or another launch, follows",
+    "task.stalled": "Something is wrong; the task goes on",
+    "task.recovered": "What was wrong is over",
+    "task.pr_merged": "The pull request was merged",
+    "task.pr_closed": "The pull request was closed without a merge",
+    "task.purged": "The contents of the task were removed",
+    "sandbox.trying": "A sandbox may exist from now on",
+    "sandbox.created": "The provider has named the sandbox",
+    "sandbox.state": "The state of the sandbox has changed",
+    "sandbox.destroyed": "The sandbox is gone",
+    "sandbox.released": "Operators have declared the sandbox gone",
+    "endpoint.failing": "Nothing arrives at an endpoint",
+    "endpoint.disabled": "An endpoint gets no more",
+    "endpoint.recovered": "An endpoint works again",
+    "ops.launcher_lost": "A launcher does not call any more",
+    "ops.queue_old": "Tasks wait too long for a launcher",
+    "ops.disk_low": "The disk of the gateway is nearly full",
+    "ops.provider_down": "A provider makes no sandboxes",
+}
+"""By type, without a full stop."""
