@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from gateway.domain.deliveries.event_types import is_own_wanted, split
+from gateway.domain.deliveries.type_patterns import is_own_wanted, split
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import ABOUT_OPERATIONS, FACTS, QUIET, types_of
 from gateway.domain.tasks.task import Frozen

@@ -16,8 +16,8 @@ from gateway.domain.deliveries.commands import (
 )
 from gateway.domain.deliveries.endpoint import MOST_LIVE, Endpoint, shown_url
 from gateway.domain.deliveries.endpoint_events import emit_endpoint_event
-from gateway.domain.deliveries.event_types import ALL, split
 from gateway.domain.deliveries.replay import NO_LIMIT, Replay, ReplayKind
+from gateway.domain.deliveries.type_patterns import ALL, split
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.wire.problem import FieldError

@@ -12,7 +12,7 @@ from gateway.domain.deliveries.event_type import (
     EventTypeReply,
     PutEventType,
 )
-from gateway.domain.deliveries.event_types import is_own_pattern
+from gateway.domain.deliveries.type_patterns import is_own_pattern
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import FACTS
 from gateway.domain.tasks.event_meanings import MEANINGS

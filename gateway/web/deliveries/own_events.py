@@ -8,8 +8,8 @@ import msgspec
 from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import PostEvent, PostReply
-from gateway.domain.deliveries.event_types import RESERVED, reserved_family
 from gateway.domain.deliveries.own_event import lane_id
+from gateway.domain.deliveries.type_patterns import RESERVED, reserved_family
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import event_id
 from gateway.web.deliveries.event_schemas import check_data

@@ -5,7 +5,7 @@ from typing import Final, cast, get_args
 
 import msgspec
 
-from gateway.domain.deliveries.event_types import TYPE_PATTERN
+from gateway.domain.deliveries.type_patterns import TYPE_PATTERN
 from gateway.domain.operations.bulk import BulkStatus, BulkVerb
 from gateway.domain.tasks.event import ABOUT_ENDPOINTS, ABOUT_OPERATIONS, FACTS, OF_NO_TASK
 from gateway.domain.tasks.task import CLOCK_NAMES, FLAG_ORDER, PUBLIC_CLOCK, Status

@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from gateway.domain.deliveries.event_types import GROUP_PATTERN, feed_types
+from gateway.domain.deliveries.type_patterns import GROUP_PATTERN, feed_types
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import FACTS, KINDS
 from gateway.domain.tasks.task import Frozen
