@@ -43,6 +43,10 @@ class Terminal:
             assert is_there, self._shown
             return self._shown.decode()
 
+    def ends(self) -> None:
+        """Waits until the program has ended by itself."""
+        self.process.wait(60)
+
     def _read(self) -> None:
         while True:
             try:

@@ -140,6 +140,7 @@ def test_a_person_is_asked_and_secrets_are_not_shown(folder: Path) -> None:
         screen.shows("Repository of a first task")
         screen.presses("\n")
         shown = screen.shows("slipgate launcher --env-file=.env.launcher")
+        screen.ends()
     assert "gm-hush" not in shown
     _, launcher, _ = files(folder)
     assert launcher["GEMINI_API_KEY"] == "gm-hush"

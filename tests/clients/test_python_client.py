@@ -211,14 +211,17 @@ def test_a_webhook_of_any_of_the_secrets_is_authentic(secret: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "reason"),
+    ("body", "secret", "ago", "reason"),
     [
-        pytest.param(BODY, signed(secret_text(b"x" * 32)), "none of the secrets", id="secret"),
-        pytest.param(BODY + b" ", signed(SECRETS[0]), "none of the secrets", id="body"),
-        pytest.param(BODY, signed(SECRETS[0], ago=400), "more than 300 s", id="old"),
-        pytest.param(BODY, {}, "webhook-id must be", id="headers"),
+        pytest.param(BODY, secret_text(b"x" * 32), 0, "none of the secrets", id="secret"),
+        pytest.param(BODY + b" ", SECRETS[0], 0, "none of the secrets", id="body"),
+        pytest.param(BODY, SECRETS[0], 400, "more than 300 s", id="old"),
+        pytest.param(BODY, None, 0, "webhook-id must be", id="headers"),
     ],
 )
-def test_another_webhook_is_rejected(body: bytes, headers: dict[str, str], reason: str) -> None:
+def test_another_webhook_is_rejected(
+    body: bytes, secret: str | None, ago: int, reason: str
+) -> None:
+    headers = {} if secret is None else signed(secret, ago=ago)
     with pytest.raises(WebhookRejected, match=reason):
         verify_webhook(body, headers, SECRETS, now=time.time())

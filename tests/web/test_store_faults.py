@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 
 from tests.stores import NewDatabase
-from tests.web.callers import TASK, open_gateway, write_locked
+from tests.web.callers import TASK, GatewayHarness, open_gateway, write_locked
 
 BUSY_MS: Final = 50
 
@@ -26,6 +26,13 @@ async def taken(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
     return response
 
 
+async def not_ready(gateway: GatewayHarness) -> None:
+    """Asks until it is refused: a commit proves for a second or two that the store commits."""
+    while (response := await gateway.http.get("/readyz")).status_code == 200:
+        assert response.text
+    assert asks_to_retry(response)
+
+
 async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(
     database: NewDatabase,
 ) -> None:
@@ -43,7 +50,7 @@ async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(
                     scope="launcher",
                 )
             )
-            assert asks_to_retry(await gateway.http.get("/readyz"))
+            await not_ready(gateway)
             assert (await gateway.http.get("/healthz")).status_code == 200
             assert (await gateway.task(waiting["id"]))["status"] == "queued"
             assert (await gateway.get("/v1/events")).status_code == 200
