@@ -92,7 +92,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/agents/agent_events.py",
         old="    change.attach(event, piece)",
         new="    if event.applied:\n        change.attach(event, piece)",
-        found_by=2,
+        found_by=65,
     ),
     "a word that came twice counts twice": Mutant(
         file="gateway/domain/agents/agent_events.py",
@@ -115,6 +115,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/tasks/finish.py",
         old="    if older and change.task.status is Status.QUEUED:",
         new="    if len(older) > 1 and change.task.status is Status.QUEUED:",
+        found_by=2,
     ),
     "an idempotency key is forgotten": Mutant(
         file="gateway/domain/kernel/idempotency.py",
@@ -154,7 +155,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/launching/reports.py",
         old="    if is_over or is_early or attempt.spoke_at is not None:",
         new="    if is_over or is_early:",
-        found_by=10,
+        found_by=18,
     ),
     "a destroy is confirmed and not done": Mutant(
         file="launcher/jobs/destroy.py",
@@ -177,7 +178,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/tasks/due_clocks.py",
         old="is not None and last < at <= now",
         new="is not None and last < at < now - 30_000",
-        found_by=12,
+        found_by=2,
     ),
     "a launch counts twice": Mutant(
         file="gateway/domain/launching/claim.py",
@@ -222,12 +223,13 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/store/postgres/session.py",
         old="surplus.difference(map(partition, subscriber.busy_endpoints))",
         new="surplus",
+        found_by=49,
     ),
     "a gateway believes that it was told of everything": Mutant(
         file="gateway/store/postgres/session.py",
         old="is_notified and self._informed.add(unit.seq, unit.newest)",
         new="is_notified",
-        found_by=10,
+        found_by=307,
     ),
     "batches of two gateways change what concerns both": Mutant(
         file="gateway/store/postgres/batch.py",
