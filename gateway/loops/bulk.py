@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from gateway.domain.operations.bulk import AdvanceBulk, BrokenTask, BulkReply
-from gateway.store.protocol import BulkReads
+from gateway.store.loop_reads import BulkReads
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from gateway.domain.kernel.commands import Prune
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.tasks.retention import KEPT
-from gateway.store.protocol import RetentionReads
+from gateway.store.loop_reads import RetentionReads
 
 EVERY: Final = 600_000
 """Milliseconds between two passes."""

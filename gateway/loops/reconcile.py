@@ -15,7 +15,7 @@ from gateway.domain.kernel.commands import (
 )
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.read_set import Command
-from gateway.store.protocol import DueReads
+from gateway.store.loop_reads import DueReads
 
 log = structlog.get_logger(__name__)
 

@@ -1,6 +1,6 @@
 """The protocol of the store: small interfaces, each named by its consumer, without a dialect."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -8,7 +8,6 @@ from gateway.domain.agents.patch import StoredPiece
 from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.event_type import EventType
-from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
@@ -16,34 +15,33 @@ from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.launcher import LauncherCall
-from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep
+from gateway.domain.launching.realm import ProviderRealm, Realm, Sweep
 from gateway.domain.operations.alert import Alert
 from gateway.domain.operations.api_key import ApiKey
 from gateway.domain.operations.audit_log import AuditEntry
-from gateway.domain.operations.bulk import BulkAction
 from gateway.domain.operations.gauges import Gauges
 from gateway.domain.operations.history import History
 from gateway.domain.operations.status import StatusFacts
-from gateway.domain.operations.switches import Pause
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Task
+from gateway.store.loop_reads import (
+    BulkReads,
+    DelivererReads,
+    DueReads,
+    MessageReads,
+    ReplayReads,
+    RetentionReads,
+)
 from gateway.store.records import (
     NEWEST,
     NO_NUMBER,
     Delivery,
-    DeliveryContext,
-    DeliveryFailure,
     DeliveryFilter,
-    DueDeliveries,
     FeedPage,
-    LiveSecret,
-    PendingEndpoint,
     SandboxPosition,
-    SecretOwner,
     StoredSecrets,
-    Target,
     TaskFilter,
     TaskPage,
     TaskWithSpec,
@@ -214,16 +212,6 @@ class DeliveryReads(Protocol):
         """Deliveries that have not arrived, of the newest events, oldest first."""
 
 
-class ReplayReads(Protocol):
-    """Reads of the replayer."""
-
-    async def running_replays(self) -> Sequence[Replay]:
-        """The jobs that are not done."""
-
-    async def pending_of(self, endpoint_id: str, most: int) -> int:
-        """The number of pending deliveries of an endpoint, counted up to `most`."""
-
-
 class EndpointReads(ReplayReads, Protocol):
     """Endpoints, their secrets and their replays."""
 
@@ -253,110 +241,6 @@ class EndpointReads(ReplayReads, Protocol):
 
     async def last_before(self, moment: int) -> int:
         """The number of the last event that is older than this moment (milliseconds)."""
-
-
-class SwitchReads(Protocol):
-    """Switches."""
-
-    async def pauses(self, now: int) -> Sequence[Pause]:
-        """All pauses that last (milliseconds)."""
-
-
-class OutboxReads(Protocol):
-    """Reads of pending deliveries."""
-
-    async def due_deliveries(
-        self, now: int, endpoint_ids: Sequence[str]
-    ) -> Mapping[str, DueDeliveries]:
-        """The deliveries that may be sent to each of these endpoints that is enabled."""
-
-    async def pending_endpoints(self, after: str, limit: int) -> Sequence[PendingEndpoint]:
-        """The next endpoints behind this one with pending deliveries, by their ids."""
-
-    async def failures(self) -> Sequence[DeliveryFailure]:
-        """The last failures of the endpoints without a success since, oldest first."""
-
-    async def changed_at(self, endpoint_ids: Sequence[str]) -> Mapping[str, int]:
-        """The moment (milliseconds) of the last change of each of these endpoints."""
-
-
-class DelivererReads(OutboxReads, SwitchReads, Protocol):
-    """Reads of the deliverer."""
-
-
-class MessageReads(Protocol):
-    """Reads of the message builder."""
-
-    async def delivery_contexts(
-        self, keys: Collection[DeliveryKey], now: int
-    ) -> Mapping[DeliveryKey, DeliveryContext]:
-        """The contexts of the deliveries that are still kept."""
-
-    async def is_overtaken(self, endpoint_id: str, task_id: str, seq: int) -> bool:
-        """True if a later event of the task has been sent to the endpoint."""
-
-    async def target(self, endpoint_id: str) -> Target | None:
-        """The address of an endpoint, and the headers that people gave it."""
-
-    async def live_secrets(
-        self, owners: Collection[SecretOwner], now: int
-    ) -> Mapping[SecretOwner, Sequence[LiveSecret]]:
-        """The secrets that sign the messages of each owner now; the newest first."""
-
-
-class BulkReads(Protocol):
-    """Bulk actions."""
-
-    async def bulk_action(self, bulk_id: str) -> BulkAction | None:
-        """A bulk action with its progress."""
-
-    async def running_bulk_actions(self) -> Sequence[BulkAction]:
-        """The actions that are not over, the oldest first."""
-
-    async def bulk_actions_before(
-        self, project: str | None, before: str, limit: int
-    ) -> list[BulkAction]:
-        """Actions with an id before this one, newest first; of all projects for None."""
-
-
-class DueReads(Protocol):
-    """Reads of the reconciler."""
-
-    async def due_tasks(self, now: int, limit: int) -> Sequence[str]:
-        """Tasks with a clock at or before now, the oldest first."""
-
-    async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
-        """Held jobs with an expired lease."""
-
-    async def due_realms(self, now: int, limit: int) -> Sequence[RealmKey]:
-        """Realms that may be missing, or whose launchers call again."""
-
-    async def next_due(self) -> int | None:
-        """The earliest moment (milliseconds) at which one of them will have something."""
-
-
-class RetentionReads(Protocol):
-    """Reads of the pruner."""
-
-    async def kept_env(self, after: str, limit: int) -> Sequence[tuple[str, int | None]]:
-        """Tasks behind this id whose `env` is still kept, and when they ended (milliseconds)."""
-
-    async def old_tasks(
-        self, after: str, until: str, limit: int
-    ) -> Sequence[tuple[str, int, int | None]]:
-        """Tasks between two ids, with the number of their events, and when they ended."""
-
-    async def own_events(self, after: int, limit: int) -> Sequence[tuple[int, int]]:
-        """Own events behind a number, the oldest first, each with its time (milliseconds)."""
-
-    async def has_idempotency_records(self, before: int) -> bool:
-        """True if records of idempotency keys are kept from before that moment (milliseconds)."""
-
-    async def has_old_groups(self, now: int) -> bool:
-        """True if counts of ends are kept that are older than the pages that show them."""
-
-    async def has_old_audit(self, before: int) -> bool:
-        """True if the audit log begins before that moment (milliseconds)."""
 
 
 class OperationReads(Protocol):

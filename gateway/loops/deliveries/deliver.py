@@ -20,8 +20,8 @@ from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.deliveries.settlement import NOT_ITS_FAULT
 from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue
 from gateway.notifier import Notifier
+from gateway.store.loop_reads import DelivererReads
 from gateway.store.ownership import ALONE, Ownership
-from gateway.store.protocol import DelivererReads
 from gateway.store.records import DueDeliveries, Head, Lane
 
 log = structlog.get_logger(__name__)

@@ -11,8 +11,8 @@ from gateway.loops.deliveries.admission import Limits
 from gateway.loops.deliveries.due_queue import DueQueue
 from gateway.loops.deliveries.post import is_charged
 from gateway.notifier import Notifier
+from gateway.store.loop_reads import OutboxReads
 from gateway.store.ownership import ALONE, Ownership
-from gateway.store.protocol import OutboxReads
 from gateway.store.records import DeliveryFailure
 
 log = structlog.get_logger(__name__)

@@ -30,7 +30,7 @@ from gateway.loops.deliveries.post import (
     unsent,
 )
 from gateway.store.batch_loader import BatchLoader
-from gateway.store.protocol import MessageReads
+from gateway.store.loop_reads import MessageReads
 from gateway.store.records import (
     DeliveryContext,
     Head,

@@ -7,7 +7,7 @@ import structlog
 
 from gateway.domain.deliveries.commands import AdvanceReplay, ReplayReply
 from gateway.domain.deliveries.replay import AT_ONCE, Replay
-from gateway.store.protocol import ReplayReads
+from gateway.store.loop_reads import ReplayReads
 
 log = structlog.get_logger(__name__)
 
