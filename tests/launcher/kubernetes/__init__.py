@@ -1,0 +1,1 @@
+"""The provider kubernetes against the stand-in for a cluster."""
