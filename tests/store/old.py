@@ -1,6 +1,5 @@
 """Databases as older versions left them."""
 
-import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -19,17 +18,18 @@ SCHEMAS: Final = sorted(int(file.name.split("_", 1)[0]) for file in FOLDER.glob(
 def make_old(path: Path, schema: int) -> None:
     """A database with real data, as a gateway of this schema had it; made once for each process of
     the tests, and copied from there."""
-    shutil.copyfile(_template(schema), path)
+    path.write_bytes(_template(schema))
 
 
 @cache
-def _template(schema: int) -> Path:
-    path = Path(tempfile.mkdtemp(prefix="slipgate-tests-")) / "old.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("PRAGMA synchronous = OFF")
-        database.executescript(DUMP.read_text())
-        for number in SCHEMAS[1 : SCHEMAS.index(schema) + 1]:
-            (file,) = FOLDER.glob(f"{number:04}_*.sql")
-            database.executescript(f"{file.read_text()}\nPRAGMA user_version = {number};")
-        database.execute("PRAGMA journal_mode = WAL")
-    return path
+def _template(schema: int) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "old.db"
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute("PRAGMA synchronous = OFF")
+            database.executescript(DUMP.read_text())
+            for number in SCHEMAS[1 : SCHEMAS.index(schema) + 1]:
+                (file,) = FOLDER.glob(f"{number:04}_*.sql")
+                database.executescript(f"{file.read_text()}\nPRAGMA user_version = {number};")
+            database.execute("PRAGMA journal_mode = WAL")
+        return path.read_bytes()

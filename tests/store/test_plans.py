@@ -209,13 +209,15 @@ def _plan(statement: str) -> list[str]:
     marks.append(len(re.findall(r"\?(?!\d)", statement)))
     given = dict.fromkeys(names) if names else [None] * max(marks)
     # No statistics are ever gathered, so an empty database has the plans of a full one.
-    with closing(sqlite3.connect(_empty(), isolation_level=None)) as database:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        database.deserialize(_empty())
         return [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
 
 
 @cache
-def _empty() -> Path:
-    return new_database(Path(tempfile.mkdtemp(prefix="slipgate-tests-")) / "empty.db")
+def _empty() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return new_database(Path(folder) / "empty.db").read_bytes()
 
 
 def _scanned(statement: str) -> Iterator[str]:
