@@ -2298,6 +2298,8 @@ export type OwnEvent<T extends string = string, D = Record<string, unknown>> = E
   taskId: null;
   taskSeq: null;
   attempt: null;
+  customer: string | null;
+  eventId: string | null;
 };
 
 /** What comes to the `env.WEBHOOK_URL` of the drop-in workspace API; an empty text means absent. */

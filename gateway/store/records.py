@@ -81,6 +81,14 @@ class TaskPage(Frozen, frozen=True, kw_only=True):
     """The id behind which the list goes on; None: nowhere."""
 
 
+class FeedEvent(Event, frozen=True, kw_only=True):
+    """An event of the feed of a project."""
+
+    customer: str | None = None
+    """Of an own event, like the id that follows."""
+    event_id: str | None = None
+
+
 class FeedPage(Frozen, frozen=True, kw_only=True):
     """A page of a feed of events, oldest first."""
 

@@ -285,6 +285,10 @@ class EventFields(Reply, frozen=True, kw_only=True):
     actor: str | None
     """The one who caused it: `key:<id>`, `cli`, `launcher:<id>`, or the kind (`agent`, `gateway`,
     `github`). Null: an older version has not kept it."""
+    customer: str | msgspec.UnsetType | None = msgspec.UNSET
+    """Of an own event alone, like `eventId`; null: it is of none."""
+    event_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    """The application's own id."""
 
 
 class EventView(EventFields, frozen=True, kw_only=True):

@@ -38,7 +38,10 @@ def test_a_portal_link_is_printed_whole(ops: Operator) -> None:
 
 
 def test_an_own_event_is_forwarded_with_the_body_that_endpoints_get(ops: Operator) -> None:
-    ops.types("events", "send", "--type=order.made", '--data={"b": 1, "a": [2]}')
+    ops.types("events", "send", "--type=order.made", '--data={"b": 1, "a": [2]}', "--customer=acme")
+    assert (
+        "order.made        for acme by key:" in ops.types("tasks", "events", "--types=order.*").out
+    )
     page = ops.types("tasks", "events", "--types=order.made", "--json").document
     raw = msgspec.json.encode(page["data"][-1])
     event = msgspec.json.decode(raw, type=EventView)

@@ -154,10 +154,11 @@ async function deliveries(): Promise<void> {
   const env = { AGENT_PROMPT: "Mend it", WEBHOOK_URL: `http://127.0.0.1:${port}/flat` };
   const workspace = await slipgate.createWorkspace({ repoUrl: TASK.repoUrl, env });
   await slipgate.cancelTask(workspace.id, { reason: "somebody else did" });
-  const posted = { type: "invoice.paid", data: { amount: 3 } };
+  const posted = { type: "invoice.paid", data: { amount: 3 }, customer: "acme" };
   assert.equal((await slipgate.postEvent(posted)).type, posted.type);
   for await (const event of slipgate.streamAll<Event | OwnEvent>({ types: ["invoice.*"] })) {
-    assert.deepEqual({ type: event.type, data: event.data }, posted);
+    const customer = "customer" in event ? event.customer : null;
+    assert.deepEqual({ type: event.type, data: event.data, customer }, posted);
     break;
   }
   const isDone = () => received.filter((type) => type === "task.cancelled").length === 2 && flat.length > 0;

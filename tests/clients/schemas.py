@@ -119,7 +119,7 @@ class Types:
     def fields_of_event(self) -> str:
         """All that an event has, whichever its type."""
         properties = self.schemas["EventView"]["properties"]
-        hidden = {"type", "data", "taskId", "taskSeq", "attempt"}
+        hidden = {"type", "data", "taskId", "taskSeq", "attempt", "customer", "eventId"}
         lines = [
             f"  {name}: {self.of(field)};"
             for name, field in properties.items()

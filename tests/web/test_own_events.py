@@ -117,11 +117,15 @@ async def test_own_events_are_in_the_feed_for_whoever_names_them(
 ) -> None:
     async with opened(database) as (gateway, _):
         await gateway.create()
-        await posts(gateway)
+        await posts(gateway, customer="acme", eventId="inv-1")
         await posts(gateway, type="order.made")
         feed = (await gateway.get(f"/v1/events{query}")).json()["data"]
         elsewhere = (await gateway.get(f"/v1/events{query}", "other")).json()
     assert [event["type"] for event in feed] == shown
+    names = {"invoice.paid": ("acme", "inv-1"), "order.made": (None, None)}
+    for event in feed:
+        given = (event["customer"], event["eventId"]) if "customer" in event else None
+        assert given == names.get(event["type"])
     assert elsewhere["data"] == []
 
 

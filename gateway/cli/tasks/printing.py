@@ -184,6 +184,8 @@ def event_line(event: EventView, *, with_subject: bool = False, with_date: bool 
         text = f"{data.error.code}: {data.error.message}"
     if data.stage:
         text = f"{data.stage}: {text}" if text else data.stage
+    if isinstance(event.customer, str):
+        text = f"{text} for {event.customer}".lstrip()
     if event.source == "api" and event.actor is not None:
         text = f"{text} by {event.actor}".lstrip()
     if not event.applied:

@@ -11,11 +11,11 @@ from typing import Final
 from gateway.domain.agents.patch import StoredPiece
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
-from gateway.store.records import NO_NUMBER, FeedPage
+from gateway.store.records import NO_NUMBER, FeedEvent, FeedPage
 from gateway.store.sql import rows
 from gateway.store.sql.connection import Queries, Query
 from gateway.store.sql.part import Loading
-from gateway.store.sql.rows import EVENT, PIECE, Params
+from gateway.store.sql.rows import EVENT, FEED_EVENT, PIECE, Params
 
 LARGEST_STEP: Final = 2_000
 """Numbers that one statement looks at: a few milliseconds of the reading connection."""
@@ -90,7 +90,9 @@ OWN_WANTED: Final = """(
             = substr(wanted.value, 1, length(wanted.value) - 1)))"""
 
 EVENTS_OF_PROJECT: Final = f"""
-SELECT {EVENT.of("event")}
+SELECT {EVENT.of("event")},
+    (SELECT customer FROM own_events WHERE seq = event.seq),
+    (SELECT event_id FROM own_events WHERE seq = event.seq)
 FROM events AS event LEFT JOIN tasks AS task ON task.id = event.task_id
 WHERE event.seq > :after AND event.seq <= :until
   AND (CAST(:project AS TEXT) IS NULL OR :project = coalesce(
@@ -205,7 +207,7 @@ async def read_feed(
 
     Order of numbers is order of commits, so nothing can still appear before what was seen.
     """
-    found: list[Event] = []
+    found: list[FeedEvent] = []
     step, looked_at = limit, 0
     while True:
         first, newest = await _bounds(query, after)
@@ -237,7 +239,7 @@ async def _events(
     after: int,
     until: int,
     limit: int,
-) -> list[Event]:
+) -> list[FeedEvent]:
     params = {
         "project": project,
         "types": None if types is None else json.dumps(types),
@@ -245,4 +247,4 @@ async def _events(
         "until": until,
         "limit": limit,
     }
-    return [EVENT.read(row) for row in await query(EVENTS_OF_PROJECT, params)]
+    return [*map(FEED_EVENT.read, await query(EVENTS_OF_PROJECT, params))]

@@ -37,6 +37,7 @@ from gateway.domain.tasks.task import (
     Timeouts,
     Usage,
 )
+from gateway.store.records import FeedEvent
 
 T = TypeVar("T", bound=Frozen)
 Row = Sequence[Any]
@@ -161,6 +162,7 @@ EVENT: Final = Columns(
     """task_id, task_seq, attempt, type, at, source, data, applied, reason, webhook_id, body_hash,
     actor, seq""",
 )
+FEED_EVENT: Final = Columns(FeedEvent, f"{EVENT}, customer, event_id")
 ENDPOINT: Final = Columns(
     Endpoint,
     """id, project, origin, implicit, enabled, shown_url, header_names, description, event_types,

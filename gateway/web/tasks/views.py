@@ -6,6 +6,7 @@ from gateway.domain.kernel.ids import event_id
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import PUBLIC_CLOCK, Sandbox, Task, TaskError
+from gateway.store.records import FeedEvent
 from gateway.web.convert import convert
 from gateway.wire import tasks as wire
 from gateway.wire.times import maybe_rfc3339, rfc3339
@@ -53,6 +54,7 @@ def task_view(task: Task, spec: Spec) -> wire.TaskView:
 def event_view(event: Event) -> wire.EventView:
     """One entry of the history; of no task, it names none."""
     is_of_task = event.is_of_task
+    own = event if isinstance(event, FeedEvent) and event.is_own else None
     return wire.EventView(
         id=event_id(event.at, event.seq),
         seq=event.seq,
@@ -66,6 +68,8 @@ def event_view(event: Event) -> wire.EventView:
         source=event.source,
         actor=event.actor or (None if event.source == "api" else event.source),
         data=msgspec.Raw(event.data),
+        customer=own.customer if own else msgspec.UNSET,
+        event_id=own.event_id if own else msgspec.UNSET,
     )
 
 
