@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from gateway.cli.deliveries.endpoints import secret_of
 from gateway.cli.local.state import State
 from gateway.cli.operations.minting import callback_secret_here, callback_secret_of, mint
 from gateway.cli.webhook.listen_forward import signing_secrets
@@ -45,6 +46,8 @@ def test_commands_in_the_folder_of_up_have_that_one_secret(
         "http://127.0.0.1:8700", lambda: mint(environ, "ops", "default", "up").key
     ):
         assert callback_secret_here(kept) == minted.callback_secret
+        assert secret_of(None, "default", None) == minted.callback_secret
+        assert secret_of(None, "default", "acme") is None
         assert [secret.text for secret in signing_secrets(kept, None)] == [minted.callback_secret]
 
 

@@ -10,6 +10,8 @@ from gateway.cli.webhook.forwarder import message_of
 from gateway.wire.tasks import EventView
 from tests.cli.operator import Operator
 
+NOBODY = "http://127.0.0.1:1/"
+
 
 def test_an_event_is_described_sent_and_refused(ops: Operator, tmp_path: Path) -> None:
     schema = tmp_path / "schema.json"
@@ -29,6 +31,12 @@ def test_an_event_is_described_sent_and_refused(ops: Operator, tmp_path: Path) -
     assert (refused.code, "amount" in refused.err) == (1, True)
     wrong = ops.types("events", "send", "--type=payout.sent", "--data={")
     assert (wrong.code, "Expected JSON" in wrong.err) == (2, True)
+    shown = ops.types("events", "show", "payout.sent")
+    assert '{"required":["amount"]}' in shown.out
+    assert "would delete" in ops.types("events", "delete", "payout.sent", "--dry-run").out
+    assert ops.types("events", "delete", "payout.sent", "--reason=gone").out.startswith("deleted")
+    gone = ops.types("events", "delete", "payout.sent")
+    assert (gone.code, "no such event type" in gone.err) == (1, True)
 
 
 def test_a_portal_link_is_printed_whole(ops: Operator) -> None:
@@ -49,3 +57,31 @@ def test_an_own_event_is_forwarded_with_the_body_that_endpoints_get(ops: Operato
     body = msgspec.json.decode(message.body)
     assert (body["type"], body["timestamp"]) == ("order.made", event.at)
     assert body["data"] == {"b": 1, "a": [2]}
+
+
+def test_a_customer_has_endpoints_and_deliveries_of_its_own(ops: Operator) -> None:
+    words = ("endpoints", "create", "--url=https://initech.invalid/in", "--customer=initech")
+    made = ops.types(*words, "--json").document
+    ops.types("events", "send", "--type=order.made", "--customer=initech")
+    listed = ops.types("endpoints", "list", "--customer=initech", "--json").document["data"]
+    sent = ops.types("deliveries", "list", "--customer=initech", "--json").document["data"]
+    assert [each["id"] for each in listed] == [made["id"]]
+    assert [each["endpointId"] for each in sent] == [made["id"]]
+    assert "customer" in ops.types("endpoints", "show", made["id"]).out
+
+
+def test_a_sample_of_an_own_type_is_its_example_or_made_of_its_schema(ops: Operator) -> None:
+    described = ("events", "describe", "refund.made", "--description=x")
+    ops.types(*described, '--schema={"required": ["a"], "properties": {"a": {"minimum": 7}}}')
+    sent = ops.types("trigger", "refund.made", f"--to={NOBODY}", "--json").document
+    ops.types(*described, '--example={"a": 8}')
+    example = ops.types("trigger", "refund.made", f"--to={NOBODY}", "--json").document
+    assert (sent["body"]["data"], example["body"]["data"]) == ({"a": 7}, {"a": 8})
+    assert (sent["type"], sent["body"]["type"], sent["reason"]) == (
+        *("refund.made", "refund.made", "connect"),
+    )
+    ops.types(*described, '--schema={"properties": {"a": {"pattern": "^x+$"}}}')
+    hard = ops.types("trigger", "refund.made", f"--to={NOBODY}")
+    assert (hard.code, "events describe refund.made --example" in hard.err) == (1, True)
+    unknown = ops.types("trigger", "refund.danced", f"--to={NOBODY}")
+    assert (unknown.code, "slipgate events types" in unknown.err) == (2, True)

@@ -3,11 +3,13 @@
 from itertools import pairwise
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import FACTS
 from gateway.web.deliveries.event_schemas import MAX_PARTS, check_data, check_schema
+from gateway.web.deliveries.schema_samples import sample_of
 from tests.stores import NewDatabase
 from tests.web.callers import Json, open_gateway
 
@@ -177,3 +179,49 @@ def test_no_data_and_schema_take_seconds_or_gigabytes(schema: Json, data: bytes,
     except ApiError as exc:
         refused = exc.code
     assert refused == code
+
+
+@pytest.mark.parametrize(
+    ("schema", "sample"),
+    [
+        (SCHEMA, None),
+        ({}, {}),
+        (
+            {
+                "$ref": "#/$defs/paid",
+                "required": ["id"],
+                "$defs": {
+                    "paid": {
+                        "allOf": [{"properties": {"at": {"format": "date-time"}}}],
+                        "required": ["at", "lines"],
+                        "properties": {
+                            "id": {"type": ["string", "null"], "minLength": 9},
+                            "lines": {"minItems": 2, "items": {"anyOf": [{"const": 4}, {}]}},
+                            "kind": {"enum": ["card", "cash"]},
+                            "share": {"exclusiveMinimum": 0, "maximum": 1},
+                            "open": {"type": "boolean"},
+                        },
+                    }
+                },
+            },
+            {
+                "at": "2026-01-05T09:33:10Z",
+                "id": "samplexxx",
+                "lines": [4, 4],
+                "kind": "card",
+                "share": 1,
+                "open": True,
+            },
+        ),
+    ],
+    ids=["a pattern", "anything", "many keywords"],
+)
+def test_a_sample_matches_its_schema(schema: Json, sample: Json | None) -> None:
+    made = sample_of(schema)
+    data = msgspec.json.encode(made)
+    if sample is None:
+        with pytest.raises(ApiError, match="amount"):
+            check_data(check_schema(schema), data)
+    else:
+        check_data(check_schema(schema), data)
+        assert made == sample

@@ -40,6 +40,7 @@ class State(StrEnum):
 def list_deliveries(
     endpoint: Annotated[str | None, typer.Option(help="only to this endpoint")] = None,
     task: Annotated[str | None, typer.Option(help="only of this task's events")] = None,
+    customer: Annotated[str | None, typer.Option(help="only to endpoints of this customer")] = None,
     status: Annotated[State | None, typer.Option(help="only in this state")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="deliveries to show")] = 50,
     cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
@@ -51,7 +52,8 @@ def list_deliveries(
 
     Example: slipgate deliveries list --json
     """
-    query = {"endpointId": endpoint, "taskId": task, "status": status, "cursor": cursor}
+    query = {"endpointId": endpoint, "taskId": task, "customer": customer, "status": status}
+    query["cursor"] = cursor
     with open_client() as client:
         answer = client.get("/v1/deliveries", limit=limit, **query)
     show_page = partial(

@@ -45,6 +45,9 @@ Headers = Annotated[
     typer.Option("--header", help="Name=@FILE, or Name=- for stdin: a value is never an argument"),
 ]
 Rate = Annotated[float | None, typer.Option(min=0.001, max=10_000, help="requests a second")]
+Customer = Annotated[
+    str | None, typer.Option(help="customer of your application whose events alone it receives")
+]
 Description = Annotated[str | None, typer.Option(help="a note, such as its owner")]
 
 
@@ -66,6 +69,7 @@ class Backlog(StrEnum):
 def create(
     url: Annotated[str, typer.Option(help="address of the receiver")],
     project: Annotated[str, typer.Option(help="project whose events it receives")] = "default",
+    customer: Customer = None,
     types: Types = None,
     headers: Headers = None,
     description: Description = None,
@@ -83,13 +87,19 @@ def create(
 ) -> None:
     """Create an endpoint; its secret is shown this once.
 
-    In the folder of `slipgate up` it has the project's callback secret, as everything there.
+    In the folder of `slipgate up` it has the project's callback secret, as everything there but the
+    endpoints of customers.
 
     Example: slipgate endpoints create --url=https://app.example/hook --type=task.*
     """
-    secret = _secret(secret_file, project)
+    secret = secret_of(secret_file, project, customer)
     wanted = change_of(
-        reason, is_dry_run=dry_run, project=project, format=form.value, secret=secret
+        reason,
+        is_dry_run=dry_run,
+        project=project,
+        customer=customer,
+        format=form.value,
+        secret=secret,
     )
     wanted |= _fields(url, types, headers, description, rate)
     with open_client() as client:
@@ -100,10 +110,13 @@ def create(
         present(NewEndpointView, answer, _print_created, as_json=as_json)
 
 
-def _secret(file: Path | None, project: str) -> str | None:
+def secret_of(file: Path | None, project: str, customer: str | None) -> str | None:
+    """The secret of a new endpoint; None: the gateway makes one."""
     if file is not None:
         return read_secrets(file)[0].text
-    return callback_secret_here(State(STATE)) if STATE.exists() and project == "default" else None
+    # A customer that had the callback secret could sign whatever the project believes.
+    is_shared = STATE.exists() and project == "default" and customer is None
+    return callback_secret_here(State(STATE)) if is_shared else None
 
 
 def _print_created(endpoint: NewEndpointView) -> None:
@@ -115,6 +128,7 @@ def _print_created(endpoint: NewEndpointView) -> None:
 @endpoints.command("list")
 def list_endpoints(
     project: Annotated[str | None, typer.Option(help="only of this project")] = None,
+    customer: Annotated[str | None, typer.Option(help="only of this customer")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="endpoints to show")] = 50,
     cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
     as_json: AsJson = False,
@@ -124,10 +138,11 @@ def list_endpoints(
     Example: slipgate endpoints list --project=default
     """
     with open_client() as client:
-        answer = client.get("/v1/endpoints", limit=limit, project=project, cursor=cursor)
+        query = {"project": project, "customer": customer, "cursor": cursor}
+        answer = client.get("/v1/endpoints", limit=limit, **query)
     show_page = partial(
         print_page,
-        names=("id", "project", "state", "events", "address"),
+        names=("id", "project", "customer", "state", "events", "address"),
         row=_row,
         empty="No endpoints. Create one: `slipgate endpoints create`.",
     )
@@ -136,7 +151,8 @@ def list_endpoints(
 
 def _row(endpoint: EndpointView) -> tuple[str, ...]:
     types = f"{len(endpoint.event_types)} types"
-    return endpoint.id, endpoint.project, _state(endpoint), types, endpoint.url
+    customer = endpoint.customer or ""
+    return endpoint.id, endpoint.project, customer, _state(endpoint), types, endpoint.url
 
 
 @endpoints.command()
@@ -332,6 +348,7 @@ def _print(endpoint: EndpointView) -> None:
         {
             "endpoint": endpoint.id,
             "project": endpoint.project,
+            "customer": endpoint.customer,
             "address": endpoint.url,
             "format": endpoint.format,
             "state": _state(endpoint),

@@ -2,16 +2,22 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
 from gateway.cli.console.output import AsJson, one_line
-from gateway.cli.console.terminal import out, print_page
+from gateway.cli.console.terminal import out, print_fields, print_page
 from gateway.cli.console.times import zoned
-from gateway.cli.http.client import open_client, path_part, present
-from gateway.wire.own_events import EventTypeView, PortalLinkView, PostedEventView
+from gateway.cli.http.client import change_of, open_client, path_part, present
+from gateway.cli.http.options import DryRun, Reason
+from gateway.wire.own_events import (
+    DeletedEventType,
+    EventTypeView,
+    PortalLinkView,
+    PostedEventView,
+)
 from gateway.wire.tasks import Page
 
 events: Final = typer.Typer(
@@ -68,6 +74,20 @@ def types(
 
 
 @events.command()
+def show(
+    kind: Annotated[str, typer.Argument(metavar="TYPE", help="invoice.paid")],
+    as_json: AsJson = False,
+) -> None:
+    """Show an event type with its schema and its example.
+
+    Example: slipgate events show invoice.paid
+    """
+    with open_client() as client:
+        answer = client.get(_path(kind))
+    present(EventTypeView, answer, _print_whole_type, as_json=as_json)
+
+
+@events.command()
 def describe(
     kind: Annotated[str, typer.Argument(metavar="TYPE", help="invoice.paid")],
     description: Annotated[str, typer.Option(help="when it is sent, for your customers")],
@@ -77,19 +97,40 @@ def describe(
     example: Annotated[
         str | None, typer.Option(metavar="JSON", help="an example of its data; @FILE, or -")
     ] = None,
+    deprecated: Annotated[
+        bool, typer.Option("--deprecated", help="no longer for customers to choose")
+    ] = False,
+    reason: Reason = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Describe an event type; with a schema, other data is refused.
 
     Example: slipgate events describe invoice.paid --description='Paid.' --schema=@schema.json
     """
-    wanted: dict[str, Any] = {"description": description}
+    wanted = change_of(reason, is_dry_run=dry_run, description=description, deprecated=deprecated)
     wanted |= {"schema": _document(schema)} if schema else {}
     wanted |= {"example": _document(example)} if example else {}
-    name = path_part(kind, also=".", of="events")
     with open_client() as client:
-        answer = client.call("PUT", f"/v1/event-types/{name}", wanted)
-    present(EventTypeView, answer, _print_type, as_json=as_json)
+        answer = client.call("PUT", _path(kind), wanted)
+    present(EventTypeView, answer, _print_type, as_json=as_json, is_dry_run=dry_run)
+
+
+@events.command()
+def delete(
+    kind: Annotated[str, typer.Argument(metavar="TYPE", help="invoice.paid")],
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take an event type out of the catalogue; its events are taken as before.
+
+    Example: slipgate events delete invoice.paid
+    """
+    with open_client() as client:
+        query = {"reason": reason, "dryRun": "true" if dry_run else None}
+        answer = client.call("DELETE", _path(kind), query=query)
+    present(DeletedEventType, answer, _print_deleted, as_json=as_json, is_dry_run=dry_run)
 
 
 @events.command()
@@ -106,6 +147,10 @@ def portal(
         wanted = {"customer": customer, "expiresInSeconds": seconds}
         answer = client.post("/v1/portal-links", wanted)
     present(PortalLinkView, answer, _print_link, as_json=as_json)
+
+
+def _path(kind: str) -> str:
+    return f"/v1/event-types/{path_part(kind, also='.', of='events types')}"
 
 
 def _document(text: str) -> object:
@@ -134,6 +179,26 @@ def _row(kind: EventTypeView) -> tuple[str, ...]:
 
 def _print_type(kind: EventTypeView) -> None:
     out.print(f"{kind.name}  {one_line(kind.description)}")
+
+
+def _print_whole_type(kind: EventTypeView) -> None:
+    fields = {
+        "type": kind.name,
+        "description": kind.description,
+        "deprecated": "yes" if kind.deprecated else None,
+        "schema": _compact(kind.schema),
+        "example": _compact(kind.example),
+        "changed": zoned(kind.updated_at),
+    }
+    print_fields(fields)
+
+
+def _compact(document: object) -> str | None:
+    return None if document is None else msgspec.json.encode(document).decode()
+
+
+def _print_deleted(kind: DeletedEventType) -> None:
+    out.print(f"{'deleted' if kind.deleted else 'would delete'} {kind.name}")
 
 
 def _print_link(link: PortalLinkView) -> None:

@@ -212,9 +212,9 @@ def decode_events(page: EventPage) -> tuple[EventView, ...]:
     return tuple(decode(EventView, bytes(event)) for event in page.data)
 
 
-def path_part(text: str, also: str = "", of: str = "tasks") -> str:
+def path_part(text: str, also: str = "", of: str = "tasks list") -> str:
     """An id as one segment of a path, so that it cannot be another path; `also` are characters that
-    ids of this kind have, too.
+    ids of this kind have, too, and `of` is the command that lists them.
 
     Raises:
         CommandFailed: it holds a character that no id has.
@@ -222,7 +222,7 @@ def path_part(text: str, also: str = "", of: str = "tasks") -> str:
     known = f"_-{also}"
     is_id = all(char.isascii() and (char.isalnum() or char in known) for char in text)
     if not is_id or not text.strip("."):  # nor a way to another folder
-        raise CommandFailed(f"{text!r} is not an id.", f"Take one from `slipgate {of} list`.")
+        raise CommandFailed(f"{text!r} is not an id.", f"Take one from `slipgate {of}`.")
     return text
 
 

@@ -12,8 +12,8 @@ from gateway.cli.http.connection import CREATE_KEY, Connection
 from gateway.wire.problem import Problem
 
 _ADVICE: Final = {
-    "not_found": "Run `slipgate tasks list` to see the tasks of this key; those of other projects "
-    "are not among them.",
+    "not_found": "Run `slipgate tasks list`, `slipgate endpoints list` or `slipgate events types` "
+    "to see what this key reaches: nothing of other projects.",
     "method_not_allowed": "Compare the versions of this command and the gateway: they differ.",
     "cursor_expired": "Leave out --after to begin with the oldest event that is kept.",
     "no_trajectory": "Run `slipgate tasks logs`: an agent sends its record when it ends.",

@@ -86,7 +86,7 @@ def revoke(
 
 
 def _decide(launcher_id: str, verb: str, body: dict[str, object], *, as_json: bool) -> None:
-    path = f"/v1/launchers/{path_part(launcher_id, also='.:', of='launchers')}/{verb}"
+    path = f"/v1/launchers/{path_part(launcher_id, also='.:', of='launchers list')}/{verb}"
     with open_client() as client:
         answer = client.call("POST", path, body)
     is_dry_run = "dryRun" in body

@@ -9,9 +9,16 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from gateway.cli.console.output import AsJson, one_line, print_document, printable
-from gateway.cli.console.terminal import out, print_table
-from gateway.cli.http.client import open_http
+from gateway.cli.console.output import (
+    AsJson,
+    CommandFailed,
+    one_line,
+    print_document,
+    printable,
+)
+from gateway.cli.console.terminal import note, out, print_table
+from gateway.cli.http.client import decode, open_client, open_http
+from gateway.cli.http.errors import Rejected
 from gateway.cli.local.state import STATE, State
 from gateway.cli.webhook.listen_forward import signing_secrets
 from gateway.cli.webhook.secret import SecretFile
@@ -21,12 +28,17 @@ from gateway.cli.webhook.sending import (
     check_address,
     send,
 )
+from gateway.domain.deliveries.type_patterns import is_own_pattern
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import RANDOM_BITS
 from gateway.domain.tasks.event import FACTS
 from gateway.domain.tasks.event_meanings import MEANINGS
 from gateway.loops.deliveries.post import TIME_LIMIT
-from gateway.web.deliveries.fixtures import Fixture, fixture
+from gateway.web.deliveries.event_schemas import check_data
+from gateway.web.deliveries.fixtures import Fixture, fixture, own_fixture
+from gateway.web.deliveries.schema_samples import sample_of
 from gateway.wire.message import Reply
+from gateway.wire.own_events import EventTypeView
 
 SHOWN: Final = 2_000
 """Characters of an answer that are shown."""
@@ -68,7 +80,11 @@ def trigger(
 ) -> None:
     """Send your app a sample webhook, signed as a gateway would; exit 1 unless it takes it.
 
+    Of a type of your own catalogue: its example, or a value made of its schema.
+
     Example: slipgate trigger task.completed
+
+    Example: slipgate trigger invoice.paid --set=data.amount=7.00
 
     Example: slipgate trigger task.failed --to=http://localhost:3000/api/hook --set=data.task.id=t1
     """
@@ -91,15 +107,43 @@ def trigger(
 
 
 def _fixture(kind: str, *, is_flat: bool) -> Fixture:
-    if kind not in FACTS:
-        raise typer.BadParameter(
-            f"{kind!r} is no type of events: `slipgate trigger` lists them", param_hint="TYPE"
-        )
-    made = _sample(kind, FLAT_ID if is_flat else None)
+    if kind not in FACTS and (not is_own_pattern(kind) or kind.endswith("*")):
+        raise _unknown(kind)
+    own = kind not in FACTS and not is_flat
+    made = _own(kind) if own else _sample(kind, FLAT_ID if is_flat else None)
     if made is None:
         message = f"{kind} has no flat form: `slipgate trigger` shows which types have one"
         raise typer.BadParameter(message, param_hint="--flat")
     return made
+
+
+def _unknown(kind: str) -> typer.BadParameter:
+    text = (
+        f"{kind!r} is no type of events: `slipgate trigger` and `slipgate events types` list them"
+    )
+    return typer.BadParameter(text, param_hint="TYPE")
+
+
+def _own(kind: str) -> Fixture:
+    """The sample of a type of the catalogue."""
+    with open_client() as client:
+        try:
+            known = decode(EventTypeView, client.get(f"/v1/event-types/{kind}"))
+        except Rejected as exc:
+            raise (_unknown(kind) if exc.code == "not_found" else exc) from exc
+    data = known.example
+    if data is None:
+        data = sample_of(known.schema or {})
+    encoded = msgspec.json.encode(data)
+    if known.schema is not None:
+        try:
+            check_data(msgspec.json.encode(known.schema).decode(), encoded)
+        except ApiError as exc:
+            raise CommandFailed(
+                f"No data was found that the schema of {kind} takes: {exc.detail}",
+                f"Give it an example: `slipgate events describe {kind} --example=@paid.json`.",
+            ) from exc
+    return own_fixture(kind, encoded, time.time_ns() // 1_000_000)
 
 
 def _sample(kind: str, flat: str | None) -> Fixture | None:
@@ -159,3 +203,4 @@ def _print_types(*, as_json: bool) -> None:
         return
     rows = ((kind, "flat too" if kind in flat else "", MEANINGS[kind]) for kind in FACTS)
     print_table(("type", "form", "meaning"), rows)
+    note("`slipgate events types` lists your own")

@@ -167,6 +167,14 @@ def fixture(kind: str, *, now: int, random_bits: int, flat: str | None = None) -
     return None if shown is None else _fixture(event, msgspec.json.encode(shown))
 
 
+def own_fixture(kind: str, data: bytes, now: int) -> Fixture:
+    """The webhook of an event of an application's own type."""
+    event = Event(
+        task_id="sample", task_seq=1, attempt=0, type=kind, at=now, source="api", data=data, seq=1
+    )
+    return _fixture(event, standard_body(event, None))
+
+
 def _fixture(event: Event, body: bytes) -> Fixture:
     return Fixture(id=event_id(event.at, event.seq), type=event.type, body=body)
 
