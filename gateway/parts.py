@@ -108,6 +108,7 @@ def context_of(
         allow_file_repos=parts.settings.allow_file_repos,
         allow_private_endpoints=parts.settings.allow_private_endpoints,
         allow_loopback_endpoints=parts.settings.allow_loopback_endpoints,
+        portal_origins=parts.settings.portal_origins,
         workspace_wait_seconds=parts.settings.workspace_wait_seconds,
     )
 

@@ -16,6 +16,10 @@ from gateway.wire.signing import secret_bytes
 
 KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 SNAPSHOT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
+ORIGIN: Final = re.compile(
+    r"(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?"
+)
+"""As `frame-ancestors` of a policy takes it."""
 MIN_KEY_BYTES: Final = 32
 MIN_PASSPHRASE: Final = 8
 SQLITE: Final = "sqlite:///"
@@ -47,6 +51,8 @@ class Settings:
     """0: any free one."""
     allowed_repos: tuple[str, ...]
     """Glob patterns; empty: any repository."""
+    portal_origins: tuple[str, ...]
+    """Origins whose pages may show the portal in a frame."""
     allow_private_endpoints: bool
     allow_loopback_endpoints: bool
     """Of private addresses only those of this machine."""
@@ -97,6 +103,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=reader.text("SLIPGATE_HOST", "127.0.0.1"),
         port=reader.port(),
         allowed_repos=reader.names("SLIPGATE_ALLOWED_REPOS"),
+        portal_origins=reader.origins("SLIPGATE_PORTAL_ORIGINS"),
         allow_private_endpoints=private == ALL,
         allow_loopback_endpoints=private == LOOPBACK,
         allow_file_repos=reader.flag("SLIPGATE_ALLOW_FILE_REPOS"),
@@ -258,6 +265,15 @@ class _Reader(EnvironmentReader):
         if not all(map(_is_network, networks)):
             self.problems.append(f"{name} must be addresses or networks, like 10.0.0.0/8,192.0.2.7")
         return networks
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        origins = self.names(name)
+        if not all(map(ORIGIN.fullmatch, origins)):
+            self.problems.append(
+                f"{name} must be origins like https://app.example, without a path; http only on "
+                "this machine, like http://localhost:3000"
+            )
+        return origins
 
 
 def _decode_key(encoded: str) -> bytes | None:

@@ -1083,6 +1083,19 @@ export interface PortalLink {
   expiresAt: string;
 }
 
+/** `POST /v1/portal-links/expire-all`. */
+export interface ExpirePortalLinks {
+  reason?: string | null | undefined;
+  dryRun?: boolean | undefined;
+  customer: string;
+}
+
+/** A customer whose links and sessions are ended; the next link works. */
+export interface ExpiredPortalLinks {
+  customer: string;
+  expired: boolean;
+}
+
 /** `POST /workspace`. */
 export interface NewWorkspace {
   repoUrl: string;
@@ -1984,6 +1997,11 @@ class Operations extends Transport {
   /** Let a customer manage its own endpoints: `POST /v1/portal-links`. */
   createPortalLink(body: NewPortalLink, options: CallOptions = {}): Promise<PortalLink> {
     return this.call("POST", "/v1/portal-links", { body }, options);
+  }
+
+  /** End all links of a customer to its portal: `POST /v1/portal-links/expire-all`. */
+  expirePortalLinks(body: ExpirePortalLinks, options: CallOptions = {}): Promise<ExpiredPortalLinks> {
+    return this.call("POST", "/v1/portal-links/expire-all", { body }, options);
   }
 
   /** Show how far a replay has come: `GET /v1/replays/{replayId}`. */

@@ -4,9 +4,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.domain.agents.agent_events import handle_agent_event, rescue
-from gateway.domain.deliveries import catalogue, endpoint_changes, event_type, replay_steps
+from gateway.domain.deliveries import (
+    catalogue,
+    endpoint_changes,
+    event_type,
+    portal,
+    portal_links,
+    replay_steps,
+)
 from gateway.domain.deliveries import commands as endpoint_commands
-from gateway.domain.deliveries.posting import note_portal_link, post
+from gateway.domain.deliveries.posting import post
 from gateway.domain.deliveries.settle import settle
 from gateway.domain.kernel import commands
 from gateway.domain.kernel.answers import Answer
@@ -79,7 +86,8 @@ RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     SetLauncherMode: set_launcher_mode,
     SetSwitches: set_switches,
     endpoint_commands.PostEvent: post,
-    endpoint_commands.NotePortalLink: note_portal_link,
+    portal.NotePortalLink: portal_links.note,
+    portal.ExpirePortalLinks: portal_links.expire,
     event_type.PutEventType: catalogue.put,
     event_type.DeleteEventType: catalogue.delete,
     endpoint_commands.CreateEndpoint: endpoint_changes.create,

@@ -6,6 +6,7 @@ from typing import Self
 from gateway.domain.deliveries.event_type import EventTypeKey
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.deliveries.own_event import EventKey
+from gateway.domain.deliveries.portal import CustomerKey
 from gateway.domain.kernel.commands import Claim, ReportEnded
 from gateway.domain.kernel.read_set import IdempotencyKey, ReadSet, WebhookKey
 from gateway.domain.launching.realm import RealmKey
@@ -35,6 +36,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
     purges: tuple[str, ...]
     own_events: frozenset[EventKey]
     event_types: frozenset[EventTypeKey]
+    portals: frozenset[CustomerKey]
     lanes: frozenset[str]
     workspaces: tuple[WorkspaceKey, ...]
     notices: tuple[SandboxNotice | AboutPullRequest, ...]
@@ -65,6 +67,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
             purges=tuple(key for need in needs for key in need.purges),
             own_events=frozenset(key for need in needs for key in need.own_events),
             event_types=frozenset(key for need in needs for key in need.event_types),
+            portals=frozenset(key for need in needs for key in need.portals),
             lanes=frozenset(key for need in needs for key in need.lanes),
             workspaces=tuple(key for need in needs for key in need.workspaces),
             notices=tuple(need.notice for need in needs if need.notice is not None),

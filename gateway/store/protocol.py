@@ -8,6 +8,7 @@ from gateway.domain.agents.patch import StoredPiece
 from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.event_type import EventType
+from gateway.domain.deliveries.portal import Portal
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
@@ -153,6 +154,13 @@ class EventTypeReads(Protocol):
         """The types of a project behind a name, in the order of their names."""
 
 
+class PortalReads(Protocol):
+    """Portals of customers."""
+
+    async def portal(self, project: str, customer: str) -> Portal | None:
+        """A portal whose links were ended at some time."""
+
+
 class PatchReads(Protocol):
     """Patches of tasks, in the pieces in which they came."""
 
@@ -282,6 +290,7 @@ class Reads(
     TaskReads,
     EventReads,
     EventTypeReads,
+    PortalReads,
     PatchReads,
     LaunchingReads,
     DeliveryReads,

@@ -98,6 +98,8 @@ class Context:
     preview_limit: int = 5_000
     """Tasks that the dashboard counts before one: more would take longer than a page may."""
     snapshot: str = ""
+    portal_origins: tuple[str, ...] = ()
+    """Origins whose pages may show the portal in a frame."""
     allowed_repos: tuple[str, ...] = ()
     allow_file_repos: bool = False
     allow_private_endpoints: bool = False

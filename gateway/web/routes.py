@@ -130,6 +130,7 @@ ROUTES = [
     _route("POST", f"{_ENDPOINT}/test", endpoint_secrets.test, "endpoint_secrets.test"),
     _route("POST", f"{_ENDPOINT}/replay", replays.start, "replays.start"),
     _route("POST", "/v1/portal-links", links.create, "portal_links.create"),
+    _route("POST", "/v1/portal-links/expire-all", links.expire_all, "portal_links.expire_all"),
     _route("GET", "/v1/replays/{replay_id}", replays.show, "replays.show"),
     _route("GET", "/v1/deliveries", deliveries.page, "deliveries.page"),
     _route("GET", "/v1/deliveries/{delivery_id}", deliveries.show, "deliveries.show"),

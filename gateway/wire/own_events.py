@@ -86,6 +86,20 @@ class PortalLinkView(Reply, frozen=True, kw_only=True):
     expires_at: Moment
 
 
+class ExpirePortalLinks(Change, frozen=True, kw_only=True):
+    """`POST /v1/portal-links/expire-all`."""
+
+    customer: Key
+
+
+class ExpiredPortalLinks(Reply, frozen=True, kw_only=True):
+    """A customer whose links and sessions are ended; the next link works."""
+
+    customer: str
+    expired: bool
+    """False of a dry run."""
+
+
 class PostedEventView(Reply, frozen=True, kw_only=True):
     """An own event, stored with its deliveries."""
 

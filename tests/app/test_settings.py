@@ -105,11 +105,12 @@ def test_all_problems_are_told_at_once_and_no_secret_with_them() -> None:
                 "SLIPGATE_PORT": "70000",
                 "SLIPGATE_ALLOW_FILE_REPOS": "maybe",
                 "SLIPGATE_TRUSTED_PROXIES": "everybody",
+                "SLIPGATE_PORTAL_ORIGINS": "https://app.example,https://a.example/x;script-src *",
                 "SLIPGATE_LOG": "xml",
             }
         )
     text = str(caught.value)
-    assert len(caught.value.problems) == 7
+    assert len(caught.value.problems) == 8
     assert "hunter2" not in text
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -52,10 +54,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", action="store_true", help="take the screenshots of the docs")
 
 
+class _Framing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """A page that frames the address of its query."""
+        page = f'<!doctype html><iframe src="{self.path[2:]}" width="900" height="700"></iframe>'
+        self.send_response_only(200)
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(page.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The test looks at the page."""
+
+
+@pytest.fixture(scope="session")
+def application() -> Iterator[str]:
+    """The origin of an application, which may frame the portal."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Framing) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://localhost:{server.server_address[1]}"
+        server.shutdown()
+
+
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def running(tmp_path_factory: pytest.TempPathFactory, application: str) -> Iterator[Installation]:
     """A gateway that `restart` kills and starts again on the same port."""
-    yield from _installation(tmp_path_factory.mktemp("gateway"))
+    yield from _installation(tmp_path_factory.mktemp("gateway"), application)
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +90,13 @@ def incident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
     yield from _installation(folder)
 
 
-def _installation(folder: Path) -> Iterator[Installation]:
+def _installation(folder: Path, application: str = "") -> Iterator[Installation]:
     keys = add_keys(FileDatabase(folder / "s.db"))
-    private = {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}
-    with gateway_process(folder, private, is_public=True) as (child, url, settings):
+    more = {
+        "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
+        "SLIPGATE_PORTAL_ORIGINS": application,
+    }
+    with gateway_process(folder, more, is_public=True) as (child, url, settings):
 
         def restart() -> None:
             child.kill()

@@ -20,6 +20,7 @@ PAGES: Final = {
     "task": "/dashboard/tasks/{silent}",
     "launchers": "/dashboard/launchers",
     "endpoint": "/dashboard/endpoints/ep_benchmarkfrontend",
+    "portal": "/portal",
 }
 """The name of each picture, and its page."""
 
@@ -32,15 +33,30 @@ def test_each_picture_of_the_documentation_can_be_taken(
     chrome.set_window_size(WIDTH, HEIGHT)
     person.prefers("light")
     person.log_in()
+    let_in(person, incident)
     silent = incident.read("/v1/tasks?flag=silent&limit=1")["data"][0]["id"]
     for name, path in PAGES.items():
         person.open(path.format(silent=silent))
         assert person.find("h1").is_displayed()
+        if name == "portal":
+            person.find("main > details > summary").click()
         picture = _picture(chrome)
         assert 5_000 < len(picture) < MOST_BYTES, name
         if request.config.getoption("--pictures", default=False):
             (IMAGES / f"{name}.webp").write_bytes(picture)
     assert {file.stem for file in IMAGES.iterdir()} == set(PAGES)
+
+
+def let_in(person: Person, incident: Installation) -> None:
+    """Opens the portal of a customer with two endpoints, one of them disabled."""
+    for path, types in (("stock", ["order.shipped"]), ("billing", ["invoice.*"])):
+        wanted = {"url": f"https://acme.example/{path}", "eventTypes": types, "customer": "acme"}
+        made = incident.post("/v1/endpoints", wanted | {"description": f"for {path}"}, "ops")
+        if path == "stock":
+            incident.post(f"/v1/endpoints/{made['id']}/disable", {}, "ops")
+    link = incident.post("/v1/portal-links", {"customer": "acme"}, "tasks")["url"]
+    person.open(f"/portal{link.partition('/portal')[2]}")
+    person.waits_for("table", "acme.example")
 
 
 def _picture(chrome: Chrome) -> bytes:

@@ -1,7 +1,7 @@
 """The portal as a customer uses it."""
 
 from tests.browser.installation import Installation
-from tests.browser.people import Person
+from tests.browser.people import Person, console
 
 EVIL = "<script>document.title='owned'</script>"
 
@@ -28,6 +28,23 @@ def test_a_customer_adds_an_endpoint_and_sees_what_it_gets(
     assert "owned" not in person.chrome.title
     person.click(".bar button")
     person.waits_for("h1", "Unauthorized")
+
+
+def test_a_customer_works_in_a_frame_of_the_application_and_of_no_other_page(
+    person: Person, running: Installation, application: str
+) -> None:
+    link = running.post("/v1/portal-links", {"customer": "initech"}, "tasks")["url"]
+    person.chrome.get(f"{application}/?{link}")
+    person.chrome.switch_to.frame(person.find("iframe"))
+    person.waits_for(".empty", "No endpoints yet")
+    person.find("#url").send_keys("http://127.0.0.1:9/hook")
+    person.click("form[action='/portal/endpoints'] button")
+    person.waits_for("pre", "whsec_")
+    person.chrome.switch_to.default_content()
+    person.check_console()
+    person.chrome.get(f"{application.replace('localhost', '127.0.0.1')}/?{link}")
+    refused = [line for line in console(person.chrome) if "frame-ancestors" in str(line["message"])]
+    assert refused
 
 
 def test_the_pages_of_a_customer_can_be_read_by_everybody(

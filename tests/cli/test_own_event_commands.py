@@ -43,6 +43,8 @@ def test_a_portal_link_is_printed_whole(ops: Operator) -> None:
     typed = ops.types("events", "portal", "acme")
     assert (typed.code, "/portal?token=" in typed.out.splitlines()[0]) == (0, True), typed.err
     assert ops.types("events", "portal", "acme", "--json").document["customer"] == "acme"
+    assert "would expire" in ops.types("events", "expire", "acme", "--dry-run").out
+    assert ops.types("events", "expire", "acme").out == "expired all links of acme\n"
 
 
 def test_an_own_event_is_forwarded_with_the_body_that_endpoints_get(ops: Operator) -> None:

@@ -205,6 +205,9 @@ SELECT seq, 'p28', NULL, task_id, 0 FROM events WHERE task_id LIKE 'own\_%';
 INSERT INTO event_types (project, name, description, deprecated, created_at, updated_at)
 SELECT project, 'order.' || seq, '', 0, 1, 1 FROM own_events;
 
+INSERT INTO portals (project, customer, generation)
+SELECT project, 'acme-' || seq, 1 FROM own_events;
+
 INSERT INTO deliveries (endpoint_id, seq, task_id, task_seq, status, attempts)
 SELECT 'ep_0026', seq, task_id, task_seq, 'delivered', 1 FROM events WHERE task_id LIKE 'own\_0000000%';
 

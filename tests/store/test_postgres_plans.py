@@ -30,6 +30,7 @@ from gateway.store.sql import (
     launching,
     operations,
     own_events,
+    portals,
     pruning,
     purging,
     replays,
@@ -57,7 +58,7 @@ MORE: Final = {
 """Why a statement may read more."""
 HOMES: Final = (
     *(claims, clocks, deliveries, delivery_contexts, endpoints, events, lanes, launching),
-    *(event_types, own_events, replays, sources, switches, tasks),
+    *(event_types, own_events, portals, replays, sources, switches, tasks),
     *(api_keys, audit_log, bulk, history, operations, pruning, purging, status),
     *(task_groups, task_list),
 )
@@ -208,6 +209,7 @@ OWN_SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "DELETE_EVENT_TYPE": {"name": "order.12020", "project": "p28"},
     "EVENT_TYPES": {"keys": [["p28", "order.12020"]]},
     "EVENT_TYPES_BEHIND": {"after": "order.1", "project": "p28"},
+    "PORTALS": {"keys": [["p28", "acme-12020"]]},
     "EXPIRE_CALLBACK_SECRETS": {"id": "whsec_26"},
     "EXPIRE_SIGNING_SECRETS": {"id": f"whsec_of_{ENDPOINT}"},
     "HASTEN_CALLBACKS": {"task_id": WAITING},

@@ -27,6 +27,7 @@ async def ask_about_own_events(gateway: GatewayHarness) -> None:
     await gateway.send("DELETE", kind)
     for method in ("GET", "DELETE"):
         await gateway.send(method, kind)
-    await gateway.post("/v1/portal-links", {"customer": "acme"})
+    for path in ("", "/expire-all"):
+        await gateway.post(f"/v1/portal-links{path}", {"customer": "acme"})
     for key, wanted in (("o1", PAID), ("o1", PAID), ("o1", named), ("k" * 256, PAID)):
         await gateway.post("/v1/events", wanted, idempotency_key=key)

@@ -41,10 +41,13 @@ class Receiver:
 
 @asynccontextmanager
 async def opened(
-    database: NewDatabase,
+    database: NewDatabase, origins: str = ""
 ) -> AsyncIterator[tuple[GatewayHarness, Browser, Receiver]]:
     receiver = Receiver()
-    async with open_gateway(database, receivers=httpx.MockTransport(receiver)) as gateway:
+    transport = httpx.MockTransport(receiver)
+    async with open_gateway(
+        database, receivers=transport, SLIPGATE_PORTAL_ORIGINS=origins
+    ) as gateway:
         browser = browser_of(gateway)
         async with browser.http:
             yield gateway, browser, receiver
@@ -248,3 +251,51 @@ async def test_a_link_ends_and_no_other_token_or_form_is_taken(database: NewData
     assert [each.status_code for each in (*refused, *revoked)] == [401] * 7
     assert (foreign.status_code, site.status_code) == (403, 403)
     assert (long.status_code, denied.status_code, outside.status_code) == (422, 403, 401)
+
+
+async def test_all_links_and_sessions_of_one_customer_are_ended_and_the_next_link_works(
+    database: NewDatabase,
+) -> None:
+    async with opened(database) as (gateway, browser, _):
+        expire, wanted = "/v1/portal-links/expire-all", {"customer": "acme"}
+        links = [await link(gateway, expiresInSeconds=seconds) for seconds in (60, 604_800)]
+        other = await link(gateway, customer="globex")
+        await browser.page(links[0])
+        dry = await gateway.post(expire, wanted | {"dryRun": True})
+        elsewhere = await gateway.post(expire, wanted, "other")
+        denied = await gateway.post(expire, wanted, "read")
+        assert "Endpoints" in await browser.page("/portal")
+        ended = [await gateway.post(expire, wanted | {"reason": "astray"}) for _ in range(2)]
+        refused = [await browser.get(path) for path in ("/portal", *links)]
+        for good in (other, await link(gateway)):
+            assert "Endpoints" in await browser.page(good)
+        audit = (await gateway.get("/v1/audit", "ops")).json()["data"]
+        assert [*database.problems()] == []
+    assert (dry.json(), ended[0].json()) == (
+        {"customer": "acme", "expired": False},
+        {"customer": "acme", "expired": True},
+    )
+    codes = [each.status_code for each in (elsewhere, denied, *ended, *refused)]
+    assert codes == [200, 403, 200, 200, 401, 401, 401]
+    entries = [entry for entry in audit if entry["action"] == "portal_links.expired"]
+    assert [entry["detail"].get("reason") for entry in entries] == ["astray", "astray", None]
+
+
+async def test_pages_of_named_origins_alone_may_frame_the_portal(database: NewDatabase) -> None:
+    origins = "https://app.example,http://localhost:3000"
+    async with opened(database, origins) as (gateway, browser, _):
+        first = await browser.http.get(await link(gateway), follow_redirects=False)
+        page = await browser.get("/portal")
+        form = dict(re.findall(r'name="(csrf)" value="([^"]*)"', page.text))
+        left = await browser.http.post("/portal/leave", data=form, follow_redirects=False)
+        after = await browser.get("/portal")
+        dashboard = await browser.get("/dashboard/login")
+    for response in (first, page, left, after):
+        policy = response.headers["content-security-policy"]
+        assert policy.endswith("frame-ancestors https://app.example http://localhost:3000")
+        assert "x-frame-options" not in response.headers
+    for response in (first, left):
+        cookie = response.headers["set-cookie"].lower().split("; ")
+        assert {"samesite=none", "secure", "partitioned", "httponly"} <= set(cookie)
+    assert (page.status_code, after.status_code) == (200, 401)
+    assert "frame-ancestors 'none'" in dashboard.headers["content-security-policy"]

@@ -15,6 +15,7 @@ from gateway.cli.http.options import DryRun, Reason
 from gateway.wire.own_events import (
     DeletedEventType,
     EventTypeView,
+    ExpiredPortalLinks,
     PortalLinkView,
     PostedEventView,
 )
@@ -149,6 +150,23 @@ def portal(
     present(PortalLinkView, answer, _print_link, as_json=as_json)
 
 
+@events.command()
+def expire(
+    customer: Annotated[str, typer.Argument(help="your id of the customer")],
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """End all links and sessions of a customer; the next link works.
+
+    Example: slipgate events expire acme --reason="sent to the wrong address"
+    """
+    wanted = change_of(reason, is_dry_run=dry_run, customer=customer)
+    with open_client() as client:
+        answer = client.post("/v1/portal-links/expire-all", wanted)
+    present(ExpiredPortalLinks, answer, _print_expired, as_json=as_json, is_dry_run=dry_run)
+
+
 def _path(kind: str) -> str:
     return f"/v1/event-types/{path_part(kind, also='.', of='events types')}"
 
@@ -199,6 +217,11 @@ def _compact(document: object) -> str | None:
 
 def _print_deleted(kind: DeletedEventType) -> None:
     out.print(f"{'deleted' if kind.deleted else 'would delete'} {kind.name}")
+
+
+def _print_expired(ended: ExpiredPortalLinks) -> None:
+    verb = "expired" if ended.expired else "would expire"
+    out.print(f"{verb} all links of {one_line(ended.customer)}")
 
 
 def _print_link(link: PortalLinkView) -> None:

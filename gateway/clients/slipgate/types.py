@@ -21,7 +21,7 @@ from gateway.wire.operations import LauncherView as Launcher
 from gateway.wire.operations import ReconcileView as Reconciliation
 from gateway.wire.operations import StatusView as Status
 from gateway.wire.operations import SweepsView as Sweeps
-from gateway.wire.own_events import DeletedEventType
+from gateway.wire.own_events import DeletedEventType, ExpiredPortalLinks
 from gateway.wire.own_events import EventTypeView as EventType
 from gateway.wire.own_events import PortalLinkView as PortalLink
 from gateway.wire.own_events import PostedEventView as PostedEvent
@@ -51,6 +51,7 @@ __all__ = [
     "EndpointSecret",
     "Event",
     "EventType",
+    "ExpiredPortalLinks",
     "Explanation",
     "FlatAccepted",
     "GitHubToken",

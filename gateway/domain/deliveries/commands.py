@@ -148,15 +148,6 @@ class PostEvent(Command, frozen=True, kw_only=True):
         )
 
 
-class NotePortalLink(Command, frozen=True, kw_only=True):
-    """`POST /v1/portal-links`: the link itself is nowhere stored."""
-
-    project: str
-    customer: str
-    ends_at: int
-    """Milliseconds."""
-
-
 class PostReply(Answer, frozen=True, kw_only=True):
     """An own event as it was stored; `at` in milliseconds."""
 

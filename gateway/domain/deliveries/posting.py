@@ -1,17 +1,14 @@
-"""Rules for own events: the event and its deliveries, once for each id of the application; and for
-links to the portal of those who get them."""
+"""Rules for own events: the event and its deliveries, once for each id of the application."""
 
 import hmac
 
 from msgspec.structs import replace
 
-from gateway.domain.deliveries.commands import NotePortalLink, PostEvent, PostReply
+from gateway.domain.deliveries.commands import PostEvent, PostReply
 from gateway.domain.deliveries.own_event import OwnEvent, PostedEvent
-from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
-from gateway.wire.times import rfc3339
 
 
 def post(unit: UnitOfWork, command: PostEvent, now: int) -> PostReply:
@@ -28,13 +25,6 @@ def post(unit: UnitOfWork, command: PostEvent, now: int) -> PostReply:
     reply = PostReply(own=posted.own, type=posted.type, at=posted.at, known=is_known)
     unit.idempotency.store(command.idempotency, reply, now)
     return reply
-
-
-def note_portal_link(unit: UnitOfWork, command: NotePortalLink, _now: int) -> Accepted:
-    """Keeps in the audit log who has let a customer in."""
-    expires_at = rfc3339(command.ends_at)
-    unit.audit.emit("portal_link.created", command.customer, command.project, expires_at=expires_at)
-    return Accepted()
 
 
 def _record(unit: UnitOfWork, command: PostEvent, now: int) -> PostedEvent:

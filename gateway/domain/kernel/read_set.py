@@ -55,6 +55,8 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """Own events: project, the application's own id."""
     event_types: tuple[tuple[str, str], ...] = ()
     """Types of the catalogue: project, name."""
+    portals: tuple[tuple[str, str], ...] = ()
+    """Portals: project, customer."""
     lanes: tuple[str, ...] = ()
     """Lanes of own events that a new one is added to."""
     workspaces: tuple[WorkspaceKey, ...] = ()

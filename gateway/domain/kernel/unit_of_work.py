@@ -16,6 +16,7 @@ from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.event_type import EventTypes
 from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.deliveries.own_event import OwnEvents
+from gateway.domain.deliveries.portal import CustomerKey, Portal
 from gateway.domain.kernel.commands import Callback, SettleDelivery
 from gateway.domain.kernel.idempotency import StoredResponses
 from gateway.domain.kernel.part import Added, Part, Rows
@@ -283,6 +284,9 @@ class UnitOfWork:
     patches: Added[tuple[Event, PatchPiece]] = field(default_factory=Added)
     """Texts of `task.patch`, with the events that brought them."""
     event_types: EventTypes = field(default_factory=EventTypes)
+    portals: Rows[CustomerKey, Portal] = field(
+        default_factory=lambda: Rows(lambda portal: (portal.project, portal.customer))
+    )
     own_events: OwnEvents = field(default_factory=OwnEvents)
     deliveries: Deliveries = field(default_factory=Deliveries)
     attempts: Rows[AttemptKey, Attempt] = field(

@@ -51,11 +51,11 @@ BOUNDS: Final = {"lock": BATCHES, "idle": "4s", "time": "10s", "patience": f"{BU
 OF_TASKS: Final = frozenset(
     {
         *("tasks", "webhooks", "idempotency", "deliveries", "undelivered"),
-        *("own_events", "lanes"),
+        *("own_events", "lanes", "portals"),
     }
 )
 """Fields of a read set whose rows belong to the tasks that are locked, to one endpoint, or to own
-events: their unique keys tell two batches of one lane or one id apart."""
+events: their unique keys tell two batches of one lane or one id apart; portals change alone."""
 PARTS_OF_TASKS: Final = frozenset(
     {
         *("tasks", "metadata", "secrets", "events", "patches", "deliveries", "attempts", "jobs"),

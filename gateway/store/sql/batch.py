@@ -45,6 +45,7 @@ from gateway.store.sql.launching import (
 )
 from gateway.store.sql.own_events import load_own_events, write_own_events
 from gateway.store.sql.part import Load, Loading, Write, changes
+from gateway.store.sql.portals import UPSERT_PORTALS, load_portals
 from gateway.store.sql.pruning import write_retention
 from gateway.store.sql.purging import load_purges, write_purges
 from gateway.store.sql.rows import (
@@ -54,6 +55,7 @@ from gateway.store.sql.rows import (
     JOB,
     LAUNCHER,
     PAUSE,
+    PORTAL,
     REALM,
     WORKSPACE,
     Params,
@@ -94,6 +96,7 @@ SELECTIONS: Final[tuple[Loader, ...]] = (
     ("api_keys", ("api_keys",), load_api_keys),
     ("bulk_actions", ("bulk_actions",), load_bulk_actions),
     ("event_types", ("event_types",), load_event_types),
+    ("portals", ("portals",), load_portals),
 )
 # Keys alone: one after the other, but without a way to the event loop in between.
 KEYED: Final[tuple[Loader, ...]] = (
@@ -116,6 +119,7 @@ WRITERS: Final[tuple[tuple[str, Write], ...]] = (
     ("events", write_events),
     ("own_events", write_own_events),
     ("event_types", write_event_types),
+    changes("portals", UPSERT_PORTALS, PORTAL),
     ("patches", write_patches),
     ("deliveries", write_deliveries),
     changes("attempts", UPSERT_ATTEMPTS, ATTEMPT),

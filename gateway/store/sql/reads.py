@@ -21,6 +21,7 @@ from gateway.store.sql.history import HistoryQueries
 from gateway.store.sql.lanes import OutboxQueries
 from gateway.store.sql.launching import LaunchingQueries
 from gateway.store.sql.operations import OperationQueries
+from gateway.store.sql.portals import PortalQueries
 from gateway.store.sql.pruning import RetentionQueries
 from gateway.store.sql.status import StatusQueries
 from gateway.store.sql.task_groups import GroupQueries
@@ -31,6 +32,7 @@ class SQLReads(
     TaskQueries,
     EventQueries,
     EventTypeQueries,
+    PortalQueries,
     LaunchingQueries,
     DeliveryQueries,
     OutboxQueries,

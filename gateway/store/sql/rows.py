@@ -10,6 +10,7 @@ from gateway.domain.agents.patch import PatchDetails, StoredPiece
 from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret, Subscription
 from gateway.domain.deliveries.event_type import EventType
+from gateway.domain.deliveries.portal import Portal
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import Job, OrphanSandbox
@@ -185,6 +186,7 @@ EVENT_TYPE: Final = Columns(
     EventType,
     "project, name, description, schema, example, deprecated, created_at, updated_at",
 )
+PORTAL: Final = Columns(Portal, "project, customer, generation")
 SUBSCRIPTION: Final = Columns(Subscription, "endpoint_id, after_seq, event_types")
 SIGNING_SECRET: Final = Columns(SigningSecret, "id, project, endpoint_id, created_at, expires_at")
 LAUNCHER: Final = Columns(

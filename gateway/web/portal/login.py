@@ -6,11 +6,11 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.context import Context, context_of
-from gateway.web.dashboard.login import is_https
-from gateway.web.dashboard.page import HEADERS, see_other
+from gateway.web.dashboard.page import see_other
+from gateway.web.portal.embedding import PATH, headers_for, keep_session
 from gateway.web.portal.endpoints import index
 from gateway.web.portal.page import Visit, action, failed
-from gateway.web.portal.session import COOKIE, LINK, SESSION, pass_of, seal_pass
+from gateway.web.portal.session import LINK, SESSION, pass_of, seal_pass
 
 TOKEN = "token"  # noqa: S105 - the name of a parameter
 
@@ -29,29 +29,21 @@ class Login:
             response = await _opened(request, context_of(scope))
         except ApiError as exc:
             response = failed(request, exc)
-        response.headers.update(HEADERS)
+        response.headers.update(headers_for(context_of(scope).portal_origins))
         await response(scope, receive, send)
 
 
 async def _opened(request: Request, context: Context) -> Response:
     found = await pass_of(context, LINK, request.query_params[TOKEN])
-    response = see_other("/portal")
-    # Lax, because the link stands on a page of the application, which is another site.
-    response.set_cookie(
-        COOKIE,
-        seal_pass(context, SESSION, found),
-        max_age=(found.ends_at - context.clock()) // 1000,
-        path="/portal",
-        httponly=True,
-        samesite="lax",
-        secure=is_https(request, context),
-    )
+    response = see_other(PATH)
+    seconds = (found.ends_at - context.clock()) // 1000
+    keep_session(response, request, context, seal_pass(context, SESSION, found), seconds)
     return response
 
 
 @action
-async def leave(_visit: Visit) -> Response:
+async def leave(visit: Visit) -> Response:
     """Ends the session of this browser."""
-    response = see_other("/portal")
-    response.delete_cookie(COOKIE, path="/portal", httponly=True, samesite="lax")
+    response = see_other(PATH)
+    keep_session(response, visit.request, visit.context, "", 0)
     return response

@@ -10,12 +10,13 @@ from starlette.types import Receive, Scope, Send
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.context import Context, context_of
 from gateway.web.dashboard.forms import Form, check_form, read_form
-from gateway.web.dashboard.page import HEADERS, see_other
+from gateway.web.dashboard.page import see_other
 from gateway.web.dashboard.rendering import render
 from gateway.web.http.codes import STATUS, TITLES
 from gateway.web.http.masking import masked_text
 from gateway.web.http.problems import to_api_error
 from gateway.web.portal.api import PortalApi
+from gateway.web.portal.embedding import headers_for
 from gateway.web.portal.session import PortalSession, session_of
 from gateway.wire.decode import WrongShape
 
@@ -54,7 +55,7 @@ class Shown:
             response = await self._respond(request, context_of(scope))
         except (ApiError, WrongShape) as exc:
             response = failed(request, to_api_error(exc))
-        response.headers.update(HEADERS)
+        response.headers.update(headers_for(context_of(scope).portal_origins))
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, context: Context) -> Response:

@@ -29,6 +29,8 @@ class Pass(Frozen, frozen=True, array_like=True):
     customer: str
     ends_at: int
     """Milliseconds."""
+    generation: int = 0
+    """Of the customer's links."""
 
 
 class PortalKey(ApiKey, frozen=True, kw_only=True):
@@ -57,10 +59,10 @@ def seal_pass(context: Context, purpose: str, given: Pass) -> str:
 
 
 async def pass_of(context: Context, purpose: str, text: str) -> Pass:
-    """A pass that is genuine, has not expired, and whose key lives; or `unauthorized`."""
+    """A pass that is genuine, has not ended, and whose key lives; or `unauthorized`."""
     plain = open_text(context.keyring, purpose, text)
     found = None if plain is None else msgspec.msgpack.decode(plain, type=Pass)
-    if found is None or found.ends_at <= context.clock() or not await _lives(context, found.digest):
+    if found is None or found.ends_at <= context.clock() or not await _lives(context, found):
         raise ApiError(
             "unauthorized",
             "The link has expired, or is no link of this gateway.",
@@ -69,14 +71,15 @@ async def pass_of(context: Context, purpose: str, text: str) -> Pass:
     return found
 
 
-async def _lives(context: Context, digest: bytes) -> bool:
+async def _lives(context: Context, found: Pass) -> bool:
     try:
-        await context.keys.of_digest(digest)
+        await context.keys.of_digest(found.digest)
     except ApiError as exc:
         if STATUS[exc.code] != 401:
             raise
         return False
-    return True
+    portal = await context.reads.portal(found.project, found.customer)
+    return found.generation == (portal.generation if portal else 0)
 
 
 async def session_of(request: Request) -> PortalSession:

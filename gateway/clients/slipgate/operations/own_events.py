@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from slipgate.declaration import listing, operation
-from slipgate.types import DeletedEventType, EventType, Page, PortalLink, PostedEvent
+from slipgate.types import (
+    DeletedEventType,
+    EventType,
+    ExpiredPortalLinks,
+    Page,
+    PortalLink,
+    PostedEvent,
+)
 
 _EVENT_TYPE = "/v1/event-types/{event_type}"
 
@@ -60,3 +67,9 @@ class OwnEvents:
         self, *, customer: str, expires_in_seconds: int | None = None
     ) -> PortalLink:
         """A link to a page where the customer manages its own endpoints."""
+
+    @operation("POST", "/v1/portal-links/expire-all")
+    def expire_portal_links(
+        self, *, customer: str, reason: str | None = None, dry_run: bool = False
+    ) -> ExpiredPortalLinks:
+        """Ends all links and sessions of a customer; the next link works."""

@@ -23,6 +23,7 @@ TABLES: Final = (
     Table("events", ("seq",), "data"),
     Table("own_events", ("seq",)),
     Table("event_types", ("project", "name"), "schema"),
+    Table("portals", ("project", "customer")),
     Table("pruned", ("project",)),
     Table("attempts", ("task_id", "number")),
     Table(
