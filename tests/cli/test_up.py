@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_what_the_launcher_would_refuse_is_said_before_anything_starts(
 
 @asynccontextmanager
 async def up(tmp_path: Path, *words: str, **given: str) -> AsyncIterator[Json]:
-    """The output of `up` once everything runs; afterwards it is stopped as by Ctrl-C."""
+    """The output of `up` once everything runs; afterwards it is stopped as by a closed terminal."""
     with reserved_port() as port:
         process = await asyncio.create_subprocess_exec(
             *(slipgate(), "up", f"--port={port}", "--json", *words),
@@ -85,7 +86,7 @@ async def up(tmp_path: Path, *words: str, **given: str) -> AsyncIterator[Json]:
             await until((tmp_path / "state" / "keys-made").exists, "the key to count as shown")
             yield msgspec.json.decode(document)
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGHUP)
             async with asyncio.timeout(PATIENCE):
                 assert await process.wait() == 0
 

@@ -22,7 +22,7 @@ from gateway.cli.local.processes import (
     LAUNCHER,
     Child,
     free_port,
-    stop_on_sigterm,
+    stop_on_signals,
     wait_until_ready,
     without_slipgate,
 )
@@ -47,7 +47,7 @@ def demo(
     """
     close_own_process()
     folder = Path(tempfile.mkdtemp(prefix="slipgate-demo-"))
-    stop_on_sigterm()
+    stop_on_signals()
     try:
         asyncio.run(_demo(folder, repo, keep=keep, is_quiet=as_json))
     except KeyboardInterrupt:

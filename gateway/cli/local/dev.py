@@ -14,7 +14,7 @@ from gateway.cli.http.connection import LOOPBACK, find_connection
 from gateway.cli.http.options import Chosen, chosen
 from gateway.cli.local.env_files import EnvFiles
 from gateway.cli.local.installation import Installation, RunningInstallation, is_answering
-from gateway.cli.local.processes import stop_on_sigterm
+from gateway.cli.local.processes import stop_on_signals
 from gateway.cli.local.state import STATE
 from gateway.cli.local.up import Port, Providers, StateFolder, print_running
 from gateway.cli.webhook.commands import After, JsonLines, Types
@@ -50,7 +50,7 @@ def dev(
     if resend_id is not None:
         resend(to, resend_id, state=state, secret_file=secret_file, as_json=as_json)
         return
-    stop_on_sigterm()
+    stop_on_signals()
     with ExitStack() as stack:
         if not _is_running():
             running = _start(stack, state, port, providers, env_files)

@@ -33,7 +33,7 @@ from gateway.cli.local.processes import (
     check_free,
     check_launcher,
     interrupt_self,
-    stop_on_sigterm,
+    stop_on_signals,
     wait_until_ready,
 )
 from gateway.cli.local.shortcomings import shortcomings
@@ -104,7 +104,7 @@ class Installation:
     def running(self) -> Iterator["RunningInstallation"]:
         """Runs both; stopped in the opposite order, the launcher reports before the gateway goes.
         The commands of this folder find it meanwhile."""
-        stop_on_sigterm()
+        stop_on_signals()
         first = self.first_key()
         with ExitStack() as stack:
             program = (*GATEWAY, "--take-over") if self.take_over else GATEWAY

@@ -169,8 +169,11 @@ def interrupt_self() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def stop_on_sigterm() -> None:
-    """Makes SIGTERM stop as Ctrl-C does: in order, and no child stays behind."""
+def stop_on_signals() -> None:
+    """Makes SIGTERM, and a terminal that is closed, stop as Ctrl-C does: in order, and no child
+    stays behind."""
     # A shell starts what it puts into the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else `nohup` wants it to go on
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGINT))

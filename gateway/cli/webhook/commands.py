@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document
 from gateway.cli.console.terminal import out
-from gateway.cli.local.processes import stop_on_sigterm
+from gateway.cli.local.processes import stop_on_signals
 from gateway.cli.webhook.listen import receive
 from gateway.cli.webhook.listen_forward import forward
 from gateway.cli.webhook.receiver import Fault
@@ -217,7 +217,7 @@ def listen(
 
     Example: slipgate webhook listen --forward-to=http://localhost:3000/api/hook
     """
-    stop_on_sigterm()
+    stop_on_signals()
     if forward_to is not None:
         if fail is not None or delay:
             raise typer.BadParameter("it is the app that answers", param_hint="--fail")
