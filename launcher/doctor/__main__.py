@@ -79,7 +79,8 @@ def _may_create(checks: Sequence[Check]) -> bool:
 def _print_summary(report: Report, findings: Findings) -> None:
     outcomes = [check.outcome for check in findings.checks]
     report.line()
-    report.line(f"{outcomes.count('failed')} failed, {outcomes.count('warning')} warnings")
+    warnings = outcomes.count("warning")
+    report.line(f"{outcomes.count('failed')} failed, {warnings} warning{'s' * (warnings != 1)}")
     if findings.verdict:
         report.line()
         report.line("For Daytona's support (no key is in it):", style="bold")

@@ -1,5 +1,6 @@
 """All checks of `slipgate doctor`, in the order in which a person would make them."""
 
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ class Checkup:
     def secrets(self) -> list[str]:
         daytona = self.settings.daytona.api_key if self.settings.daytona else ""
         github = self.settings.github_actions.token if self.settings.github_actions else ""
-        return [self.settings.api_key, daytona, github, *self.settings.forwarded_env.values()]
+        forwarded = self.settings.forwarded_env.items()
+        keys = [value for name, value in forwarded if not _is_plain_url(name, value)]
+        return [self.settings.api_key, daytona, github, *keys]
 
     async def run(self) -> AsyncIterator[Check]:
         providers = (self._daytona, self._docker, self._kubernetes, self._github_actions)
@@ -107,6 +110,9 @@ class Checkup:
             for check in await self._check_docker():
                 yield check
         if "local" in self.settings.providers:
+            if shutil.which("git", path=self.environ.get("PATH", "")) is None:
+                advice = "Install it, for one by `apt-get install git`."
+                yield failed("git", "there is no `git` on PATH: agents here cannot clone", advice)
             yield await check_host_confinement()
 
     async def _check_docker(self) -> list[Check]:
@@ -135,6 +141,11 @@ class Checkup:
         if actions is not None and actions.repository and actions.token:
             for check in await check_github_actions(actions, egress=self.settings.egress):
                 yield check
+
+
+def _is_plain_url(name: str, value: str) -> bool:
+    """True for an address without a password or a token, which may be shown."""
+    return name.endswith("_URL") and not set("@?") & set(value)
 
 
 async def _check_snapshot(api: DaytonaApiClient, name: str, target: str | None) -> list[Check]:

@@ -51,10 +51,11 @@ async def check_credentials(settings: Settings) -> AsyncIterator[Check]:
                 yield await _model(http, prefix, settings.forwarded_env)
     given = {*settings.forwarded_env, *secrets}
     if not any(f"{prefix}_API_KEY" in given for prefix in _SERVICES):
-        yield failed(
+        yield warning(
             "model key",
             "the launcher has none: tasks that bring no key of their own fail",
-            "Set the API key of one service (OPENAI_API_KEY, for one) for the launcher.",
+            "Set the API key of one service (OPENAI_API_KEY, for one) for the launcher: in its "
+            "environment or .env.launcher.",
         )
     elif f"{DEFAULT}_API_KEY" not in given:
         yield warning(
@@ -72,7 +73,10 @@ async def _github(
     if token is None:
         given = "a Daytona Secret, with which git cannot push" if "GITHUB_TOKEN" in secrets else ""
         message = f"the launcher hands over {given or 'none: no pull request is opened'}"
-        advice = "Set GITHUB_TOKEN to one that may write contents and pull requests."
+        advice = (
+            "Set GITHUB_TOKEN, in the launcher's environment or .env.launcher, to one that may "
+            "write contents and pull requests."
+        )
         return warning(name, message, advice)
     url = forwarded_env.get("GITHUB_API_URL") or GITHUB
     answer = await _ask(http, f"{url.rstrip('/')}/rate_limit", "authorization", f"Bearer {token}")

@@ -59,7 +59,9 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*words: str, folder: Path, environ: dict[str, str]) -> Iterator[Terminal]:
+def terminal(
+    *words: str, folder: Path, environ: dict[str, str], exit_code: int = 0
+) -> Iterator[Terminal]:
     controller, terminal_side = pty.openpty()
     process = subprocess.Popen(
         [slipgate(), *words],
@@ -73,7 +75,7 @@ def terminal(*words: str, folder: Path, environ: dict[str, str]) -> Iterator[Ter
     try:
         yield Terminal(process, controller)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(60) == exit_code
     finally:
         process.kill()
         process.wait()

@@ -48,7 +48,10 @@ def test_options_and_the_environment_answer_everything(
     monkeypatch.setenv("GITHUB_TOKEN", "ghp token$x")
     words = ["init", "--provider=daytona", "--public-url=https://gate.example", "--no-build"]
     assert main([*words, "--yes"]) == 1  # a quote cannot stand in a file
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-old")
+    assert main([*words, "--yes"]) == 0
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://models.example")
     assert main([*words, "--yes"]) == 0
     gateway, launcher, frontend = files(folder)
     assert read_settings(gateway).public_url == "https://gate.example"
@@ -58,11 +61,24 @@ def test_options_and_the_environment_answer_everything(
     secret = callback_secret_of(gateway, frontend["SLIPGATE_API_KEY"])
     assert frontend["SLIPGATE_WEBHOOK_SECRET"] == secret
     assert "OPENAI_API_KEY" not in launcher
+    assert read_launcher(launcher).forwarded_env["ANTHROPIC_BASE_URL"] == "https://models.example"
 
 
-def test_a_second_run_keeps_all_and_repairs_what_is_broken(folder: Path) -> None:
+@pytest.mark.parametrize("repo", ["widgets", "file:///srv/widgets.git"])
+def test_a_repository_that_the_gateway_would_refuse_changes_nothing(
+    folder: Path, repo: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", "--provider=docker", f"--repo={repo}", "--yes"]) == 2
+    assert "--repo: " in capsys.readouterr().err
+    assert not (folder / ".env.launcher").exists()
+
+
+def test_a_second_run_keeps_all_and_repairs_what_is_broken(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["init", "--provider=docker", "--yes"]) == 0
     before, keys = files(folder), len(all_keys(folder))
+    assert "add OPENAI_API_KEY=… to .env.launcher" in capsys.readouterr().out
     assert main(["init", "--yes"]) == 0
     assert (files(folder), len(all_keys(folder))) == (before, keys)
     assert (folder / ".env.gateway").read_text().startswith("# mine\n")
@@ -124,6 +140,11 @@ def subprocess_in(
 
 
 def test_a_person_is_asked_and_secrets_are_not_shown(folder: Path) -> None:
+    with terminal("init", "--provider=local", folder=folder, environ={}, exit_code=1) as screen:
+        screen.shows("which is no sandbox")
+        screen.presses("n\n")
+        screen.shows("Nothing was set up")
+        screen.ends()
     with terminal("init", folder=folder, environ={}) as screen:
         screen.shows("Provider [local]:")
         screen.presses("nowhere\n")
@@ -138,6 +159,8 @@ def test_a_person_is_asked_and_secrets_are_not_shown(folder: Path) -> None:
         screen.shows("no pull requests): ")
         screen.presses("\n")
         screen.shows("Repository of a first task")
+        screen.presses("widgets\n")
+        screen.shows("by its URL, not by a path")
         screen.presses("\n")
         shown = screen.shows("slipgate launcher --env-file=.env.launcher")
         screen.ends()

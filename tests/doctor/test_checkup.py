@@ -234,7 +234,7 @@ async def test_unreadable_authorities_are_reported(installation: Installation) -
 
 async def test_missing_keys_for_models_and_github_are_reported(installation: Installation) -> None:
     checks = await installation.checks("OPENAI_API_KEY", "GITHUB_TOKEN")
-    assert [check.outcome for check in checks["model key"]] == ["failed"]
+    assert [check.outcome for check in checks["model key"]] == ["warning"]
     assert checks["GitHub token"][0].outcome == "warning"
 
 

@@ -18,6 +18,9 @@ async def test_an_empty_folder_becomes_a_first_pull_request(tmp_path: Path) -> N
     async with demo_services(tmp_path / "services", None) as services:
         with reserved_port() as port:
             environ = {**bare(), **services.launcher_environ, "SLIPGATE_ALLOW_FILE_REPOS": "true"}
+            del environ[
+                "SLIPGATE_SANDBOX_ENV"
+            ]  # the fakes' addresses are handed over by themselves
             subject = services.subject
             process = await asyncio.create_subprocess_exec(
                 *(slipgate(), "init", "--provider=local", f"--port={port}", "--yes"),

@@ -16,8 +16,11 @@ YES_OPTION: Final = "--yes"
 class Answers:
     """Asks what is not known already; without a terminal all that is missing is told at once."""
 
-    def __init__(self, known: Mapping[str, str], *, is_yes: bool) -> None:
-        self._known = known
+    def __init__(
+        self, earlier: Mapping[str, str], environ: Mapping[str, str], *, is_yes: bool
+    ) -> None:
+        self._environ = {name: value for name, value in environ.items() if value.strip()}
+        self._known = {**earlier, **self._environ}
         self._is_yes = is_yes
         self.is_asking = sys.stdin.isatty() and sys.stderr.isatty() and not is_yes
         self._missing: list[str] = []
@@ -25,6 +28,10 @@ class Answers:
     def known(self, name: str) -> str:
         """The value of a variable that nobody has to be asked for; empty if there is none."""
         return self._known.get(name, "").strip()
+
+    def exported(self, names: Iterable[str]) -> dict[str, str]:
+        """The variables among these that the environment gives."""
+        return {name: self._environ[name] for name in names if name in self._environ}
 
     def choose(self, option: str, given: str | None, kinds: Mapping[str, str], default: str) -> str:
         """One of several words, each with its meaning.

@@ -21,19 +21,27 @@ from gateway.cli.http.options import Chosen, chosen
 from gateway.cli.init.answers import Answers
 from gateway.cli.init.questions import MODELS, PROVIDERS
 from gateway.cli.init.setup import FILES, Setup, Wanted, ask_setup, write_setup
-from gateway.cli.local.env_files import FRONTEND_FILE, LAUNCHER_FILE, read_env_file
+from gateway.cli.local.env_files import (
+    FRONTEND_FILE,
+    GATEWAY_FILE,
+    LAUNCHER_FILE,
+    read_env_file,
+)
 from gateway.cli.local.installation import DEFAULT_PORT, Installation, is_answering
 from gateway.cli.local.state import STATE
 from gateway.cli.tasks.watch import NEEDS_REVIEW, watch_task
 from gateway.cli.webhook.sending import APP_URL
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.repositories.allowed import check_repository
+from gateway.wire.environment import EnvironmentReader
 from gateway.wire.own_process import close_own_process
 from gateway.wire.tasks import TaskView
 
 DOCTOR: Final = (sys.executable, "-m", "launcher.doctor")
 BUILD: Final = (sys.executable, "-m", "launcher.snapshots", "build")
 AGAIN: Final = (
-    "Mend what is named above (the settings are in .env.gateway and .env.launcher), and run "
-    "`slipgate init` again: it keeps what is there."
+    "Mend what is named above (the settings are in .env.gateway and .env.launcher; a key in your "
+    "environment replaces the one there), and run `slipgate init` again: it keeps the rest."
 )
 
 ProviderName = Annotated[str | None, typer.Option(help=f"of sandboxes: {', '.join(PROVIDERS)}")]
@@ -97,9 +105,7 @@ def init(
     Example: slipgate init --provider=daytona --repo=https://github.com/acme/widgets --yes
     """
     close_own_process()
-    earlier = {name: value for name, value in read_env_file(LAUNCHER_FILE).items() if value}
-    known = {**os.environ, **earlier}
-    answers = Answers(known, is_yes=yes)
+    answers = Answers(read_env_file(LAUNCHER_FILE), os.environ, is_yes=yes)
     wanted = Wanted(
         provider=provider,
         model_provider=model_provider,
@@ -111,7 +117,9 @@ def init(
     builds = _builds(setup) and answers.confirm(
         "Have Daytona build the snapshot now, if it is not there?", build, default=True
     )
-    if repo is None and answers.is_asking:
+    if repo is not None:
+        _repository(repo, "--repo")
+    elif answers.is_asking:
         repo, prompt = _ask_first_task(prompt)
     keeps = start if start is not None else answers.is_asking
     answers.check()
@@ -127,14 +135,31 @@ def _perform(run: Run, setup: Setup, *, builds: bool) -> None:
         _start(run, setup)
     else:
         _print_commands(run)
-    _finish(run)
+    _finish(run, setup)
 
 
 def _ask_first_task(prompt: str) -> tuple[str | None, str]:
     """Its repository, which may be none, and its prompt."""
     text = "Repository of a first task (empty: none)"
-    repo = typer.prompt(text, default="", show_default=False, err=True) or None
-    return repo, typer.prompt("Its prompt", default=prompt, err=True) if repo else prompt
+    repo = typer.prompt(text, default="", show_default=False, value_proc=_repository, err=True)
+    return repo or None, typer.prompt("Its prompt", default=prompt, err=True) if repo else prompt
+
+
+def _repository(url: str, option: str | None = None) -> str:
+    """The URL, if the gateway would take it; `option` named it.
+
+    Raises:
+        BadParameter: it would not.
+    """
+    settings = {**read_env_file(GATEWAY_FILE), **os.environ}
+    allow_file = EnvironmentReader(settings).flag("SLIPGATE_ALLOW_FILE_REPOS")
+    try:
+        if url:
+            check_repository(url, "$.repoUrl", allow_file=allow_file)
+    except ApiError as refusal:
+        rule = refusal.errors[0].message
+        raise typer.BadParameter(f"{rule}. {refusal.hint}", param_hint=option) from refusal
+    return url
 
 
 def _builds(setup: Setup) -> bool:
@@ -179,6 +204,7 @@ def _start(run: Run, setup: Setup) -> None:
         if run.is_kept_running and not run.failed:
             run.step("It runs")
             run.line("  Ctrl-C stops it; `slipgate up` starts it again.")
+            _print_missing_key(run, setup)
             if run.as_json:
                 _print(run)
             running.watch(threading.Event())
@@ -186,7 +212,12 @@ def _start(run: Run, setup: Setup) -> None:
 
 def _try_out(run: Run, setup: Setup, url: str, launcher_env: dict[str, str]) -> None:
     _check(run, launcher_env)
-    if run.repo is not None and not run.failed:
+    if run.repo is None or run.failed:
+        return
+    if setup.missing_key:
+        run.step("First task")
+        run.line(f"  it needs {setup.missing_key}, which is not there yet")
+    else:
         _first_task(run, setup, url)
 
 
@@ -231,7 +262,7 @@ def _print_commands(run: Run) -> None:
     run.line("  slipgate doctor --env-file=.env.launcher")
 
 
-def _finish(run: Run) -> None:
+def _finish(run: Run, setup: Setup) -> None:
     if run.failed:
         raise CommandFailed(f"Not all is well yet: {', '.join(run.failed)}.", AGAIN)
     if run.is_kept_running:
@@ -241,11 +272,20 @@ def _finish(run: Run) -> None:
         _print(run)
         return
     run.step("Next")
+    _print_missing_key(run, setup)
     run.line("  slipgate up          # a gateway and a launcher with these settings")
     run.line("  slipgate dev         # the same, and its events to an app on this machine")
     if run.task is None:
         run.line("  slipgate tasks create --repo URL --prompt TEXT --watch")
     run.line(f"  {FRONTEND_FILE} is for the .env.local of your application")
+
+
+def _print_missing_key(run: Run, setup: Setup) -> None:
+    if setup.missing_key:
+        run.line(
+            f"  add {setup.missing_key}=… to {LAUNCHER_FILE} and start it again, or let each task "
+            "bring it in its env"
+        )
 
 
 def _print(run: Run) -> None:

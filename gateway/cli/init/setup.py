@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.cli.console.output import CommandFailed
 from gateway.cli.init.answers import YES_OPTION, Answers
 from gateway.cli.init.keys import frontend_keys, launcher_key
 from gateway.cli.init.questions import GITHUB_TOKEN, MODELS, PROVIDERS, model_key
@@ -23,6 +24,8 @@ from gateway.wire.secret_files import MASTER_KEYS_VARIABLE
 
 FILES: Final = (GATEWAY_FILE, LAUNCHER_FILE, FRONTEND_FILE)
 UNCONFINED: Final = "SLIPGATE_LOCAL_UNCONFINED"
+SANDBOX_ENV: Final = "SLIPGATE_SANDBOX_ENV"
+DAYTONA_SECRETS: Final = "SLIPGATE_DAYTONA_SECRETS"
 _DATABASE: Final = "SLIPGATE_DATABASE_URL"
 _HEADINGS: Final = {
     GATEWAY_FILE: "slipgate gateway --env-file=.env.gateway",
@@ -52,17 +55,15 @@ class Setup:
     gateway: dict[str, str]
     launcher: dict[str, str]
     frontend: dict[str, str]
+    missing_key: str
+    """The variable of a model's key that each task has to bring in its `env`; empty: none."""
     wins: frozenset[str]
-    """Variables that an option gave: they replace those in the files."""
+    """Variables that an option or the environment gave: they replace those in the files."""
 
     @property
     def is_local_database(self) -> bool:
         """True if it is the one of `up`, which can run it."""
         return self.gateway[_DATABASE] == DEFAULT_DATABASE
-
-    @property
-    def has_model_key(self) -> bool:
-        return MODELS[self.model_provider] in self.launcher
 
 
 def ask_setup(wanted: Wanted, answers: Answers) -> Setup:
@@ -77,6 +78,7 @@ def ask_setup(wanted: Wanted, answers: Answers) -> Setup:
         found |= _unconfined(answers)
     model = _model_provider(wanted, answers)
     found |= answers.ask((model_key(model), GITHUB_TOKEN))
+    found |= _addresses(model, answers)
     port = wanted.port or int(earlier[GATEWAY_FILE].get("SLIPGATE_PORT") or DEFAULT_PORT)
     public_url = wanted.public_url or earlier[GATEWAY_FILE].get("SLIPGATE_PUBLIC_URL", "")
     url = public_url.rstrip("/") or f"http://{HOST}:{port}"
@@ -92,7 +94,10 @@ def ask_setup(wanted: Wanted, answers: Answers) -> Setup:
         },
         launcher={"SLIPGATE_URL": url, "SLIPGATE_PROVIDERS": setting, **found},
         frontend={"SLIPGATE_URL": url, "APP_URL": wanted.app_url or APP_URL},
-        wins=frozenset(name for name, value in {**given, **moved}.items() if value),
+        missing_key=_missing_key(provider, MODELS[model], found, answers),
+        wins=frozenset(
+            name for name, value in {**given, **moved, **answers.exported(found)}.items() if value
+        ),
     )
 
 
@@ -133,12 +138,33 @@ def _provider(wanted: Wanted, launcher: Mapping[str, str], answers: Answers) -> 
 def _unconfined(answers: Answers) -> dict[str, str]:
     text = "Agents will run on this host under your user, which is no sandbox. Do you trust them?"
     is_trusted = answers.confirm(text, True if answers.known(UNCONFINED) else None, default=False)
+    if not is_trusted and answers.is_asking:
+        raise CommandFailed(
+            "Nothing was set up: `local` is for agents that you trust.",
+            "Run `slipgate init` again, and choose docker or daytona, which have sandboxes.",
+        )
     answers.require(
         is_trusted,
         f"{YES_OPTION} (or {UNCONFINED}=true), which confirms that `local` is no sandbox; "
         "--provider docker or daytona has one",
     )
     return {UNCONFINED: "true"} if is_trusted else {}
+
+
+def _missing_key(provider: str, name: str, found: Mapping[str, str], answers: Answers) -> str:
+    is_elsewhere = provider == "github-actions" or name in answers.known(DAYTONA_SECRETS)
+    return "" if name in found or is_elsewhere else name
+
+
+def _addresses(model: str, answers: Answers) -> dict[str, str]:
+    """Other addresses of the model's service and of GitHub, where the environment names them, and
+    the setting by which sandboxes get them beside the keys."""
+    names = (MODELS[model].replace("_API_KEY", "_BASE_URL"), "GITHUB_API_URL")
+    found = {name: answers.known(name) for name in names if answers.known(name)}
+    if not found:
+        return {}
+    passed_on = (*MODELS.values(), GITHUB_TOKEN.name, *found)
+    return {**found, SANDBOX_ENV: answers.known(SANDBOX_ENV) or ",".join(passed_on)}
 
 
 def _model_provider(wanted: Wanted, answers: Answers) -> str:

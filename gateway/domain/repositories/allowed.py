@@ -108,7 +108,10 @@ def _check_url(url: str, parts: SplitResult, *, allow_file: bool) -> None:
 
 def _check_file(parts: SplitResult, *, allow_file: bool) -> None:
     if not allow_file:
-        raise Wrong("Repositories of the gateway's own machine (file://) are not allowed here")
+        raise Wrong(
+            "Repositories of the gateway's own machine (file://) are not allowed here",
+            "They are with SLIPGATE_ALLOW_FILE_REPOS=true on the gateway.",
+        )
     if parts.netloc:
         raise Wrong("A file:// URL has three slashes and an absolute path")
 
