@@ -910,6 +910,16 @@ export interface PostedEvent {
   deliveries: number;
 }
 
+/** `POST /v1/events/batch`: all of them are taken, or none. */
+export interface NewEvents {
+  events: NewEvent[];
+}
+
+/** Own events, stored together. */
+export interface PostedEvents {
+  data: PostedEvent[];
+}
+
 /** A type of events. */
 export interface EventTypeDefinition {
   name: string;
@@ -1920,6 +1930,11 @@ class Operations extends Transport {
   /** Send an event of your own: `POST /v1/events`. */
   postEvent(body: NewEvent, options: CallOptions = {}): Promise<PostedEvent> {
     return this.call("POST", "/v1/events", { body, hasKey: true }, options);
+  }
+
+  /** Send many events of your own: `POST /v1/events/batch`. */
+  postEvents(body: NewEvents, options: CallOptions = {}): Promise<PostedEvents> {
+    return this.call("POST", "/v1/events/batch", { body, hasKey: true }, options);
   }
 
   /** List the event types of the project by name: `GET /v1/event-types`. */

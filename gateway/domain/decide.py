@@ -13,7 +13,7 @@ from gateway.domain.deliveries import (
     replay_steps,
 )
 from gateway.domain.deliveries import commands as endpoint_commands
-from gateway.domain.deliveries.posting import post
+from gateway.domain.deliveries.posting import post, post_all
 from gateway.domain.deliveries.settle import settle
 from gateway.domain.kernel import commands
 from gateway.domain.kernel.answers import Answer
@@ -86,6 +86,7 @@ RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     SetLauncherMode: set_launcher_mode,
     SetSwitches: set_switches,
     endpoint_commands.PostEvent: post,
+    endpoint_commands.PostEvents: post_all,
     portal.NotePortalLink: portal_links.note,
     portal.ExpirePortalLinks: portal_links.expire,
     event_type.PutEventType: catalogue.put,

@@ -90,6 +90,7 @@ ROUTES = [
     ),
     _route("GET", "/v1/events", events.of_project, "events.of_project"),
     _route("POST", "/v1/events", own_events.post, "own_events.post"),
+    _route("POST", "/v1/events/batch", own_events.post_all, "own_events.post_all"),
     _route("GET", "/v1/event-types", event_types.page, "event_types.page"),
     _route("PUT", _EVENT_TYPE, event_types.put, "event_types.put"),
     _route("GET", _EVENT_TYPE, event_types.show, "event_types.show"),

@@ -36,6 +36,12 @@ class NewEvent(Request, frozen=True, kw_only=True):
     """Events with the same key are delivered one after the other."""
 
 
+class NewEvents(Request, frozen=True, kw_only=True):
+    """`POST /v1/events/batch`: all of them are taken, or none."""
+
+    events: Annotated[tuple[NewEvent, ...], msgspec.Meta(min_length=1, max_length=100)]
+
+
 class NewEventType(Change, frozen=True, kw_only=True):
     """`PUT /v1/event-types/{name}`: the whole description of a type."""
 
@@ -113,6 +119,13 @@ class PostedEventView(Reply, frozen=True, kw_only=True):
     event_id: str | None
     deliveries: int
     """Endpoints that it goes to."""
+
+
+class PostedEventsView(Reply, frozen=True, kw_only=True):
+    """Own events, stored together."""
+
+    data: tuple[PostedEventView, ...]
+    """One for each, in the order in which they were given."""
 
 
 class OwnEventNotice(Reply, frozen=True, kw_only=True):

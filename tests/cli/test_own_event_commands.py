@@ -27,6 +27,8 @@ def test_an_event_is_described_sent_and_refused(ops: Operator, tmp_path: Path) -
         *("events", "send", "--type=payout.sent", '--data={"amount": 1}', "--event-id=p1")
     )
     assert (sent.code, "to 0 endpoints" in sent.out) == (0, True), sent.err
+    many = ops.types("events", "batch", '[{"type": "order.made", "data": {}}]')
+    assert (many.code, "order.made  to 0 endpoints" in many.out) == (0, True), many.err
     refused = ops.types("events", "send", "--type=payout.sent")
     assert (refused.code, "amount" in refused.err) == (1, True)
     wrong = ops.types("events", "send", "--type=payout.sent", "--data={")

@@ -40,6 +40,7 @@ NOT_AUDITED: Final = {
     commands.Pulse: "nobody asks for it",
     commands.Prune: "as above",
     endpoint_commands.PostEvent: "the event is the record",
+    endpoint_commands.PostEvents: "the events are the record",
     endpoint_commands.AdvanceReplay: "a step of what is audited at its start",
     AdvanceBulk: "the rules of tasks that it calls do it",
     NoteKeyUses: "no change that anybody asks for",

@@ -12,6 +12,11 @@ async def ask_about_own_events(gateway: GatewayHarness) -> None:
     named = PAID | {"eventId": "inv-1"}
     for wanted in (named, named, named | {"data": {}}, PAID | {"type": "task.done"}):
         await gateway.post("/v1/events", wanted)
+    for events in (
+        *([PAID, PAID | {"eventId": "inv-2"}], [named], [named | {"data": {}}], [], [PAID] * 101),
+        [PAID, PAID | {"type": "task.done"}],
+    ):
+        await gateway.post("/v1/events/batch", {"events": events})
     kind, described = "/v1/event-types/invoice.paid", {"description": "Paid."}
     schema = {"type": "object", "required": ["amount"]}
     for body in (
@@ -19,7 +24,9 @@ async def ask_about_own_events(gateway: GatewayHarness) -> None:
         *(described | {"schema": {"type": 1}}, described | {"schema": schema, "example": {}}),
     ):
         await gateway.send("PUT", kind, body)
-    await gateway.post("/v1/events", PAID | {"data": {}})
+    wrong = PAID | {"data": {}}
+    await gateway.post("/v1/events", wrong)
+    await gateway.post("/v1/events/batch", {"events": [wrong]})
     await gateway.send("PUT", "/v1/event-types/task.done", described)
     for path in ("", "?cursor=x", "?limit=0"):
         await gateway.get(f"/v1/event-types{path}")
@@ -31,3 +38,4 @@ async def ask_about_own_events(gateway: GatewayHarness) -> None:
         await gateway.post(f"/v1/portal-links{path}", {"customer": "acme"})
     for key, wanted in (("o1", PAID), ("o1", PAID), ("o1", named), ("k" * 256, PAID)):
         await gateway.post("/v1/events", wanted, idempotency_key=key)
+        await gateway.post("/v1/events/batch", {"events": [wanted]}, idempotency_key=key)

@@ -209,6 +209,49 @@ async def test_the_same_event_again_is_the_same_event(database: NewDatabase) -> 
     assert [event["id"] for event in feed] == [first.json()["id"], keyed[0].json()["id"]]
 
 
+async def test_a_batch_is_stored_as_a_whole_or_not_at_all(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, receivers):
+
+        async def send(status: int, /, *events: Json, **headers: str) -> Json:
+            response = await gateway.post("/v1/events/batch", {"events": events}, **headers)
+            assert response.status_code == status, response.text
+            answered: Json = response.json()
+            return answered
+
+        await opens(gateway, "app.example", eventTypes=["invoice.*"])
+        schema = {"description": "x", "schema": {"required": ["sku"]}}
+        await gateway.send("PUT", "/v1/event-types/order.made", schema)
+        old = await posts(gateway, eventId="e1")
+        await receivers.next("app.example")
+        good = PAID | {"eventId": "e2"}
+        wrong = [
+            await send(422, good, {"type": "order.made", "data": {}}),
+            await send(409, good, PAID | {"eventId": "e1", "data": {}}),
+            await send(409, good, good | {"customer": "acme"}),
+        ]
+        before = (await gateway.get("/v1/events?types=*")).json()["data"]
+        batch = [PAID | {"eventId": "e1"}, good, PAID, good, PAID | {"orderingKey": "k"}]
+        first = await send(202, *batch, Idempotency_Key="k1")
+        again = await send(202, *batch, Idempotency_Key="k1")
+        known = await send(200, good, PAID | {"eventId": "e1"})
+        feed = (await gateway.get("/v1/events?types=*")).json()["data"]
+        got = [(await receivers.next("app.example")).headers["webhook-id"] for _ in range(3)]
+        assert [*database.problems()] == []
+    paths = [each["errors"][0]["path"] for each in wrong]
+    assert paths == ["$.events[1].data", "$.events[1].eventId", "$.events[1].eventId"]
+    assert [each["code"] for each in wrong] == [
+        *("schema_mismatch", "event_id_reused", "event_id_reused"),
+    ]
+    assert [each["id"] for each in before] == [old["id"]]
+    ids = [each["id"] for each in first["data"]]
+    assert (ids[0], ids[3], again) == (old["id"], ids[1], first)
+    assert [each["id"] for each in known["data"]] == [ids[1], ids[0]]
+    assert [each["id"] for each in feed] == [ids[0], ids[1], ids[2], ids[4]]
+    assert {each["actor"] for each in feed} == {feed[0]["actor"]}
+    assert sorted(got) == sorted(ids[n] for n in (1, 2, 4))
+    assert [each["deliveries"] for each in first["data"]] == [1] * 5
+
+
 async def test_events_of_one_ordering_key_wait_for_each_other(database: NewDatabase) -> None:
     async with opened(database) as (gateway, receivers):
         receivers.failing.add("app.example")

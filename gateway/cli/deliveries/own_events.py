@@ -17,6 +17,7 @@ from gateway.wire.own_events import (
     EventTypeView,
     ExpiredPortalLinks,
     PortalLinkView,
+    PostedEventsView,
     PostedEventView,
 )
 from gateway.wire.tasks import Page
@@ -56,6 +57,20 @@ def send(
     with open_client() as client:
         answer = client.post("/v1/events", wanted)
     present(PostedEventView, answer, _print_posted, as_json=as_json)
+
+
+@events.command()
+def batch(
+    text: Annotated[str, typer.Argument(metavar="JSON", help="a list of events; @FILE, or -")],
+    as_json: AsJson = False,
+) -> None:
+    """Send up to 100 events, all of them or none.
+
+    Example: slipgate events batch @events.json
+    """
+    with open_client() as client:
+        answer = client.post("/v1/events/batch", {"events": _document(text)})
+    present(PostedEventsView, answer, _print_all_posted, as_json=as_json)
 
 
 @events.command()
@@ -185,6 +200,11 @@ def _document(text: str) -> object:
 
 def _print_posted(event: PostedEventView) -> None:
     out.print(f"{event.id}  {event.type}  to {event.deliveries} endpoints")
+
+
+def _print_all_posted(posted: PostedEventsView) -> None:
+    for event in posted.data:
+        _print_posted(event)
 
 
 def _print_types(page: Page[EventTypeView]) -> None:

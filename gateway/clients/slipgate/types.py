@@ -24,6 +24,7 @@ from gateway.wire.operations import SweepsView as Sweeps
 from gateway.wire.own_events import DeletedEventType, ExpiredPortalLinks
 from gateway.wire.own_events import EventTypeView as EventType
 from gateway.wire.own_events import PortalLinkView as PortalLink
+from gateway.wire.own_events import PostedEventsView as PostedEvents
 from gateway.wire.own_events import PostedEventView as PostedEvent
 from gateway.wire.sources import Received
 from gateway.wire.switches import SwitchesView as Switches
@@ -65,6 +66,7 @@ __all__ = [
     "Page",
     "PortalLink",
     "PostedEvent",
+    "PostedEvents",
     "Prompt",
     "RateLimit",
     "Receipts",

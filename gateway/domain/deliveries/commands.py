@@ -148,6 +148,22 @@ class PostEvent(Command, frozen=True, kw_only=True):
         )
 
 
+class PostEvents(Command, frozen=True, kw_only=True):
+    """`POST /v1/events/batch`: all of them, or none."""
+
+    events: tuple[PostEvent, ...]
+    idempotency: Idempotency | None = None
+
+    @property
+    def needs(self) -> ReadSet:
+        needs = [event.needs for event in self.events]
+        return ReadSet(
+            idempotency=self.idempotency,
+            own_events=tuple(key for need in needs for key in need.own_events),
+            lanes=tuple(lane for need in needs for lane in need.lanes),
+        )
+
+
 class PostReply(Answer, frozen=True, kw_only=True):
     """An own event as it was stored; `at` in milliseconds."""
 
@@ -163,6 +179,17 @@ class PostReply(Answer, frozen=True, kw_only=True):
         if self.own.seq:
             return self
         return replace(self, own=replace(self.own, seq=seq + self.own.offset))
+
+
+class PostAllReply(Answer, frozen=True, kw_only=True):
+    """Own events as they were stored together."""
+
+    posted: tuple[PostReply, ...]
+    replayed: bool = False
+
+    def numbered(self, seq: int) -> Self:
+        """The answer with the numbers of its events."""
+        return replace(self, posted=tuple(each.numbered(seq) for each in self.posted))
 
 
 class EndpointReply(Answer, frozen=True, kw_only=True):

@@ -1,14 +1,16 @@
 """Rules for own events: the event and its deliveries, once for each id of the application."""
 
 import hmac
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from gateway.domain.deliveries.commands import PostEvent, PostReply
+from gateway.domain.deliveries.commands import PostAllReply, PostEvent, PostEvents, PostReply
 from gateway.domain.deliveries.own_event import OwnEvent, PostedEvent
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
+from gateway.wire.problem import FieldError
 
 
 def post(unit: UnitOfWork, command: PostEvent, now: int) -> PostReply:
@@ -16,15 +18,42 @@ def post(unit: UnitOfWork, command: PostEvent, now: int) -> PostReply:
     first = unit.idempotency.first(command.idempotency)
     if isinstance(first, PostReply):
         return replace(first, replayed=True)
-    posted = unit.own_events.posted.get((command.project, command.event_id or ""))
-    if posted is None:
-        posted, is_known = _record(unit, command, now), False
-    else:
-        is_known = True
-        _check_same(posted, command)
-    reply = PostReply(own=posted.own, type=posted.type, at=posted.at, known=is_known)
+    reply = _posted(unit, command, now)
     unit.idempotency.store(command.idempotency, reply, now)
     return reply
+
+
+def post_all(unit: UnitOfWork, command: PostEvents, now: int) -> PostAllReply:
+    """Records all of the events, or none."""
+    first = unit.idempotency.first(command.idempotency)
+    if isinstance(first, PostAllReply):
+        return replace(first, replayed=True)
+    _check_ids(unit, command.events)
+    by_actor = [replace(event, actor=command.actor) for event in command.events]
+    reply = PostAllReply(posted=tuple(_posted(unit, event, now) for event in by_actor))
+    unit.idempotency.store(command.idempotency, reply, now)
+    return reply
+
+
+def _posted(unit: UnitOfWork, command: PostEvent, now: int) -> PostReply:
+    posted = unit.own_events.posted.get((command.project, command.event_id or ""))
+    is_known = posted is not None
+    if posted is None:
+        posted = _record(unit, command, now)
+    elif not _is_same(posted.digest, command):
+        raise _reused("$.eventId")
+    return PostReply(own=posted.own, type=posted.type, at=posted.at, known=is_known)
+
+
+def _check_ids(unit: UnitOfWork, events: Iterable[PostEvent]) -> None:
+    """Refuses events whose id belongs to another one, before any of them is recorded."""
+    digests = {key: posted.digest for key, posted in unit.own_events.posted.items()}
+    for number, event in enumerate(events):
+        if event.event_id is None:
+            continue
+        known = digests.setdefault((event.project, event.event_id), event.digest)
+        if not _is_same(known, event):
+            raise _reused(f"$.events[{number}].eventId")
 
 
 def _record(unit: UnitOfWork, command: PostEvent, now: int) -> PostedEvent:
@@ -57,10 +86,15 @@ def _record(unit: UnitOfWork, command: PostEvent, now: int) -> PostedEvent:
     return posted
 
 
-def _check_same(posted: PostedEvent, command: PostEvent) -> None:
-    if not hmac.compare_digest(posted.digest, command.digest):
-        raise ApiError(
-            "event_id_reused",
-            "Another event has this `eventId`.",
-            hint="Give each event an id of its own; send the same event again unchanged.",
-        )
+def _is_same(digest: bytes, command: PostEvent) -> bool:
+    return hmac.compare_digest(digest, command.digest)
+
+
+def _reused(path: str) -> ApiError:
+    message = "Another event has this `eventId`."
+    return ApiError(
+        "event_id_reused",
+        message,
+        hint="Give each event an id of its own; send the same event again unchanged.",
+        errors=(FieldError(path=path, message=message),),
+    )

@@ -2,14 +2,19 @@
 
 import hmac
 
-from gateway.domain.deliveries.commands import EndpointReply, PostReply, ReplayReply
+from gateway.domain.deliveries.commands import (
+    EndpointReply,
+    PostAllReply,
+    PostReply,
+    ReplayReply,
+)
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.part import Rows
 from gateway.domain.kernel.read_set import Idempotency, IdempotencyKey
 from gateway.domain.operations.bulk import BulkReply
 from gateway.domain.tasks.task import Frozen, Task
 
-StoredResponse = Task | EndpointReply | ReplayReply | BulkReply | PostReply
+StoredResponse = Task | EndpointReply | ReplayReply | BulkReply | PostReply | PostAllReply
 
 
 class IdempotencyRecord(Frozen, frozen=True, kw_only=True):

@@ -8,7 +8,12 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.deliveries.commands import EndpointReply, PostReply, ReplayReply
+from gateway.domain.deliveries.commands import (
+    EndpointReply,
+    PostAllReply,
+    PostReply,
+    ReplayReply,
+)
 from gateway.domain.kernel.idempotency import IdempotencyRecord, StoredResponse
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.operations.bulk import BulkReply
@@ -133,6 +138,7 @@ _ENDPOINT: Final = msgspec.json.Decoder[StoredResponse](EndpointReply)
 _REPLAY: Final = msgspec.json.Decoder[StoredResponse](ReplayReply)
 _BULK: Final = msgspec.json.Decoder[StoredResponse](BulkReply)
 _POST: Final = msgspec.json.Decoder[StoredResponse](PostReply)
+_POST_ALL: Final = msgspec.json.Decoder[StoredResponse](PostAllReply)
 
 
 async def load_sandboxes(loading: Loading) -> None:
@@ -316,8 +322,10 @@ def _stored_secrets(
 
 
 def _stored(answer: StoredResponse, first: int) -> StoredResponse:
-    """The response with the number of its event, where it names one."""
-    return answer.numbered(first - 1) if isinstance(answer, PostReply) else answer
+    """The response with the numbers of its events, where it names any."""
+    if isinstance(answer, PostReply | PostAllReply):
+        return answer.numbered(first - 1)
+    return answer
 
 
 def _task_values(task: Task) -> Params:
@@ -335,6 +343,8 @@ def _answer_decoder(operation: str) -> msgspec.json.Decoder[StoredResponse]:
         return _BULK
     if operation.endswith("/events"):
         return _POST
+    if operation.endswith("/events/batch"):
+        return _POST_ALL
     if "/endpoints" not in operation:
         return _TASK
     return _REPLAY if operation.endswith("/replay") else _ENDPOINT

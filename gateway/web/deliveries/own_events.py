@@ -1,13 +1,14 @@
-"""Own events: `POST /v1/events`."""
+"""Own events: post one, post many."""
 
 import hashlib
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 from starlette.responses import Response
 
-from gateway.domain.deliveries.commands import PostEvent, PostReply
+from gateway.domain.deliveries.commands import PostAllReply, PostEvent, PostEvents, PostReply
 from gateway.domain.deliveries.own_event import lane_id
 from gateway.domain.deliveries.type_patterns import RESERVED, reserved_family
 from gateway.domain.kernel.errors import ApiError
@@ -22,24 +23,38 @@ from gateway.web.http.headers import IDEMPOTENCY_KEY, REPLAYABLE
 from gateway.web.http.operation import Body, Operation, answer
 from gateway.web.http.replies import reply
 from gateway.wire.decode import check_depth
-from gateway.wire.own_events import DATA_BYTES, NewEvent, PostedEventView
+from gateway.wire.own_events import (
+    DATA_BYTES,
+    NewEvent,
+    NewEvents,
+    PostedEventsView,
+    PostedEventView,
+)
+from gateway.wire.problem import FieldError
 from gateway.wire.times import rfc3339
 
+operation: Final = partial(
+    Operation,
+    tag="Events",
+    access=TASKS,
+    headers=(IDEMPOTENCY_KEY,),
+    callback=OWN_EVENT_MESSAGE,
+    errors=(
+        *("invalid_idempotency_key", "idempotency_mismatch", "event_id_reused"),
+        *("reserved_event_type", "schema_mismatch"),
+    ),
+)
 _canonical: Final = msgspec.json.Encoder(order="sorted").encode
 
 
-@Operation(
+@operation(
     id="postEvent",
-    tag="Events",
     summary="Send an event of your own",
     description=(
         "It is answered after the commit: from then on its deliveries are never lost. They go to "
         "the endpoints that name its type, and, of a customer's event, to those of that customer."
     ),
-    access=TASKS,
-    headers=(IDEMPOTENCY_KEY,),
     body=Body(kind=NewEvent),
-    callback=OWN_EVENT_MESSAGE,
     answers=(
         answer(PostedEventView, "The event, stored.", status=202, headers=REPLAYABLE[1:]),
         answer(
@@ -48,18 +63,58 @@ _canonical: Final = msgspec.json.Encoder(order="sorted").encode
             headers=REPLAYABLE[1:],
         ),
     ),
-    errors=(
-        *("invalid_idempotency_key", "idempotency_mismatch", "event_id_reused"),
-        *("reserved_event_type", "schema_mismatch"),
-    ),
 )
 async def post(call: Call[NewEvent]) -> Response:
-    wanted, context, project = call.body, call.context, call.key.project
+    command = await _command(call, call.body)
+    posted = await call.ask(replace(command, idempotency=call.idempotency()), PostReply)
+    return reply(_view(posted), 200 if posted.known else 202, is_replayed=posted.replayed)
+
+
+@operation(
+    id="postEvents",
+    summary="Send many events of your own",
+    description=(
+        "Up to 100, of all types and customers: all of them are stored, in one transaction, or "
+        "none. An `eventId` that is known, or comes twice, posts nothing again."
+    ),
+    body=Body(kind=NewEvents),
+    answers=(
+        answer(PostedEventsView, "The events, stored.", status=202, headers=REPLAYABLE[1:]),
+        answer(
+            PostedEventsView,
+            "All of them were posted before, each under the same `eventId`.",
+            headers=REPLAYABLE[1:],
+        ),
+    ),
+)
+async def post_all(call: Call[NewEvents]) -> Response:
+    events = [await _numbered(call, number) for number in range(len(call.body.events))]
+    command = PostEvents(events=tuple(events), idempotency=call.idempotency())
+    done = await call.ask(command, PostAllReply)
+    view = PostedEventsView(data=tuple(map(_view, done.posted)))
+    is_known = all(posted.known for posted in done.posted)
+    return reply(view, 200 if is_known else 202, is_replayed=done.replayed)
+
+
+async def _numbered(call: Call[NewEvents], number: int) -> PostEvent:
+    """The command of one of many events; its mistakes name it."""
+    try:
+        return await _command(call, call.body.events[number])
+    except ApiError as exc:
+        place = f"$.events[{number}]"
+        errors = [replace(error, path=place + error.path[1:]) for error in exc.errors]
+        first = errors or [FieldError(path=place, message=exc.detail)]
+        detail = f"{first[0].path}: {first[0].message}"
+        raise ApiError(exc.code, detail, hint=exc.hint, errors=tuple(first)) from exc
+
+
+async def _command(call: Call[Any], wanted: NewEvent) -> PostEvent:
+    context, project = call.context, call.key.project
     check_type(wanted.type)
     data = bytes(wanted.data)
     _check_data(data)
-    await _check_schema(call, data)
-    command = PostEvent(
+    await _check_schema(call, wanted.type, data)
+    return PostEvent(
         project=project,
         lane=lane_id(project, wanted.ordering_key)
         if wanted.ordering_key
@@ -67,13 +122,14 @@ async def post(call: Call[NewEvent]) -> Response:
         is_ordered=wanted.ordering_key is not None,
         type=wanted.type,
         data=data,
-        digest=await _digest(call),
+        digest=await _digest(call, wanted),
         customer=wanted.customer,
         event_id=wanted.event_id,
-        idempotency=call.idempotency(),
     )
-    posted = await call.ask(command, PostReply)
-    view = PostedEventView(
+
+
+def _view(posted: PostReply) -> PostedEventView:
+    return PostedEventView(
         id=event_id(posted.at, posted.own.seq),
         seq=posted.own.seq,
         type=posted.type,
@@ -82,7 +138,6 @@ async def post(call: Call[NewEvent]) -> Response:
         event_id=posted.own.event_id,
         deliveries=posted.own.deliveries,
     )
-    return reply(view, 200 if posted.known else 202, is_replayed=posted.replayed)
 
 
 def check_type(name: str) -> None:
@@ -104,9 +159,9 @@ def _check_data(data: bytes) -> None:
     check_depth(data)
 
 
-async def _check_schema(call: Call[NewEvent], data: bytes) -> None:
+async def _check_schema(call: Call[Any], kind: str, data: bytes) -> None:
     """Refuses data that the catalogue's schema of its type does not take."""
-    known = await call.context.reads.event_type(call.key.project, call.body.type)
+    known = await call.context.reads.event_type(call.key.project, kind)
     if known is None or known.schema is None:
         return
     if len(data) <= INLINE:
@@ -115,13 +170,12 @@ async def _check_schema(call: Call[NewEvent], data: bytes) -> None:
         await in_thread(call.context.thread, partial(check_data, known.schema, data))
 
 
-async def _digest(call: Call[NewEvent]) -> bytes:
+async def _digest(call: Call[Any], wanted: NewEvent) -> bytes:
     """A hash of the content that another spelling of the same JSON has too."""
 
     def hashed() -> bytes:
         return hashlib.sha256(_canonical((msgspec.json.decode(data), *others))).digest()
 
-    wanted = call.body
     data, others = bytes(wanted.data), (wanted.type, wanted.customer, wanted.ordering_key)
     if wanted.event_id is None:
         return b""

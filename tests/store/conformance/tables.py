@@ -7,7 +7,7 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from gateway.domain.deliveries.commands import PostReply
+from gateway.domain.deliveries.commands import PostAllReply, PostReply
 from gateway.domain.deliveries.endpoint import Directory, Endpoint
 from gateway.domain.deliveries.own_event import EventKey, PostedEvent
 from gateway.domain.invariants.task_rows import DeliveryRow
@@ -304,7 +304,7 @@ def _event_keys(view: UnitOfWork) -> list[EventKey]:
 def _numbered(kept: IdempotencyRecord, first: int) -> IdempotencyRecord:
     """A response as it is stored: with the number of its event."""
     answer = kept.answer
-    if isinstance(answer, PostReply):
+    if isinstance(answer, PostReply | PostAllReply):
         kept = replace(kept, answer=answer.numbered(first - 1))
     return kept
 

@@ -1,6 +1,6 @@
 """Events of an application's own types."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slipgate.declaration import listing, operation
@@ -11,6 +11,7 @@ from slipgate.types import (
     Page,
     PortalLink,
     PostedEvent,
+    PostedEvents,
 )
 
 _EVENT_TYPE = "/v1/event-types/{event_type}"
@@ -31,6 +32,13 @@ class OwnEvents:
         idempotency_key: str | None = None,
     ) -> PostedEvent:
         """Sends an event to the endpoints that name its type, once for each `event_id`."""
+
+    @operation("POST", "/v1/events/batch")
+    def post_events(
+        self, *, events: Sequence[Mapping[str, Any]], idempotency_key: str | None = None
+    ) -> PostedEvents:
+        """Sends up to 100 events, each a mapping with the fields of `POST /v1/events`: all of them
+        or none."""
 
     @operation("PUT", _EVENT_TYPE)
     def put_event_type(
