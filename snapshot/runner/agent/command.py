@@ -27,6 +27,11 @@ OWN_DIRECTORIES: Final = ("HOME", "TMPDIR")
 """Variables of the directories that a command may change beside the one it runs in."""
 HEAD_BYTES: Final = 48 * 1024
 TAIL_BYTES: Final = 48 * 1024
+_REAPER: Final = (
+    f"import sys; sys.path.append({str(Path(reaper.__file__).parent)!r}); "
+    "import reaper; reaper.main()"
+)
+"""A module has been compiled before; a script is compiled at each start."""
 _PIECE_BYTES: Final = 64 * 1024
 _PIECES_OF_REST: Final = 64
 
@@ -158,7 +163,7 @@ def _start(
     stdin: bytes,
     rulesets: tuple[int, ...],
 ) -> subprocess.Popen[bytes]:
-    program = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid()), str(GRACE_SECONDS)]
+    program = [sys.executable, "-I", "-S", "-c", _REAPER, str(os.getpid()), str(GRACE_SECONDS)]
     rules = [",".join(map(str, rulesets)), syscall_filter.program().hex()] if rulesets else "--"
     with tempfile.TemporaryFile() as source:
         source.write(stdin)

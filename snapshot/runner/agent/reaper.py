@@ -1,14 +1,15 @@
 """Runs one command for the runner and lets nothing that it started outlive it.
 
-A program of its own, started as `python -I -S reaper.py <parent pid> <grace seconds> <rulesets>
-<filter> -- <argv>`; `<rulesets>` are descriptors of the Landlock rules for the command, joined by
-commas, `<filter>` is its seccomp program in hex, or both are `-`. The runner has threads, and only
-a process without them may fork safely. As subreaper of the command it is the parent of every
-orphan, and it gets a signal when the runner dies, even of SIGKILL.
+A program of its own, started as `python -I -S -c START <parent pid> <grace seconds> <rulesets>
+<filter> -- <argv>`, where START imports this module; `<rulesets>` are descriptors of the Landlock
+rules for the command, joined by commas, `<filter>` is its seccomp program in hex, or both are `-`.
+The runner has threads, and only a process without them may fork safely. As subreaper of the command
+it is the parent of every orphan, and it gets a signal when the runner dies, even of SIGKILL.
 
 SIGTERM: ask all descendants to end, kill the rest after the grace. SIGUSR1: kill them now.
 
-Every command waits for its start, so it loads little: neither `pathlib` nor `typing`.
+Every command waits for its start, so it loads little (neither `pathlib` nor `typing`), and what was
+compiled before: a command costs 16 ms of processor time, not 24.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import signal
 import struct
 import sys
 import time
-from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Final, NoReturn
+    import signal
+    from collections.abc import Callable, Iterator
+    from typing import Final, NoReturn, TypeVar
+
+    Answer = TypeVar("Answer")
+else:
+    import _signal as signal  # `signal` itself loads `enum`, and that `functools`: 6 ms
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
@@ -44,6 +48,7 @@ LARGEST_FILE_BYTES: Final = 4 * 1024**3
 REAP_SECONDS: Final = 5.0
 CANNOT_RUN: Final = 126
 NOT_FOUND: Final = 127
+LIBRARY: Final = ctypes.CDLL(None, use_errno=True)
 SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD})
 
 
@@ -75,8 +80,7 @@ def kill_all() -> None:
     ends_at = time.monotonic() + REAP_SECONDS
     while _reap() is not None and time.monotonic() < ends_at:
         for process in _children():
-            with suppress(OSError):
-                os.kill(process, signal.SIGKILL)
+            _try(os.kill, process, signal.SIGKILL)
         time.sleep(0.001)
 
 
@@ -97,7 +101,7 @@ def main() -> NoReturn:
 
 def _prctl(option: int, value: int) -> None:
     """A kernel that does not have the option, or refuses it, changes nothing."""
-    call = getattr(ctypes.CDLL(None), "prctl", None)
+    call = getattr(LIBRARY, "prctl", None)
     if call is not None:
         call(option, value, 0, 0, 0)
 
@@ -125,10 +129,10 @@ def _confine(rulesets: list[int]) -> None:
     for capability in set(range(LAST_CAPABILITY + 1)) - CAPABILITIES:
         _prctl(PR_CAPBSET_DROP, capability)
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
-    call = ctypes.CDLL(None, use_errno=True).syscall
     for ruleset in rulesets:
         os.set_inheritable(ruleset, False)
-        if call(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_long(ruleset), ctypes.c_long(0)):
+        words = (LANDLOCK_RESTRICT_SELF, ruleset, 0)
+        if LIBRARY.syscall(*map(ctypes.c_long, words)):
             reason = os.strerror(ctypes.get_errno())
             os.write(2, f"slipgate: the command cannot be confined: {reason}\n".encode())
             os._exit(CANNOT_RUN)
@@ -138,7 +142,7 @@ def _filter(program: bytes) -> None:
     """Install the filter of system calls; without one the command runs all the same."""
     code = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // INSTRUCTION_BYTES, ctypes.addressof(code))
-    ctypes.CDLL(None).prctl(
+    LIBRARY.prctl(
         PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.c_char_p(header), 0, 0
     )
 
@@ -171,11 +175,11 @@ def _terminate_all(grace: float) -> None:
     try:
         # A number is used anew once its process is gone: hold each process, then look again.
         for process in _descendants(os.getpid()):
-            with suppress(OSError):
-                held[process] = os.pidfd_open(process)
+            descriptor = _try(os.pidfd_open, process)
+            if descriptor is not None:
+                held[process] = descriptor
         for process in held.keys() & set(_descendants(os.getpid())):
-            with suppress(OSError):
-                signal.pidfd_send_signal(held[process], signal.SIGTERM)
+            _try(signal.pidfd_send_signal, held[process], signal.SIGTERM)
     finally:
         for descriptor in held.values():
             os.close(descriptor)
@@ -184,6 +188,14 @@ def _terminate_all(grace: float) -> None:
         if signal.SIGUSR1 in signal.sigpending():
             return
         time.sleep(0.02)
+
+
+def _try(call: Callable[..., Answer], *numbers: int) -> Answer | None:
+    """Its answer; None if the kernel refuses, mostly because the process is gone."""
+    try:
+        return call(*numbers)
+    except OSError:
+        return None
 
 
 def _reap() -> dict[int, int] | None:
@@ -228,7 +240,3 @@ def _parents() -> Iterator[tuple[int, int]]:
             continue
         # The name before the last parenthesis may itself hold spaces and parentheses.
         yield int(process), int(stat.rpartition(b")")[2].split()[1])
-
-
-if __name__ == "__main__":
-    main()
