@@ -318,13 +318,17 @@ def test_opencode_knows_the_provider_of_the_task_alone(
     tmp_path: Path, model: ModelAccess, name: str, upstream: tuple[str, str], package: str | None
 ) -> None:
     program = Opencode(AgentChoice(), model, Prices(model))
-    config = json.loads(program.environ(ACCESS, tmp_path)["OPENCODE_CONFIG_CONTENT"])
+    environ = program.environ(ACCESS, tmp_path)
+    config = json.loads(environ["OPENCODE_CONFIG_CONTENT"])
     assert config["enabled_providers"] == list(config["provider"]) == [name]
     provider = config["provider"][name]
     assert (provider["options"]["baseURL"], provider.get("npm")) == (ACCESS.url, package)
     assert (program.upstream.url, program.upstream.header) == upstream
     assert f"--model={name}/m" in program.argv(ACCESS, None)
     assert KEY not in json.dumps(config)
+    its_own_list = environ.get("OPENCODE_MODELS_PATH")
+    assert (its_own_list is None) == (name != "slipgate")
+    assert its_own_list is None or Path(its_own_list).read_text() == "{}"
 
 
 def test_lines_come_whole_out_of_pieces_and_endless_ones_are_skipped() -> None:

@@ -20,6 +20,9 @@ from .upstream import Access, Upstream
 KEY: Final = "SLIPGATE_MODEL_KEY"
 COMPATIBLE: Final = "@ai-sdk/openai-compatible"
 """Its package for servers of OpenAI's chat completions, which its binary brings."""
+OURS: Final = "slipgate"
+"""A provider that its configuration alone describes."""
+NO_MODELS: Final = ".no-models.json"
 LAST_OVERFLOW: Final = 3
 """It shortens its history and asks again, for ever where that is not enough."""
 _SESSION: Final = re.compile(r"ses_[A-Za-z0-9]{1,64}")
@@ -100,8 +103,13 @@ class Opencode:
         return (*self._argv, *([f"--session={session}"] if session else []))
 
     def environ(self, access: Access, home: Path) -> Mapping[str, str]:
-        del home
+        models: dict[str, str] = {}
+        if _provider(self._model) == OURS:
+            # Its own list, which this model is not from, takes 2 s of processor time at each start.
+            (home / NO_MODELS).write_text("{}")
+            models = {"OPENCODE_MODELS_PATH": str(home / NO_MODELS)}
         return {
+            **models,
             KEY: access.token,
             "OPENCODE_CONFIG_CONTENT": json.dumps(_config(self._model, access.url)),
             # The repository's settings could start programs, and send the key elsewhere.
@@ -159,8 +167,8 @@ def _provider(model: ModelAccess) -> str:
     """Its own providers speak OpenAI's Responses and Google's API, which most other servers do not
     have."""
     if model.provider == "openai":
-        return "openai" if has_responses(model) else "slipgate"
-    return "slipgate" if model.provider == "google" and model.base_url else model.provider
+        return "openai" if has_responses(model) else OURS
+    return OURS if model.provider == "google" and model.base_url else model.provider
 
 
 def _upstream(model: ModelAccess) -> Upstream:
@@ -174,7 +182,7 @@ def _upstream(model: ModelAccess) -> Upstream:
 def _config(model: ModelAccess, url: str) -> dict[str, object]:
     """Its configuration for this model alone."""
     name, options = _provider(model), {"apiKey": f"{{env:{KEY}}}", "baseURL": url}
-    is_ours = name == "slipgate"
+    is_ours = name == OURS
     provider = {
         **({"npm": COMPATIBLE} if is_ours else {}),
         "options": options,
