@@ -17,6 +17,9 @@ WHOLE: Final = "openapi.json"
 POOR: Final = "poor.json"
 """A document that both find fault with: without it, silence would prove nothing."""
 
+OFF: Final = {"oas3-valid-media-example": "off"}
+"""Two thirds of the time of spectral: `test_openapi` validates each example, and more strictly."""
+
 pytestmark: Final = pytest.mark.skipif(
     NODE is None or not (REDOCLY.exists() and SPECTRAL.exists()),
     reason="the packages of npm are not here: `make test` fetches them where npm is",
@@ -30,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     for name, document in {
         WHOLE: DOCUMENT,
         POOR: poor,
-        "ruleset.json": {"extends": "spectral:oas"},
+        "ruleset.json": {"extends": "spectral:oas", "rules": OFF},
     }.items():
         (tmp_path / name).write_text(json.dumps(document), "utf-8")
     return tmp_path
