@@ -54,8 +54,7 @@ def apply_text(
 
     Raises `patch_does_not_apply`.
     """
-    base = unchanged(git, clone, directory, objects=objects)
-    ours = git.at(directory)
+    ours = _of_base(git, clone, directory, objects)
     try:
         ours(
             *("apply", "--cached", "--whitespace=nowarn", *options, "-"),
@@ -64,17 +63,28 @@ def apply_text(
         )
     except GitFailed as exc:
         raise Failure("patch_does_not_apply", exc.message) from exc
-    return msgspec.structs.replace(base, tree=ours.text("write-tree"))
+    return Applied(
+        directory=directory,
+        base_sha=clone.base_sha,
+        tree=ours.text("write-tree"),
+        borrowed=tuple(objects),
+    )
 
 
-def unchanged(git: Git, clone: Clone, directory: Path, *, objects: Sequence[Path] = ()) -> Applied:
+def unchanged(git: Git, clone: Clone, directory: Path) -> Applied:
     """The commit of the clone as it is, in the index of a new git directory."""
-    init_borrowing(directory, clone.base_sha, objects=[clone.objects, *objects])
-    ours = git.at(directory)
-    ours("update-ref", "--no-deref", "HEAD", clone.base_sha)
-    ours("read-tree", clone.base_sha)
+    ours = _of_base(git, clone, directory)
     tree = ours.text("rev-parse", f"{clone.base_sha}^{{tree}}")
-    return Applied(directory=directory, base_sha=clone.base_sha, tree=tree, borrowed=tuple(objects))
+    return Applied(directory=directory, base_sha=clone.base_sha, tree=tree)
+
+
+def _of_base(git: Git, clone: Clone, directory: Path, objects: Sequence[Path] = ()) -> Git:
+    """A new git directory whose HEAD and index are the commit of the clone."""
+    init_borrowing(directory, clone.base_sha, objects=[clone.objects, *objects])
+    (directory / ".git" / "HEAD").write_text(f"{clone.base_sha}\n")
+    ours = git.at(directory)
+    ours("read-tree", clone.base_sha)
+    return ours
 
 
 def fill(git: Git, clone: Clone, applied: Applied, checkout: Path) -> None:

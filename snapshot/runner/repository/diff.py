@@ -42,8 +42,7 @@ def make(
     while True:
         raw = git("diff-index", "--cached", "--raw", "--no-renames", "--full-index", "-z", base_sha)
         changes = list(raw_changes(raw))
-        whole = git(*command, seconds=DIFF_SECONDS)
-        parts = list(_grouped(whole, changes)) if changes else []
+        parts = list(_grouped(git(*command, seconds=DIFF_SECONDS), changes)) if changes else []
         too_large = _too_large(changes, parts, most)
         if not too_large:
             break

@@ -20,7 +20,7 @@ from .agents_git import LARGEST_INDEX_BYTES, LOOK_SECONDS, AgentsGit
 from .changes import Changes
 from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, sentences
 from .git import Git, GitFailed, init_borrowing, write_attributes
-from .plumbing import Change, attributes_of, blob_contents, nul_joined, staged_files
+from .plumbing import EMPTY_TREES, Change, attributes_of, blob_contents, nul_joined, staged_files
 from .starting_state import RAW_ATTRIBUTES, StartingState
 from .unpatched import Unpatched
 from .worktrees import Worktree
@@ -142,14 +142,14 @@ class _PatchBuilder:
         write_attributes(self._workdir, f"{_ATTRIBUTES}\n")
         self._git("read-tree", base_sha)
         self._write(found.written)
-        removed = nul_joined(found.deleted)
-        self._git("update-index", "--force-remove", "-z", "--stdin", stdin=removed)
+        if found.deleted:
+            removed = nul_joined(found.deleted)
+            self._git("update-index", "--force-remove", "-z", "--stdin", stdin=removed)
         texts, changed = self._diff(base_sha, most)
         written = {change.path: change.blob for change in changed if change.is_written}
         # A submodule is not in the pull request; that it changed is a doubt already.
         files = [] if self._start.path else changed_files.read(self._git, changed, texts)
         tree = self._git.text("write-tree")
-        is_empty = not self._git("ls-files", "--cached", "-z")
         refusal = "the patch is refused: it deletes every file of the repository"
         return Patch(
             base_sha=base_sha,
@@ -161,10 +161,12 @@ class _PatchBuilder:
             excluded=tuple(self._excluded),
             notes=(*found.notes, *map(_sentence, findings.notes(files))),
             doubts=tuple(self._doubts(found, changed, files, written)),
-            refusal=refusal if is_empty else "",
+            refusal=refusal if tree in EMPTY_TREES else "",
         )
 
     def _write(self, paths: Sequence[bytes]) -> None:
+        if not paths:
+            return
         names = ("text", "eol", "crlf", "ident", "filter")
         # Our own attributes outrank the filters, which are only asked for here.
         write_attributes(self._workdir, "* !diff\n")

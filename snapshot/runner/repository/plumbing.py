@@ -6,6 +6,13 @@ from typing import Final, NamedTuple
 from .git import Git
 
 NO_MODE: Final = b"000000"
+EMPTY_TREES: Final = frozenset(
+    {
+        "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+        "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+    }
+)
+"""The tree without an entry, by SHA-1 and by SHA-256."""
 _NO_VALUES: Final = frozenset({b"unspecified", b"unset"})
 
 
