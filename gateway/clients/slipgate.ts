@@ -114,8 +114,9 @@ async function errorOf(response: Response): Promise<SlipgateError> {
   const problem = parsed(text) as Partial<ProblemDetails> | undefined;
   const about = { status, requestId: headers.get("x-request-id"), retryAfter: retryAfter(headers.get("retry-after")) };
   if (!problem || typeof problem !== "object" || typeof problem.code !== "string") return unexpected(response, text, about);
-  const fields = (problem.errors ?? []).map((each) => `${each.path}: ${each.message}`);
-  const message = [problem.detail ?? problem.title, fields.join("; "), problem.hint].filter(Boolean).join(" ");
+  const detail = problem.detail ?? problem.title ?? "";
+  const fields = (problem.errors ?? []).filter((each) => !detail.includes(each.message)).map((each) => `${each.path}: ${each.message}`);
+  const message = [detail, fields.length ? `${fields.join("; ")}.` : "", problem.hint].filter(Boolean).join(" ");
   const known: Record<string, ErrorClass> = ERRORS;
   const kind = known[problem.code] ?? BY_STATUS[status] ?? (status >= 500 ? ServerError : InvalidRequestError);
   return new kind(`${status} ${problem.code}: ${message}`, { ...about, problem: problem as ProblemDetails });
@@ -308,7 +309,7 @@ class Transport {
       try {
         return await read(await this.open(method, path, given, { ...options, idempotencyKey: key }, limit));
       } catch (cause) {
-        const error = limit.explained(cause);
+        const error = limit.explained(cause, this.address());
         if (tries >= most || !mayRepeat(error, isSafe)) throw error;
         await sleep(backoff(tries, error), options.signal);
       } finally {
@@ -338,9 +339,9 @@ class Transport {
   }
 
   private async addressed(path: string, given: RequestOptions, options: CallOptions) {
-    const base = this.options.url ?? environment("SLIPGATE_URL");
+    const base = this.address();
     if (!base) throw unconfigured("no address: pass { url } or set SLIPGATE_URL");
-    const url = new URL(base.replace(/\/+$/, "") + path);
+    const url = addressOf(base, path);
     for (const [name, value] of queryOf(given.query ?? {})) url.searchParams.append(name, value);
     const headers: Record<string, string> = { accept: given.accept ?? "application/json" };
     if (given.body !== undefined) headers["content-type"] = "application/json";
@@ -353,6 +354,10 @@ class Transport {
       if (options.idempotencyKey !== undefined) headers["idempotency-key"] = options.idempotencyKey;
     }
     return { url: url.href, headers: { ...headers, ...this.options.headers, ...options.headers } };
+  }
+
+  private address(): string {
+    return this.options.url ?? environment("SLIPGATE_URL") ?? "";
   }
 
   private key(): string {
@@ -398,7 +403,7 @@ class Transport {
           yield value as T;
         }
       } catch (cause) {
-        failure = limit.explained(cause);
+        failure = limit.explained(cause, this.address());
         const most = options.maxRetries ?? this.options.maxRetries ?? 3;
         if (!mayRepeat(failure, true) || (!isOpen && tries >= most)) throw failure;
       } finally {
@@ -450,13 +455,13 @@ class TimeLimit {
   }
 
   /** The error to throw for one of `fetch`: the caller's own reason, a timeout, or a lost connection. */
-  explained(cause: unknown): unknown {
+  explained(cause: unknown, address: string): unknown {
     if (this.caller?.aborted) return this.caller.reason;
     if (this.isOver) return new TimeoutError("The gateway did not answer in time.", { code: "timeout", cause });
     if (cause instanceof SlipgateError) return cause;
     const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
     const detail = reason instanceof Error ? reason.message || ((reason as { code?: string }).code ?? "") : String(reason);
-    return new ConnectionError(`No connection to the gateway: ${detail}`, { code: "connection_failed", cause });
+    return new ConnectionError(`No connection to the gateway at ${new URL(address).origin}: ${detail}`, { code: "connection_failed", cause });
   }
 }
 
@@ -498,6 +503,14 @@ function* queryOf(query: object, prefix = ""): Generator<[string, string]> {
     else if (typeof value === "object") yield* queryOf(value, `${prefix}${name}.`);
     else yield [prefix + name, String(value)];
   }
+}
+
+function addressOf(base: string, path: string): URL {
+  try {
+    const url = new URL(base.replace(/\/+$/, "") + path);
+    if (/^https?:$/.test(url.protocol)) return url;
+  } catch {} // no URL either
+  throw unconfigured(`${JSON.stringify(base)} is no address: it begins with https:// or http://`);
 }
 
 function segment(value: string | number): string {
@@ -2391,17 +2404,20 @@ export async function verifyWebhook<T = WebhookEvent>(
     const expected = ENCODER.encode(`v1,${btoa(String.fromCharCode(...mac))}`);
     for (const signature of signatures) isSigned = isEqual(expected, ENCODER.encode(signature)) || isSigned;
   }
-  if (!isSigned) throw unverified("invalid_signature", "None of the secrets has signed this body");
+  if (!isSigned) throw unverified("invalid_signature", NOT_SIGNED);
   const event = parsed(new TextDecoder().decode(body));
   if (typeof event !== "object" || event === null) throw unverified("invalid_json", "The body is no JSON object");
   return event as T;
 }
 
+const NOT_SIGNED =
+  "None of the secrets has signed this body: compare SLIPGATE_WEBHOOK_SECRET with the sender's, and verify the body as it came, unparsed";
+
 function bytesOf(body: string | Uint8Array | ArrayBuffer): Uint8Array {
   if (typeof body === "string") return ENCODER.encode(body);
   if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
   if (Object.prototype.toString.call(body) === "[object ArrayBuffer]") return new Uint8Array(body);
-  throw new TypeError("verifyWebhook needs the raw body, as text or bytes: a parser has read it before.");
+  throw unconfigured("a webhook is verified by its raw body, as text or bytes: a parser has read it before");
 }
 
 function header(headers: HeadersLike, name: string): string {
@@ -2425,11 +2441,16 @@ function joined(...parts: Uint8Array[]) {
 function keysOf(secrets: string | readonly string[]) {
   const all = (typeof secrets === "string" ? secrets.split(/[\s,]+/) : secrets).filter((each) => each !== "");
   if (all.length === 0) throw unconfigured("no webhook secret: give one or set SLIPGATE_WEBHOOK_SECRET");
-  return all.map((secret) => {
-    if (!/^(whsec_)?[A-Za-z0-9+/]+={0,2}$/.test(secret)) throw unconfigured("a webhook secret is whsec_ and base64");
-    const raw = Uint8Array.from(atob(secret.replace(/^whsec_/, "")), (each) => each.charCodeAt(0));
-    return crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  });
+  return all.map((secret) => crypto.subtle.importKey("raw", secretBytes(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]));
+}
+
+function secretBytes(secret: string) {
+  try {
+    const raw = atob(/^(?:whsec_)?([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1] ?? "?");
+    return Uint8Array.from(raw, (each) => each.charCodeAt(0));
+  } catch {
+    throw unconfigured("a webhook secret is whsec_ and base64");
+  }
 }
 
 /** In a time that does not depend on where they differ. */
@@ -2469,7 +2490,10 @@ export function webhookHandler<T = WebhookEvent>(
   options: WebhookHandlerOptions<T>,
 ): (request: Request) => Promise<Response> {
   return async (request) => {
-    const { status, body } = await handled(options, request.headers, async () => new Uint8Array(await request.arrayBuffer()));
+    const { status, body } = await handled(options, request.headers, async () => {
+      if (request.bodyUsed) throw unconfigured("the body was read before: hand the request over unread");
+      return new Uint8Array(await request.arrayBuffer());
+    });
     return new Response(body, { status, headers: body === null ? {} : { "content-type": PROBLEM } });
   };
 }
@@ -2510,14 +2534,17 @@ async function handled<T>(
   headers: HeadersLike,
   read: () => Promise<string | Uint8Array>,
 ): Promise<Outcome> {
+  let isVerified = false;
   try {
     const event = await verifyWebhook<T>(await read(), headers, options.secret, options);
+    isVerified = true;
     const isLate = header(headers, "slipgate-late") === "true";
     await options.onEvent(event, { id: header(headers, "webhook-id"), isLate });
     return { status: 204, body: null };
   } catch (error) {
     if (error instanceof WebhookVerificationError) return refused(401, error.code, error.message);
     console.error("slipgate: a webhook was not handled, and will come again.", error);
+    if (error instanceof ConfigurationError && !isVerified) return refused(500, error.code, error.message);
     return refused(500, "internal", "The event was not handled.");
   }
 }

@@ -149,6 +149,7 @@ test("an error is of the class of its code, and says what would be right", async
   await assert.rejects(scripted([moved]).slipgate.status(), /It redirects to https:\/\/gate\//);
   await assert.rejects(new Slipgate({ url: "" }).status(), { code: "not_configured", message: /SLIPGATE_URL/ });
   await assert.rejects(new Slipgate({ url: "http://gate" }).status(), { message: /SLIPGATE_API_KEY/ });
+  await assert.rejects(new Slipgate({ url: "localhost:8700" }).status(), { code: "not_configured", message: /"localhost:8700"/ });
 });
 
 test("a list is its first page, all its entries, or its pages", async () => {
@@ -240,7 +241,7 @@ test("what is not signed, altered, late or parsed is refused", async () => {
   ];
   for (const [body, given, secret, code] of refusals) await assert.rejects(verifyWebhook(body, given, secret), { code });
   await assert.rejects(verifyWebhook(JSON.parse(BODY) as string, headers, SECRET), /raw body/);
-  for (const secret of [undefined, "", " ", "whsec_", "not base64!"])
+  for (const secret of [undefined, "", " ", "whsec_", "hello", "not base64!"])
     await assert.rejects(verifyWebhook(BODY, headers, secret), { code: "not_configured" });
 });
 
@@ -261,7 +262,9 @@ test("a handler answers 204, 401 and, where it fails, 500", async (context) => {
   assert.deepEqual([refused.status, ((await refused.json()) as { code: string }).code], [401, "malformed_headers"]);
   assert.deepEqual(received.map(([event, isLate]) => [event.type, isLate]), [["task.completed", true]]);
   const unset = webhookHandler({ onEvent: () => undefined });
-  assert.equal((await unset(new Request("http://app", { method: "POST", body: BODY, headers: signed() }))).status, 500);
+  const request = new Request("http://app", { method: "POST", body: BODY, headers: signed() });
+  assert.match(await (await unset(request)).text(), /not_configured.*SLIPGATE_WEBHOOK_SECRET/);
+  assert.match(await (await unset(request)).text(), /not_configured.*unread/);
 });
 
 test("express and hono take the handlers as they are", async () => {

@@ -47,7 +47,11 @@ class ApiError(SlipgateError):
         ApiError.classes[_CAPITAL.sub("_", cls.__name__).lower()] = cls
 
     def __init__(self, problem: Problem) -> None:
-        fields = "".join(f"\n  {error.path}: {error.message}" for error in problem.errors or ())
+        fields = "".join(
+            f"\n  {error.path}: {error.message}"
+            for error in problem.errors or ()
+            if error.message not in problem.detail
+        )
         hint = f" {problem.hint}" if problem.hint else ""
         super().__init__(f"{problem.status} {problem.code}: {problem.detail}{hint}{fields}")
         self.problem = problem
