@@ -82,7 +82,7 @@ def test_the_reader_of_the_log_has_hung(tmp_path: Path) -> None:
         with gateway(tmp_path, writer) as running:
             process, http, key = running
             for _ in range(50):
-                http.get("/healthz")
+                http.get("/v1/tasks")
             goes_on(process, http, key)
     finally:
         os.close(reader)

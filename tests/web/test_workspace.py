@@ -207,6 +207,13 @@ async def test_workspaces_are_listed_and_stopped(gateway: GatewayHarness) -> Non
 
 
 @pytest.mark.alike
+async def test_a_wrong_key_names_the_frontends_own_variable(gateway: GatewayHarness) -> None:
+    for headers in ({}, gateway.bearer("launcher")):
+        refused = (await gateway.http.post("/workspace", headers=headers, json={})).json()
+        assert refused["message"].startswith(refused["detail"])
+        assert "DAYTONA_API_KEY" in refused["message"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "named"),
     [

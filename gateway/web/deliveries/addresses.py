@@ -14,6 +14,10 @@ from gateway.wire.urls import read_url
 _SETTING: Final = (
     "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true on the gateway (=loopback: on this machine alone)"
 )
+_RELATIVE: Final = (
+    "Give an absolute URL, https://app.example/api/hook for one: this one begins with no https://, "
+    "perhaps because a variable of the application is not set"
+)
 _ALLOWED_BY: Final = f"http is allowed by {_SETTING}"
 _HOST: Final = (
     "Give a host that can be looked up: an address, or labels of 1 to 63 letters, digits, - and _, "
@@ -28,6 +32,8 @@ def outward_url(context: Context, url: str, path: str) -> httpx.URL:
     Raises:
         ApiError: `invalid_request`.
     """
+    if "://" not in url:
+        raise wrong_field(path, _RELATIVE)
     parsed = _parsed(url)
     allow_private = context.allow_private_endpoints or (
         context.allow_loopback_endpoints

@@ -33,6 +33,8 @@ log = structlog.get_logger("gateway.request")
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 HUNG_UP: Final = 499
 """The connection ended before there was an answer; the status is nginx's."""
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Read every few seconds by machines: a good answer is counted, and no line of the log."""
 INTERNAL: Final = ApiError("internal", CODES["internal"][1])
 
 
@@ -105,6 +107,8 @@ class Application:
         handler = scope.get("endpoint")
         route = "none" if handler is None else handler.label
         self.context.metrics.count_request(route, method, status, seconds)
+        if path in PROBES and status < 400:
+            return
         log.info(
             "request",
             request_id=scope["state"]["request_id"],

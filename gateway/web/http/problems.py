@@ -20,6 +20,14 @@ END_CONNECTION: Final = "slipgate.end_connection"
 """ASGI extension of our server: a function that ends the connection after this reply."""
 DROP_IN: Final = "/workspace"
 """The drop-in API: its callers show `message` or `error` of a reply that is no success."""
+_ROUTES: Final = (
+    "`GET /openapi.json` has all routes, /docs the pages about them; the dashboard is /dashboard. "
+    "The address of a gateway (SLIPGATE_URL) has no path."
+)
+_DROP_IN_KEY: Final = (
+    "Set DAYTONA_API_KEY to a key of scope tasks: SLIPGATE_API_KEY of .env.frontend, or one that "
+    "`slipgate keys create --scope tasks` makes."
+)
 _HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -54,7 +62,9 @@ def http_error(request: Request, exc: HTTPException) -> Response:
     headers = dict(exc.headers or {})
     if exc.status_code == 405:
         headers["Allow"] = _allowed(request, headers.get("Allow", ""))
-    error = (code == "not_found" and correct_address(request.url.path)) or ApiError(code, detail)
+    error = (code == "not_found" and correct_address(request.url.path)) or ApiError(
+        code, detail, hint=_ROUTES if code == "not_found" else None
+    )
     return problem(request, error, headers)
 
 
@@ -72,7 +82,11 @@ def problem(request: Request, error: ApiError, headers: dict[str, str] | None = 
     request.state.code = error.code
     shown, path = document(request.state.request_id, error), request.url.path
     if path == DROP_IN or path.startswith(f"{DROP_IN}/") or correct_address(path):
-        shown = msgspec.structs.replace(shown, message=_message(error), error=error.code)
+        if STATUS[error.code] in (401, 403):
+            error = ApiError(error.code, error.detail, hint=_DROP_IN_KEY)
+        shown = msgspec.structs.replace(
+            shown, hint=error.hint or shown.hint, message=_message(error), error=error.code
+        )
     body = msgspec.json.encode(shown)
     return Response(body, STATUS[error.code], headers=headers, media_type=MEDIA_TYPE)
 
