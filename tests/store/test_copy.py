@@ -30,7 +30,7 @@ from gateway.store.sqlite.store import open_sqlite
 from tests.forks.programs import slipgate
 from tests.postgres.databases import EMPTY, new_database
 from tests.stores import FileDatabase
-from tests.web.callers import TASK, open_gateway
+from tests.web.callers import TASK, GatewayHarness, open_gateway
 from tests.web.test_patches import send
 
 KEYS: Final = ("k1",)
@@ -45,6 +45,7 @@ async def _live(folder: Path) -> None:
     async with open_gateway(FileDatabase(folder / "slipgate.db")) as gateway:
         endpoint = {"url": "https://receiver.example/", "headers": {"X": "1"}, "ratePerSecond": 2.5}
         assert (await gateway.post("/v1/endpoints", endpoint, "ops")).status_code == 201
+        await _post_own_events(gateway)
         _, agent = await gateway.launch(callbackUrl="https://receiver.example/hook")
         for number in range(3):
             await gateway.post(
@@ -65,6 +66,22 @@ async def _live(folder: Path) -> None:
         ]
         assert [it.text for it in sent if it.status_code >= 400] == []
         assert (await gateway.get("/v1/audit", "ops")).status_code == 200
+
+
+async def _post_own_events(gateway: GatewayHarness) -> None:
+    """An ordered and a named event of a customer with an endpoint, its type, an ended link."""
+    of = {"customer": "acme", "type": "invoice.paid", "data": {"\u00fc": [1.5, None]}}
+    kind = {"description": "x", "schema": {"type": "object"}, "example": {}}
+    asked = [
+        await gateway.send("PUT", "/v1/event-types/invoice.paid", kind),
+        await gateway.post(
+            "/v1/endpoints", {"url": "https://acme.example/", "customer": "acme"}, "ops"
+        ),
+        await gateway.post("/v1/events", of | {"orderingKey": "k", "eventId": "e1"}),
+        await gateway.post("/v1/events", of | {"orderingKey": "k"}, Idempotency_Key="own"),
+        await gateway.post("/v1/portal-links/expire-all", {"customer": "acme"}),
+    ]
+    assert [it.text for it in asked if not it.is_success] == []
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +160,7 @@ def test_a_file_goes_to_a_server_and_back_row_by_row(
     before = rows(source)
     assert any("\0" in (row["description"] or "") for row in before["endpoints"])
     assert any("\\u0000" in row["data"] for row in before["events"])
+    assert [len(before[name]) for name in ("own_events", "event_types", "portals")] == [2, 1, 1]
     count = copied(source, server)
     assert rows(server) == without_nul(before)
     assert count == sum(map(len, before.values()))

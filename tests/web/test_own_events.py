@@ -252,24 +252,46 @@ async def test_a_batch_is_stored_as_a_whole_or_not_at_all(database: NewDatabase)
     assert [each["deliveries"] for each in first["data"]] == [1] * 5
 
 
-async def test_events_of_one_ordering_key_wait_for_each_other(database: NewDatabase) -> None:
+async def test_events_of_one_ordering_key_keep_their_order_whatever_becomes_of_them(
+    database: NewDatabase,
+) -> None:
     async with opened(database) as (gateway, receivers):
-        receivers.failing.add("app.example")
         made = await opens(gateway, "app.example", eventTypes=["invoice.*"])
-        first = await posts(gateway, orderingKey="inv-1")
-        await receivers.next("app.example")
-        behind = await posts(gateway, orderingKey="inv-1", data={"n": 2})
-        beside = await posts(gateway, data={"n": 3})
-        assert (await receivers.next("app.example")).headers["webhook-id"] == beside["id"]
+        path = f"/v1/endpoints/{made['id']}"
+
+        async def post(key: str | None, number: int) -> str:
+            posted = await posts(gateway, orderingKey=key, data={"n": number})
+            return str(posted["id"])
+
+        async def got() -> str:
+            return (await receivers.next("app.example")).headers["webhook-id"]
+
+        async def retry(event: str) -> None:
+            known = (await gateway.get(f"/v1/deliveries?endpointId={made['id']}", "ops")).json()
+            (name,) = [each["id"] for each in known["data"] if each["eventId"] == event]
+            await gateway.post(f"/v1/deliveries/{name}/retry", {}, "ops")
+
+        receivers.failing.add("app.example")
+        first = await post("k", 1)
+        assert await got() == first
+        second, third = [await post("k", number) for number in (2, 3)]
+        beside = await post(None, 4)
+        assert await got() == beside
+        for _ in range(2):
+            await retry(first)
+            assert await got() == first
+        assert await got() == second, "the first is parked"
         receivers.failing.clear()
-        path = f"/v1/deliveries?endpointId={made['id']}"
-        waiting = (await gateway.get(path, "ops")).json()["data"]
-        (head,) = [each["id"] for each in waiting if each["eventId"] == first["id"]]
-        (tried,) = [each["attempts"] for each in waiting if each["eventId"] == behind["id"]]
-        assert tried == []
-        await gateway.post(f"/v1/deliveries/{head}/retry", {}, "ops")
-        sent = [(await receivers.next("app.example")).headers["webhook-id"] for _ in range(2)]
-    assert sent == [first["id"], behind["id"]]
+        await retry(second)
+        assert [await got(), await got()] == [second, third]
+        await gateway.post(f"{path}/disable", {}, "ops")
+        held = [await post("k", number) for number in (5, 6, 7)]
+        await gateway.post(f"{path}/enable", {}, "ops")
+        released = [await got() for _ in (first, beside, *held)]
+        assert [event for event in released if event != beside] == [first, *held]
+        await gateway.post(f"{path}/replay", {"since": "2026-01-01T00:00:00Z"}, "ops")
+        again = [await got() for _ in range(7)]
+    assert [event for event in again if event != beside] == [first, second, third, *held]
 
 
 @pytest.mark.alike

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import httpx
+import msgspec
 import pytest
 
 from gateway.ledger import wall_clock
@@ -73,3 +75,54 @@ async def test_a_key_that_was_revoked_at_one_is_refused_at_the_other(
     await one.post(f"/v1/keys/{made.json()['id']}/revoke", {}, scope="ops")
     clock.ahead = REMEMBER_MS
     assert (await other.http.get("/v1/tasks", headers=bearer)).status_code == 401
+
+
+class Receivers:
+    """Takes webhooks slowly, and keeps the data of each host's in the order of their ends."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, list[int]] = {}
+        self.changed = asyncio.Event()
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        number = msgspec.json.decode(request.content)["data"]["n"]
+        for _ in range(number % 7):
+            await asyncio.sleep(0)
+        self.taken.setdefault(request.url.host, []).append(number)
+        self.changed.set()
+        return httpx.Response(204, stream=httpx.ByteStream(b""))
+
+    async def until(self, hosts: int, count: int) -> None:
+        """Waits until each host has taken so many different ones."""
+        async with asyncio.timeout(60):
+            while [len({*taken}) for taken in self.taken.values()] != [count] * hosts:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+async def test_events_of_one_key_keep_their_order_though_both_take_them_and_one_leaves() -> None:
+    hosts, receivers = [f"r{number}.example" for number in range(3)], Receivers()
+    transport = httpx.MockTransport(receivers)
+    with reused_database() as reused:
+        database = ServerDatabase(reused)
+        async with open_gateway(database, receivers=transport) as one:
+            for host in hosts:
+                wanted = {"url": f"https://{host}/", "eventTypes": ["order.*"]}
+                await one.post("/v1/endpoints", wanted, "ops")
+
+            async def post(gateway: GatewayHarness, number: int) -> None:
+                order = {"type": "order.made", "data": {"n": number}, "orderingKey": "k"}
+                assert (await gateway.post("/v1/events", order)).status_code == 202
+
+            async with open_gateway(database, receivers=transport) as other:
+                async with asyncio.timeout(60):
+                    while [await _gateways(one), await _gateways(other)] != [2, 2]:
+                        pass
+                for number in range(12):
+                    await post((one, other)[number % 2], number)
+            for number in range(12, 18):
+                await post(one, number)
+            await receivers.until(len(hosts), 18)
+        assert [*database.problems()] == []
+    for taken in receivers.taken.values():
+        assert [*dict.fromkeys(taken)] == [*range(18)]
