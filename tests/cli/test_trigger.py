@@ -37,6 +37,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/page":
+            self.answer(200, b"<!DOCTYPE html><title>Welcome</title>")
+            return
         if self.path == "/protected":
             self.answer(401, VERCEL, server="Vercel")
             return
@@ -139,6 +142,9 @@ def test_a_refusal_ends_with_one_and_tells_how_to_mend_it(
     told = capsys.readouterr()
     assert "bad signature" in told.out
     assert "SLIPGATE_WEBHOOK_SECRET in its .env.local" in told.err
+    assert app.url in told.err
+    assert main(["trigger", "task.completed", f"--to={app.url.replace('/api/hook', '/page')}"]) == 0
+    assert "a page answered" in capsys.readouterr().err
 
 
 def test_types_are_listed(app: App, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,8 +27,11 @@ BODY: Final = (
 def receiver(
     folder: Path, *words: str, as_json: bool = True
 ) -> Iterator[tuple[Listening, httpx.Client]]:
-    """A receiver on a free port, and a sender."""
-    with listening("--port=0", *words, environ=ENVIRON, folder=folder, as_json=as_json) as process:
+    """A receiver on a free port, with the secret of `slipgate init`, and a sender."""
+    written = folder / ".env.frontend"
+    written.touch(mode=0o600)
+    written.write_text("".join(f"{name}={text}\n" for name, text in ENVIRON.items()))
+    with listening("--port=0", *words, environ={}, folder=folder, as_json=as_json) as process:
         url = process.says("listening at").split()[-1]
         with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
             yield process, http

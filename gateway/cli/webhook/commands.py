@@ -12,8 +12,9 @@ import typer
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document
 from gateway.cli.console.terminal import out
 from gateway.cli.local.processes import stop_on_signals
+from gateway.cli.local.state import State
 from gateway.cli.webhook.listen import receive
-from gateway.cli.webhook.listen_forward import forward
+from gateway.cli.webhook.listen_forward import forward, signing_secrets
 from gateway.cli.webhook.receiver import Fault
 from gateway.cli.webhook.secret import STDIN, SecretFile, read_secrets
 from gateway.cli.webhook.verification import SignedRequest, Verdict, parse_headers
@@ -233,4 +234,5 @@ def listen(
     fault = None
     if fail is not None:
         fault = Fault.read(fail, times=times, every=every, retry_after=retry_after)
-    receive(port, read_secrets(secret_file), fault=fault, delay=delay, as_json=as_json)
+    keys = signing_secrets(State(state), secret_file)
+    receive(port, keys, fault=fault, delay=delay, as_json=as_json)

@@ -17,6 +17,7 @@ from gateway.cli.console.output import CommandFailed, one_line, print_document, 
 from gateway.cli.console.terminal import err, note, out
 from gateway.cli.http.client import Client, open_client, open_http
 from gateway.cli.http.feed import feed_end
+from gateway.cli.local.env_files import FRONTEND_FILE, is_private, read_env_file
 from gateway.cli.local.state import State
 from gateway.cli.operations.minting import callback_secret_here
 from gateway.cli.webhook.forwarder import ForwardAttempt, Forwarder, find_message, is_same_feed
@@ -140,7 +141,7 @@ def resend(to: str, event_id: str, *, state: Path, secret_file: Path | None, as_
     else:
         out.print(one_line(f"{message.id}  {message.type}  → {answered.result}"))
     if answered.reason is not None:
-        raise answered.failure(message.type)
+        raise answered.failure(message.type, to)
 
 
 def _begin(client: Client, progress: Progress, start: int | str | None) -> None:
@@ -170,21 +171,28 @@ def _line(attempt: ForwardAttempt) -> str:
 
 
 def signing_secrets(kept: State, file: Path | None) -> tuple[Secret, ...]:
-    """The secrets to sign with, if none is given: the project's callback secret if the database of
-    `up` is here, so that a handler needs one secret only; else a new one, kept and shown once."""
+    """The secrets to sign or verify with, if none is given: the project's callback secret if the
+    database of `up` or the files of `init` are here, so that a handler needs one secret only; else
+    a new one, kept and shown once."""
     if file is not None or os.environ.get(VARIABLE):
         return read_secrets(file)
-    callback_secret = callback_secret_here(kept)
-    if callback_secret is not None:
-        note("signing with the project's callback secret")
+    callback_secret = callback_secret_here(kept) or _written_by_init()
+    if callback_secret:
+        note("the project's callback secret is used")
         return (Secret.read(callback_secret),)
     is_new = not (kept.folder / SECRET_NAME).exists()
     text = kept.kept(SECRET_NAME, lambda: secret_text(secrets.token_bytes(SECRET_BYTES)))
     if is_new:
-        err.print("Put this line into the app's .env.local; it is shown this once:")
+        err.print(
+            "Put this line into the .env.local of the app, or of the sender; it is shown once:"
+        )
         err.print(f"  {VARIABLE}={text}")
         note(f"It is kept in {kept.folder / SECRET_NAME}.")
     return (Secret.read(text),)
+
+
+def _written_by_init() -> str:
+    return read_env_file(FRONTEND_FILE).get(VARIABLE, "") if is_private(FRONTEND_FILE) else ""
 
 
 def _start(text: str | None) -> int | str | None:

@@ -1,5 +1,6 @@
 """One signed request to an app on this machine, and its answer."""
 
+import re
 import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -11,6 +12,7 @@ from gateway.cli.console.output import CommandFailed
 from gateway.domain.deliveries.reasons import ADVICE, refusal
 from gateway.loops.deliveries.post import KEPT_ANSWER, WebhookMessage, headers
 from gateway.loops.egress.address_guard import is_tls
+from gateway.web.deliveries.addresses import masked_url
 
 APP_URL: Final = "http://localhost:3000"
 """The address of an app under development, unless another one is given."""
@@ -21,7 +23,12 @@ _UNAUTHORIZED: Final = (
     "signed with (SLIPGATE_WEBHOOK_SECRET in its .env.local); restart it after a change"
 )
 _NO_ROUTE: Final = "the app has no such route: name the right one in the address"
-_OF_STATUS: Final = {401: _UNAUTHORIZED, 404: _NO_ROUTE, 405: _NO_ROUTE}
+_UNKNOWN: Final = (
+    "the app has no such route, or does not know the task: name the right address, or a task that "
+    "it knows (--set data.task.id=…, flat --set taskId=…)"
+)
+_OF_STATUS: Final = {401: _UNAUTHORIZED, 404: _UNKNOWN, 405: _NO_ROUTE}
+_PAGE: Final = re.compile(r"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
 class Answered(NamedTuple):
@@ -41,10 +48,15 @@ class Answered(NamedTuple):
         why = f" ({self.reason})" if self.reason not in {None, "status"} else ""
         return f"{self.status}{why} ({self.duration_ms} ms)"
 
-    def failure(self, kind: str) -> CommandFailed:
-        """The failure of a command that sent a webhook of this type."""
+    @property
+    def is_page(self) -> bool:
+        """True if the answer is a page for people, as no receiver's is."""
+        return _PAGE.match(self.text) is not None
+
+    def failure(self, kind: str, address: str) -> CommandFailed:
+        """The failure of a command that sent a webhook of this type to an address."""
         return CommandFailed(
-            f"The app did not take {kind}: {self.result}.",
+            f"The app at {masked_url(address)} did not take {kind}: {self.result}.",
             f"To mend it: {self.advice or 'look at its log'}.",
         )
 

@@ -42,6 +42,7 @@ from gateway.wire.own_events import EventTypeView
 
 SHOWN: Final = 2_000
 """Characters of an answer that are shown."""
+SHOWN_OF_PAGES: Final = 200
 FLAT_ID: Final = "task-1"
 """The TASK_ID of flat fixtures."""
 
@@ -101,9 +102,12 @@ def trigger(
     elif answered.status is not None:
         out.print(one_line(f"{body.type}  {body.id}  → {answered.result}"))
         if answered.text:
-            out.print(printable(answered.text[:SHOWN]), style="dim")
+            most = SHOWN_OF_PAGES if answered.is_page else SHOWN
+            out.print(printable(answered.text[:most]), style="dim")
     if answered.reason is not None:
-        raise answered.failure(body.type)
+        raise answered.failure(body.type, to)
+    if answered.is_page:
+        note("a page answered, and pages take everything: is this the route of your receiver?")
 
 
 def _fixture(kind: str, *, is_flat: bool) -> Fixture:
