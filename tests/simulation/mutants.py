@@ -1,27 +1,30 @@
-"""Mutants: bugs planted one at a time, in the source as it is imported; each must be found.
+"""Mutants: bugs planted one at a time, in functions of the gateway or launcher; each must be found.
 
-`python -m tests.simulation.mutants NAME` plays seeds on the gateway or launcher that has this bug
-and says which one found it; with `--tell` that seed is told in its plainest form.
+`python -m tests.simulation.mutants` plays seeds on each, and says which one found it; with a NAME,
+on that one, and with `--tell` behind it the seed is told in its plainest form.
 
-The old text must occur exactly once: a rule that has moved is an
+The old text must occur exactly once, in a function: a rule that has moved is an
 error here, and no mutant that quietly plants nothing.
 """
 
 import gc
+import importlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from itertools import chain
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType
 from typing import Final
+
+from tests.simulation.play import play
+from tests.simulation.run import show, silence
 
 ROOT: Final = Path(__file__).parents[2]
 SEEDS: Final = 400
 """Seeds that are played at most."""
-TRIES: Final = 60
+TRIES: Final = 25
 """Runs that making it plain may cost here."""
 
 
@@ -187,8 +190,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "a fourth launch": Mutant(
         file="gateway/domain/launching/launch.py",
-        old="RELAUNCH_BACKOFF: Final = (5_000, 30_000)",
-        new="RELAUNCH_BACKOFF: Final = (5_000, 30_000, 30_000)",
+        old=" <= len(RELAUNCH_BACKOFF):\n        at = change.now + RELAUNCH_BACKOFF[",
+        new=" <= 3:\n        at = change.now + (*RELAUNCH_BACKOFF, 30_000)[",
         found_by=50,
     ),
     "claimers are not woken": Mutant(
@@ -245,86 +248,86 @@ MUTANTS: Final[dict[str, Mutant]] = {
 }
 
 
-class Planter(MetaPathFinder):
-    """Finds the module of one mutant, and loads it with the bug in it."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """The real one, with another loader."""
-        if name != self._mutant.module:
-            return None
-        spec = PathFinder.find_spec(name, path, target)
-        assert spec is not None
-        assert spec.origin is not None
-        spec.loader = _Planted(name, spec.origin, self._mutant)
-        return spec
-
-
-class _Planted(SourceFileLoader):
-    def __init__(self, name: str, path: str, mutant: Mutant) -> None:
-        super().__init__(name, path)
-        self._mutant = mutant
-
-    def get_code(self, fullname: str) -> CodeType | None:
-        return compile(planted(self._mutant), self.path, "exec")
-
-
-def planted(mutant: Mutant) -> str:
-    """The source with the bug in it."""
-    source = (ROOT / mutant.file).read_text()
+def plant(name: str) -> None:
+    """From now on the functions around the old text have the bug. To import them anew, and all that
+    has imported them, would take longer than to play the seed."""
+    mutant = MUTANTS[name]
+    importlib.import_module(mutant.module)
+    path = ROOT / mutant.file
+    source = path.read_text()
     if source.count(mutant.old) != 1:
         raise ValueError(f"{mutant.file} has {source.count(mutant.old)} times: {mutant.old}")
-    return source.replace(mutant.old, mutant.new)
+    before = _codes(source, path)
+    after = _codes(source.replace(mutant.old, mutant.new), path)
+    bugs = {place: code for place, code in after.items() if before.get(place, code) != code}
+    functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
+    planted = [each for each in functions if _place(each.__code__) in bugs]
+    if not planted:
+        raise ValueError(f"no function of {mutant.file} has: {mutant.old}")
+    for function in planted:
+        function.__code__ = bugs[_place(function.__code__)]
 
 
-def plant(name: str) -> None:
-    """From now on the module is imported with the bug in it."""
-    if ROOT.joinpath(MUTANTS[name].file) in map(_path, list(sys.modules.values())):
-        raise RuntimeError(f"{MUTANTS[name].file} was imported before the bug was planted")
-    sys.meta_path.insert(0, Planter(MUTANTS[name]))
+_Place = tuple[str, str, int]
+"""The file of a function, its qualified name and its first line."""
 
 
-def hunt(first: int, seeds: int) -> int | None:
-    """The seed that fails, among the first one and so many from zero; a bug must have been planted
-    before."""
-    from tests.simulation.play import play  # noqa: PLC0415 - only now, with the bug in it
-    from tests.simulation.run import silence  # noqa: PLC0415 - as above
+def _codes(source: str, path: Path) -> dict[_Place, CodeType]:
+    return {_place(code): code for code in _parts(compile(source, path, "exec"))}
 
+
+def _parts(code: CodeType) -> Iterator[CodeType]:
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            yield part
+            yield from _parts(part)
+
+
+def _place(code: CodeType) -> _Place:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
+
+
+def hunt(name: str) -> int | None:
+    """The seed that fails with this bug in the process, among the one that found it last and so
+    many from zero."""
+    plant(name)
     silence()
     gc.disable()
-    for seed in chain([first], range(seeds)):
+    for seed in chain([MUTANTS[name].found_by], range(SEEDS)):
         if play(seed).failure is not None:
             return seed
     return None
 
 
 def main() -> int:
-    """0, if the mutant was found."""
-    name, *options = sys.argv[1:]
-    plant(name)
-    seed = hunt(MUTANTS[name].found_by, SEEDS)
-    if seed is None:
-        sys.stdout.write(f"{name}: not found\n")
-        return 1
-    sys.stdout.write(f"{name}: found by seed {seed}\n")
-    if "--tell" in options:
-        _show(seed)
-    return 0
+    """0, if every mutant was found."""
+    name, *options = sys.argv[1:] or (None,)
+    names = MUTANTS if name is None else (name,)
+    codes = [_apart(each, is_told="--tell" in options) for each in names]
+    return max(codes)
 
 
-def _show(seed: int) -> None:
-    from tests.simulation.run import show  # noqa: PLC0415 - only now, with the bug in it
+def _apart(name: str, *, is_told: bool) -> int:
+    """The exit code of a process of its own, which has the bug and has played nothing yet."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        code = _hunt(name, is_told=is_told)
+        sys.stdout.flush()
+    finally:
+        os._exit(code)
 
-    show(seed, tries=TRIES)
 
-
-def _path(module: ModuleType) -> Path | None:
-    file = getattr(module, "__file__", None)
-    return Path(file) if file else None
+def _hunt(name: str, *, is_told: bool) -> int:
+    seed = hunt(name)
+    found = "not found" if seed is None else f"found by seed {seed}"
+    sys.stdout.write(f"{name}: {found}\n")
+    if is_told and seed is not None:
+        show(seed, tries=TRIES)
+    return 1 if seed is None else 0
 
 
 if __name__ == "__main__":
