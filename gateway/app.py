@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 from starlette.types import ASGIApp
@@ -48,6 +48,9 @@ from gateway.web.http.auth import Keys
 from gateway.web.http.middleware import Application
 from gateway.web.routes import DASHBOARD, PORTAL, ROUTES
 
+if TYPE_CHECKING:
+    from gateway.store.postgres.pool import Connect
+
 LANDING_SECONDS: Final = 2
 """Seconds that receivers have to answer what was sent before the stop. Most answer within one; what
 is abandoned is sent again after the start."""
@@ -81,6 +84,7 @@ async def opened(
     schedule: Sequence[int] = SCHEDULE,
     max_requests: int = MAX_REQUESTS,
     log_dropped: Callable[[], int] = lambda: 0,
+    connect: "Connect | None" = None,
 ) -> AsyncIterator[Gateway]:
     """Everything a gateway is made of, opened in order and closed in the opposite one.
 
@@ -88,6 +92,7 @@ async def opened(
     seconds, given up, the ledger writes what it has taken, and the store is closed. `take_over`
     lets a restored backup keep its instance id: the gateway it was taken from is gone for good.
     `busy_ms` is how long a batch waits for a lock of somebody else; None: as long as usual.
+    `connect` makes connections to a database's server; None: as its driver does.
 
     Raises:
         ApiError: another gateway holds the database, its schema is newer, or something living
@@ -102,6 +107,7 @@ async def opened(
             new_id=_new_id,
             take_over=take_over,
             busy_ms=busy_ms,
+            connect=connect,
         ) as store,
     ):
         metrics = Metrics(traces=Traces(export, clock))

@@ -13,7 +13,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.ledger import Ledger, wall_clock
 from gateway.store.administration import Location, audit, open_database
-from gateway.store.postgres.pool import Pool
+from gateway.store.postgres.pool import Connect, Pool
 from gateway.store.postgres.store import PooledReads, open_postgres
 from gateway.store.protocol import Store
 from gateway.store.sql.connection import Query
@@ -22,6 +22,7 @@ from gateway.store.sql.rows import Row
 from gateway.store.sqlite.connection import Reader
 from gateway.store.sqlite.store import open_sqlite
 from tests import databases
+from tests.postgres import warm
 from tests.postgres.cluster import MISSING, programs
 from tests.postgres.reused import ReusedDatabase, reused_database
 
@@ -50,6 +51,10 @@ class NewDatabase(Protocol):
     @property
     def url(self) -> str:
         """As it is set."""
+
+    @property
+    def connect(self) -> Connect | None:
+        """Makes connections to its server, if it is on one."""
 
     def fill(self, make: Fill) -> None:
         """Makes what a new database has in many tests; it is made once, and copied from there."""
@@ -101,6 +106,7 @@ class FileDatabase:
         self.path: Final = path
         self.location: Final = path
         self.url: Final = f"sqlite:///{path}"
+        self.connect: Final = None
 
     def fill(self, make: Fill) -> None:
         """A copy of the file."""
@@ -144,6 +150,7 @@ class ServerDatabase:
     """A database of a PostgreSQL server."""
 
     def __init__(self, database: ReusedDatabase) -> None:
+        self.connect: Final = warm.connect
         self.location: Final = database.address
         self.url: Final = database.address.url
         self.fill: Final = database.fill
@@ -161,12 +168,14 @@ class ServerDatabase:
 
     def opened(self) -> AbstractAsyncContextManager[OpenedStore]:
         """As `gateway.store.postgres` opens it."""
-        return open_postgres(self.url, new_instance_id=lambda: INSTANCE, gateway_id="gw_1")
+        return open_postgres(
+            self.url, new_instance_id=lambda: INSTANCE, gateway_id="gw_1", connect=self.connect
+        )
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Query]:
         """A connection beside those of the store."""
-        async with Pool(self.url, is_for_reads=True) as pool:
+        async with Pool(self.url, is_for_reads=True, connect=self.connect) as pool:
             yield PooledReads(pool).fetch
 
     def problems(self) -> Sequence[str]:

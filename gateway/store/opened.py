@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
@@ -13,6 +13,9 @@ from gateway.store.peers import Peers
 from gateway.store.postgres.address import PostgresAddress
 from gateway.store.protocol import Reads, Store
 from gateway.store.sqlite.store import open_sqlite
+
+if TYPE_CHECKING:
+    from gateway.store.postgres.pool import Connect
 
 
 class OpenedStore(Store, Protocol):
@@ -69,14 +72,17 @@ async def open_store(
     new_id: Callable[[str], str],
     take_over: bool,
     busy_ms: int | None,
+    connect: "Connect | None" = None,
 ) -> AsyncIterator[OpenedStore]:
     """The store in a file or on a server. `new_id` gives an id with this prefix; `busy_ms` is how
-    long a lock that somebody else holds is waited for; None: as long as the store does.
+    long a lock that somebody else holds is waited for; None: as long as the store does. `connect`
+    makes connections to a server; None: as its driver does.
 
     Raises:
         ApiError: it cannot be opened, or something living needs a master key that is not given.
     """
-    patience = {} if busy_ms is None else {"busy_ms": busy_ms}
+    patience: dict[str, Any] = {} if busy_ms is None else {"busy_ms": busy_ms}
+    connecting: dict[str, Any] = {} if connect is None else {"connect": connect}
     opening: AbstractAsyncContextManager[OpenedStore]
     if isinstance(database, PostgresAddress):
         from gateway.store.postgres.store import open_postgres  # noqa: PLC0415 - an extra, 0.1 s
@@ -89,6 +95,7 @@ async def open_store(
             take_over=take_over,
             keyring=keyring,
             **patience,
+            **connecting,
         )
     else:
         opening = open_sqlite(

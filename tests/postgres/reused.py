@@ -9,11 +9,12 @@ import psycopg
 from psycopg import sql
 
 from gateway.store.postgres.address import PostgresAddress
+from tests.postgres import warm
 from tests.postgres.databases import lasting_database
 
 END_OTHERS: Final = """
 SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL(%s)"""
 TABLES: Final = """
 SELECT relname FROM pg_class
 WHERE relnamespace = CAST('public' AS regnamespace) AND relkind = ANY(%s) ORDER BY relname"""
@@ -61,8 +62,9 @@ class ReusedDatabase:
                 self._filled[make] = self._contents()
 
     def clear(self) -> None:
-        """Makes it what it was; whoever was connected is not any more."""
-        self._connection.execute(END_OTHERS)
+        """Makes it what it was; whoever was connected is not any more, but for connections that
+        are kept warm."""
+        self._connection.execute(END_OTHERS, [warm.rest(self.address.url)])
         self._replace(self._empty)
 
     def _contents(self) -> _Contents:

@@ -261,6 +261,7 @@ async def open_gateway(
         busy_ms=busy_ms,
         transport=receivers,
         max_requests=max_requests,
+        connect=database.connect,
     ) as opened_gateway:
         transport = httpx.ASGITransport(opened_gateway.app, raise_app_exceptions=False)
         contract = Contract()

@@ -3,7 +3,7 @@ once when they are lost."""
 
 import asyncio
 import select
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple, Self
 
@@ -38,6 +38,9 @@ OPTIONS: Final[dict[str, Any]] = {
     "tcp_user_timeout": 10_000,
 }
 
+Connect = Callable[..., Awaitable["AsyncConnection[Row]"]]
+"""Makes a connection, as `AsyncConnection.connect` does."""
+
 
 class _Kept(NamedTuple):
     connection: "AsyncConnection[Row]"
@@ -55,8 +58,10 @@ class Pool:
         *,
         is_for_reads: bool = False,
         seconds: float = MOST_SECONDS,
+        connect: Connect = AsyncConnection.connect,
     ) -> None:
         self._url = url
+        self._new = connect
         self._seconds = seconds
         self._is_for_reads = is_for_reads
         """Statements commit by themselves, and a server that takes no writes will do."""
@@ -137,7 +142,7 @@ class Pool:
         raise errors.ReadOnlySqlTransaction("the server takes no writes")
 
     async def _connect(self, wanted: str) -> "AsyncConnection[Row]":
-        connection: AsyncConnection[Row] = await AsyncConnection.connect(
+        connection = await self._new(
             self._url, **OPTIONS, target_session_attrs=wanted, autocommit=True
         )
         try:

@@ -20,7 +20,7 @@ from gateway.store.postgres.connection import PostgresConnection, translated_err
 from gateway.store.postgres.months import keep_months
 from gateway.store.postgres.opening import check_sessions, prepare
 from gateway.store.postgres.outcome import was_committed
-from gateway.store.postgres.pool import Pool
+from gateway.store.postgres.pool import Connect, Pool
 from gateway.store.postgres.server_peers import PostgresPeers
 from gateway.store.postgres.session import Session
 from gateway.store.shielding import to_its_end
@@ -153,11 +153,12 @@ async def open_postgres(
     take_over: bool = False,
     keyring: Keyring | None = None,
     busy_ms: int = BUSY_MS,
+    connect: Connect = AsyncConnection.connect,
 ) -> AsyncIterator[PostgresStore]:
     """Upgrades and opens the database. A new one gets an instance id, a restored copy another one
     unless it takes over. `gateway_id` is this gateway's name among the others; `session_url` is the
     way around a pooler; `keyring` are the master keys, None for one that seals and opens nothing;
-    `busy_ms` is how long a lock of others is waited for.
+    `busy_ms` is how long a lock of others is waited for; `connect` makes what the pools keep.
 
     Raises:
         ApiError: the server does not answer, the schema is newer than this program, the database
@@ -169,7 +170,10 @@ async def open_postgres(
     opening.log()
     session_url = session_url or url
     await asyncio.to_thread(check_sessions, session_url)
-    async with Pool(url) as writers, Pool(url, READERS, is_for_reads=True) as readers:
+    async with (
+        Pool(url, connect=connect) as writers,
+        Pool(url, READERS, is_for_reads=True, connect=connect) as readers,
+    ):
         session = Session(session_url, gateway_id)
         yield PostgresStore(
             writers, readers, instance_id=instance_id, session=session, busy_ms=busy_ms
