@@ -12,9 +12,9 @@ from psycopg.pq import TransactionStatus
 from gateway.store.sql.rows import Row
 
 _RESTING: Final[dict[str, list["WarmConnection"]]] = defaultdict(list)
-"""By the URL: those that were closed in the present test."""
+"""By the URL: connections that were closed in the present test."""
 _READY: Final[dict[str, list["WarmConnection"]]] = defaultdict(list)
-"""Those of earlier tests."""
+"""Connections of earlier tests."""
 
 
 class WarmConnection(AsyncConnection[Row]):

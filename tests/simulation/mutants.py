@@ -259,21 +259,21 @@ def plant(name: str) -> None:
         raise ValueError(f"{mutant.file} has {source.count(mutant.old)} times: {mutant.old}")
     before = _codes(source, path)
     after = _codes(source.replace(mutant.old, mutant.new), path)
-    bugs = {place: code for place, code in after.items() if before.get(place, code) != code}
+    bugs = {key: code for key, code in after.items() if before.get(key, code) != code}
     functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
-    planted = [each for each in functions if _place(each.__code__) in bugs]
+    planted = [each for each in functions if _code_id(each.__code__) in bugs]
     if not planted:
         raise ValueError(f"no function of {mutant.file} has: {mutant.old}")
     for function in planted:
-        function.__code__ = bugs[_place(function.__code__)]
+        function.__code__ = bugs[_code_id(function.__code__)]
 
 
-_Place = tuple[str, str, int]
+_CodeId = tuple[str, str, int]
 """The file of a function, its qualified name and its first line."""
 
 
-def _codes(source: str, path: Path) -> dict[_Place, CodeType]:
-    return {_place(code): code for code in _parts(compile(source, path, "exec"))}
+def _codes(source: str, path: Path) -> dict[_CodeId, CodeType]:
+    return {_code_id(code): code for code in _parts(compile(source, path, "exec"))}
 
 
 def _parts(code: CodeType) -> Iterator[CodeType]:
@@ -283,7 +283,7 @@ def _parts(code: CodeType) -> Iterator[CodeType]:
             yield from _parts(part)
 
 
-def _place(code: CodeType) -> _Place:
+def _code_id(code: CodeType) -> _CodeId:
     return code.co_filename, code.co_qualname, code.co_firstlineno
 
 
@@ -303,11 +303,11 @@ def main() -> int:
     """0, if every mutant was found."""
     name, *options = sys.argv[1:] or (None,)
     names = MUTANTS if name is None else (name,)
-    codes = [_apart(each, is_told="--tell" in options) for each in names]
+    codes = [_apart(each, is_verbose="--tell" in options) for each in names]
     return max(codes)
 
 
-def _apart(name: str, *, is_told: bool) -> int:
+def _apart(name: str, *, is_verbose: bool) -> int:
     """The exit code of a process of its own, which has the bug and has played nothing yet."""
     sys.stdout.flush()
     child = os.fork()
@@ -315,17 +315,17 @@ def _apart(name: str, *, is_told: bool) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1
     try:
-        code = _hunt(name, is_told=is_told)
+        code = _hunt(name, is_verbose=is_verbose)
         sys.stdout.flush()
     finally:
         os._exit(code)
 
 
-def _hunt(name: str, *, is_told: bool) -> int:
+def _hunt(name: str, *, is_verbose: bool) -> int:
     seed = hunt(name)
     found = "not found" if seed is None else f"found by seed {seed}"
     sys.stdout.write(f"{name}: {found}\n")
-    if is_told and seed is not None:
+    if is_verbose and seed is not None:
         show(seed, tries=TRIES)
     return 1 if seed is None else 0
 

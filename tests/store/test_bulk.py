@@ -1,5 +1,6 @@
 """Bulk actions on a real database: each task has its turn once, whatever is cut off in between."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -44,8 +45,7 @@ def database(database: NewDatabase) -> Iterator[NewDatabase]:
 async def begun(ledger: Ledger, count: int = COUNT) -> tuple[str, ...]:
     """Queued tasks that are all to be cancelled; their ids."""
     made = [creation(number) for number in range(count)]
-    for command in made:
-        await ledger.submit(command)
+    await asyncio.gather(*(ledger.submit(command) for command in made))
     ids = tuple(command.task_id for command in made)
     await ledger.submit(StartBulk(bulk=BULK, task_ids=ids, actor="key:key_1"))
     return ids

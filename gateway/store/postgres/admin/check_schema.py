@@ -39,16 +39,17 @@ SELECT '', 'function ' || proname || '(' || pg_get_function_identity_arguments(o
     coalesce(pg_get_function_sqlbody(oid), prosrc)
 FROM pg_proc WHERE pronamespace = CAST(current_schema() AS regnamespace)"""
 
+_Objects = Mapping[str, tuple[str, str]]
+"""The table and the definition of each object, by its name."""
+_MIGRATED: Final[dict[int, _Objects]] = {}
+"""As the migrations make them, by the version of the server; it takes 80 ms."""
+
 
 def check_schema(connection: "Connection[Row]") -> Iterator[Problem]:
     """Holds the schema against one that is migrated for that, and rolled back: an index that is
     missing, or is not valid, is no damage to PostgreSQL. Objects of others are left out."""
     found = _objects(connection)
-    with connection.transaction(force_rollback=True):
-        connection.execute(SCRATCH)
-        connection.execute(GO_THERE)
-        migrate(connection)
-        wanted = _objects(connection)
+    wanted = _migrated(connection)
     tables = {table for table, _ in wanted.values()} - {""}
     ours = {name for name, (table, _) in found.items() if table in tables}
     for name in sorted(wanted.keys() | ours):
@@ -56,7 +57,17 @@ def check_schema(connection: "Connection[Row]") -> Iterator[Problem]:
             yield problem_of("schema_differs", f"{name} is not as the migrations make it")
 
 
-def _objects(connection: "Connection[Row]") -> Mapping[str, tuple[str, str]]:
-    """The table and the definition of each object, by its name."""
+def _migrated(connection: "Connection[Row]") -> _Objects:
+    server = connection.info.server_version
+    if server not in _MIGRATED:
+        with connection.transaction(force_rollback=True):
+            connection.execute(SCRATCH)
+            connection.execute(GO_THERE)
+            migrate(connection)
+            _MIGRATED[server] = _objects(connection)
+    return _MIGRATED[server]
+
+
+def _objects(connection: "Connection[Row]") -> _Objects:
     rows = PostgresDatabase(connection).fetch(OBJECTS)
     return {name: (table, definition) for table, name, definition in rows}

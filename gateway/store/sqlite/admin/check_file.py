@@ -1,8 +1,9 @@
 """Checks of the file of a database, and of its schema."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from functools import cache
 from typing import Final
 
 from gateway.domain.invariants.task_rows import Problem
@@ -33,10 +34,16 @@ def check_file(database: sqlite3.Connection) -> Iterator[Problem]:
 
 def _schema(database: sqlite3.Connection) -> Iterator[Problem]:
     """An index that is missing is no damage to SQLite, and yet a promise that nobody keeps."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
-        migrate(fresh)
-        wanted = dict(fresh.execute(_SCHEMA))
+    wanted = _migrated()
     found = dict(database.execute(_SCHEMA))
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             yield problem_of("schema_differs", f"{name} is not as the migrations make it")
+
+
+@cache
+def _migrated() -> Mapping[str, str]:
+    """The definition of each object, by its name; it takes 30 ms."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        migrate(fresh)
+        return dict(fresh.execute(_SCHEMA))
