@@ -27,6 +27,13 @@ SUBMIT: Final = Turn(
     thought="The work is done.",
     command="echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT",
 )
+
+
+def _submit(summary: str) -> Turn:
+    """The last turn, with the text of the pull request."""
+    return msgspec.structs.replace(SUBMIT, command=f"{SUBMIT.command}; echo '{summary}'")
+
+
 MEND_SAMPLE: Final[Script] = (
     LOOK,
     Turn(thought="I let the tests say what is wrong.", command="make test"),
@@ -35,7 +42,7 @@ MEND_SAMPLE: Final[Script] = (
         command=f"cat > {MODULE} <<'END'\n{MENDED}END",
     ),
     Turn(thought="I run the tests again.", command="make test"),
-    SUBMIT,
+    _submit("The discount was subtracted as cents. It is a share of the sum now."),
 )
 ADD_FILE: Final[Script] = (
     LOOK,
@@ -44,7 +51,7 @@ ADD_FILE: Final[Script] = (
         command="echo 'Added by the scripted model of the slipgate demo.' >> slipgate-demo.md",
     ),
     Turn(thought="I look at what changed.", command="git status --short"),
-    SUBMIT,
+    _submit("Added slipgate-demo.md, as the script of the demo says."),
 )
 
 

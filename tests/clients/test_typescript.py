@@ -51,12 +51,20 @@ APPLICATION: Final = {
     "module": "esnext",
     "moduleResolution": "bundler",
     "noEmit": True,
+    "jsx": "preserve",
     "allowImportingTsExtensions": True,
     "noPropertyAccessFromIndexSignature": False,  # process.env.NAME, as everybody writes it
     "paths": {"@/*": ["./*"]},
 }
-NEXT: Final = 'declare module "next/server" { function after(work: () => unknown): void; }'
-"""The part of Next.js that the samples import."""
+NEXT: Final = """
+declare module "next/server" { function after(work: () => unknown): void; }
+declare module "react" {
+  function useState<T>(first?: T): [T, (next: T | ((now: T) => T)) => void];
+  function useEffect(effect: () => void | (() => void), of: unknown[]): void;
+}
+declare namespace JSX { interface IntrinsicElements { [name: string]: unknown; } }
+"""
+"""The parts of Next.js and React that the samples import."""
 
 
 def compile_(folder: Path, library: Mapping[str, object], files: list[str]) -> None:
@@ -87,7 +95,7 @@ def test_the_samples_of_the_pages_compile(tmp_path: Path) -> None:
     """As an application has them: the client in `lib`, imported by a path or by `@/lib`."""
     (tmp_path / "node_modules").symlink_to(MODULES)
     (tmp_path / "next.d.ts").write_text(NEXT)
-    samples = {sample.path: sample.text for sample in in_language("ts")}
+    samples = {each.path: each.text for each in (*in_language("ts"), *in_language("tsx"))}
     assert None not in samples, "a sample names its file in its first line"
     for name, text in {**samples, "lib/slipgate.ts": CLIENT.read_text("utf-8")}.items():
         (tmp_path / str(name)).parent.mkdir(parents=True, exist_ok=True)

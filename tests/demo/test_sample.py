@@ -30,7 +30,7 @@ def test_the_sample_fails_its_test_until_the_script_has_run(tmp_path: Path) -> N
             check=False,
         )
         shown.append(done.stdout + done.stderr)
-    assert shown[-1].startswith("COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
+    assert shown[-1].startswith("COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT\nThe discount was")
     assert (sample.clone / MODULE).read_text() == MENDED
     assert make_test(sample.clone) == 0
     assert git("diff", "--stat", folder=sample.clone).count("|") == 1

@@ -22,13 +22,14 @@ from tests.docs.samples import ROOT, SAMPLES, Sample, in_language, pasted
 from tests.interop.node import environ
 from tests.web.contract import DOCUMENT, validator
 
-LANGUAGES: Final = {"dockerfile", "json", "python", "sh", "text", "toml", "ts", "yaml"}
+LANGUAGES: Final = {"dockerfile", "json", "python", "sh", "text", "toml", "ts", "tsx", "yaml"}
 PASTED: Final = {
     "app/actions.ts",
     "app/api/events/route.ts",
     "app/api/hook/route.ts",
     "app/api/tasks/[id]/token/route.ts",
     "app/api/tasks/route.ts",
+    "app/page.tsx",
     "app/tasks/follow.ts",
     "emit.py",
     "emit.sh",
@@ -51,7 +52,7 @@ def test_every_sample_is_in_a_language_that_a_test_knows() -> None:
 
 
 def test_every_program_is_one_that_is_run() -> None:
-    programs = [sample.path for sample in SAMPLES if sample.language in {"python", "ts"}]
+    programs = [sample.path for sample in SAMPLES if sample.language in {"python", "ts", "tsx"}]
     programs += [sample.path for sample in in_language("sh") if sample.path]
     assert sorted(programs, key=str) == sorted(PASTED)
 
