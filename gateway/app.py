@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
+from gateway.domain.operations.status import Danger
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.loops.alerts import AlertWatch
 from gateway.loops.bulk import BulkRunner
@@ -82,6 +83,7 @@ async def opened(
     take_over: bool = False,
     busy_ms: int | None = None,
     schedule: Sequence[int] = SCHEDULE,
+    dangers: Sequence[Danger] = (),
     max_requests: int = MAX_REQUESTS,
     log_dropped: Callable[[], int] = lambda: 0,
     connect: "Connect | None" = None,
@@ -121,6 +123,7 @@ async def opened(
             clock=clock,
             transport=transport,
             schedule=schedule,
+            dangers=tuple(dangers),
             max_requests=max_requests,
             log_dropped=log_dropped,
         )

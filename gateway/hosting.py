@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from gateway.domain.operations.status import Danger
 from gateway.settings import Settings
 from gateway.wire.environment import is_loopback
 
@@ -24,15 +24,6 @@ LAYERS: Final = frozenset({"overlay", "fuse-overlayfs", "aufs"})
 EMPTY_DIR: Final = "/kubernetes.io~empty-dir/"
 ANONYMOUS_VOLUME: Final = re.compile(r"/volumes/[0-9a-f]{64}/_data(/|$)")
 LOOPBACKS: Final = (ip_address("127.0.0.1"), ip_address("::1"))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Danger:
-    """A danger of the place, and what ends it."""
-
-    code: str
-    detail: str
-    hint: str
 
 
 class Mount(NamedTuple):

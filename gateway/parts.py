@@ -17,7 +17,7 @@ from gateway.domain.kernel.ids import RANDOM_BITS
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.operations.gauges import Gauges
-from gateway.domain.operations.status import DiskState
+from gateway.domain.operations.status import Danger, DiskState
 from gateway.ledger import Ledger
 from gateway.loops.deliveries.test_sender import TestSender
 from gateway.loops.egress.address_guard import is_loopback, may_be_public
@@ -53,6 +53,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     transport: httpx.AsyncBaseTransport | None
     schedule: Sequence[int]
     """Milliseconds before each attempt at a delivery."""
+    dangers: tuple[Danger, ...]
+    """Of the place it runs in."""
     max_requests: int
     """Answered at a time."""
     log_dropped: Callable[[], int]
@@ -95,6 +97,7 @@ def context_of(
         disk=partial(disk_state, parts),
         gateways=lambda: parts.store.ownership.gateways,
         log_dropped=parts.log_dropped,
+        dangers=parts.dangers,
         commits=_readiness(parts),
         stats=_stats(parts, runners),
         history=RecentHistory(parts.store.reads.history, parts.clock),

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import resource
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType, MappingProxyType
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from gateway.app import MAX_REQUESTS, Gateway, opened
 from gateway.bootstrap import create_first_keys
 from gateway.domain.kernel.errors import ApiError
-from gateway.hosting import Danger
+from gateway.domain.operations.status import Danger
 from gateway.ledger import MAX_BATCH
 from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.service_manager import ServiceManager
@@ -45,12 +45,12 @@ def serve(
     max_batch: int = MAX_BATCH,
     take_over: bool = False,
     schedule: Sequence[int] = SCHEDULE,
-    dangers: Iterable[Danger] = (),
+    dangers: Sequence[Danger] = (),
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit;
-    `schedule` are the milliseconds before each attempt at a delivery; `dangers` are logged;
-    `environ` has the variables of systemd, if it has started us.
+    `schedule` are the milliseconds before each attempt at a delivery; `dangers` are logged, and
+    shown; `environ` has the variables of systemd, if it has started us.
 
     Raises:
         ApiError: the address is taken, another gateway holds the database, or its schema is newer.
@@ -64,6 +64,7 @@ def serve(
             max_batch=max_batch,
             take_over=take_over,
             schedule=schedule,
+            dangers=dangers,
             logs=logs,
             manager=ServiceManager(environ),
         )
@@ -76,6 +77,7 @@ async def _serve(
     max_batch: int,
     take_over: bool,
     schedule: Sequence[int],
+    dangers: Sequence[Danger],
     logs: LogFile,
     manager: ServiceManager,
 ) -> None:
@@ -86,6 +88,7 @@ async def _serve(
             max_batch=max_batch,
             take_over=take_over,
             schedule=schedule,
+            dangers=dangers,
             max_requests=max_connections // 2,
             log_dropped=lambda: logs.dropped,
         ) as gateway:

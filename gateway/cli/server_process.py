@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from gateway.hosting import Danger, dangers_of
+from gateway.domain.operations.status import Danger
+from gateway.hosting import dangers_of
 from gateway.settings import Settings, read_settings
 from gateway.wire.own_process import close_own_process
 from gateway.wire.secret_files import make_master_key

@@ -961,6 +961,13 @@ export interface DeletedEventType {
   deleted: boolean;
 }
 
+/** A danger of the place that the gateway runs in, such as `ephemeral_database`. */
+export interface Warning {
+  code: string;
+  detail: string;
+  hint: string;
+}
+
 /** `POST /v1/endpoints`. */
 export interface NewEndpoint {
   reason?: string | null | undefined;
@@ -1377,6 +1384,7 @@ export interface Status {
   since: string | null;
   problems: StatusProblem[];
   strip: StatusCounts;
+  warnings: Warning[];
 }
 
 /** One cause of what is wrong, with all tasks, endpoints or deliveries that it concerns. */

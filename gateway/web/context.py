@@ -16,7 +16,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.bulk import MOST_TASKS
-from gateway.domain.operations.status import DiskState
+from gateway.domain.operations.status import Danger, DiskState
 from gateway.metrics.registry import Metrics
 from gateway.metrics.stats import GatewayStats
 from gateway.notifier import Notifier
@@ -83,6 +83,8 @@ class Context:
     """The gateways of the database; 0 while this one has no session."""
     log_dropped: Callable[[], int]
     """Log lines that could not be written since the start."""
+    dangers: tuple[Danger, ...] = ()
+    """Of the place it runs in."""
     pages: Pages = field(default_factory=Pages)
     used_tokens: UsedTokens = field(default_factory=UsedTokens)
     public_url: str | None = None

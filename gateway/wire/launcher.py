@@ -258,6 +258,15 @@ class Acknowledged(Reply, frozen=True, kw_only=True):
     accepted: bool = True
 
 
+class WarningView(Reply, frozen=True, kw_only=True):
+    """A danger of the place that the gateway runs in, such as `ephemeral_database`."""
+
+    code: str
+    detail: str
+    hint: str
+    """The way to end it."""
+
+
 class GatewayView(Reply, frozen=True, kw_only=True):
     """The gateway's identity, and its settings that matter to launchers."""
 
@@ -268,3 +277,5 @@ class GatewayView(Reply, frozen=True, kw_only=True):
     """The URL that sandboxes call; null: they only spool."""
     snapshot: str
     """The default of tasks."""
+    warnings: tuple[WarningView, ...] = ()
+    """As it logged them at its start."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from gateway.wire.launcher import JobKind
+from gateway.wire.launcher import JobKind, WarningView
 from gateway.wire.message import Change, JSONObject, Reason, Reply
 from gateway.wire.tasks import DeadlineView
 from gateway.wire.times import Moment
@@ -126,6 +126,8 @@ class StatusView(Reply, frozen=True, kw_only=True):
     """Of the oldest problem; null without any."""
     problems: tuple[ProblemView, ...]
     strip: StripView
+    warnings: tuple[WarningView, ...] = ()
+    """Of its start, by the gateway that answers; none of them for a key of one project."""
 
 
 class UnwantedView(Reply, frozen=True, kw_only=True):

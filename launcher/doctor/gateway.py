@@ -43,7 +43,11 @@ async def check_gateway(
     with contextlib.suppress(msgspec.MsgspecError):
         if response.is_success:
             view = msgspec.json.decode(response.content, type=GatewayView)
-    return view, [ok("gateway", f"{url} answers"), _key(response, view)]
+    warnings = [
+        warning("gateway", f"{each.code}: {each.detail}", each.hint)
+        for each in (view.warnings if view else ())
+    ]
+    return view, [ok("gateway", f"{url} answers"), _key(response, view), *warnings]
 
 
 async def check_public_url(

@@ -1,14 +1,20 @@
 """Dangers of the place a gateway runs in: a disk that goes, an address that nobody reaches."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 
+from gateway.cli.main import main
+from gateway.cli.operations.minting import mint
 from gateway.hosting import dangers_of
 from gateway.settings import read_settings
+from launcher.doctor.gateway import check_gateway
 from tests.app.processes import MASTER, gateway_process
 
+SCOPES = ("ops", "tasks", "launcher")
 PLAIN = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
 OVERLAY = "22 1 0:40 / / rw,relatime - overlay overlay rw,lowerdir=/l,upperdir=/u\n"
 DATA = "40 22 8:1 {source} /data rw,relatime - {kind} /dev/sda1 rw\n"
@@ -81,9 +87,31 @@ def test_a_loopback_address_beside_a_public_one_is_a_danger(
     assert found == (["listens_on_loopback"] if has_danger else [])
 
 
-def test_a_gateway_logs_its_dangers_and_serves(tmp_path: Path) -> None:
+def test_a_gateway_logs_its_dangers_shows_them_and_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     public = {"SLIPGATE_PUBLIC_URL": "https://slipgate.example.com"}
-    with gateway_process(tmp_path, public):
+    with gateway_process(tmp_path, public) as (_, url, environ):
         log = (tmp_path / "gateway.log").read_text()
+        keys = {scope: mint(environ, scope, "default", "x").key for scope in SCOPES}
+        bearers = {scope: {"authorization": f"Bearer {key}"} for scope, key in keys.items()}
+        with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
+            shown = {
+                scope: http.get("/v1/status", headers=bearers[scope]).json()
+                for scope in ("ops", "tasks")
+            }
+        monkeypatch.setenv("SLIPGATE_URL", url)
+        monkeypatch.setenv("SLIPGATE_API_KEY", keys["ops"])
+        assert main(["status"]) == 0
+        view, checks = asyncio.run(check_gateway(url, keys["launcher"]))
     assert '"code":"listens_on_loopback"' in log
     assert "SLIPGATE_HOST=0.0.0.0" in log
+    told = capsys.readouterr().out
+    assert ("listens_on_loopback" in told, "SLIPGATE_HOST=0.0.0.0" in told) == (True, True)
+    codes = [warning["code"] for warning in shown["ops"]["warnings"]]
+    # Where the tests run, the disk may be one that goes.
+    assert (codes[-1], shown["ops"]["ok"]) == ("listens_on_loopback", True)
+    assert shown["tasks"]["warnings"] == []
+    assert view is not None
+    assert [check.outcome for check in checks] == ["ok", "ok", *("warning" for _ in codes)]
+    assert "listens_on_loopback" in checks[-1].message

@@ -49,12 +49,17 @@ def print_status(status: StatusView) -> None:
 
 
 def status_lines(status: StatusView) -> Group:
-    """The problems, each with its command, and the counts; a command stays whole, to be copied."""
+    """The problems, each with its command, the warnings and the counts; a command stays whole, to
+    be copied."""
     lines = [Text("Nothing is wrong.", style="green")] if status.ok else []
     for problem in status.problems:
         summary = one_line(f"  {problem.summary}, since {zoned(problem.since)}")
         lines.append(Text.assemble((problem.code, "bold red"), summary))
         lines.append(Text(f"  {problem.do}", style="dim", no_wrap=True, overflow="ignore"))
+    for warning in status.warnings:
+        detail = one_line(f"  {warning.detail}")
+        lines.append(Text.assemble((warning.code, "bold yellow"), detail))
+        lines.append(Text(one_line(f"  {warning.hint}"), style="dim"))
     strip = status.strip
     counts = (
         f"queued {strip.queued}  launching {strip.launching}  running {strip.running}  "

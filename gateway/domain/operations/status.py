@@ -89,6 +89,14 @@ class DiskState(Frozen, frozen=True, kw_only=True):
     """None: it can be written."""
 
 
+class Danger(Frozen, frozen=True, kw_only=True):
+    """A danger of the place that a gateway runs in, and what ends it."""
+
+    code: str
+    detail: str
+    hint: str
+
+
 class Problem(Frozen, frozen=True, kw_only=True):
     """One cause."""
 

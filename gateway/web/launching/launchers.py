@@ -15,7 +15,7 @@ from gateway.web.http.call import Call
 from gateway.web.http.cursors import CURSOR, LIMIT, keyset_page
 from gateway.web.http.operation import Body, Handled, Operation, answer
 from gateway.web.http.replies import reply
-from gateway.wire.launcher import GatewayView
+from gateway.wire.launcher import GatewayView, WarningView
 from gateway.wire.operations import HeldJobView, LauncherOrder, LauncherView
 from gateway.wire.tasks import Page
 from gateway.wire.times import maybe_rfc3339, rfc3339
@@ -32,7 +32,8 @@ VERSION: Final = version("slipgate")
     answers=(answer(GatewayView, "What launchers have to know of it."),),
 )
 async def identity(call: Call[None]) -> Response:
-    return reply(convert(GatewayView, call.context, version=VERSION))
+    warnings = tuple(convert(WarningView, danger) for danger in call.context.dangers)
+    return reply(convert(GatewayView, call.context, version=VERSION, warnings=warnings))
 
 
 @Operation(

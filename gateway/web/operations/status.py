@@ -12,6 +12,7 @@ from gateway.web.http.access import READ
 from gateway.web.http.call import Call
 from gateway.web.http.operation import Operation, answer
 from gateway.web.http.replies import reply
+from gateway.wire.launcher import WarningView
 from gateway.wire.operations import ProblemView, StatusView, StripView
 from gateway.wire.times import maybe_rfc3339, rfc3339
 
@@ -33,8 +34,15 @@ async def show(call: Call[None]) -> Response:
         since=maybe_rfc3339(min((problem.since for problem in found), default=None)),
         problems=tuple(map(_problem, found)),
         strip=_strip(facts, now, context.gateways()),
+        warnings=_warnings(call),
     )
     return reply(view)
+
+
+def _warnings(call: Call[None]) -> tuple[WarningView, ...]:
+    """The dangers of the place that this gateway runs in, which is none of a single project."""
+    dangers = () if call.project else call.context.dangers
+    return tuple(convert(WarningView, danger) for danger in dangers)
 
 
 async def _problems(call: Call[None], facts: StatusFacts, now: int) -> tuple[Problem, ...]:
