@@ -32,6 +32,7 @@ _LEVELS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _PIECE: Final = 64 * 1024
 _PATTERN: Final = "matching regex"
+_RAW: Final = "Expected `raw`"
 _MISSING: Final = "Object missing required field `{}`"
 _UNKNOWN: Final = "Object contains unknown field `{}`"
 
@@ -254,7 +255,8 @@ class _Walk:
             if first is not None:
                 yield first
                 yield from inner
-            elif not self._is_over:
+            # A decoded value is never raw; the reader of such a part checks it.
+            elif not str(exc).startswith(_RAW) and not self._is_over:
                 yield path, _message(exc, kind)
 
     def _inside(self, kind: object, value: object, path: Path) -> Iterator[tuple[Path, str]]:

@@ -1,6 +1,7 @@
 """Whatever comes, a decoder gives a message or says by code and path what is wrong."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -15,10 +16,11 @@ from gateway.web.openapi.examples import example_of
 from gateway.web.routes import ROUTES
 from gateway.wire import agent_body, flat_events
 from gateway.wire.decode import WrongShape, decode
+from gateway.wire.own_events import NewEvents
 from tests.hostile import FLAT, bodies, signed_words
 
 REQUESTS: Final = {
-    body.kind: msgspec.convert(example_of(body.kind, body.example), body.kind)
+    body.kind: decode(body.kind, msgspec.json.encode(example_of(body.kind, body.example)))
     for body in (operation_of(route).body for route in ROUTES)
     if body is not None and not body.is_raw
 }
@@ -86,6 +88,13 @@ def test_no_word_is_nested_deeper_than_its_readers_bear(
         exc = refusal(read, msgspec.json.encode(word))
         assert (exc is None) == is_taken
         assert exc is None or exc.code == "invalid_json"
+
+
+def test_a_part_that_stays_as_it_came_is_no_mistake() -> None:
+    body = b'{"events": [{"type": "a.b", "data": {}}, {"type": "invoice", "data": {}}]}'
+    exc = refusal(partial(decode, NewEvents), body)
+    assert exc is not None
+    assert [error.path for error in exc.errors] == ["$.events[1].type"]
 
 
 def test_brackets_inside_a_text_are_no_nesting() -> None:
