@@ -54,10 +54,10 @@ class Bare:
         """A new one with these files."""
         bare = cls(root)
         bare._work.mkdir(parents=True)
-        git("init", "-q", "-b", "main", at=bare._work)
+        git("init", "-q", "--template=", "-b", "main", at=bare._work)
         bare._write(files)
         bare._commit("first")
-        git("clone", "-q", "--bare", str(bare._work), str(bare.path), at=root)
+        git("clone", "-q", "--bare", "--template=", str(bare._work), str(bare.path), at=root)
         return bare
 
     @property

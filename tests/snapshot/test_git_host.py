@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from snapshot.runner.repository.git import GitFailed
+from snapshot.runner.repository.push_failure import push_failure
 from tests.loops.tls import Authority
 from tests.snapshot.conftest import made
 from tests.snapshot.git_host import BASIC, TOKEN, GitHost
@@ -101,9 +103,9 @@ def test_a_task_ends_with_its_pull_request_behind_a_private_authority(
 def test_the_authority_may_be_named_as_other_programs_do(
     sandbox: Sandbox, authority: Authority, tmp_path: Path, name: str
 ) -> None:
-    del sandbox.environ["GIT_SSL_CAPATH"]
     value = sandbox.environ.pop("SSL_CERT_FILE")
     if name == "SSL_CERT_DIR":
+        del sandbox.environ["GIT_SSL_CAPATH"]
         value = str(authority.directory(tmp_path / "hashed"))
     assert sandbox.run(**{name: value}) == 0, sandbox.printed()
 
@@ -115,15 +117,10 @@ def test_an_unknown_authority_is_reported_with_its_remedy(sandbox: Sandbox, tmp_
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize(
-    "spelled",
-    ["https://127.0.0.1.:{port}/acme/widgets/", "HTTPS://127.0.0.1:0{port}/acme/widgets.git"],
-)
-def test_the_token_knows_its_host_in_every_spelling(
-    sandbox: Sandbox, host: GitHost, spelled: str
-) -> None:
+def test_the_token_knows_its_host_in_every_spelling(sandbox: Sandbox, host: GitHost) -> None:
     port = host.http.url.rpartition(":")[2]
-    assert sandbox.run(TARGET_REPO=spelled.format(port=port)) == 0, sandbox.printed()
+    spelled = f"HTTPS://127.0.0.1.:0{port}/acme/widgets.git/"
+    assert sandbox.run(TARGET_REPO=spelled) == 0, sandbox.printed()
 
 
 def test_a_renamed_repository_gets_its_pull_request_at_the_new_place(
@@ -225,6 +222,9 @@ def test_a_token_that_github_does_not_take_is_reported_before_the_agent_is_paid(
     assert not (tmp_path / "ran").exists()
 
 
+SECRET = f"{GH013}\n- GITHUB PUSH PROTECTION\n    - Push cannot contain secrets"
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [
@@ -232,16 +232,23 @@ def test_a_token_that_github_does_not_take_is_reported_before_the_agent_is_paid(
             f"{GH013}\n\n- Cannot create ref due to creations being restricted.",
             "push_protected",
         ),
-        (
-            f"{GH013}\n- GITHUB PUSH PROTECTION\n    - Push cannot contain secrets",
-            "secret_in_push",
-        ),
+        (SECRET, "secret_in_push"),
         ("error: GH001: Large files detected.", "push_too_large"),
         ("no commits on Sundays", "push_refused"),
     ],
     ids=["rule", "secret", "size", "hook"],
 )
-def test_a_refused_push_says_its_reason_first(sandbox: Sandbox, message: str, code: str) -> None:
+def test_a_refusal_has_a_code_by_its_words(message: str, code: str) -> None:
+    hint = "".join(f"remote: {line}\n" for line in [*message.splitlines(), *["our guide"] * 400])
+    stderr = f"{hint} ! [remote rejected] x -> x (pre-receive hook declined)\nerror: failed to push"
+    failure = push_failure(GitFailed("push", 1, stderr), "x")
+    assert failure.code == code
+    for words in (message.splitlines()[0], "pre-receive hook declined"):
+        assert words in failure.message
+
+
+def test_a_refused_push_says_its_reason_first(sandbox: Sandbox) -> None:
+    message, code = SECRET, "secret_in_push"
     noise = 'for i in $(seq 400); do echo "please read our guide, part $i of it" >&2; done'
     _hook(sandbox.remote, f"cat >&2 <<'EOF'\n{message}\nEOF\n{noise}\nexit 1")
     sandbox.run()
@@ -295,11 +302,10 @@ def test_a_branch_in_the_way_is_reported_before_the_agent_is_paid(
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("theirs", ["slipgate", "slipgate/task_1/sub"])
 def test_a_name_that_nobody_chose_makes_way(
-    sandbox: Sandbox, in_the_way: Callable[[str], None], theirs: str
+    sandbox: Sandbox, in_the_way: Callable[[str], None]
 ) -> None:
-    in_the_way(theirs)
+    in_the_way("slipgate/task_1/sub")
     assert sandbox.run(BRANCH_NAME="slipgate/task_1") == 0, sandbox.printed()
     assert sandbox.gateway.last.data["branchName"] == "slipgate-task_1"
     assert "slipgate-task_1" in sandbox.remote.branches()

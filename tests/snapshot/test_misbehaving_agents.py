@@ -3,8 +3,6 @@
 import json
 import threading
 
-import pytest
-
 from tests.snapshot.http_stub import Response
 from tests.snapshot.model_stub import DONE, chatter, completion, tool_call
 from tests.snapshot.repositories import FIX
@@ -27,16 +25,10 @@ def test_chatter_without_tool_calls_is_a_failure_that_says_so(sandbox: Sandbox) 
     assert len(sandbox.model.requests) == 3
 
 
-def test_an_endless_loop_is_ended_after_four_identical_steps(sandbox: Sandbox) -> None:
-    sandbox.model.commands = ["ls"]
-    assert sandbox.run() == 1, sandbox.printed()
-    assert error_of(sandbox)["code"] == "agent_stuck"
-    assert len(sandbox.model.requests) == 4
-
-
 def test_a_loop_that_changed_something_first_is_kept_for_review(sandbox: Sandbox) -> None:
     sandbox.model.commands = [FIX, "ls"]
     assert sandbox.run() == 0, sandbox.printed()
+    assert len(sandbox.model.requests) == 1 + 4, "four identical steps"
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert "The agent did not finish (agent_stuck)" in str(last.data["summary"])
@@ -67,24 +59,21 @@ def test_removing_everything_around_it_does_not_silence_the_attempt(sandbox: San
     assert sandbox.spooled()[-1]["id"] == sandbox.gateway.last.id, "the spool was written again"
 
 
-def test_deleting_all_files_is_refused(sandbox: Sandbox) -> None:
-    sandbox.agent_is("rm -rf -- * .git*")
-    assert sandbox.run() == 0, sandbox.printed()
-    assert "deletes every file" in str(sandbox.gateway.last.data["summary"])
-    assert BRANCH not in sandbox.remote.branches()
-
-
 def test_removing_the_git_directory_does_not_matter(sandbox: Sandbox) -> None:
     sandbox.agent_is(f"rm -rf .git; {FIX}")
     assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed"
 
 
-def test_huge_output_is_bounded_on_its_way_to_the_model_and_the_gateway(sandbox: Sandbox) -> None:
-    sandbox.model.commands = ["yes slipgate | head -c 50000000", FIX, DONE]
+def test_huge_output_is_bounded_and_a_command_that_no_shell_could_take_is_answered(
+    sandbox: Sandbox,
+) -> None:
+    huge = "yes slipgate | head -c 50000000"
+    sandbox.model.commands = [huge, "echo a\0b", "echo \ud800", FIX, DONE]
     assert sandbox.run() == 0, sandbox.printed()
     assert "left out" in sandbox.model.observations[0]
     assert len(sandbox.model.observations[0]) < 20_000
+    assert "NUL" in sandbox.model.observations[1]
     logged = sum(len(str(event.data["chunk"])) for event in sandbox.gateway.of("task.log"))
     assert logged < 100_000
     assert sandbox.gateway.last.type == "task.completed"
@@ -105,13 +94,6 @@ def test_an_agent_kills_neither_its_reaper_nor_anybody_else_outside(sandbox: San
     assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed"
     assert "killed.txt" not in sandbox.remote.files(BRANCH)
-
-
-def test_a_command_no_shell_could_take_is_answered(sandbox: Sandbox) -> None:
-    sandbox.model.commands = ["echo a\0b", "echo \ud800", FIX, DONE]
-    assert sandbox.run() == 0, sandbox.printed()
-    assert sandbox.gateway.last.type == "task.completed"
-    assert "NUL" in sandbox.model.observations[0]
 
 
 def test_turns_are_limited(sandbox: Sandbox) -> None:
@@ -163,14 +145,9 @@ def test_a_model_learns_of_each_unusable_answer_and_goes_on(sandbox: Sandbox) ->
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [UNUSABLE[0], completion(5), Response(content=b"\xff\xfe<html>")],
-    ids=["unusable for ever", "no message", "no document"],
-)
-def test_whatever_a_model_answers_the_work_so_far_goes_out(
-    sandbox: Sandbox, garbage: Response
-) -> None:
+def test_whatever_a_model_answers_the_work_so_far_goes_out(sandbox: Sandbox) -> None:
+    """`test_misbehaving_models` has the kinds of garbage; each ends its agent alike."""
+    garbage = Response(content=b"\xff\xfe<html>")
     sandbox.model.answer = lambda turn: tool_call(FIX) if turn == 0 else garbage
     assert sandbox.run() == 0, sandbox.printed()
     last = sandbox.gateway.last

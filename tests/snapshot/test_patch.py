@@ -41,43 +41,54 @@ def agent(ours: Git, remote: Bare, tmp_path: Path) -> Agent:
     return Agent(ours, remote, tmp_path / "agent")
 
 
-@pytest.mark.parametrize(
-    ("script", "path", "why"),
-    [
-        ("ln -s /etc/passwd link", "link", "a symbolic link out of the repository"),
-        ("mkdir a; ln -s ../../x a/link", "a/link", "a symbolic link out of the repository"),
-        ("ln -s .git/config link", "link", "a symbolic link into a .git directory"),
-        ("git init -q inner; touch inner/x", "inner/", "a repository inside the repository"),
-        ("git clone -q . inner", "inner/", "a repository inside the repository"),
-        ("python3 -m venv --without-pip env", "env", "a folder that tools build"),
-        ("mkdir -p web/node_modules/x; touch web/node_modules/x/y", "web/node_modules", "build"),
-        ("mkdir out; echo x > out/CACHEDIR.TAG; echo y > out/lib.rlib", "out", "tools build"),
-        ("ln -s /usr/lib/node_modules node_modules", "node_modules", "a folder that tools build"),
+LINK_OUT: Final = "a symbolic link out of the repository"
+NESTED: Final = "a repository inside the repository"
+BUILT: Final = "a folder that tools build"
+SPECIAL: Final = "neither a file nor a link"
+INNER: Final = "git init -q {0}; touch {0}/x"
+LEFT_OUT: Final = {
+    "links, folders and contents": [
+        ("ln -s /etc/passwd link", "link", LINK_OUT),
+        ("mkdir a; ln -s ../../x a/link", "a/link", LINK_OUT),
+        ("ln -s .git/config config", "config", "a symbolic link into a .git directory"),
+        (INNER.format("inner"), "inner/", NESTED),
+        ("git clone -q . cloned", "cloned/", NESTED),
+        ("python3 -m venv --without-pip env", "env", BUILT),
+        ("mkdir -p web/node_modules/x; touch web/node_modules/x/y", "web/node_modules", BUILT),
+        ("mkdir out; echo x > out/CACHEDIR.TAG; echo y > out/lib.rlib", "out", BUILT),
+        ("ln -s /usr/lib/node_modules node_modules", "node_modules", BUILT),
         ("truncate -s 3G big.bin", "big.bin", "too large"),
-        ("mkfifo pipe", "pipe", "neither a file nor a link"),
-        ("rm README.md; mkfifo README.md", "README.md", "neither a file nor a link"),
-        ("mkfifo .gitignore", ".gitignore", "neither a file nor a link"),
-        ("mkdir a; mkfifo a/.gitattributes", "a/.gitattributes", "neither a file nor a link"),
-        ("git init -q x; touch x/x; mkfifo x/.git/commondir", "x/", "a repository inside"),
-        ("git init -q x; mkfifo ../p; ln -s ../../../p x/.git/commondir", "x/", "inside"),
-        ("mkdir ../x x; mkfifo ../x/HEAD; ln -s ../../x x/.git", "x/.git", "neither a file"),
-        ("mkdir ../x x; mkfifo ../x/HEAD; echo gitdir: ../../x > x/.git", "x/.git", "neither"),
-        ("mkdir 'git~1'; echo x > 'git~1/config'", "git~1/config", "a .git directory"),
-        ("mkdir -p a/.GIT; echo x > a/.GIT/config", "a/.GIT/config", "a .git directory"),
+        ("mkdir 'git~1'; echo x > 'git~1/config'", "git~1/config", "it lies in a .git directory"),
+        ("mkdir -p b/.GIT; echo x > b/.GIT/config", "b/.GIT/config", "it lies in a .git directory"),
         ("printf '\\177ELF%12s\\4\\0rest' > core.12", "core.12", "a core dump"),
-        ("echo hunter2-hunter2 > notes", "notes", "holds a secret of the sandbox"),
-        ("echo '*.o' > .gitignore; echo x > a.o", "a.o", "ignored by the repository's own rules"),
+        ("echo hunter2-hunter2 > notes", "notes", "it holds a secret of the sandbox"),
     ],
-)
+    "pipes": [
+        ("mkfifo pipe", "pipe", SPECIAL),
+        ("rm README.md; mkfifo README.md", "README.md", SPECIAL),
+        ("mkdir a; mkfifo a/.gitattributes", "a/.gitattributes", SPECIAL),
+        (f"{INNER.format('x')}; mkfifo x/.git/commondir", "x/", NESTED),
+        (f"{INNER.format('y')}; mkfifo ../p; ln -s ../../../p y/.git/commondir", "y/", NESTED),
+        ("mkdir ../z z; mkfifo ../z/HEAD; ln -s ../../z z/.git", "z/.git", SPECIAL),
+        ("mkdir ../w w; mkfifo ../w/HEAD; echo gitdir: ../../w > w/.git", "w/.git", SPECIAL),
+    ],
+    "rules that cannot be read": [("mkfifo .gitignore", ".gitignore", SPECIAL)],
+    "rules": [("echo '*.o' > .gitignore; echo x > a.o", "a.o", "ignored by the repository's own")],
+}
+"""Acts of an agent, each with the path that stays behind and a part of the reason."""
+
+
+@pytest.mark.parametrize("acts", LEFT_OUT.values(), ids=LEFT_OUT)
 def test_a_path_that_cannot_go_out_is_named_and_the_rest_goes(
-    agent: Agent, script: str, path: str, why: str
+    agent: Agent, acts: list[tuple[str, str, str]]
 ) -> None:
-    agent.does(f"{script}; echo '# more' >> widgets.py")
+    agent.does("; ".join([*(script for script, _, _ in acts), "echo '# more' >> widgets.py"]))
     made = agent.patch()
-    assert "widgets.py" in agent.paths(made)
-    assert path not in agent.paths(made)
-    (sentence,) = [one for one in made.warnings if why in one]
-    assert f"`{path}`" in sentence
+    assert agent.paths(made) - {".gitignore"} == {"widgets.py"}
+    for _, path, why in acts:
+        assert path not in agent.paths(made)
+        (sentence,) = [one for one in made.warnings if f"({why}" in one]
+        assert f"`{path}`" in sentence
 
 
 def test_a_socket_is_named(agent: Agent) -> None:

@@ -62,10 +62,9 @@ def test_there_are_as_many_rounds_as_the_task_allows(
     assert ("2 repair rounds." in str(last.data["summary"])) == bool(most)
 
 
-@pytest.mark.parametrize("check", ["no-such-tool", "false"], ids=["not run", "fails on the base"])
-def test_a_check_that_no_change_can_mend_is_not_sent_back(sandbox: Sandbox, check: str) -> None:
+def test_a_check_that_no_change_can_mend_is_not_sent_back(sandbox: Sandbox) -> None:
     agent_does(sandbox, FIX)
-    sandbox.validates([check])
+    sandbox.validates(["no-such-tool"], ["false"])
     assert sandbox.run() == 0, sandbox.printed()
     assert len(prompts(sandbox)) == 1
 
@@ -129,10 +128,7 @@ def test_a_runner_killed_in_a_repair_takes_up_the_newest_whole_work(sandbox: San
     assert len(sandbox.gateway.of("task.patch")) == 1
 
 
-@pytest.mark.parametrize("most", [0, 1], ids=["none", "one"])
-def test_work_of_an_earlier_attempt_is_repaired_when_it_is_taken_up(
-    sandbox: Sandbox, most: int
-) -> None:
+def test_work_of_an_earlier_attempt_is_repaired_when_it_is_taken_up(sandbox: Sandbox) -> None:
     agent_does(sandbox, f"{WRONG}; echo new > new.txt; echo First.", most=0)
     sandbox.validates(CHECK)
     away = sandbox.remote.path.with_name("away.git")
@@ -146,17 +142,14 @@ def test_work_of_an_earlier_attempt_is_repaired_when_it_is_taken_up(
     away.rename(sandbox.remote.path)
     assert sandbox.gateway.last.data["resumable"] is True
     sandbox.gateway.leaves()
-    agent_does(sandbox, "exit 9", f"git checkout -q widgets.py; {FIX}; echo Second.", most=most)
+    agent_does(sandbox, "exit 9", f"git checkout -q widgets.py; {FIX}; echo Second.", most=1)
     sandbox.validates(CHECK)
     url = f"{sandbox.gateway.http.url}/v1/agent/patch?taskId=task_1&attempt=2"
     state = str(sandbox.root / "second")
     code = sandbox.run(SLIPGATE_ATTEMPT="2", SLIPGATE_STATE_DIR=state, SLIPGATE_RESUME_URL=url)
     assert code == 0, sandbox.printed()
-    assert len(prompts(sandbox)) == 1 + most
+    assert len(prompts(sandbox)) == 2
     assert sandbox.remote.show(BRANCH, "new.txt") == "new"
-    changed = sandbox.remote.show(BRANCH, "widgets.py")
-    last = sandbox.gateway.last
-    assert ("2 * n" in changed, last.type) == (
-        (True, "task.completed") if most else (False, "task.needs_review")
-    )
-    assert ("First." in prompts(sandbox)[-1]) == bool(most)
+    assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
+    assert sandbox.gateway.last.type == "task.completed"
+    assert "First." in prompts(sandbox)[-1]

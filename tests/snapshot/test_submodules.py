@@ -71,16 +71,22 @@ def test_one_that_is_removed_or_replaced_is_named(nested: Sandbox) -> None:
     assert "Left out (it changes a submodule): `lib`." in str(last.data["warnings"])
 
 
-@pytest.mark.parametrize("url", ["https://127.0.0.1:1/acme/gone", "ext::sh -c touch% /tmp/x", "-x"])
-def test_one_that_cannot_be_had_is_named_and_stops_nothing(sandbox: Sandbox, url: str) -> None:
-    outer = Bare.made(sandbox.root / "outer", {"outer.txt": "outer\n"})
-    with_submodule(sandbox.remote, "lib", outer.url)
-    text = f'[submodule "lib"]\n\tpath = lib\n\turl = {url}\n'
-    work = sandbox.remote.path.parent / "adding-lib"
-    (work / ".gitmodules").write_text(text)
-    git("commit", "-qam", "Another address", at=work)
+def test_those_that_cannot_be_had_are_named_and_stop_nothing(sandbox: Sandbox) -> None:
+    ran = sandbox.shared / "ran"
+    urls = {"gone": "https://127.0.0.1:1/acme/gone", "ext": f"ext::sh -c touch% {ran}", "opt": "-x"}
+    work = sandbox.remote.path.parent / "adding"
+    git("clone", "-q", str(sandbox.remote.path), str(work), at=sandbox.root)
+    sections = (f'[submodule "{at}"]\n\tpath = {at}\n\turl = {urls[at]}\n' for at in urls)
+    (work / ".gitmodules").write_text("".join(sections))
+    links = "".join(f"160000 {'1' * 40}\t{path}\n" for path in urls)
+    git("update-index", "--index-info", at=work, text=links)
+    git("add", ".gitmodules", at=work)
+    git("commit", "-qm", "Submodules", at=work)
     git("push", "-q", "origin", "main", at=work)
     sandbox.agent_is(FIX)
     assert sandbox.run() == 0, sandbox.printed()
-    assert "The submodule `lib` is not checked out: " in str(sandbox.gateway.last.data["warnings"])
+    for path in urls:
+        named = f"The submodule `{path}` is not checked out: "
+        assert named in str(sandbox.gateway.last.data["warnings"])
+    assert not ran.exists()
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")

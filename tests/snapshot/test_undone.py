@@ -11,13 +11,14 @@ from tests.snapshot.agent import Agent
 from tests.snapshot.repositories import WIDGETS, Bare, git
 
 
-@pytest.fixture
-def remote(tmp_path: Path) -> Bare:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three commits, of which the last two change one file."""
-    remote = Bare.made(tmp_path / "remote", WIDGETS)
+    root = tmp_path_factory.mktemp("template") / "remote"
+    remote = Bare.made(root, WIDGETS)
     remote.push("main", {"a.py": "a = 1\n", "b.py": "b = 1\n"}, "Add a and b")
     remote.push("main", {"a.py": "a = 2\n"}, "Two of a")
-    return remote
+    return root
 
 
 @pytest.fixture
