@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ import pytest
 from gateway.cli.local.processes import GATEWAY
 from gateway.cli.operations.minting import mint
 from tests.app.processes import environ
+from tests.forks.programs import slipgate
 from tests.ports import reserved_port
 
 PATIENCE: Final = 60
@@ -24,12 +25,14 @@ F_SETPIPE_SZ: Final = 1031
 
 
 @contextmanager
-def gateway(folder: Path, log: int) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client, str]]:
-    """A gateway whose log goes there."""
+def gateway(
+    folder: Path, log: int, program: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client, str]]:
+    """A gateway whose log goes there; without a program a fork."""
     with reserved_port() as port:
         settings = environ(folder, port)
         key = mint(settings, "read", "default", "test").key
-        process = subprocess.Popen(GATEWAY, env=settings, stderr=log)
+        process = subprocess.Popen(program or (slipgate(), "gateway"), env=settings, stderr=log)
         url = f"http://127.0.0.1:{port}"
         transport = httpx.HTTPTransport(retries=8)
         try:
@@ -79,7 +82,7 @@ def test_the_reader_of_the_log_has_hung(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     fcntl.fcntl(writer, F_SETPIPE_SZ, 4_096)
     try:
-        with gateway(tmp_path, writer) as running:
+        with gateway(tmp_path, writer, GATEWAY) as running:
             process, http, key = running
             for _ in range(50):
                 http.get("/v1/tasks")
@@ -102,8 +105,9 @@ sys.exit(int(sys.argv[2]))
 """
 
 
-@pytest.mark.parametrize("form", ["json", "console"])
-@pytest.mark.parametrize(("end", "code"), [("0", 0), ("7", 7), ("raise", 1)])
+@pytest.mark.parametrize(
+    ("form", "end", "code"), [("json", "0", 0), ("json", "7", 7), ("console", "raise", 1)]
+)
 def test_a_program_whose_log_nobody_reads_ends_with_its_own_exit_code(
     form: str, end: str, code: int
 ) -> None:

@@ -8,19 +8,24 @@ from asyncio.subprocess import PIPE, Process
 from tests.daytona.api import Api
 from tests.daytona.organisation import Habits
 from tests.doctor.installation import Installation
-from tests.forks.programs import slipgate
+from tests.forks.programs import shared, slipgate
 
 
-async def _typed(installation: Installation, *words: str) -> Process:
+async def _started(installation: Installation, *command: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(slipgate(), "doctor", *words), env=installation.environ, stdout=PIPE, stderr=PIPE
+        *command, "--live", env=installation.environ, stdout=PIPE, stderr=PIPE
     )
+
+
+def _doctor() -> str:
+    """The program that `slipgate doctor` becomes, which one test starts as such."""
+    return shared("doctor", "launcher.doctor.__main__:main")
 
 
 async def test_json_holds_all_findings_and_the_exit_code_their_outcome(
     installation: Installation,
 ) -> None:
-    process = await _typed(installation, "--live", "--json")
+    process = await _started(installation, _doctor(), "--json")
     out, err = await process.communicate()
     found = json.loads(out)
     ill = [check["name"] for check in found["checks"] if check["outcome"] == "failed"]
@@ -36,7 +41,7 @@ async def test_text_output_has_a_line_for_each_check_and_its_advice(
     api: Api, installation: Installation
 ) -> None:
     installation.environ["DAYTONA_API_KEY"] = "dtn_revoked_key"
-    process = await _typed(installation, "--live")
+    process = await _started(installation, _doctor())
     out, err = await process.communicate()
     assert process.returncode == 1
     assert "failed   Daytona API" in out.decode()
@@ -48,7 +53,7 @@ async def test_text_output_has_a_line_for_each_check_and_its_advice(
 
 async def test_ctrl_c_deletes_what_was_made(api: Api, installation: Installation) -> None:
     api.organisation.habits = Habits(start_seconds=10_000)
-    process = await _typed(installation, "--live")
+    process = await _started(installation, slipgate(), "doctor")
     async with asyncio.timeout(60):
         while not api.organisation.living():  # noqa: ASYNC110 - the stand-in knows no events
             await asyncio.sleep(0.02)
