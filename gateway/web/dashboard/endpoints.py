@@ -15,7 +15,7 @@ RECENT: Final = "20"
 
 @Page(template="endpoints.html")
 async def index(visit: Visit) -> Mapping[str, object]:
-    query = {name: visit.query.get(name, "") for name in ("project", "cursor")}
+    query = {name: visit.query.get(name, "") for name in ("project", "customer", "cursor")}
     found = await visit.api.read(endpoints.page, query)
     following = found["nextCursor"]
     return {
@@ -60,7 +60,7 @@ async def _replay(visit: Visit) -> Mapping[str, object] | None:
 async def create(visit: Visit) -> Response:
     """A new endpoint. The secret is shown this once, as plain text: no page ever holds a secret."""
     body: dict[str, object] = {"url": visit.form.get("url", "")}
-    named = ("project", "format", "description")
+    named = ("project", "customer", "format", "description")
     body |= {name: visit.form[name] for name in named if visit.form.get(name)}
     types = visit.form.get("eventTypes", "").replace(",", " ").split()
     body |= {"eventTypes": types} if types else {}

@@ -216,6 +216,11 @@ async def test_an_endpoint_is_made_rotated_disabled_enabled_and_replayed(
     assert f'href="{path}">https://app.example</a>' in listed
     shown = (await gateway.get(f"/v1/endpoints/{name}", scope="ops")).json()
     assert shown["enabled"]
+    page = await browser.page("/dashboard/endpoints")
+    await browser.send(page, "/dashboard/endpoints", url="https://x.example/", customer="a&b=<c>")
+    (link,) = re.findall(r'href="(\?customer=[^"]*)"', await browser.page("/dashboard/endpoints"))
+    page = await browser.page(f"/dashboard/endpoints{link}")
+    assert ("x.example" in page, "app.example/x" in page, "<c>" in page) == (True, False, False)
 
 
 @pytest.mark.alike
