@@ -60,7 +60,11 @@ class Terminal:
 
 @contextmanager
 def terminal(
-    *words: str, folder: Path, environ: dict[str, str], exit_code: int = 0
+    *words: str,
+    folder: Path,
+    environ: dict[str, str],
+    exit_code: int = 0,
+    stderr: int | None = None,
 ) -> Iterator[Terminal]:
     controller, terminal_side = pty.openpty()
     process = subprocess.Popen(
@@ -69,7 +73,7 @@ def terminal(
         env={**bare(), "TERM": "xterm", **environ},
         stdin=terminal_side,
         stdout=terminal_side,
-        stderr=terminal_side,
+        stderr=terminal_side if stderr is None else stderr,
     )
     os.close(terminal_side)
     try:

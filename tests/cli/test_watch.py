@@ -12,6 +12,7 @@ import httpx
 from gateway.cli.local.processes import wait_until_ready
 from gateway.cli.operations.minting import mint
 from tests.app.processes import gateway_process
+from tests.cli.test_dev import terminal
 from tests.forks.programs import slipgate
 
 TASK = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
@@ -43,16 +44,25 @@ def test_watching_outlasts_a_gateway_that_is_started_again(tmp_path: Path) -> No
         headers = {"authorization": f"Bearer {key}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             task = http.post("/v1/tasks", json=TASK).json()["id"]
-            with _watching(url, key, task) as process:
+            with terminal(
+                *("tasks", "watch", task),
+                folder=tmp_path,
+                environ={"SLIPGATE_URL": url, "SLIPGATE_API_KEY": key},
+                exit_code=1,
+                stderr=subprocess.PIPE,
+            ) as screen:
+                screen.shows("created")
                 child.kill()
-                assert process.stderr is not None
-                assert "Waiting for it" in process.stderr.readline()
+                screen.shows("Waiting for it")  # above the header, which is drawn over stderr
                 child.start()
                 wait_until_ready(url, child)
                 http.post(f"/v1/tasks/{task}/cancel").raise_for_status()
-                out, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "cancel requested" in out
+                screen.ends()
+                shown = screen.shows("cancel requested")
+                assert screen.process.stderr is not None
+                with screen.process.stderr as stderr:
+                    err = stderr.read().decode()
+    assert f"{task}: queued since " in shown
     assert "The task ended cancelled." in err
 
 

@@ -199,7 +199,9 @@ def _document(text: str) -> object:
 
 
 def _print_posted(event: PostedEventView) -> None:
-    out.print(f"{event.id}  {event.type}  to {event.deliveries} endpoints")
+    to = event.deliveries
+    why = "" if to else ", as none asks for this type"
+    out.print(f"{event.id}  {event.type}  to {to} endpoint{'s' * (to != 1)}{why}")
 
 
 def _print_all_posted(posted: PostedEventsView) -> None:

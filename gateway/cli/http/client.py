@@ -54,6 +54,8 @@ class Client:
         self._connection = connection
         self._clock = clock
         self._sleep = sleep
+        self.note: Callable[[str], None] = note
+        """Prints a remark about the connection."""
 
     @property
     def url(self) -> str:
@@ -129,7 +131,7 @@ class Client:
                 if self._clock() > end:
                     raise
                 if not is_noted:
-                    note(f"{exc.message} Waiting for it…")
+                    self.note(f"{exc.message} Waiting for it…")
                 is_noted = True
             self._sleep(1)
 

@@ -4,6 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -133,6 +134,7 @@ def _header(client: Client, path: str, as_json: bool) -> Iterator[Header | None]
         return
     header = Header(client.read(TaskView, path))
     with Live(header, console=out, transient=True):
+        client.note = partial(out.print, style="dim")  # it is drawn over what stderr gets
         yield header
 
 

@@ -48,7 +48,8 @@ ADVICE: Final = {
     "branch_moved": "retry it: somebody else pushed to its branch meanwhile",
     "branch_name_refused": "name a branch that git accepts",
     "branch_protected": "name another branchName, or let the GITHUB_TOKEN bypass the ruleset",
-    "clone_failed": "check that the GITHUB_TOKEN may read the repository",
+    "clone_failed": "check that the repository's URL is right, that its host can be reached from "
+    "the sandbox, and that the GITHUB_TOKEN may read it",
     "continued_branch_missing": "create a task without continueOf: its branch was deleted",
     "cost_unbounded": "give the model's price in SLIPGATE_MODEL_PRICES, or leave out maxCostUsd",
     "configuration": "correct the variables that the message names",
