@@ -67,7 +67,7 @@ def doctor(
 
 snapshot: Final = typer.Typer(
     no_args_is_help=True,
-    help="Build, push and check the snapshot of Daytona's sandboxes.\n\n"
+    help="Build, push and check what sandboxes are made of: Daytona's snapshot, docker's image.\n\n"
     "Example: slipgate snapshot build slipgate-agent-2\n\n"
     "Example: slipgate snapshot check --live",
 )
@@ -146,6 +146,24 @@ def check(
     """
     options = _options(activate=activate, full=full, live=live, json=as_json)
     _snapshot("check", name, options)
+
+
+@snapshot.command()
+def image(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="default: slipgate-agent-1", show_default=False),
+    ] = None,
+    full: Full = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build the image of the provider docker with this host's docker, unless it is there.
+
+    Example: slipgate snapshot image
+
+    Example: slipgate snapshot image registry.example.com/slipgate-agent:1 --full
+    """
+    _snapshot("image", name, _options(full=full, json=as_json))
 
 
 def _snapshot(command: str, name: str | None, options: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from launcher.settings import DockerSettings
 from launcher.snapshots.scripts import FOLDER
 
 SECONDS: Final = 60.0
-_BUILD: Final = "`docker build -t {} snapshot/` makes it"
+_BUILD: Final = "`slipgate snapshot image {}` makes it"
 _LANDLOCK: Final = "runner/agent/landlock.py"
 _AS_AN_AGENT: Final = ("--cap-drop=ALL", "--security-opt=no-new-privileges")
 """Options of an agent's container: docker's own rules (seccomp) may prevent Landlock."""
@@ -40,7 +40,7 @@ async def check_docker(
     try:
         checks = [ok("docker", f"daemon {await cli.identity()}")]
         images = [docker.images.get(name, name) for name in snapshots]
-        checks += [await _image(cli, image, digest) for image in images]
+        checks += [await check_image(cli, image, digest) for image in images]
         usable = [i for i, check in zip(images, checks[1:], strict=True) if check.outcome == "ok"]
         for image in usable[:1]:
             ran = await _run_python(cli, image, f"/app/{_LANDLOCK}", *_AS_AN_AGENT)
@@ -61,7 +61,7 @@ async def check_host_confinement() -> Check:
     return _confinement(ran, "this host")
 
 
-async def _image(cli: DockerCli, image: str, digest: str) -> Check:
+async def check_image(cli: DockerCli, image: str, digest: str) -> Check:
     exists = await cli.try_run("image", "inspect", "--format={{.Id}}", image)
     if exists.code != 0:
         return failed("image", f"there is no {image}", f"{_BUILD.format(image)}.")

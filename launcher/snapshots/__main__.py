@@ -5,14 +5,15 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from gateway.wire.environment import SettingsError
-from launcher.doctor.report import Check, Report, all_ok, cancel_on_sigterm, print_error
+from launcher.doctor.docker import check_image
+from launcher.doctor.report import Check, Report, all_ok, cancel_on_sigterm, ok, print_error
 from launcher.doctor.snapshot import check_snapshot, check_trial
 from launcher.doctor.trial import TTL_MINUTES, TrialRunner
 from launcher.egress import Egress
@@ -21,13 +22,15 @@ from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli_client import open_cli_client
 from launcher.providers.docker.cli import PASSED_ON, DockerCli, open_docker_cli
 from launcher.providers.protocol import ProviderError
-from launcher.settings import CreateOptions, DaytonaSettings, read_daytona
+from launcher.settings import CreateOptions, DaytonaSettings, inspect_settings, read_daytona
 from launcher.snapshots.build import SandboxResources, SnapshotBuilder
+from launcher.snapshots.image import ensure_image
 from launcher.snapshots.names import DEFAULT, SnapshotError
 from launcher.snapshots.progress import build_progress
 from launcher.snapshots.scripts import NoScripts, compute_digest
 
 DONE, FAILED, USAGE = 0, 1, 2
+COMMANDS: Final = ("build", "push", "check", "image")
 _DOCKERS: Final = frozenset(name for name in PASSED_ON if name.startswith("DOCKER_"))
 
 
@@ -42,23 +45,53 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     options = _parse(arguments)
+    if options.command == "image":
+        return _perform(options, _ensure_image(options, environ), secrets=())
     try:
         daytona = read_daytona(environ)
     except SettingsError as error:
         print_error(str(error))
         return USAGE
     options.name = options.name or daytona.snapshot or DEFAULT
-    report = Report([daytona.api_key])
+    return _perform(options, _run(options, daytona, environ), secrets=(daytona.api_key,))
+
+
+def _perform(
+    options: argparse.Namespace, work: Coroutine[None, None, Findings], *, secrets: Sequence[str]
+) -> int:
+    """Prints the findings, or the error; returns the exit code."""
+    report = Report(secrets)
     try:
-        findings = asyncio.run(_run(options, daytona, environ))
+        findings = asyncio.run(work)
     except (SnapshotError, ProviderError, NoScripts) as error:
         print_error(report.clean(_message(error)))
         return FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print_error(f"interrupted; `slipgate snapshot check {options.name}` shows its state")
+        print_error(f"interrupted; the same command goes on with {options.name}")
         return FAILED
     _print(report, findings, as_json=options.json)
     return DONE if findings.ok else FAILED
+
+
+async def _ensure_image(options: argparse.Namespace, environ: Mapping[str, str]) -> Findings:
+    """The image that the provider `docker` takes for a snapshot."""
+    cancel_on_sigterm()
+    images = inspect_settings(environ)[0].docker.images
+    options.name = options.name or images.get(DEFAULT, DEFAULT)
+    digest = await compute_digest()
+    with tempfile.TemporaryDirectory(prefix="slipgate-cli-") as folder:
+        cli = open_docker_cli(Path(folder), environ=environ)
+        with build_progress(_echo) as on_output:
+            is_new = await ensure_image(
+                *(cli, options.name),
+                digest=digest,
+                variant="full" if options.full else "slim",
+                on_output=on_output,
+            )
+        checks = [await check_image(cli, options.name, digest)]
+    note = "was built now" if is_new else "was there already, of these scripts"
+    checks.append(ok("build", f"{options.name} {note}"))
+    return Findings(ok=all_ok(checks), name=options.name, digest=digest, checks=tuple(checks))
 
 
 async def _run(
@@ -134,7 +167,7 @@ def _print(report: Report, findings: Findings, *, as_json: bool) -> None:
         return
     for check in findings.checks:
         report.check(check)
-    if findings.ok:
+    if findings.ok and findings.name != DEFAULT:
         report.line()
         report.line(f"Use it: SLIPGATE_SNAPSHOT={findings.name} for the gateway.", style="bold")
 
@@ -154,8 +187,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """`slipgate snapshot` has the help."""
     parser = argparse.ArgumentParser(prog="slipgate snapshot", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    build, push, check = (commands.add_parser(name) for name in ("build", "push", "check"))
-    for each in (build, push, check):
+    every = build, push, check, _ = [commands.add_parser(name) for name in COMMANDS]
+    for each in every:
         each.add_argument("name", nargs="?")
         for flag in ("json", "full", "live"):
             each.add_argument(f"--{flag}", action="store_true")

@@ -14,6 +14,7 @@ from launcher.providers.daytona.schema import Snapshot
 from launcher.providers.docker.cli import DockerCli
 from launcher.providers.docker.errors import cli_error as docker_cli_error
 from launcher.providers.program import CommandResult, OutputHandler
+from launcher.snapshots.image import BUILD_SECONDS, build_image
 from launcher.snapshots.names import SnapshotError, check_image, check_name, next_name
 from launcher.snapshots.scripts import (
     FOLDER,
@@ -24,8 +25,6 @@ from launcher.snapshots.scripts import (
     find_variant,
 )
 
-BUILD_SECONDS: Final = 3_600.0
-"""Daytona's own limit of a build."""
 POLL_SECONDS: Final = 2.0
 
 
@@ -162,15 +161,14 @@ class SnapshotBuilder:
 
     async def _build_image(self, cli: DockerCli) -> str:
         image = f"slipgate-agent:{self.variant}-{self.digest[:12]}"
-        with build_context(self.digest, self.variant, self.source) as folder:
-            # Daytona's runners have this architecture, whatever this host has.
-            result = await cli.try_run(
-                *("build", "--platform=linux/amd64", f"--tag={image}", str(folder)),
-                seconds=BUILD_SECONDS,
-                on_output=self.on_output,
-            )
-        if result.code != 0:
-            raise docker_cli_error(result)
+        # Daytona's runners have this architecture, whatever this host has.
+        await build_image(
+            *(cli, image, "--platform=linux/amd64"),
+            digest=self.digest,
+            variant=self.variant,
+            on_output=self.on_output,
+            source=self.source,
+        )
         return image
 
     async def _check_image(self, cli: DockerCli, image: str) -> None:

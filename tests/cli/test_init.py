@@ -18,6 +18,7 @@ from launcher.settings import PROVIDERS as OF_LAUNCHER
 from launcher.settings import read_settings as read_launcher
 from tests.cli.test_dev import terminal
 from tests.cli.test_up import bare
+from tests.docker.cli import install as install_docker
 from tests.forks.programs import slipgate
 
 ELSEWHERE = "SLIPGATE_DATABASE_URL=sqlite:///elsewhere.db\n"
@@ -76,10 +77,10 @@ def test_a_repository_that_the_gateway_would_refuse_changes_nothing(
 def test_a_second_run_keeps_all_and_repairs_what_is_broken(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["init", "--provider=docker", "--yes"]) == 0
+    assert main(["init", "--provider=docker", "--no-build", "--yes"]) == 0
     before, keys = files(folder), len(all_keys(folder))
     assert "add OPENAI_API_KEY=… to .env.launcher" in capsys.readouterr().out
-    assert main(["init", "--yes"]) == 0
+    assert main(["init", "--no-build", "--yes"]) == 0
     assert (files(folder), len(all_keys(folder))) == (before, keys)
     assert (folder / ".env.gateway").read_text().startswith("# mine\n")
     frontend = folder / ".env.frontend"
@@ -94,13 +95,28 @@ def test_a_second_run_keeps_all_and_repairs_what_is_broken(
     assert len(all_keys(folder)) == keys + 1
 
 
+def test_docker_builds_the_image_where_it_is_and_is_missed_where_it_is_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tools = folder / "tools"
+    tools.mkdir()
+    monkeypatch.setenv("PATH", str(tools))
+    assert main(["init", "--provider=docker", "--yes"]) == 1
+    assert "Install docker's CLI on the launcher's PATH" in capfd.readouterr().err
+    _, daemon = install_docker(tools)
+    for note in ("was built now", "was there already"):
+        assert main(["init", "--yes"]) == 0
+        assert f"slipgate-agent-1 {note}" in capfd.readouterr().out
+    assert daemon.image_folder("slipgate-agent-1") is not None
+
+
 def all_keys(folder: Path) -> list[str]:
     with open_operator(folder / "elsewhere.db") as operator:
         return [key.id for key in operator.all_keys()]
 
 
 def test_nobody_else_reads_the_files_and_git_takes_none(folder: Path) -> None:
-    assert main(["init", "--provider=docker", "--yes"]) == 0
+    assert main(["init", "--provider=docker", "--no-build", "--yes"]) == 0
     for name in FILES:
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     status = subprocess.run(
@@ -108,7 +124,7 @@ def test_nobody_else_reads_the_files_and_git_takes_none(folder: Path) -> None:
     ).stdout
     assert not any(name in status for name in (*FILES, str(STATE)))
     ignored = (folder / ".gitignore").read_text()
-    assert main(["init", "--yes"]) == 0
+    assert main(["init", "--no-build", "--yes"]) == 0
     assert (folder / ".gitignore").read_text() == ignored
 
 

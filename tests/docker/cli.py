@@ -1,7 +1,6 @@
 """The stand-in `docker`: what a launcher uses of release 28, with its texts and exit codes.
 
-Checked against the CLI itself (28.2.2): its usage errors, how it reports a daemon's refusal, and
-what it makes of an env-file. The daemon's texts are moby's.
+Checked call by call against the CLIs 28.2.2 and 20.10.24; the texts are of a daemon 20.10.24.
 """
 
 import json
@@ -13,12 +12,14 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
+from contextlib import redirect_stderr
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
 from tests.docker.arguments import Line, Usage, parse
 from tests.docker.daemon import ID, Daemon, Rejected
+from tests.docker.release_20_10 import reworded
 from tests.forks.programs import program
 
 FAULTS = "faults.json"
@@ -67,7 +68,7 @@ def run(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
     try:
         daemon.start(made["Id"])
     except Rejected as refused:
-        code = 127 if "executable file not found" in str(refused) else 125
+        code = 127 if "unable to start container process" in str(refused) else 125
         raise Fatal(f"docker: {_message(refused)}\n\n{_more(line)}", code) from refused
     _print(made["Id"])
     return 0
@@ -91,6 +92,7 @@ def build(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
                 raise Rejected(f"failed to solve: process {row!r} did not complete: exit code: 1")
     entrypoint = [json.loads(row[11:]) for row in rows if row.startswith("ENTRYPOINT [")][-1]
     kept = daemon.folder / "builds" / re.sub(r"\W", "_", line.text("tag"))
+    shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(folder, kept)
     daemon.add_image(line.text("tag"), entrypoint, {"platform": line.text("platform")}, kept)
     return 0
@@ -137,8 +139,14 @@ def stop(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def rm(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """With force, a missing container is no failure."""
+    """With force, a missing container is no failure, and a running one is killed."""
     try:
+        found = daemon.find(line.words[0])
+        if found["State"]["Running"] and not line.text("force"):
+            raise Rejected(
+                f"You cannot remove a running container {found['Id']}. Stop the container before "
+                "attempting removal or force remove"
+            )
         daemon.remove(line.words[0])
     except Rejected as refused:
         if not line.text("force"):
@@ -251,9 +259,11 @@ def container_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 def image_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     """Fails for a missing image."""
-    if daemon.image_folder(line.words[0]) is None:
-        raise Rejected(f"No such image: {line.words[0]}")
-    _print("sha256:1f")
+    name = line.words[0]
+    if daemon.image_folder(name) is None:
+        raise Rejected(f"No such image: {name if ':' in name else f'{name}:latest'}")
+    is_entrypoint = line.text("format") == "{{json .Config.Entrypoint}}"
+    _print(json.dumps(daemon.entrypoint(name)) if is_entrypoint else "sha256:1f")
     return 0
 
 
@@ -431,4 +441,11 @@ def install(folder: Path) -> tuple[Path, Daemon]:
 
 def typed(folder: str) -> int:
     """Entry point of the executable."""
-    return main(Daemon(Path(folder)), sys.argv[1:], os.environ)
+    daemon = Daemon(Path(folder))
+    if not daemon.is_old:
+        return main(daemon, sys.argv[1:], os.environ)
+    errors = StringIO()
+    with redirect_stderr(errors):
+        code = main(daemon, sys.argv[1:], os.environ)
+    sys.stderr.write(reworded(sys.argv[1:], errors.getvalue()))
+    return code

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -18,9 +19,10 @@ from typing import IO, Any
 ID = "7f0c1a52-9d3e-4b7b-9a55-0f6f3a1d2c44"
 NOT_FOUND = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
-    'runc create failed: unable to start container process: exec: "{}": executable file not found '
-    "in $PATH: unknown"
+    'runc create failed: unable to start container process: exec: "{}": {}: unknown'
 )
+NOT_ON_PATH = "executable file not found in $PATH"
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 MOVED = ("SLIPGATE_STATE_DIR", "HOME")
 
 
@@ -58,12 +60,25 @@ class Daemon:
         found = (_read(path) if path.exists() else {}).get(name)
         return Path(found["content"]) if found else None
 
+    def entrypoint(self, name: str) -> Sequence[str]:
+        """The words of an image's entrypoint."""
+        words: Sequence[str] = _read(self.folder / "images.json")[name]["entrypoint"]
+        return words
+
+    @property
+    def is_old(self) -> bool:
+        """True if the CLI is of release 20.10."""
+        return (self.folder / "old").exists()
+
     def goes(self, *, down: bool) -> None:
         """Makes the daemon reachable, or not."""
         if down:
             (self.folder / "down").touch()
         else:
             (self.folder / "down").unlink()
+
+    def becomes_old(self) -> None:
+        (self.folder / "old").touch()
 
     @property
     def is_down(self) -> bool:
@@ -102,6 +117,10 @@ class Daemon:
         if image not in images:
             tag = "" if ":" in image else ":latest"
             raise Rejected(f"No such image: {image}{tag}")
+        if not NAME.fullmatch(name):
+            raise Rejected(
+                f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+            )
         with self.alone():
             for other in self.containers():
                 if other["Name"] == f"/{name}":
@@ -136,7 +155,7 @@ class Daemon:
                     )
                 self._run(found)
             except Rejected as refused:
-                code = 127 if "executable file not found" in str(refused) else 128
+                code = 127 if "unable to start container process" in str(refused) else 128
                 found["State"] = _state("created", Error=str(refused), ExitCode=code)
                 self.save(found)
                 raise
@@ -267,7 +286,9 @@ class Daemon:
                 )
             except OSError:
                 name = found["Config"]["Entrypoint"][0]
-                os.write(writer, NOT_FOUND.format(name).encode())
+                is_path = name.startswith("/")
+                why = f"stat {name}: no such file or directory" if is_path else NOT_ON_PATH
+                os.write(writer, NOT_FOUND.format(name, why).encode())
                 return
         found["State"] = _state("running", Running=True, Pid=process.pid, StartedAt=now())
         self.save(found)

@@ -16,7 +16,7 @@ from tests.docker.daemon import ID
 from tests.launcher.agents import ENDS_WITH_7, WAITS, program
 from tests.launcher.conditions import until
 
-RUN = ("run", "-d", "--pull=never", "--network=n", "--name=a")
+RUN = ("run", "-d", "--pull=never", "--network=n", "--name=ab")
 
 
 class CommandResult(NamedTuple):
@@ -115,10 +115,10 @@ async def test_create_makes_what_start_runs_and_files_go_in_before_that(cli: Cli
         member = tarfile.TarInfo("s/f")
         member.size = 4
         tar.addfile(member, io.BytesIO(b"word"))
-    put = await cli.run("cp", "--archive", "-", "a:/tmp", stdin=archive.getvalue())
+    put = await cli.run("cp", "--archive", "-", "ab:/tmp", stdin=archive.getvalue())
     assert put == CommandResult(0, b"", "")
     for _ in range(2):
-        assert await cli.run("start", "--attach", "a") == CommandResult(0, b"word\n", "")
+        assert await cli.run("start", "--attach", "ab") == CommandResult(0, b"word\n", "")
 
 
 async def test_create_fails_with_1_where_run_fails_with_125(cli: Cli) -> None:
@@ -132,7 +132,7 @@ async def test_a_name_is_taken_once(cli: Cli) -> None:
     await cli.run(*RUN, "--", "agent:1")
     ran = await cli.run(*RUN, "--", "agent:1")
     assert ran.code == 125
-    assert 'Conflict. The container name "/a" is already in use by container "' in ran.err
+    assert 'Conflict. The container name "/ab" is already in use by container "' in ran.err
     assert len(cli.daemon.containers()) == 1
 
 
@@ -140,10 +140,10 @@ async def test_an_entrypoint_that_is_not_there_leaves_a_container_with_the_reaso
     cli.daemon.add_image("broken:1", ("/nowhere/x",))
     ran = await cli.run(*RUN, "--", "broken:1")
     assert ran.code == 127
-    assert 'exec: "/nowhere/x": executable file not found in $PATH' in ran.err
+    assert 'exec: "/nowhere/x": stat /nowhere/x: no such file or directory' in ran.err
     (found,) = cli.daemon.containers()
     assert (found["State"]["Status"], found["State"]["ExitCode"]) == ("created", 127)
-    assert "executable file not found" in found["State"]["Error"]
+    assert "unable to start container process" in found["State"]["Error"]
 
 
 async def test_variables_come_from_the_file_and_from_its_own_environment(cli: Cli) -> None:
@@ -181,29 +181,31 @@ async def test_exec_needs_a_running_container_and_cp_does_not(cli: Cli) -> None:
     cli.daemon.add_image("writes:1", writes)
     await cli.run(*RUN, "--", "writes:1")
     await until(lambda: cli.status() == ("exited", 0))
-    ran = await cli.run("exec", "a", "true")
+    ran = await cli.run("exec", "ab", "true")
     assert (ran.code, "is not running" in ran.err) == (1, True)
-    copied = await cli.run("cp", "a:/f", "-")
+    copied = await cli.run("cp", "ab:/f", "-")
     with tarfile.open(fileobj=io.BytesIO(copied.out)) as tar:
         content = tar.extractfile("f")
         assert content
         assert content.read() == b"word"
-    missing = await cli.run("cp", "a:/g", "-")
-    text = "Error response from daemon: Could not find the file /g in container a\n"
+    missing = await cli.run("cp", "ab:/g", "-")
+    text = "Error response from daemon: Could not find the file /g in container ab\n"
     assert (missing.code, missing.err) == (1, text)
 
 
 async def test_a_command_in_a_container_has_its_variables_and_its_exit_code(cli: Cli) -> None:
     await cli.run(*RUN, "--env-file=/dev/stdin", "--", "agent:1", stdin=b"A=here\n")
-    ran = await cli.run("exec", "a", "sh", "-c", 'echo "$A"; exit 3')
+    ran = await cli.run("exec", "ab", "sh", "-c", 'echo "$A"; exit 3')
     assert (ran.code, ran.out) == (3, b"here\n")
 
 
 async def test_stop_ends_it_and_keeps_it_and_rm_does_not(cli: Cli) -> None:
     await cli.run(*RUN, "--", "agent:1")
-    await cli.run("stop", "-t", "5", "a")
+    refused = await cli.run("rm", "ab")
+    assert (refused.code, "You cannot remove a running container" in refused.err) == (1, True)
+    await cli.run("stop", "-t", "5", "ab")
     assert cli.status() == ("exited", 143)
-    await cli.run("rm", "--force", "--volumes", "a")
+    await cli.run("rm", "--force", "--volumes", "ab")
     assert cli.daemon.containers() == []
 
 
@@ -214,14 +216,14 @@ async def test_the_end_of_both_outputs_comes_apart(cli: Cli) -> None:
     )
     await cli.run(*RUN, "--", "prints:1")
     await until(lambda: cli.status() == ("exited", 7))
-    assert await cli.run("logs", "--tail=2", "a") == CommandResult(0, b"2\n3\n", "e\n")
+    assert await cli.run("logs", "--tail=2", "ab") == CommandResult(0, b"2\n3\n", "e\n")
 
 
 async def test_inspect_shows_those_that_are_there_and_names_those_that_are_not(cli: Cli) -> None:
     await cli.run(*RUN, "--", "agent:1")
-    ran = await cli.run("container", "inspect", "--", "a", "nobody")
+    ran = await cli.run("container", "inspect", "--", "ab", "nobody")
     assert (ran.code, ran.err) == (1, "Error response from daemon: No such container: nobody\n")
-    assert [each["Name"] for each in json.loads(ran.out)] == ["/a"]
+    assert [each["Name"] for each in json.loads(ran.out)] == ["/ab"]
 
 
 async def test_ps_shows_by_label_and_stopped_ones_only_with_all(cli: Cli) -> None:
@@ -235,7 +237,7 @@ async def test_ps_shows_by_label_and_stopped_ones_only_with_all(cli: Cli) -> Non
     assert (await cli.run("ps", "--all", "--quiet", "--filter=label=k=w")).out == b""
     only = ("--filter=status=dead", "--filter=label=k", '--format={{.Label "k"}} {{.Names}}')
     assert (await cli.run("ps", "--all", *only)).out == b""
-    assert (await cli.run("ps", "--all", "--filter=status=exited", *only)).out == b"v a\n"
+    assert (await cli.run("ps", "--all", "--filter=status=exited", *only)).out == b"v ab\n"
 
 
 async def test_info_tells_the_daemons_id_or_that_there_is_no_daemon(cli: Cli) -> None:

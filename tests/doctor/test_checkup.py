@@ -11,6 +11,7 @@ from gateway.wire.launcher import GatewayView
 from launcher.doctor.gateway import check_public_url
 from launcher.doctor.report import Check
 from launcher.snapshots.scripts import FOLDER, compute_digest
+from snapshot.runner.agent.landlock import open_sockets
 from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install
 from tests.daytona.faults import Fault
@@ -312,21 +313,21 @@ async def test_a_cluster_is_asked_for_each_permission_and_for_what_confines_sand
 async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
     installation: Installation, tmp_path: Path
 ) -> None:
-    by_docker = {"SLIPGATE_PROVIDERS": "docker"}
+    # Alone: this host may have a docker of its own.
+    by_docker = {"SLIPGATE_PROVIDERS": "docker", "PATH": str(installation.bin)}
     missing = await installation.check("docker", **by_docker)
     assert (missing.outcome, "Install docker's CLI" in missing.message) == ("failed", True)
     daemon = install_docker(installation.bin)[1]
     none = await installation.check("image", **by_docker)
-    assert (none.outcome, f"docker build -t {SNAPSHOT}" in _text(none)) == ("failed", True)
+    assert (none.outcome, f"slipgate snapshot image {SNAPSHOT}" in _text(none)) == ("failed", True)
     content = tmp_path / "content"
     shutil.copytree(FOLDER, content, ignore=shutil.ignore_patterns("__pycache__"))
     daemon.add_image(SNAPSHOT, ["/bin/bash", "/app/execution.sh"], {}, content)
     assert (await installation.check("image", **by_docker)).outcome == "ok"
     confined = await installation.check("confinement", **by_docker)
-    assert (confined.outcome, confined.message) == (
-        "ok",
-        f"the commands of agents are confined (containers of {SNAPSHOT})",
-    )
+    # The stand-in's containers are processes of this host.
+    well = f"the commands of agents are confined (containers of {SNAPSHOT})"
+    assert confined.message == (open_sockets() or well)
     (content / "runner" / "agent" / "landlock.py").write_text(
         "print('Its kernel has no Landlock.')"
     )
@@ -344,7 +345,8 @@ async def test_the_kernel_and_the_sockets_of_this_host_are_checked_for_local_age
 ) -> None:
     by_local = {"SLIPGATE_PROVIDERS": "local", "SLIPGATE_LOCAL_UNCONFINED": "true"}
     found = await installation.check("confinement", **by_local)
-    assert found.message == "the commands of agents are confined (this host)"
+    of_this_host = open_sockets() or "the commands of agents are confined (this host)"
+    assert found.message == of_this_host
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "docker.sock"))
         server.listen()

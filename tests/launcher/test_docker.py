@@ -192,7 +192,7 @@ async def test_a_missing_image_ends_the_job_with_advice(
     assert not await do(context, "create")
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("snapshot_not_found", False)
-    assert "docker build -t" in error.message
+    assert "slipgate snapshot image" in error.message
     assert gateway.count("trying") == 1
 
 
@@ -508,6 +508,21 @@ async def test_the_realm_is_the_daemons_id(daemon: Daemon, tmp_path: Path) -> No
     with pytest.raises(ProviderError, match="Start docker on the launcher's host") as failed:
         await engine.identity()
     assert failed.value.retryable
+
+
+async def test_the_words_of_release_20_10_mean_the_same(daemon: Daemon, docker: Docker) -> None:
+    daemon.becomes_old()
+    made = await docker.create(a_spec())
+    assert (await docker.read_spool(made.key, 0)).lines == ()
+    await docker.remove(made.key)
+    assert await docker.find(made.key) is None
+    (daemon.folder / "images.json").write_text("{}")
+    with pytest.raises(ProviderError) as missing:
+        await docker.create(a_spec())
+    assert missing.value.code == "snapshot_not_found"
+    daemon.goes(down=True)
+    with pytest.raises(ProviderError, match="Start docker on the launcher's host"):
+        await docker.cli.identity()
 
 
 async def test_a_missing_docker_is_reported_with_advice(tmp_path: Path) -> None:

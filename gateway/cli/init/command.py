@@ -38,7 +38,7 @@ from gateway.wire.own_process import close_own_process
 from gateway.wire.tasks import TaskView
 
 DOCTOR: Final = (sys.executable, "-m", "launcher.doctor")
-BUILD: Final = (sys.executable, "-m", "launcher.snapshots", "build")
+SNAPSHOTS: Final = (sys.executable, "-m", "launcher.snapshots")
 AGAIN: Final = (
     "Mend what is named above (the settings are in .env.gateway and .env.launcher; a key in your "
     "environment replaces the one there), and run `slipgate init` again: it keeps the rest."
@@ -51,7 +51,9 @@ PublicUrl = Annotated[
 ]
 AppUrl = Annotated[str | None, typer.Option(metavar="URL", help=f"default: {APP_URL}")]
 Port = Annotated[int | None, typer.Option(min=1, max=65_535, help=f"default: {DEFAULT_PORT}")]
-Build = Annotated[bool | None, typer.Option("--build/--no-build", help="the snapshot, at Daytona")]
+Build = Annotated[
+    bool | None, typer.Option("--build/--no-build", help="the snapshot of Daytona, docker's image")
+]
 Repo = Annotated[str | None, typer.Option(metavar="URL", help="of a first task")]
 Prompt = Annotated[str, typer.Option(help="of a first task")]
 Start = Annotated[
@@ -114,9 +116,7 @@ def init(
         port=port,
     )
     setup = ask_setup(wanted, answers)
-    builds = _builds(setup) and answers.confirm(
-        "Have Daytona build the snapshot now, if it is not there?", build, default=True
-    )
+    builder = _builder(setup, answers, build)
     if repo is not None:
         _repository(repo, "--repo")
     elif answers.is_asking:
@@ -124,13 +124,13 @@ def init(
     keeps = start if start is not None else answers.is_asking
     answers.check()
     run = Run(repo=repo, prompt=prompt, is_kept_running=keeps, as_json=as_json)
-    _perform(run, setup, builds=builds)
+    _perform(run, setup, builder)
 
 
-def _perform(run: Run, setup: Setup, *, builds: bool) -> None:
+def _perform(run: Run, setup: Setup, builder: str | None) -> None:
     _write(run, setup)
-    if builds:
-        _build(run)
+    if builder:
+        _build(run, builder)
     if setup.is_local_database:
         _start(run, setup)
     else:
@@ -162,9 +162,12 @@ def _repository(url: str, option: str | None = None) -> str:
     return url
 
 
-def _builds(setup: Setup) -> bool:
+def _builder(setup: Setup, answers: Answers, build: bool | None) -> str | None:
+    """The command that builds the snapshot, if it is wanted."""
     found = PROVIDERS.get(setup.provider)
-    return found is not None and found.builds_snapshot
+    if found is None or not found.snapshot:
+        return None
+    return found.snapshot if answers.confirm(found.build_text, build, default=True) else None
 
 
 def _write(run: Run, setup: Setup) -> None:
@@ -174,10 +177,10 @@ def _write(run: Run, setup: Setup) -> None:
         run.line(f"  {file:<14} {', '.join(names) or 'is as it was'}")
 
 
-def _build(run: Run) -> None:
+def _build(run: Run, builder: str) -> None:
     run.step("Snapshot")
     environ = {**os.environ, **read_env_file(LAUNCHER_FILE)}
-    if _call(run, BUILD, environ) != 0:
+    if _call(run, (*SNAPSHOTS, builder), environ) != 0:
         run.failed.append("the snapshot")
 
 

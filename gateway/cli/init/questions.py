@@ -20,7 +20,10 @@ class Provider(NamedTuple):
     setting: str
     """The value of `SLIPGATE_PROVIDERS`."""
     questions: tuple[Question, ...] = ()
-    builds_snapshot: bool = False
+    snapshot: str = ""
+    """The command of `slipgate snapshot` that builds what its sandboxes are made of."""
+    build_text: str = ""
+    """The question before that."""
 
 
 _DAYTONA_KEY: Final = Question(
@@ -29,9 +32,18 @@ _DAYTONA_KEY: Final = Question(
 )
 PROVIDERS: Final = {
     "local": Provider("agents on this host, under your user: no sandbox", "local"),
-    "docker": Provider("containers of this host's docker", "docker"),
+    "docker": Provider(
+        "containers of this host's docker",
+        "docker",
+        snapshot="image",
+        build_text="Have docker build the image of sandboxes now, if it is not there?",
+    ),
     "daytona": Provider(
-        "sandboxes of Daytona", "daytona-api", (_DAYTONA_KEY,), builds_snapshot=True
+        "sandboxes of Daytona",
+        "daytona-api",
+        (_DAYTONA_KEY,),
+        snapshot="build",
+        build_text="Have Daytona build the snapshot now, if it is not there?",
     ),
     "kubernetes": Provider(
         "jobs of a Kubernetes cluster",

@@ -13,11 +13,16 @@ from launcher.providers.protocol import ErrorRule, ProviderError, find_rule
 
 NOT_RUNNABLE: Final = (126, 127)
 _MESSAGE_LENGTH: Final = 1_000
-_NOISE: Final = re.compile(r"^(WARNING:|Run 'docker |See 'docker |Usage:|time=)|^$")
+_NOISE: Final = re.compile(
+    r"^(WARNING:|Run 'docker |See 'docker |Usage:|time=)|^$"
+    # A build without buildx, by a client that would rather have it.
+    r"|^(DEPRECATED: The legacy builder|Install the buildx|https://docs\.docker\.com/go/buildx)"
+)
 _RULES: Final = (
     ErrorRule(
+        # The last one: 20.10 asked for the id of a daemon that is not there.
         r"cannot connect to the docker daemon|failed to connect to the docker api"
-        r"|error during connect",
+        r"|error during connect|indirection through nil pointer",
         "provider_unavailable",
         "Start docker on the launcher's host, or look at DOCKER_HOST and DOCKER_CONTEXT.",
         retryable=True,
@@ -30,7 +35,7 @@ _RULES: Final = (
     ErrorRule(
         r"no such image|invalid reference format|must be lowercase",
         "snapshot_not_found",
-        "Have the image on that host: `docker build -t NAME snapshot/`, or `docker pull NAME`. "
+        "Have the image on that host: `slipgate snapshot image NAME`, or `docker pull NAME`. "
         "SLIPGATE_DOCKER_IMAGES says which image stands for a snapshot of another name.",
     ),
     ErrorRule(

@@ -1,0 +1,75 @@
+"""The image of the provider `docker`: built by docker on this host, and only if it is not there."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from launcher.providers.docker.cli import DockerCli, open_docker_cli
+from launcher.snapshots.image import ensure_image
+from launcher.snapshots.names import SnapshotError
+from launcher.snapshots.scripts import Variant, compute_digest, entrypoint_for
+from tests.docker.cli import install
+from tests.docker.daemon import Daemon
+from tests.forks.programs import slipgate
+
+NAME = "slipgate-agent-1"
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Daemon:
+    (tmp_path / "tools").mkdir()
+    return install(tmp_path / "tools")[1]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, daemon: Daemon) -> DockerCli:
+    assert daemon.folder.is_dir()
+    return open_docker_cli(tmp_path / "cli", environ={"PATH": f"{tmp_path}/tools:{os.defpath}"})
+
+
+async def ensured(cli: DockerCli, name: str, variant: Variant) -> bool:
+    digest = await compute_digest()
+    return await ensure_image(cli, name, digest=digest, variant=variant, on_output=len)
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["28", "20.10"])
+async def test_it_is_built_unless_it_is_there_of_these_scripts(
+    cli: DockerCli, daemon: Daemon, is_old: bool
+) -> None:
+    if is_old:
+        daemon.becomes_old()
+    built = [await ensured(cli, NAME, variant) for variant in ("slim", "slim", "full", "full")]
+    assert built == [True, False, True, False]
+    daemon.add_image(NAME, entrypoint_for("0" * 64))
+    assert await ensured(cli, NAME, "slim")
+
+
+async def test_an_image_of_somebody_else_is_left_as_it_is(cli: DockerCli, daemon: Daemon) -> None:
+    daemon.add_image("theirs:1", ["/bin/agent"])
+    with pytest.raises(SnapshotError) as refused:
+        await ensured(cli, "theirs:1", "slim")
+    assert "SLIPGATE_DOCKER_IMAGES" in refused.value.advice
+    assert daemon.entrypoint("theirs:1") == ["/bin/agent"]
+
+
+def test_the_command_needs_no_key_and_says_which_image_it_built(
+    tmp_path: Path, daemon: Daemon
+) -> None:
+    environ = {"PATH": f"{tmp_path}/tools:{os.defpath}", "HOME": str(tmp_path)}
+
+    def typed(**other: str) -> "subprocess.CompletedProcess[str]":
+        command = [slipgate(), "snapshot", "image", "--json"]
+        given = {**environ, **other}
+        return subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+
+    built = typed(SLIPGATE_PROVIDERS="docker", SLIPGATE_DOCKER_IMAGES=f"{NAME}=ours:2")
+    assert built.returncode == 0, built.stderr
+    found = json.loads(built.stdout)
+    assert (found["ok"], found["name"]) == (True, "ours:2")
+    assert daemon.image_folder("ours:2") is not None
+    daemon.goes(down=True)
+    away = typed()
+    assert (away.returncode, "Start docker on the launcher's host" in away.stderr) == (1, True)
