@@ -58,6 +58,8 @@ class Bare:
         bare._write(files)
         bare._commit("first")
         git("clone", "-q", "--bare", "--template=", str(bare._work), str(bare.path), at=root)
+        for path in (bare.path / "hooks", bare._work / ".git" / "hooks"):
+            path.mkdir()  # empty: git's samples would be copied for each test
         return bare
 
     @property
