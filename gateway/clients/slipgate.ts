@@ -1706,8 +1706,8 @@ export type ErrorCode =
   | "launch_failed" | "no_patch" | "no_trajectory" | "not_finished" | "not_found" | "patch_incomplete"
   | "rate_limited" | "read_only" | "repo_not_allowed" | "reserved_env" | "reserved_event_type"
   | "sandbox_alive" | "schema_mismatch" | "task_purged" | "token_expired" | "too_large"
-  | "too_many_open" | "too_many_secrets" | "too_many_tasks" | "unauthorized" | "unavailable"
-  | "unsupported_media_type";
+  | "too_many_endpoints" | "too_many_open" | "too_many_secrets" | "too_many_tasks" | "unauthorized"
+  | "unavailable" | "unsupported_media_type";
 
 /** 409 `already_finished`: The task, or the bulk action, has already ended. */
 export class AlreadyFinishedError extends ConflictError {}
@@ -1811,6 +1811,9 @@ export class TokenExpiredError extends AuthenticationError {}
 /** 413 `too_large`: The body is larger than the limit of this route. */
 export class TooLargeError extends InvalidRequestError {}
 
+/** 409 `too_many_endpoints`: Each event of a customer goes to all of its endpoints. */
+export class TooManyEndpointsError extends ConflictError {}
+
 /** 429 `too_many_open`: Too many requests of this key, project or attempt are open at once. */
 export class TooManyOpenError extends RateLimitError {}
 
@@ -1863,6 +1866,7 @@ const ERRORS: Record<ErrorCode, ErrorClass> = {
   task_purged: TaskPurgedError,
   token_expired: TokenExpiredError,
   too_large: TooLargeError,
+  too_many_endpoints: TooManyEndpointsError,
   too_many_open: TooManyOpenError,
   too_many_secrets: TooManySecretsError,
   too_many_tasks: TooManyTasksError,

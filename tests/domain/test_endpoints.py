@@ -9,6 +9,7 @@ from gateway.domain.decide import decide
 from gateway.domain.deliveries import commands as e
 from gateway.domain.deliveries.endpoint import (
     MOST_LIVE,
+    MOST_OF_CUSTOMER,
     USUAL,
     Directory,
     Endpoint,
@@ -150,6 +151,21 @@ def test_an_older_secret_is_good_for_the_overlap(
     command = e.RotateSecret(endpoint_id="ep_a", secret=new, sealed=SEALED, overlap=overlap)
     assert decide(view, command, NOW) == e.EndpointReply(endpoint=PLAIN, secret_id="sec_2")
     assert view.outbox.expiring == [replace(old, expires_at=NOW + after)]
+
+
+def test_a_customer_may_have_so_many_endpoints_and_the_project_more(view: UnitOfWork) -> None:
+    def create(number: int, customer: str | None) -> e.CreateEndpoint:
+        endpoint = replace(PLAIN, id=f"ep_{customer}_{number}", customer=customer)
+        address = Address(endpoint_id=endpoint.id, url=SEALED, headers=None)
+        return e.CreateEndpoint(endpoint=endpoint, address=address, secret=SECRET, sealed=SEALED)
+
+    for number in range(MOST_OF_CUSTOMER):
+        for customer in ("acme", "globex", None):
+            decide(view, create(number, customer), NOW)
+    assert refusal(view, create(MOST_OF_CUSTOMER, "acme")) == "too_many_endpoints"
+    decide(view, create(MOST_OF_CUSTOMER, None), NOW)
+    decide(view, e.DeleteEndpoint(endpoint_id="ep_acme_0"), NOW)
+    decide(view, create(MOST_OF_CUSTOMER, "acme"), NOW)
 
 
 def test_there_may_be_so_many_secrets_and_a_way_out(view: UnitOfWork) -> None:

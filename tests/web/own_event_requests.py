@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from gateway.domain.deliveries.endpoint import MOST_OF_CUSTOMER
 from tests.web.callers import GatewayHarness, Json
 
 PAID: Final[Json] = {"type": "invoice.paid", "data": {"amount": 42}}
@@ -34,6 +35,9 @@ async def ask_about_own_events(gateway: GatewayHarness) -> None:
     await gateway.send("DELETE", kind)
     for method in ("GET", "DELETE"):
         await gateway.send(method, kind)
+    endpoint = {"url": "https://acme.example/", "customer": "initech"}
+    for _ in range(MOST_OF_CUSTOMER + 1):
+        await gateway.post("/v1/endpoints", endpoint, "ops")
     for path in ("", "/expire-all"):
         await gateway.post(f"/v1/portal-links{path}", {"customer": "acme"})
     for key, wanted in (("o1", PAID), ("o1", PAID), ("o1", named), ("k" * 256, PAID)):

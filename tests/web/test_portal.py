@@ -108,6 +108,10 @@ async def test_a_customer_makes_an_endpoint_and_follows_what_it_gets(
         gone = await browser.send(enabled.text, f"{at}/delete")
         audit = (await gateway.get("/v1/audit?actor=portal:acme", "ops")).json()["data"]
         left = await browser.send(gone.text, "/portal/leave")
+        await browser.page(await link(gateway))
+        paces = gateway.app.context.admission._due  # type: ignore[attr-defined] # noqa: SLF001
+        paces["portal:default:acme"] += 3_600
+        flooding = await browser.get("/portal")
     assert secret not in listed + shown + rows + body
     for text in (listed, shown, rows, body, made.text, gone.text):
         assert EVIL not in text
@@ -124,6 +128,7 @@ async def test_a_customer_makes_an_endpoint_and_follows_what_it_gets(
     assert ("disabled" in disabled.text, "is enabled" in enabled.text) == (True, True)
     assert "No endpoints yet" in gone.text
     assert (left.status_code, "expired" in left.text) == (401, True)
+    assert (flooding.status_code, int(flooding.headers["ratelimit-limit"])) == (429, 200)
     assert [entry["action"] for entry in audit][::-1] == [
         *("endpoint.created", "delivery.retried", "replay.started", "endpoint.secret_rotated"),
         *("endpoint.updated", "endpoint.disabled", "endpoint.enabled", "endpoint.deleted"),

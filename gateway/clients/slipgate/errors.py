@@ -224,6 +224,10 @@ class EndpointDisabled(ApiError):
     """409: The endpoint is disabled: its events are held."""
 
 
+class TooManyEndpoints(ApiError):
+    """409: Each event of a customer goes to all of its endpoints."""
+
+
 class TooManySecrets(ApiError):
     """409: Each live secret makes the signature longer; retire some."""
 

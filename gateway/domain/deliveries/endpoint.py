@@ -247,6 +247,8 @@ def check_headers(names: Iterable[str]) -> None:
 
 
 SECRET_BYTES: Final = 32
+MOST_OF_CUSTOMER: Final = 50
+"""Endpoints of one customer."""
 MOST_LIVE: Final = 10
 """Each live secret makes the signature header longer."""
 

@@ -14,7 +14,13 @@ from gateway.domain.deliveries.commands import (
     RotateSecret,
     UpdateEndpoint,
 )
-from gateway.domain.deliveries.endpoint import MOST_LIVE, Endpoint, shown_url
+from gateway.domain.deliveries.endpoint import (
+    MOST_LIVE,
+    MOST_OF_CUSTOMER,
+    Directory,
+    Endpoint,
+    shown_url,
+)
 from gateway.domain.deliveries.endpoint_events import emit_endpoint_event
 from gateway.domain.deliveries.replay import NO_LIMIT, Replay, ReplayKind
 from gateway.domain.deliveries.type_patterns import ALL, split
@@ -33,6 +39,7 @@ def create(unit: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply
         return replace(first, replayed=True)
     outbox = unit.outbox
     endpoint = _for_customer(replace(command.endpoint, created_at=now, updated_at=now))
+    _check_count(outbox.directory, endpoint)
     outbox.put_endpoint(endpoint)
     outbox.subscribe(endpoint, unit.newest)
     outbox.addresses.append(command.address)
@@ -41,6 +48,17 @@ def create(unit: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply
     reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
     unit.idempotency.store(command.idempotency, reply, now)
     return reply
+
+
+def _check_count(directory: Directory, endpoint: Endpoint) -> None:
+    """Refuses one more endpoint of a customer that has many: it makes them itself, in the portal,
+    and each of its events goes to all of them."""
+    if endpoint.customer is None:
+        return
+    if len(directory.explicit_of(endpoint.project, endpoint.customer)) >= MOST_OF_CUSTOMER:
+        raise ApiError(
+            "too_many_endpoints", f"A customer has {MOST_OF_CUSTOMER} endpoints at most."
+        )
 
 
 def update(unit: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply:

@@ -77,7 +77,7 @@ operation: Final = partial(Operation, tag="Webhooks", access=OPS)
         answer(NewEndpointView, "The endpoint, with its secret.", status=201, headers=REPLAYABLE),
         answer(EndpointView, DRY_RUN),
     ),
-    errors=("invalid_idempotency_key", "idempotency_mismatch"),
+    errors=("invalid_idempotency_key", "idempotency_mismatch", "too_many_endpoints"),
 )
 async def create(call: Call[NewEndpoint]) -> Response:
     context, wanted = call.context, call.body

@@ -49,6 +49,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "implicit_endpoint": (409, "It stands for the callbacks of tasks, which bring their address."),
     "last_ops_key": (409, "It is the last living key of scope ops, and would revoke itself."),
     "endpoint_disabled": (409, "The endpoint is disabled: its events are held."),
+    "too_many_endpoints": (409, "Each event of a customer goes to all of its endpoints."),
     "too_many_secrets": (409, "Each live secret makes the signature longer; retire some."),
     "attempt_finished": (410, "The attempt has ended; stop."),
     "task_purged": (410, "The contents of the task were purged; its states are kept."),

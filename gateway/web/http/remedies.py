@@ -52,6 +52,8 @@ REMEDIES: Final = {
     "last_ops_key": "`slipgate keys create --scope=ops` makes another first; beside the database "
     "`slipgate keys revoke` revokes any.",
     "endpoint_disabled": "`slipgate endpoints enable` enables it.",
+    "too_many_endpoints": "`slipgate endpoints delete` makes room; `slipgate endpoints list "
+    "--customer` lists them.",
     "too_many_secrets": "`slipgate endpoints rotate --overlap=0` retires the older ones.",
     "cursor_expired": "Leave `after` out to begin with the oldest event that is kept; "
     "`SLIPGATE_RETENTION_DAYS` of the gateway says how long that is.",

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.operations.api_key import ApiKey
+from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.tasks.task import Frozen
 from gateway.web.context import Context, context_of
 from gateway.web.dashboard.session import csrf_of, open_text, seal_text
@@ -18,6 +19,8 @@ from gateway.web.http.codes import STATUS
 COOKIE: Final = "slipgate_portal"
 LINK: Final = "portal|link|"
 SESSION: Final = "portal|session|"
+LIMIT: Final = RateLimit(requests_per_second=20, burst=200)
+"""Of all sessions of a customer together: many more than people need."""
 
 
 class Pass(Frozen, frozen=True, array_like=True):
@@ -91,6 +94,7 @@ async def session_of(request: Request) -> PortalSession:
         scope="portal",
         project=found.project,
         name=found.customer,
+        rate_limit=LIMIT,
         customer=found.customer,
     )
     state = request.scope["state"]
