@@ -141,6 +141,12 @@ class Installation:
         os.kill(agent.pid, signal.SIGKILL)
         await until(lambda: not processes.is_alive(runner), "the runner's end")
 
+    async def abandon(self) -> None:
+        """After a failure: ends what runs, and nothing is started any more."""
+        for launcher in self.launchers:
+            await asyncio.to_thread(launcher.kill)
+        await asyncio.to_thread(processes.end_all, self.folder)
+
     async def until_no_agent(self) -> None:
         """Until no agent lives."""
         await until(lambda: not self.agents(), "the agent to end")
@@ -189,7 +195,7 @@ async def installation(
                 watching.cancel()
         await until(lambda: not processes.of_folder(folder), "every process to end")
     finally:
-        _end_all(folder)
+        processes.end_all(folder)
 
 
 async def _opened(
@@ -243,15 +249,6 @@ async def _opened(
     )
     stack.callback(it.let_go)
     return it
-
-
-def _end_all(folder: Path) -> None:
-    """After a failure nothing may run on."""
-    for pid in processes.of_folder(folder):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
 
 
 def _gateway_environ(

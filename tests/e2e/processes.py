@@ -1,7 +1,10 @@
 """Processes that run in a test's own folder."""
 
 import os
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,7 @@ AGENT = "agent-runner.py"
 SUPERVISOR = "supervisor.py"
 STATE, THREADS = 0, 17
 """Positions in /proc/<pid>/stat behind the name."""
+LOOK_SECONDS = 0.02
 RUNNERS = (reexec.ATTEMPT, reexec.AFTER_DEATH)
 """Commands with which the agent's own process starts the worker, or reports its death."""
 
@@ -41,6 +45,32 @@ def of_folder(folder: Path) -> dict[int, str]:
         for pid, command in _commands()
         if pid != os.getpid() and (needle in os.fsencode(command) or needle in _environ(pid))
     }
+
+
+def end_all(folder: Path) -> None:
+    """Kills the folder's processes and all below them, of which not each names it. They are stopped
+    first: what runs on could start another one that nobody finds."""
+    stopped: set[int] = set()
+    while found := _with_descendants(of_folder(folder)) - stopped:
+        _signal(found, signal.SIGSTOP)
+        stopped |= found
+    _signal(stopped, signal.SIGKILL)
+    while any(map(is_alive, stopped)):
+        time.sleep(LOOK_SECONDS)
+
+
+def _with_descendants(pids: Iterable[int]) -> set[int]:
+    found = set(pids)
+    parents = {pid: _parent(pid) for pid, _ in _commands()}
+    while below := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= below
+    return found
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def runner(agent: Agent) -> int:

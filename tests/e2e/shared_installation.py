@@ -29,14 +29,17 @@ class SharedInstallation:
 
     async def enter(self) -> Installation:
         """An installation in which nothing of an earlier test lives on."""
-        if self._installation is None or not self._installation.is_clean():
+        if self._installation is not None and not self._installation.is_clean():
             await self.close()
+        if self._installation is None:
             self._installation = await self._open()
         self._installation.begin()
         return self._installation
 
     async def close(self) -> None:
-        """Ends it; raises what went wrong inside it."""
+        """Ends it; raises what went wrong inside it. Where a test failed, it waits for nothing."""
+        if self._installation is not None and not self._installation.is_clean():
+            await self._installation.abandon()
         self._leave.set()
         task, self._task, self._installation = self._task, None, None
         if task is not None:
