@@ -1,13 +1,16 @@
 """A browser without a screen, and a gateway for it."""
 
 import asyncio
+import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
@@ -15,6 +18,7 @@ from gateway.cli.local.processes import wait_until_ready
 from tests.app.processes import gateway_process
 from tests.browser.installation import Installation
 from tests.browser.people import Person, console
+from tests.e2e import processes
 from tests.forks.children import gateway_child
 from tests.incident import make_incident
 from tests.stores import FileDatabase
@@ -35,7 +39,8 @@ OPTIONS = (
 
 @pytest.fixture(scope="session")
 def chrome() -> Iterator[Chrome]:
-    """One browser for all tests of a worker."""
+    """One browser for all tests of a worker. Its driver kills it and leaves its files, on a busy
+    machine its processes too: all of that is in a folder of ours."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not browser or not driver:
         pytest.skip("needs chromium and chromedriver (Debian: chromium chromium-driver)")
@@ -44,9 +49,14 @@ def chrome() -> Iterator[Chrome]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for option in OPTIONS:
         options.add_argument(option)
-    opened = Chrome(options=options, service=ChromeService(driver))
-    yield opened
-    opened.quit()
+    with tempfile.TemporaryDirectory(prefix="slipgate-chromium-") as folder:
+        service = ChromeService(driver, env={**os.environ, "TMPDIR": folder})
+        try:
+            opened = Chrome(options=options, service=service)
+            yield opened
+            opened.quit()
+        finally:
+            processes.end_all(Path(folder))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,7 +114,8 @@ def _installation(folder: Path, application: str = "") -> Iterator[Installation]
             wait_until_ready(url, again)
 
         with ExitStack() as stack:
-            yield Installation(url=url, keys=keys, restart=restart)
+            http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+            yield Installation(http=stack.enter_context(http), keys=keys, restart=restart)
 
 
 @pytest.fixture
