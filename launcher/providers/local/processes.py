@@ -90,7 +90,8 @@ def _signal(supervisor: Supervisor, pids: set[int], number: signal.Signals) -> N
     are soon those of other processes."""
     with ExitStack() as stack:
         opened = dict(_open(pids, stack))
-        for pid in opened.keys() & members(supervisor):
+        still = members(supervisor) if opened else set()
+        for pid in opened.keys() & still:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(opened[pid], number)
 
