@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -65,6 +66,7 @@ ALIKE: Final = frozenset(
 """Files of tests of what is decided before the store is asked, or after it has answered: of
 requests that are refused, of text that is left out, of cookies, spans and pages, whose rows are
 those of the API. A test that opens every page runs on each store."""
+COMPANIONS: Final = 4
 WORKERS_PER_CORE = 5
 """Tests of real programs wait for them most of the time."""
 
@@ -87,18 +89,38 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long ones first in the share of each worker, so that none is left alone with one; the
-    rest by file, so that what the tests of a file share is made once."""
+    """The long ones first in the share of each worker, so that none is left alone with one; a few
+    of those that share an installation, and the rest by file, so that what the tests of a file
+    share is made once."""
     workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
     kinds: dict[str, list[pytest.Item]] = {"long": [], "client": [], "": []}
     for item in items:
         kinds[_kind(item)].append(item)
-    shares = [kinds["long"][number::workers] for number in range(workers)]
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for number, companions in enumerate(_companions(kinds["long"])):
+        shares[number % workers] += companions
     shares[0] += kinds["client"]
     rest = iter(kinds[""])
     for share in shares:
         share.extend(islice(rest, max(0, len(items) // workers - len(share))))
     items[:] = [*chain.from_iterable(shares), *rest]
+
+
+def _companions(items: Sequence[pytest.Item]) -> Iterator[list[pytest.Item]]:
+    """Tests that share an installation, a few each time: to make one takes as long as a test."""
+    found: defaultdict[object, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        found[_installation(item)].append(item)
+    for group in found.values():
+        for start in range(0, len(group), COMPANIONS):
+            yield group[start : start + COMPANIONS]
+
+
+def _installation(item: pytest.Item) -> object:
+    """Equal for all tests of one; a test that shares none is by itself."""
+    if isinstance(item, pytest.Function) and "shared" in item.fixturenames:
+        return item.path, item.callspec.params["shared"]
+    return item
 
 
 def _kind(item: pytest.Item) -> str:

@@ -20,8 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test runs on each store."""
-    if "shared" in metafunc.fixturenames:
+    """Each test runs on each store, unless its rows take turns with them (`tests.e2e.stores`)."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "shared" in metafunc.fixturenames and not any("shared" in mark.args[0] for mark in marks):
         metafunc.parametrize("shared", STORES, indirect=True, scope="module")
 
 

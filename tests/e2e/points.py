@@ -4,7 +4,7 @@
 and whoever told it does not hear so.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.demo.sample import MODULE
 from tests.e2e.proxy import Boundary, Moment
@@ -15,6 +15,8 @@ BY_COMMAND: Final[dict[str, Any]] = {
     "command": ["sed", "-i", MENDING, MODULE],
 }
 """Does the work at once: quicker than a conversation with a model."""
+QUICK: Final[dict[str, Any]] = {"agent": BY_COMMAND, "validate": [["true"]]}
+"""A task of which the work does not matter."""
 BY_MODEL: Final[dict[str, Any]] = {"engine": "mini"}
 
 
@@ -22,6 +24,13 @@ Kill = tuple[str, Boundary]
 """Of a program, where somebody waits."""
 Kills = tuple[Kill, ...]
 """Of one task, each at a later step than the one before."""
+
+
+class End(NamedTuple):
+    """The states in which a task may end whose agent is killed at this boundary."""
+
+    boundary: Boundary
+    statuses: tuple[str, ...]
 
 
 DONE: Final = ("completed",)
@@ -123,9 +132,9 @@ OF_THE_AGENT: Final = (
 )
 """Each in an attempt of its own, which ends with it."""
 OF_AN_AGENT_THAT_IS_DONE: Final = (
-    (asked("agent.pr_created"), PROPOSED),
-    (answered("agent.pr_created"), PROPOSED),
-    (asked("agent.completed"), DONE),
-    (answered("agent.completed"), DONE),
+    End(asked("agent.pr_created"), PROPOSED),
+    End(answered("agent.pr_created"), PROPOSED),
+    End(asked("agent.completed"), DONE),
+    End(answered("agent.completed"), DONE),
 )
 """Points at which the agent's spool holds the event, even if the gateway never received it."""

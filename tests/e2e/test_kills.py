@@ -12,6 +12,7 @@ from tests.e2e.installation import Installation
 from tests.e2e.points import Kills, answered, asked
 from tests.e2e.proxy import Boundary
 from tests.e2e.settled import settle
+from tests.e2e.stores import in_turn, on_one
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 OUTAGE_IS_SILENCE = {"heartbeatSeconds": 6}
@@ -23,7 +24,7 @@ QUICK_SILENCE = {"heartbeatSeconds": 1}
 async def at(it: Installation, boundary: Boundary, **fields: object) -> Followed:
     """A task that has come to this boundary."""
     it.proxy.hold(boundary)
-    task = await it.frontend.create(**{"agent": points.BY_COMMAND, **fields})
+    task = await it.frontend.create(**points.QUICK, **fields)
     await it.proxy.reached(boundary)
     return task
 
@@ -51,14 +52,6 @@ async def strike(it: Installation, kills: Kills) -> None:
         if later is not None and not later.message.startswith("create."):
             it.proxy.release(points.FIRST_WORD)
     it.let_go()
-
-
-async def in_conversation(it: Installation, **fields: object) -> Followed:
-    """A task whose agent waits for the model."""
-    it.world.at_model.shut()
-    task = await it.frontend.create(agent=points.BY_MODEL, **fields)
-    await it.world.at_model.reached()
-    return task
 
 
 def named(kills: Kills) -> str:
@@ -93,10 +86,14 @@ async def test_a_task_goes_on_after_each_kill_of_the_gateway(
     check_completed(it, shown, task)
 
 
-async def test_a_conversation_with_a_model_goes_on_after_a_kill_of_the_gateway(
+async def test_a_conversation_with_a_model_goes_on_after_a_kill_of_launcher_and_gateway(
     it: Installation,
 ) -> None:
-    task = await in_conversation(it, timeouts=OUTAGE_IS_SILENCE)
+    it.world.at_model.shut()
+    model = {"agent": points.BY_MODEL}
+    task = await it.frontend.create(**points.QUICK | model, timeouts=OUTAGE_IS_SILENCE)
+    await it.world.at_model.reached()
+    await it.kill_launcher()
     await it.kill_gateway()
     it.let_go()
     shown = await task.until_over()
@@ -106,7 +103,7 @@ async def test_a_conversation_with_a_model_goes_on_after_a_kill_of_the_gateway(
 
 async def test_a_webhook_whose_answer_a_killed_gateway_missed_comes_again(it: Installation) -> None:
     it.world.at_receiver.shut()
-    task = await it.frontend.create(agent=points.BY_COMMAND)
+    task = await it.frontend.create(**points.QUICK)
     await it.world.at_receiver.reached()
     await it.kill_gateway()
     it.let_go()
@@ -116,7 +113,7 @@ async def test_a_webhook_whose_answer_a_killed_gateway_missed_comes_again(it: In
     assert [len(moments) for moments in it.world.arrivals.of.values()].count(2) == 1
 
 
-@pytest.mark.parametrize("kills", points.OF_THE_LAUNCHER, ids=named)
+@in_turn("kills", points.OF_THE_LAUNCHER, named)
 async def test_a_task_goes_on_after_each_kill_of_the_launcher(
     it: Installation, kills: Kills
 ) -> None:
@@ -126,18 +123,7 @@ async def test_a_task_goes_on_after_each_kill_of_the_launcher(
     check_completed(it, shown, task)
 
 
-async def test_a_conversation_with_a_model_does_not_notice_a_kill_of_the_launcher(
-    it: Installation,
-) -> None:
-    task = await in_conversation(it)
-    await it.kill_launcher()
-    it.let_go()
-    shown = await task.until_over()
-    await settle(it, task)
-    check_completed(it, shown, task)
-
-
-@pytest.mark.parametrize("kills", points.OF_A_DRAIN, ids=named)
+@in_turn("kills", points.OF_A_DRAIN, named)
 async def test_the_spool_of_a_silent_agent_is_drained_once_through_each_kill(
     it: Installation, kills: Kills
 ) -> None:
@@ -153,7 +139,7 @@ async def test_the_spool_of_a_silent_agent_is_drained_once_through_each_kill(
     assert stages(task).count("clone") == 1
 
 
-@pytest.mark.parametrize("kills", points.OF_A_LAST_DRAIN, ids=named)
+@in_turn("kills", points.OF_A_LAST_DRAIN, named, first="postgres")
 async def test_the_spool_is_drained_before_its_sandbox_goes_through_each_kill(
     it: Installation, kills: Kills
 ) -> None:
@@ -166,9 +152,7 @@ async def test_the_spool_is_drained_before_its_sandbox_goes_through_each_kill(
     check_completed(it, shown, task)
 
 
-@pytest.mark.parametrize(
-    "boundaries", points.OF_THE_AGENT, ids=lambda boundaries: f"first at {boundaries[0]}"
-)
+@in_turn("boundaries", points.OF_THE_AGENT, lambda boundaries: f"first at {boundaries[0]}")
 async def test_after_each_kill_of_the_agent_the_next_attempt_does_the_rest(
     it: Installation, boundaries: tuple[Boundary, ...]
 ) -> None:
@@ -189,30 +173,27 @@ async def test_after_each_kill_of_the_agent_the_next_attempt_does_the_rest(
     assert len(it.seen_agents) == attempts
 
 
-@pytest.mark.parametrize(
-    ("boundary", "statuses"),
-    points.OF_AN_AGENT_THAT_IS_DONE,
-    ids=[str(boundary) for boundary, _ in points.OF_AN_AGENT_THAT_IS_DONE],
-)
+@in_turn("end", points.OF_AN_AGENT_THAT_IS_DONE, lambda end: str(end.boundary))
 async def test_what_an_agent_said_before_it_was_killed_counts(
-    it: Installation, boundary: Boundary, statuses: tuple[str, ...]
+    it: Installation, end: points.End
 ) -> None:
-    task = await at(it, boundary, maxAttempts=2, timeouts=OUTAGE_IS_SILENCE)
+    task = await at(it, end.boundary, maxAttempts=2, timeouts=OUTAGE_IS_SILENCE)
     await it.kill_agent()
     it.let_go()
     shown = await task.until_over()
     await settle(it, task)
-    assert (shown["status"] in statuses, shown["attempt"]) == (True, 1)
+    assert (shown["status"] in end.statuses, shown["attempt"]) == (True, 1)
     assert len(it.world.pulls(shown["branchName"])) == 1
     assert attempts_started(task) == [1]
     assert len(it.seen_agents) == 1
 
 
+@on_one("postgres")
 async def test_a_pull_request_that_a_killed_agent_asked_for_is_the_next_attempts(
     it: Installation,
 ) -> None:
     it.world.at_pull_request.shut()
-    task = await it.frontend.create(agent=points.BY_COMMAND, maxAttempts=2, timeouts=QUICK_SILENCE)
+    task = await it.frontend.create(**points.QUICK, maxAttempts=2, timeouts=QUICK_SILENCE)
     await it.world.at_pull_request.reached()
     await it.kill_agent()
     it.let_go()
@@ -222,6 +203,7 @@ async def test_a_pull_request_that_a_killed_agent_asked_for_is_the_next_attempts
     assert len(it.world.pulls(shown["branchName"])) == 1
 
 
+@on_one("sqlite")
 async def test_a_killed_agent_without_another_attempt_is_a_failure_with_its_reason(
     it: Installation,
 ) -> None:

@@ -13,6 +13,7 @@ from gateway.demo.git import git
 from tests.e2e import points, processes
 from tests.e2e.installation import Installation
 from tests.e2e.settled import settle
+from tests.e2e.stores import on_one
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 QUICK_BEAT = {"heartbeatSeconds": 4}
@@ -50,6 +51,7 @@ def is_branch(it: Installation, branch: str) -> bool:
     return it.world.pushed(branch) is not None
 
 
+@on_one("sqlite")
 async def test_a_cancelled_agent_in_conversation_ends_by_its_own_word(it: Installation) -> None:
     it.world.at_model.shut()
     task = await it.frontend.create()
@@ -64,6 +66,7 @@ async def test_a_cancelled_agent_in_conversation_ends_by_its_own_word(it: Instal
     assert it.world.pulls(shown["branchName"]) == []
 
 
+@on_one("postgres")
 async def test_a_cancelled_agent_ends_its_command_and_itself(
     it: Installation, tmp_path: Path
 ) -> None:
@@ -86,6 +89,7 @@ async def test_cancel_before_a_launch_needs_no_sandbox(it: Installation) -> None
     assert it.sandboxes() == []
 
 
+@on_one("postgres")
 async def test_an_attempt_that_was_given_up_pushes_nothing_and_the_next_one_does_the_work(
     it: Installation, tmp_path: Path
 ) -> None:
