@@ -121,8 +121,8 @@ def _installation(folder: Path, application: str = "") -> Iterator[Installation]
 @pytest.fixture
 def person(chrome: Chrome, running: Installation) -> Iterator[Person]:
     """Somebody who is not logged in yet; what the console complains about fails the test."""
-    chrome.delete_all_cookies()
-    console(chrome)
     somebody = Person(chrome, running)
+    somebody.forget()
+    console(chrome)
     yield somebody
     somebody.check_console()

@@ -36,6 +36,12 @@ class Person:
         self.chrome = chrome
         self._running = running
 
+    def forget(self) -> None:
+        """Leaves the page, which could renew its session, and ends all sessions: the driver's own
+        command would keep the cookies of other paths and hosts."""
+        self.chrome.get("about:blank")
+        self.chrome.execute_cdp_cmd("Network.clearBrowserCookies", {})
+
     def open(self, path: str) -> None:
         self.chrome.get(self._running.url + path)
 

@@ -29,7 +29,7 @@ def test_each_picture_of_the_documentation_can_be_taken(
     chrome: Chrome, incident: Installation, request: pytest.FixtureRequest
 ) -> None:
     person = Person(chrome, incident)
-    chrome.delete_all_cookies()
+    person.forget()
     chrome.set_window_size(WIDTH, HEIGHT)
     person.prefers("light")
     person.log_in()
