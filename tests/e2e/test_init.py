@@ -1,6 +1,7 @@
 """`slipgate init`: one command leads from an empty folder to the first pull request."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 from gateway.cli.local.demo_services import demo_services
@@ -23,7 +24,7 @@ async def test_an_empty_folder_becomes_a_first_pull_request(tmp_path: Path) -> N
             ]  # the fakes' addresses are handed over by themselves
             subject = services.subject
             process = await asyncio.create_subprocess_exec(
-                *(slipgate(), "init", "--provider=local", f"--port={port}", "--yes"),
+                *(slipgate(), "init", "--provider=local", f"--port={port}", "--yes", "--start"),
                 *(f"--repo={subject.bare.as_uri()}", f"--prompt={subject.prompt}"),
                 cwd=folder,
                 env=environ,
@@ -31,10 +32,14 @@ async def test_an_empty_folder_becomes_a_first_pull_request(tmp_path: Path) -> N
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
             )
+            assert process.stdout is not None
             async with asyncio.timeout(PATIENCE):
-                shown, _ = await process.communicate()
+                shown = await process.stdout.readuntil(b"Ctrl-C stops it")
+                process.send_signal(signal.SIGINT)
+                shown += (await process.communicate())[0]
         assert process.returncode == 0, shown.decode()
         assert services.pull is not None
         assert services.pull.html_url.encode() in shown
         assert services.model_key.encode() not in shown
+        assert b"/dashboard/login?link=" in shown
     assert not (folder / ".slipgate/connection.toml").exists()

@@ -27,8 +27,14 @@ from gateway.cli.local.env_files import (
     LAUNCHER_FILE,
     read_env_file,
 )
-from gateway.cli.local.installation import DEFAULT_PORT, Installation, is_answering
+from gateway.cli.local.installation import (
+    DEFAULT_PORT,
+    Installation,
+    RunningInstallation,
+    is_answering,
+)
 from gateway.cli.local.state import STATE
+from gateway.cli.local.up import print_running
 from gateway.cli.tasks.watch import NEEDS_REVIEW, watch_task
 from gateway.cli.webhook.sending import APP_URL
 from gateway.domain.kernel.errors import ApiError
@@ -39,6 +45,7 @@ from gateway.wire.tasks import TaskView
 
 DOCTOR: Final = (sys.executable, "-m", "launcher.doctor")
 SNAPSHOTS: Final = (sys.executable, "-m", "launcher.snapshots")
+_FOR_APPLICATION: Final = f"  {FRONTEND_FILE} is for the .env.local of your application"
 AGAIN: Final = (
     "Mend what is named above (the settings are in .env.gateway and .env.launcher; a key in your "
     "environment replaces the one there), and run `slipgate init` again: it keeps the rest."
@@ -205,11 +212,10 @@ def _start(run: Run, setup: Setup) -> None:
         run.line(f"  slipgate runs at {installation.url}")
         _try_out(run, setup, installation.url, installation.launcher_env)
         if run.is_kept_running and not run.failed:
-            run.step("It runs")
-            run.line("  Ctrl-C stops it; `slipgate up` starts it again.")
-            _print_missing_key(run, setup)
             if run.as_json:
                 _print(run)
+            else:
+                _print_running(run, setup, running)
             running.watch(threading.Event())
 
 
@@ -280,7 +286,15 @@ def _finish(run: Run, setup: Setup) -> None:
     run.line("  slipgate dev         # the same, and its events to an app on this machine")
     if run.task is None:
         run.line("  slipgate tasks create --repo URL --prompt TEXT --watch")
-    run.line(f"  {FRONTEND_FILE} is for the .env.local of your application")
+    run.line(_FOR_APPLICATION)
+
+
+def _print_running(run: Run, setup: Setup, running: RunningInstallation) -> None:
+    run.step("Next")
+    _print_missing_key(run, setup)
+    run.line(_FOR_APPLICATION)
+    run.line("")
+    print_running(running, as_json=False)
 
 
 def _print_missing_key(run: Run, setup: Setup) -> None:
