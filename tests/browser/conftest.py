@@ -49,6 +49,9 @@ def chrome() -> Iterator[Chrome]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for option in OPTIONS:
         options.add_argument(option)
+    # As most browsers do: of other sites only partitioned cookies are kept.
+    prefs = {"profile.block_third_party_cookies": True, "profile.cookie_controls_mode": 1}
+    options.add_experimental_option("prefs", prefs)
     with tempfile.TemporaryDirectory(prefix="slipgate-chromium-") as folder:
         service = ChromeService(driver, env={**os.environ, "TMPDIR": folder})
         try:
