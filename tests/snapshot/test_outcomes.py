@@ -33,6 +33,17 @@ def test_failed_validation_is_pushed_as_a_draft_and_reported_plainly(sandbox: Sa
     assert "Written by `command` · slipgate task" in body
 
 
+def test_where_one_python_environment_cannot_be_made_no_other_is_tried(sandbox: Sandbox) -> None:
+    tried, program = sandbox.shared / "tried", sandbox.root / "programs" / "python3"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho $2 >> {tried}; exit 1\n")
+    program.chmod(0o755)
+    sandbox.environ["PATH"] = f"{program.parent}:{sandbox.environ['PATH']}"
+    sandbox.agent_is(FIX)
+    assert sandbox.run() == 0, sandbox.printed()
+    assert tried.read_text() == "venv\n", "for the agent, not again for the checks"
+
+
 def test_what_did_not_run_is_reported_as_not_run(sandbox: Sandbox) -> None:
     sandbox.agent_is(FIX)
     sandbox.validates(["make", "test"], ["no-such-tool", "--all"])

@@ -11,6 +11,7 @@ from typing import Final
 from .command import Runner
 
 SECONDS: Final = 60.0
+NAME: Final = "VIRTUAL_ENV"
 _PIP: Final = '#!/bin/sh\nexec "$(dirname -- "$0")/python" -m pip "$@"\n'
 """Calls the base Python's pip; to install one into the environment would take seconds."""
 
@@ -33,4 +34,4 @@ def enter(runner: Runner, environ: Mapping[str, str], directory: Path) -> dict[s
         script.write_text(_PIP)
         script.chmod(0o755)
     path = f"{target / 'bin'}:{home / '.local' / 'bin'}:{environ['PATH']}"
-    return {**environ, "PATH": path, "VIRTUAL_ENV": str(target)}
+    return {**environ, "PATH": path, NAME: str(target)}

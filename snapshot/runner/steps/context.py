@@ -54,6 +54,8 @@ class StepContext:
         self.thread: Thread | None = None
         """Of the pull request that is gone on with."""
         self.stage: Stage = "setup"
+        self._has_python = True
+        """Until a Python environment could not be made: no later one can be."""
 
     def enter(self, stage: Stage, message: str) -> None:
         self.stage = stage
@@ -65,4 +67,7 @@ class StepContext:
         home.mkdir()
         temporary.mkdir()
         environ = self.services.child_env.command(home=home, temporary=temporary)
-        return tool_homes.enter(virtual_environment.enter(self.runner, environ, home))
+        if self._has_python:
+            environ = virtual_environment.enter(self.runner, environ, home)
+            self._has_python = virtual_environment.NAME in environ
+        return tool_homes.enter(environ)
