@@ -1,6 +1,7 @@
 """Settings of every test: a slow machine is no failure of the code."""
 
 import gc
+import inspect
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 import execnet
@@ -163,11 +165,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for a database runs on each store, unless it is alike on all of them: the
     files above, and rows of requests that are refused before anything is read. Without the fixture
     are tests that make a file of their own: the doctor, the operator's files, a damaged file."""
-    if "database" in metafunc.fixturenames:
+    if "database" in metafunc.fixturenames and not _has_its_own(metafunc.module):
         is_alike = Path(metafunc.module.__file__).stem in ALIKE
         is_marked = metafunc.definition.get_closest_marker("alike") is not None
         stores = STORES[:1] if is_alike or is_marked else STORES
         metafunc.parametrize("database", stores, indirect=True)
+
+
+def _has_its_own(module: ModuleType) -> bool:
+    """True if the `database` of its tests is not made of the fixture below."""
+    own = getattr(module, "database", None)
+    return own is not None and "database" not in inspect.signature(own).parameters
 
 
 @pytest.fixture
