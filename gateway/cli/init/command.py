@@ -36,7 +36,6 @@ from gateway.cli.local.installation import (
 from gateway.cli.local.state import STATE
 from gateway.cli.local.up import print_running
 from gateway.cli.tasks.watch import NEEDS_REVIEW, watch_task
-from gateway.cli.webhook.sending import APP_URL
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.repositories.allowed import check_repository
 from gateway.wire.environment import EnvironmentReader
@@ -56,7 +55,7 @@ ModelProvider = Annotated[str | None, typer.Option(help=f"of models: {', '.join(
 PublicUrl = Annotated[
     str | None, typer.Option(metavar="URL", help="address of the gateway for sandboxes and app")
 ]
-AppUrl = Annotated[str | None, typer.Option(metavar="URL", help=f"default: {APP_URL}")]
+AppUrl = Annotated[str | None, typer.Option(metavar="URL", help="default: port 3000 of localhost")]
 Port = Annotated[int | None, typer.Option(min=1, max=65_535, help=f"default: {DEFAULT_PORT}")]
 Build = Annotated[
     bool | None, typer.Option("--build/--no-build", help="the snapshot of Daytona, docker's image")

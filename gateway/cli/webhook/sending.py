@@ -66,7 +66,7 @@ class Answered(NamedTuple):
         if self.reason is None:
             return ""
         if self.reason == "status":
-            return _OF_STATUS.get(self.status or 0, "read its log: the answer says what it objects")
+            return _OF_STATUS.get(self.status or 0, "its answer and its log say why")
         return ADVICE.get(self.reason, "")
 
 
