@@ -90,7 +90,10 @@ def test_a_loopback_address_beside_a_public_one_is_a_danger(
 def test_a_gateway_logs_its_dangers_shows_them_and_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    public = {"SLIPGATE_PUBLIC_URL": "https://slipgate.example.com"}
+    public = {
+        "SLIPGATE_PUBLIC_URL": "https://slipgate.example.com",
+        "SLIPGATE_MIN_FREE_MIB": "0",
+    }
     with gateway_process(tmp_path, public) as (_, url, environ):
         log = (tmp_path / "gateway.log").read_text()
         keys = {scope: mint(environ, scope, "default", "x").key for scope in SCOPES}

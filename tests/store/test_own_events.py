@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.deliveries.commands import PostEvent, PostReply
+from gateway.domain.deliveries.commands import PostAllReply, PostEvent, PostEvents, PostReply
 from gateway.domain.deliveries.own_event import lane_id
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.policy import Policy
@@ -38,6 +38,12 @@ def posting(number: int, key: str | None = None, **more: object) -> PostEvent:
 async def posts(ledger: Ledger, *commands: PostEvent) -> list[PostReply]:
     answers = await asyncio.gather(*map(ledger.submit, commands))
     return [answer for answer in answers if isinstance(answer, PostReply)]
+
+
+async def posts_batch(ledger: Ledger, *commands: PostEvent) -> list[PostReply]:
+    answer = await ledger.submit(PostEvents(events=commands))
+    assert isinstance(answer, PostAllReply)
+    return [*answer.posted]
 
 
 async def lanes(store: OpenedStore) -> list[tuple[str, int, int]]:
@@ -86,7 +92,9 @@ async def test_two_gateways_number_one_key_and_take_one_id_once() -> None:
         ):
             replies = await asyncio.gather(
                 *(
-                    posts(ledger, posting(number, "a"), posting(0, event_id="e", lane=f"own_{at}"))
+                    (posts_batch if number % 2 else posts)(
+                        ledger, posting(number, "a"), posting(0, event_id="e", lane=f"own_{at}")
+                    )
                     for number in range(1, 6)
                     for at, ledger in ((f"h{number}", here), (f"t{number}", there))
                 )
