@@ -100,3 +100,25 @@ def test_any_repository_gets_a_pull_request_and_a_kept_demo_ends_on_sigterm_leav
         timeout=30,
     )
     assert branches.stdout.split() == [b"trunk"]
+
+
+def refused(folder: Path, *options: str, **variables: str) -> str:
+    """The error of a demo that cannot end well."""
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "demo", *options],
+        env={**environ, "TMPDIR": str(folder), **variables},
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stderr.decode()
+
+
+@pytest.mark.timeout(300)
+def test_a_demo_says_at_once_why_it_cannot_end_well(tmp_path: Path) -> None:
+    assert "there is no git" in refused(tmp_path, PATH="/nowhere")
+    assert list(tmp_path.iterdir()) == []
+    subprocess.run(["git", "init", "--quiet", str(tmp_path / "empty")], check=True)
+    assert "The task ended failed" in refused(tmp_path, f"--repo={tmp_path / 'empty'}")

@@ -4,9 +4,11 @@ import asyncio
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import httpx
 import typer
@@ -31,6 +33,9 @@ from gateway.cli.operations.minting import mint
 from gateway.wire.own_process import close_own_process
 from gateway.wire.signing import secret_bytes
 
+AGENT: Final = ("minisweagent", "openai")
+"""Imported by the agent of the demo, and by nothing of a gateway or launcher."""
+
 
 def demo(
     repo: Annotated[str | None, typer.Option(help="path or URL of another repository")] = None,
@@ -46,6 +51,7 @@ def demo(
     Example: slipgate demo
     """
     close_own_process()
+    _require(os.environ)
     folder = Path(tempfile.mkdtemp(prefix="slipgate-demo-"))
     stop_on_signals()
     try:
@@ -60,6 +66,17 @@ def demo(
             failure.message, f"{failure.next_step} Everything is kept in {folder}."
         ) from exc
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require(environ: Mapping[str, str]) -> None:
+    """Raises `CommandFailed` where git or the agent's libraries are missing, as in the image."""
+    missing = [] if shutil.which("git", path=environ.get("PATH")) else ["git"]
+    missing += [f"the Python package {name}" for name in AGENT if find_spec(name) is None]
+    if missing:
+        raise CommandFailed(
+            f"The demo runs git and an agent here, and there is no {' and no '.join(missing)}.",
+            "Run it from a checkout: `make demo` installs both. The container image has neither.",
+        )
 
 
 def _failure(error: Exception) -> CommandFailed | None:

@@ -79,8 +79,10 @@ class DemoRun:
         await self._create()
         try:
             async with asyncio.timeout(TASK_SECONDS), asyncio.TaskGroup() as group:
-                group.create_task(self._kill())
-                group.create_task(self._follow())
+                kill = group.create_task(self._kill())
+                await self._follow()
+                if self.services.model.answered < KILL_AT_TURN:
+                    kill.cancel()  # the task has ended before there was anything to kill
         except TimeoutError as exc:
             raise CommandFailed(
                 f"The task did not end within {TASK_SECONDS:.0f} s.", "Look at `launcher.log`."
