@@ -42,4 +42,5 @@ async def test_an_empty_folder_becomes_a_first_pull_request(tmp_path: Path) -> N
         assert services.pull.html_url.encode() in shown
         assert services.model_key.encode() not in shown
         assert b"/dashboard/login?link=" in shown
+        assert b"started at local" in shown  # the sandbox
     assert not (folder / ".slipgate/connection.toml").exists()

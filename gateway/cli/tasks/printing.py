@@ -60,6 +60,7 @@ class _EventData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     pr_url: str | None = None
     error: _Error | None = None
     endpoint: object = None
+    sandbox: object = None
 
 
 def print_task(task: TaskView, why: ExplanationView) -> None:
@@ -175,7 +176,7 @@ def _receipt_row(receipt: ReceiptView) -> Iterable[str]:
 def event_line(event: EventView, *, with_subject: bool = False, with_date: bool = False) -> Text:
     """An event as one line: time, the task or endpoint if asked for, type and text."""
     data = _data(event)
-    text = data.message or data.summary or data.pr_url or data.code or ""
+    text = data.message or data.summary or data.pr_url or data.code or _sandbox_text(event, data)
     subject = event.task_id or ""
     if event.task_id is None and data.endpoint is not None:
         endpoint = msgspec.convert(data.endpoint, EndpointStateView)
@@ -197,6 +198,15 @@ def event_line(event: EventView, *, with_subject: bool = False, with_date: bool 
         (f"{name:<18}", _STYLES.get(event.type, "")),
         one_line(text)[:_MESSAGE],
     )
+
+
+def _sandbox_text(event: EventView, data: _EventData) -> str:
+    """The state of a sandbox, or its name before it has one; empty for other events."""
+    sandbox = data.sandbox
+    if not event.type.startswith(("sandbox.", "task.launched")) or not isinstance(sandbox, dict):
+        return ""
+    words = (sandbox.get("state") or sandbox.get("name"), sandbox.get("provider"))
+    return " at ".join(str(word) for word in words if word)
 
 
 def _data(event: EventView) -> _EventData:
