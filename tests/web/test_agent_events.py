@@ -18,6 +18,7 @@ async def test_the_first_event_is_applied_and_the_task_runs(gateway: GatewayHarn
 
 
 @pytest.mark.parametrize("missing", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+@pytest.mark.alike
 async def test_a_missing_header_is_401(gateway: GatewayHarness, missing: str) -> None:
     _, agent = await gateway.launch()
     body = agent.body("task.heartbeat")
@@ -27,6 +28,7 @@ async def test_a_missing_header_is_401(gateway: GatewayHarness, missing: str) ->
 
 
 @pytest.mark.parametrize("skew", [-301, 601])
+@pytest.mark.alike
 async def test_a_clock_that_is_wrong_is_401(gateway: GatewayHarness, skew: int) -> None:
     _, agent = await gateway.launch()
     body = agent.body("task.heartbeat")
@@ -37,6 +39,7 @@ async def test_a_clock_that_is_wrong_is_401(gateway: GatewayHarness, skew: int) 
 @pytest.mark.parametrize(
     ("behind", "changed"), [(b" ", {}), (b"", {"webhook-id": "m2"})], ids=["body", "id"]
 )
+@pytest.mark.alike
 async def test_what_was_changed_after_the_signing_is_401(
     gateway: GatewayHarness, behind: bytes, changed: dict[str, str]
 ) -> None:
@@ -77,6 +80,7 @@ async def test_the_same_message_is_handled_once(gateway: GatewayHarness) -> None
         ("task.log", {"chunk": "x" * 70_000, "offset": 0}, "invalid_request"),
     ],
 )
+@pytest.mark.alike
 async def test_a_wrong_event_is_422_and_not_stored(
     gateway: GatewayHarness, kind: str, fields: dict[str, object], code: str
 ) -> None:
@@ -176,6 +180,7 @@ async def test_the_capability_url_takes_flat_events(gateway: GatewayHarness) -> 
 
 
 @pytest.mark.parametrize("token", ["1.x", "x", "1." + "A" * 43, "2." + "A" * 43])
+@pytest.mark.alike
 async def test_a_guessed_token_opens_nothing(gateway: GatewayHarness, token: str) -> None:
     job, _ = await gateway.launch()
     response = await gateway.http.post(f"/v1/hooks/{job['taskId']}/{token}", json={"type": "x"})

@@ -87,6 +87,7 @@ async def test_a_task_that_has_not_ended_cannot_be_continued(gateway: GatewayHar
         ({"continueOf": None}, "$.repoUrl"),
     ],
 )
+@pytest.mark.alike
 async def test_a_continuation_that_contradicts_its_task_names_the_field(
     gateway: GatewayHarness, fields: Json, path: str
 ) -> None:

@@ -36,6 +36,7 @@ async def _inspections(gateway: GatewayHarness) -> list[Json]:
 
 
 @pytest.mark.parametrize("state", ["stopped", "error", "destroyed", "archiving", "some_new_state"])
+@pytest.mark.alike
 async def test_a_sandbox_that_may_have_ended_is_looked_at(
     gateway: GatewayHarness, daytona: Daytona, state: str
 ) -> None:
@@ -76,6 +77,7 @@ async def test_a_sandbox_that_is_well_is_left_alone(
     ],
     ids=["state", "created", "snapshot", "volume", "nameless"],
 )
+@pytest.mark.alike
 async def test_what_is_not_ours_is_taken_and_not_applied(daytona: Daytona, body: bytes) -> None:
     answer = await daytona.send(body)
     assert (answer.status_code, answer.json()) == (202, UNKNOWN)
@@ -135,6 +137,7 @@ async def test_the_same_id_with_another_body_is_refused_and_counted(
     assert counted in text
 
 
+@pytest.mark.alike
 async def test_the_names_of_the_standard_and_the_older_secret_are_good_too(
     gateway: GatewayHarness,
 ) -> None:
@@ -143,17 +146,20 @@ async def test_the_names_of_the_standard_and_the_older_secret_are_good_too(
 
 
 @pytest.mark.parametrize("away", [-301, 301])
+@pytest.mark.alike
 async def test_what_was_signed_at_another_time_is_refused(daytona: Daytona, away: int) -> None:
     answer = await daytona.send(changed("x", "stopped"), at=int(time.time()) + away)
     assert (answer.status_code, answer.json()["code"]) == (401, "timestamp_out_of_tolerance")
 
 
+@pytest.mark.alike
 async def test_another_secret_proves_nothing(gateway: GatewayHarness) -> None:
     daytona = Daytona(http=gateway.http, secret=b"x" * 32)
     answer = await daytona.send(b"{")  # which is not looked at
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_signature")
 
 
+@pytest.mark.alike
 async def test_without_headers_nothing_is_looked_at(gateway: GatewayHarness) -> None:
     answer = await gateway.http.post("/v1/webhooks/daytona", content=b"{")
     assert (answer.status_code, answer.json()["code"]) == (401, "malformed_headers")
@@ -163,16 +169,19 @@ async def test_without_headers_nothing_is_looked_at(gateway: GatewayHarness) -> 
     ("body", "code"),
     [(b"{", "invalid_json"), (b"{}", "invalid_request"), (b'{"event":5}', "invalid_request")],
 )
+@pytest.mark.alike
 async def test_an_authentic_body_of_another_shape_is_named(
     daytona: Daytona, body: bytes, code: str
 ) -> None:
     assert (await daytona.send(body)).json()["code"] == code
 
 
+@pytest.mark.alike
 async def test_a_body_is_bounded_while_it_is_read(daytona: Daytona) -> None:
     assert (await daytona.send(b" " * (1024 * 1024 + 1))).status_code == 413
 
 
+@pytest.mark.alike
 async def test_without_a_secret_there_is_no_such_route(database: NewDatabase) -> None:
     async with open_gateway(database) as gateway:
         for source in ("daytona", "github"):

@@ -118,6 +118,7 @@ async def test_a_test_says_what_came_back(database: NewDatabase) -> None:
     assert httpx.Response(200, content=request.content).json()["type"] == "endpoint.test"
 
 
+@pytest.mark.alike
 async def test_a_receiver_may_have_its_certificate_from_a_private_authority(
     tmp_path: Path,
     database: NewDatabase,
@@ -297,6 +298,7 @@ async def test_an_address_that_must_not_be_called_is_refused(
         assert [error["path"] for error in response.json()["errors"]] == ["$.url"]
 
 
+@pytest.mark.alike
 async def test_private_addresses_are_taken_where_they_are_allowed(database: NewDatabase) -> None:
     async with opened(database, private="true") as (gateway, _):
         await opens(gateway, url="http://127.0.0.1:3000/api/hook")

@@ -38,6 +38,7 @@ async def test_a_full_launcher_is_named(gateway: GatewayHarness) -> None:
 
 
 @pytest.mark.parametrize("scope", ["tasks", "read", "ops"])
+@pytest.mark.alike
 async def test_whoever_may_read_a_task_may_have_it_explained(
     gateway: GatewayHarness, scope: str
 ) -> None:
@@ -48,6 +49,7 @@ async def test_whoever_may_read_a_task_may_have_it_explained(
 @pytest.mark.parametrize(
     ("scope", "status", "code"), [("launcher", 403, "forbidden"), ("other", 404, "not_found")]
 )
+@pytest.mark.alike
 async def test_nobody_else_may(gateway: GatewayHarness, scope: str, status: int, code: str) -> None:
     task = await gateway.create()
     response = await gateway.get(f"/v1/tasks/{task['id']}/explain", scope)

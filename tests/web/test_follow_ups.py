@@ -88,6 +88,7 @@ async def newest(gateway: GatewayHarness) -> Json:
     ],
     ids=["comment", "comment of lines", "review", "review without a text", "blank review", "check"],
 )
+@pytest.mark.alike
 async def test_a_request_on_a_pull_request_becomes_a_continuation(
     gateway: GatewayHarness, github: GitHub, event: str, body: Json, wanted: tuple[str, str | None]
 ) -> None:
@@ -124,6 +125,7 @@ NOT_FOLLOWED: tuple[tuple[str, Json], ...] = (
 )
 
 
+@pytest.mark.alike
 async def test_what_asks_for_nothing_or_comes_from_strangers_is_not_followed(
     gateway: GatewayHarness, github: GitHub
 ) -> None:

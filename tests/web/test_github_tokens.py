@@ -76,6 +76,7 @@ async def test_a_launcher_answers_with_a_token_for_the_repository_of_the_task(
     [(True, 503, "unavailable"), (False, 404, "no_github_app")],
     ids=["transient", "permanent"],
 )
+@pytest.mark.alike
 async def test_a_launcher_that_makes_none_says_why(
     gateway: GatewayHarness, *, is_retryable: bool, status: int, code: str
 ) -> None:
@@ -119,6 +120,7 @@ async def test_without_a_launcher_that_has_an_app_the_answer_comes_at_once(
     [{}, {"token": TOKEN}, MADE | {"token": "two words"}, MADE | {"error": {"code": "x"}}],
     ids=["nothing", "no end", "a space", "both"],
 )
+@pytest.mark.alike
 async def test_an_answer_is_a_token_with_its_end_or_an_error(
     gateway: GatewayHarness, answer: Json
 ) -> None:

@@ -112,6 +112,7 @@ async def test_a_pull_request_that_is_not_ours_is_taken_and_not_applied(github: 
     ],
     ids=["ping", "push", "opened"],
 )
+@pytest.mark.alike
 async def test_other_events_are_taken_and_not_followed(
     github: GitHub, event: str, body: bytes, reason: str
 ) -> None:
@@ -160,12 +161,14 @@ async def test_a_body_that_somebody_kept_for_long_is_no_news(
     assert (answer.status_code, answer.json()["code"]) == (401, "timestamp_out_of_tolerance")
 
 
+@pytest.mark.alike
 async def test_a_form_is_refused_with_what_to_change(github: GitHub) -> None:
     answer = await github.send(b"payload=%7B%7D", media_type="application/x-www-form-urlencoded")
     assert answer.status_code == 415
     assert "application/json" in answer.json()["hint"]
 
 
+@pytest.mark.alike
 async def test_another_secret_proves_nothing_and_is_counted(gateway: GatewayHarness) -> None:
     answer = await GitHub(http=gateway.http, secret=b"another secret").send(b"{")
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_signature")
@@ -174,6 +177,7 @@ async def test_another_secret_proves_nothing_and_is_counted(gateway: GatewayHarn
 
 
 @pytest.mark.parametrize("missing", ["X-GitHub-Delivery", "X-GitHub-Event", "X-Hub-Signature-256"])
+@pytest.mark.alike
 async def test_a_missing_header_is_401(gateway: GatewayHarness, missing: str) -> None:
     headers = {
         "X-GitHub-Delivery": "d1",

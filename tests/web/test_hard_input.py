@@ -30,6 +30,7 @@ def _without_sessions(
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-23:00"])
+@pytest.mark.alike
 async def test_a_moment_no_clock_can_reach_is_refused_and_nothing_is_stored(
     gateway: GatewayHarness, moment: str
 ) -> None:
@@ -54,6 +55,7 @@ async def test_a_moment_of_long_ago_is_now(gateway: GatewayHarness) -> None:
         ("POST", "/v1/tasks/", 404),
     ],
 )
+@pytest.mark.alike
 async def test_no_route_crashes_or_redirects(
     gateway: GatewayHarness, method: str, path: str, status: int
 ) -> None:
@@ -67,6 +69,7 @@ async def test_no_route_crashes_or_redirects(
     [{"spoolOffset": 2**63}, {"process": {"state": "exited", "exitCode": 2**63}}],
     ids=["offset", "exit code"],
 )
+@pytest.mark.alike
 async def test_a_number_no_database_holds_is_refused(
     gateway: GatewayHarness, report: dict[str, object]
 ) -> None:
@@ -77,6 +80,7 @@ async def test_a_number_no_database_holds_is_refused(
 
 
 @pytest.mark.parametrize("number", ["1e999", "9" * 5_000], ids=["float", "integer"])
+@pytest.mark.alike
 async def test_a_number_out_of_range_is_named_by_its_path(
     gateway: GatewayHarness, number: str
 ) -> None:
@@ -88,6 +92,7 @@ async def test_a_number_out_of_range_is_named_by_its_path(
 
 
 @pytest.mark.parametrize("junk", ["", "!", "=", "\u00e9"])
+@pytest.mark.alike
 async def test_a_cursor_is_taken_only_as_it_was_given(gateway: GatewayHarness, junk: str) -> None:
     for _ in range(2):
         await gateway.create()
@@ -102,6 +107,7 @@ async def test_a_cursor_is_taken_only_as_it_was_given(gateway: GatewayHarness, j
     [(b"{", 400, "invalid_json"), (b'{"force": true}', 422, "invalid_request")],
 )
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
+@pytest.mark.alike
 async def test_a_body_nobody_asked_for_is_refused(
     gateway: GatewayHarness, verb: str, body: bytes, status: int, code: str
 ) -> None:
@@ -129,6 +135,7 @@ async def test_an_empty_form_still_cancels(gateway: GatewayHarness) -> None:
     ],
     ids=["sane", "more behind it", "the trace of zeros", "long"],
 )
+@pytest.mark.alike
 async def test_only_a_sane_trace_reaches_the_sandbox(
     gateway: GatewayHarness, given: str, is_kept: bool
 ) -> None:
@@ -148,6 +155,7 @@ async def test_a_stream_resumed_behind_every_number_waits(
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
 
 
+@pytest.mark.alike
 async def test_the_line_of_a_request_says_who_asked_and_what_was_refused(
     gateway: GatewayHarness, lines: list[structlog.typing.EventDict]
 ) -> None:
@@ -163,6 +171,7 @@ async def test_the_line_of_a_request_says_who_asked_and_what_was_refused(
     assert "key" not in unknown
 
 
+@pytest.mark.alike
 async def test_whoever_comes_when_all_places_are_taken_is_told_when_to_come_again(
     database: NewDatabase,
 ) -> None:
@@ -180,6 +189,7 @@ async def test_whoever_comes_when_all_places_are_taken_is_told_when_to_come_agai
         assert (await gateway.get("/v1/tasks")).status_code == 200
 
 
+@pytest.mark.alike
 async def test_a_caller_who_hangs_up_leaves_one_line(
     gateway: GatewayHarness, lines: list[structlog.typing.EventDict]
 ) -> None:
@@ -188,6 +198,7 @@ async def test_a_caller_who_hangs_up_leaves_one_line(
     assert lines[0]["status"] == 499
 
 
+@pytest.mark.alike
 async def test_a_request_that_is_cut_off_leaves_one_line(
     gateway: GatewayHarness, lines: list[structlog.typing.EventDict]
 ) -> None:
@@ -228,6 +239,7 @@ async def _half_a_request(gateway: GatewayHarness, behind: list[Message]) -> Non
 
 
 @pytest.mark.parametrize("declared", ["9" * 19, "9" * 5_000])
+@pytest.mark.alike
 async def test_a_length_nobody_can_send_is_too_large(
     gateway: GatewayHarness, declared: str
 ) -> None:
@@ -236,6 +248,7 @@ async def test_a_length_nobody_can_send_is_too_large(
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
+@pytest.mark.alike
 async def test_a_event_too_deep_for_its_readers_is_refused(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     deep = msgspec.Raw(b"[" * 900 + b"]" * 900)

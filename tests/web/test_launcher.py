@@ -165,6 +165,7 @@ async def test_under_a_lost_lease_no_spooled_event_is_taken(gateway: GatewayHarn
 @pytest.mark.parametrize(
     "until", ["soon", "2026-01-01T00:00:00", "2026-W01-1T00:00:00Z", "9999-12-31T23:59:59-23:59"]
 )
+@pytest.mark.alike
 async def test_a_delegation_needs_a_moment(gateway: GatewayHarness, until: str) -> None:
     await gateway.create()
     (job,) = await gateway.claim()

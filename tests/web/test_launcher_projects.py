@@ -81,6 +81,7 @@ async def test_a_job_of_another_project_cannot_be_claimed_by_its_id(
 
 
 @pytest.mark.parametrize("verb", REPORTS)
+@pytest.mark.alike
 async def test_a_job_of_another_project_is_not_there(gateway: GatewayHarness, verb: str) -> None:
     await gateway.create()
     (job,) = await gateway.claim()

@@ -129,6 +129,7 @@ async def test_the_gateway_itself_is_described(gateway: GatewayHarness) -> None:
     assert "slipgate_event_loop_lag_seconds_count" in metrics
 
 
+@pytest.mark.alike
 async def test_the_disk_of_a_file_is_described(tmp_path: Path) -> None:
     async with open_gateway(FileDatabase(tmp_path / "slipgate.db")) as gateway:
         metrics = await scraped(gateway)
@@ -191,6 +192,7 @@ async def test_readiness_costs_one_commit_a_second_however_many_ask(
     assert (await scraped(gateway))["slipgate_ledger_commit_seconds_count"] < before + 20
 
 
+@pytest.mark.alike
 async def test_the_label_of_a_route_outlives_the_name_of_its_handler(
     gateway: GatewayHarness,
 ) -> None:

@@ -72,6 +72,7 @@ async def test_launchers_come_in_pages(gateway: GatewayHarness) -> None:
     assert cursor == "&cursor=None"
 
 
+@pytest.mark.alike
 async def test_a_cursor_of_another_list_is_refused(gateway: GatewayHarness) -> None:
     for _ in range(2):
         await gateway.create()

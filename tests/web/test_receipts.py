@@ -74,6 +74,7 @@ async def test_receipts_are_read_and_verified(gateway: GatewayHarness) -> None:
     ],
     ids=["another exit code", "another output", "the same number", "a secret that was taken out"],
 )
+@pytest.mark.alike
 async def test_only_what_was_signed_is_verified(
     gateway: GatewayHarness, changed: Json, *, verified: bool | None
 ) -> None:

@@ -30,6 +30,7 @@ async def test_ops_declare_a_sandbox_gone(gateway: GatewayHarness) -> None:
 
 
 @pytest.mark.parametrize("scope", ["tasks", "read", "launcher"])
+@pytest.mark.alike
 async def test_nobody_else_may(gateway: GatewayHarness, scope: str) -> None:
     task_id = await ended(gateway)
     answer = await gateway.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope=scope)

@@ -78,6 +78,7 @@ async def test_a_patch_with_a_hole_is_not_given_as_if_it_were_whole(
 
 
 @pytest.mark.parametrize("path", ["/logs?limit=1", "/patch?after=1", "/logs?after=1&after=2"])
+@pytest.mark.alike
 async def test_what_would_be_ignored_is_refused(gateway: GatewayHarness, path: str) -> None:
     task = await gateway.create()
     response = await gateway.get(f"/v1/tasks/{task['id']}{path}")

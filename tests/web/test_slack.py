@@ -92,6 +92,7 @@ async def test_an_end_reads_well_is_signed_and_mentions_nobody(database: NewData
     assert any("slipgate tasks explain" in text for text in texts(body))
 
 
+@pytest.mark.alike
 async def test_its_address_is_shown_without_its_path_which_is_the_secret(
     database: NewDatabase,
 ) -> None:
@@ -113,6 +114,7 @@ async def test_its_address_is_shown_without_its_path_which_is_the_secret(
     ]
 
 
+@pytest.mark.alike
 async def test_a_test_event_has_its_form_too(database: NewDatabase) -> None:
     receiver = Slack()
     async with open_gateway(database, receivers=httpx.MockTransport(receiver)) as gateway:
@@ -122,6 +124,7 @@ async def test_a_test_event_has_its_form_too(database: NewDatabase) -> None:
     assert "test" in msgspec.json.decode(request.content)["text"]
 
 
+@pytest.mark.alike
 async def test_an_alert_has_both_forms(database: NewDatabase) -> None:
     async with database.opened() as store:
         render = rendering(store.reads, PUBLIC_URL)

@@ -78,6 +78,7 @@ async def test_what_makes_no_sense_is_refused(
     assert path in {error["path"] for error in refused.json()["errors"]}
 
 
+@pytest.mark.alike
 async def test_a_read_key_may_not_look(gateway: GatewayHarness) -> None:
     assert (await gateway.get("/v1/switches", "read")).status_code == 403
 

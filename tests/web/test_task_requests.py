@@ -71,6 +71,7 @@ async def test_a_task_that_would_do_harm_is_refused_by_name(
     assert (await gateway.get("/v1/tasks")).json()["data"] == []
 
 
+@pytest.mark.alike
 async def test_all_reserved_variables_are_named_at_once(gateway: GatewayHarness) -> None:
     env = {"PATH": "/x", "TARGET_REPO": "y", "OPENAI_BASE_URL": "https://evil.example", "OK": "1"}
     problem = (await gateway.post("/v1/tasks", TASK | {"env": env})).json()
@@ -78,16 +79,19 @@ async def test_all_reserved_variables_are_named_at_once(gateway: GatewayHarness)
     assert named == {"$.env.PATH", "$.env.TARGET_REPO", "$.env.OPENAI_BASE_URL"}
 
 
+@pytest.mark.alike
 async def test_an_address_may_come_with_its_own_key(gateway: GatewayHarness) -> None:
     await gateway.create(env={"OPENAI_BASE_URL": "http://x", "OPENAI_API_KEY": "k"})
 
 
+@pytest.mark.alike
 async def test_only_ops_names_a_provider(gateway: GatewayHarness) -> None:
     wanted = TASK | {"provider": "docker"}
     assert (await gateway.post("/v1/tasks", wanted)).status_code == 403
     assert (await gateway.post("/v1/tasks", wanted, scope="ops")).status_code == 202
 
 
+@pytest.mark.alike
 async def test_other_repositories_than_the_allowed_are_refused(database: NewDatabase) -> None:
     async with open_gateway(
         database, SLIPGATE_ALLOWED_REPOS="https://github.com/other/*"
@@ -97,6 +101,7 @@ async def test_other_repositories_than_the_allowed_are_refused(database: NewData
 
 
 @pytest.mark.parametrize("route", ["/v1/tasks", "/workspace"])
+@pytest.mark.alike
 async def test_a_page_of_a_repository_is_refused_with_the_repository(
     gateway: GatewayHarness, route: str
 ) -> None:
@@ -199,6 +204,7 @@ async def test_a_queued_task_is_cancelled_once_and_retried(gateway: GatewayHarne
 
 
 @pytest.mark.parametrize("task_id", ["task_x", "x", "%00", "task_" + "z" * 26])
+@pytest.mark.alike
 async def test_what_is_no_task_is_not_found(gateway: GatewayHarness, task_id: str) -> None:
     for path in (f"/v1/tasks/{task_id}", f"/v1/tasks/{task_id}/events"):
         assert (await gateway.get(path)).status_code == 404

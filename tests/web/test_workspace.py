@@ -147,6 +147,7 @@ async def test_after_a_bad_end_the_same_task_id_is_its_next_attempt_with_the_new
         pytest.param({"WEBHOOK_URL": "ftp://x"}, "invalid_request", id="webhook"),
     ],
 )
+@pytest.mark.alike
 async def test_errors_carry_what_the_frontend_shows(
     gateway: GatewayHarness, env: dict[str, str], code: str
 ) -> None:
@@ -156,6 +157,7 @@ async def test_errors_carry_what_the_frontend_shows(
     assert refused.json()["error"] == code
 
 
+@pytest.mark.alike
 async def test_an_error_names_the_frontends_own_fields_and_its_message_all_of_them(
     gateway: GatewayHarness,
 ) -> None:
@@ -167,6 +169,7 @@ async def test_an_error_names_the_frontends_own_fields_and_its_message_all_of_th
         assert f"{name}: " in refused["message"]
 
 
+@pytest.mark.alike
 async def test_an_error_of_the_branch_names_the_field_it_stood_in(gateway: GatewayHarness) -> None:
     wanted = {**NEW, "branch": "a..b", "env": {**NEW["env"], "BASE_BRANCH": ""}}
     (error,) = (await gateway.post("/workspace", wanted)).json()["errors"]
@@ -228,6 +231,7 @@ async def test_a_wrong_key_names_the_frontends_own_variable(gateway: GatewayHarn
         ("GET", "/snapshots/x", "DAYTONA_USE_GITHUB_ACTIONS"),
     ],
 )
+@pytest.mark.alike
 async def test_a_wrong_door_says_which_one_is_right(
     gateway: GatewayHarness, method: str, path: str, named: str
 ) -> None:
