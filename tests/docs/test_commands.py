@@ -5,6 +5,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,11 +57,16 @@ def found(arguments: Sequence[str]) -> tuple[Any, list[str]]:
     Raises:
         KeyError: there is no such command.
     """
-    command: Any = get_command(command_line(arguments[0]))
+    command = _line(arguments[0])
     rest = list(arguments)
     while rest and hasattr(command, "commands") and not rest[0].startswith(("-", "…")):
         command = command.commands[rest.pop(0)]
     return command, rest
+
+
+@cache
+def _line(typed: str) -> Any:
+    return get_command(command_line(typed))
 
 
 def check(arguments: Sequence[str]) -> None:
