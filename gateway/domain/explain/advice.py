@@ -52,7 +52,8 @@ ADVICE: Final = {
     "the sandbox, and that the GITHUB_TOKEN may read it",
     "continued_branch_missing": "create a task without continueOf: its branch was deleted",
     "cost_unbounded": "give the model's price in SLIPGATE_MODEL_PRICES, or leave out maxCostUsd",
-    "configuration": "correct the variables that the message names",
+    "configuration": "correct the variables that the message names, for the launcher or in the "
+    "task's env",
     "git_token_refused": "hand over a GITHUB_TOKEN that the repository's host takes",
     "github_rate_limited": "wait until GitHub's limit is over, or let fewer tasks share the token",
     "github_token_refused": "hand over a GITHUB_TOKEN that is valid",
