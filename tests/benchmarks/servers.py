@@ -14,6 +14,8 @@ from typing import Final
 
 from gateway.cli.local.processes import without_slipgate
 from gateway.cli.operations.minting import mint
+from tests.databases import new_database
+from tests.forks.programs import ADDRESS, shared
 from tests.ports import reserved_port
 
 GATEWAY: Final = ("-m", "gateway", "gateway")
@@ -65,7 +67,7 @@ def yardstick() -> Iterator[Server]:
     """The endpoint that stores nothing."""
     with (
         reserved_port() as port,
-        running([sys.executable, *YARDSTICK, str(port)], without_slipgate()) as pid,
+        _python((*YARDSTICK, str(port)), without_slipgate()) as pid,
     ):
         yield Server(port=port, pid=pid)
 
@@ -75,24 +77,29 @@ def floor(folder: Path) -> Iterator[Server]:
     """The endpoint that stores, and does nothing else."""
     with (
         reserved_port() as port,
-        running(
-            [sys.executable, *FLOOR, str(port), str(folder / "floor.db")], without_slipgate()
-        ) as pid,
+        _python((*FLOOR, str(port), str(folder / "floor.db")), without_slipgate()) as pid,
     ):
         yield Server(port=port, pid=pid)
 
 
 @contextmanager
 def gateway(
-    folder: Path, program: Sequence[str] = GATEWAY, *, database: str | None = None
+    folder: Path,
+    program: Sequence[str] = GATEWAY,
+    *,
+    database: str | None = None,
+    is_anew: bool = False,
 ) -> Iterator[Server]:
-    """A gateway with its own settings, on this database or one of its own in `folder`."""
+    """A gateway with its own settings, on this database or one of its own in `folder`; `is_anew`:
+    it is no fork in the tests either."""
+    if database is None and not (folder / "slipgate.db").exists():
+        new_database(folder / "slipgate.db")
     with reserved_port() as port:
         environ = _environ(database or f"sqlite:///{folder.absolute()}/slipgate.db", port)
         keys = {scope: mint(environ, scope, "default", "bench").key for scope in KEYS}
         neighbour = mint(environ, "tasks", NEIGHBOUR, "bench").key
         began = time.perf_counter()
-        with running([sys.executable, *program], environ) as pid:
+        with _python(program, environ, is_anew=is_anew) as pid:
             yield Server(
                 port=port,
                 pid=pid,
@@ -117,19 +124,42 @@ def _environ(database: str, port: int) -> dict[str, str]:
 
 
 @contextmanager
+def _python(
+    program: Sequence[str], environ: Mapping[str, str], *, is_anew: bool = False
+) -> Iterator[int]:
+    """A process of our interpreter, by its number. A run of the tests has a server that forks it:
+    42 starts cost 16 s of the processor."""
+    if is_anew or ADDRESS not in os.environ:
+        with running([sys.executable, *program], environ) as pid:
+            yield pid
+    else:
+        command = [shared("benchmarked", "tests.benchmarks.forked:main"), *program]
+        with _started(command, environ, subprocess.PIPE) as process:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+
+
+@contextmanager
 def running(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterator[int]:
     """A process, by its number; what it prints is dropped."""
-    with open(os.devnull, "ab") as nowhere:  # noqa: PTH123 - a device, not a path of ours
-        process = subprocess.Popen(
-            list(arguments),
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=nowhere,
-            stderr=nowhere,
-            start_new_session=True,
-        )
-    try:
+    with _started(arguments, environ, subprocess.DEVNULL) as process:
         yield process.pid
+
+
+@contextmanager
+def _started(
+    arguments: Sequence[str], environ: Mapping[str, str], stdout: int
+) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(
+        list(arguments),
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
     finally:
         process.terminate()
         try:
@@ -137,3 +167,5 @@ def running(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterator[in
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

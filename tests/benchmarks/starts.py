@@ -58,7 +58,7 @@ async def section(size: Size) -> Section:
 async def _round(folder: Path) -> tuple[float, float, float]:
     nothing = _seconds_of("-c", "pass")
     asked = _seconds_of("-m", "gateway", "--help")
-    with gateway(folder / "gateway") as server:
+    with gateway(folder / "gateway", is_anew=True) as server:
         await ready(server.port)
         return nothing, asked, time.perf_counter() - server.started_at
 

@@ -1,7 +1,6 @@
 """The fake GitHub refuses what GitHub would, and keeps what is opened."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -16,9 +15,10 @@ NEW = {"title": "Mend", "head": "slipgate/x", "base": "main", "body": "Why", "dr
 PULLS = f"/repos/{SLUG}/pulls"
 
 
-@pytest.fixture
-def sample(tmp_path: Path) -> Sample:
-    made = make_sample(tmp_path / "demo")
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """One for all: nobody pushes to it."""
+    made = make_sample(tmp_path_factory.mktemp("demo"))
     git("checkout", "--quiet", "-b", "slipgate/x", folder=made.clone)
     git("commit", "--quiet", "--allow-empty", "--message", "Mend", folder=made.clone)
     git("push", "--quiet", "origin", "slipgate/x", "main:same", folder=made.clone)

@@ -53,11 +53,11 @@ class DatabaseChecks:
 
     def unsettled(self) -> list[str]:
         """Work that is not finished."""
-        return [line for statement in IN_THE_END for line in self._column(statement)]
+        return self._column(*IN_THE_END)
 
     def violations(self) -> list[str]:
         """Rows that must not exist."""
-        return [line for statement in NEVER for line in self._column(statement)]
+        return self._column(*NEVER)
 
     def webhook_counts(self) -> dict[str, int]:
         """The number of events that each signed webhook of an agent has made."""
@@ -71,12 +71,12 @@ class DatabaseChecks:
         """Names of those whose agent was heard."""
         return set(self._column(STARTED))
 
-    def _column(self, statement: str) -> list[str]:
-        return [row[0] for row in self._rows(statement)]
+    def _column(self, *statements: str) -> list[str]:
+        return [row[0] for row in self._rows(*statements)]
 
-    def _rows(self, statement: str) -> list[Any]:
+    def _rows(self, *statements: str) -> list[Any]:
         with open_database(self._location) as database:
-            return [*database.fetch(statement)]
+            return [row for statement in statements for row in database.fetch(statement)]
 
 
 def rows(location: Location, statement: str, **given: object) -> list[Any]:
