@@ -253,7 +253,7 @@ def test_what_is_left_out_is_named_in_the_pull_request_and_the_rest_goes(sandbox
     sandbox.makes_environments()
     sandbox.agent_is(
         f"{FIX}; python3 -m venv --without-pip venv; ln -s /etc/passwd link; git init -q inner;"
-        " touch inner/x; truncate -s 70M core; ln -s /nowhere/node_modules node_modules"
+        " touch inner/x; truncate -s 1M core; ln -s /nowhere/node_modules node_modules"
     )
     assert sandbox.run() == 0, sandbox.printed()
     last = sandbox.gateway.last
