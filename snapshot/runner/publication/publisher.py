@@ -68,15 +68,18 @@ class Publisher:
     """The branch and its pull request are those of an earlier task, and are gone on with."""
     redact: Callable[[str], str]
 
-    def find_pushed(self, clone: Clone, pushed: PushRequest | None) -> PushRequest | None:
-        """The push of an earlier start of this attempt, if it was done.
+    def find_pushed(
+        self, clone: Clone, pushed: PushRequest | None, *, is_there: bool
+    ) -> PushRequest | None:
+        """The push of an earlier start of this attempt, if it was done; `is_there`: the remote had
+        the branch a moment ago. One that appears since then is met at the push.
 
         If not, raises `Failure` for a push that will be refused, before a model is paid.
         """
         if self.branch == clone.base_branch:
             message = f"BRANCH_NAME is refused: {clone.base_branch} is the base branch"
             raise RepositoryRejected("branch_name_refused", message)
-        found = self._find_ours(clone.directory)
+        found = self._find_ours(clone.directory) if is_there else None
         if found is not None and pushed is not None and found.sha == pushed.commit_sha:
             return pushed
         self.remote.check_push(clone, self.branch)

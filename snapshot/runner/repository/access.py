@@ -5,6 +5,7 @@ nobody's token is sent to an address that somebody else chose.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ..configuration import Configuration
 from ..failure import RepositoryRejected
@@ -15,6 +16,14 @@ from .branches import list_refs
 from .credentials import Credentials
 from .git import Git
 from .remote import Remote
+
+
+class OurBranch(NamedTuple):
+    name: str
+    is_there: bool
+    """Its commits may be of an earlier start, or of anybody else."""
+    continues: bool
+    """The task goes on with it."""
 
 
 class Access:
@@ -48,8 +57,8 @@ class Access:
         branch = None if is_submodule else self._configuration.base_branch
         return Remote(self._git(repository), repository, branch)
 
-    def choose_branch(self, repository: Repository, *, begins: bool) -> tuple[str, bool]:
-        """The name of our branch on the remote, and True if the task goes on with it.
+    def choose_branch(self, repository: Repository, *, begins: bool) -> OurBranch:
+        """Our branch on the remote.
 
         Work that only begins needs a base branch there too. Raises `RepositoryRejected` if there
         is no branch to take.
@@ -60,11 +69,12 @@ class Access:
             refs.check_base(configuration.base_branch)
         branch, continuation = configuration.branch, configuration.continuation
         if continuation is not None and refs.has_branch(branch):
-            return branch, True
+            return OurBranch(name=branch, is_there=True, continues=True)
         if continuation is not None and continuation.has_branch:
             message = f"the branch {branch!r} is not there any more: nothing can go on with it"
             raise RepositoryRejected("continued_branch_missing", message)
-        return refs.free_name(branch, configuration.connection.task_id), False
+        name = refs.free_name(branch, configuration.connection.task_id)
+        return OurBranch(name=name, is_there=refs.has_branch(name), continues=False)
 
     def has_token_for(self, repository: Repository) -> bool:
         host = without_port(self._git_host) if repository.scheme == "ssh" else self._git_host

@@ -10,6 +10,7 @@ from ..publication.publisher import Publisher
 from ..reporting.events import PushRequest
 from ..reporting.fetch import fetch_patch, fetch_prompt
 from ..reporting.kept_patch import KeptPatch
+from ..repository.access import OurBranch
 from ..repository.address import Repository
 from ..repository.remote import Clone, Remote
 from ..text import is_default_title, title
@@ -46,7 +47,7 @@ def prepare(context: StepContext) -> Start:
     context.enter("clone", f"Cloning {repository.url}")
     earlier, is_adopted = _earlier_patch(context)
     prompt = context.configuration.prompt if earlier else whole_prompt(context)
-    _choose_branch(context, repository, begins=earlier is None)
+    branch = _choose_branch(context, repository, begins=earlier is None)
     remote = context.access.remote(repository)
     publisher = _publisher(context, repository, remote, prompt)
     continuation = context.configuration.continuation
@@ -58,7 +59,8 @@ def prepare(context: StepContext) -> Start:
     clone = base
     if context.continues:
         clone, context.declaring = remote.at_tip(base, context.branch), base
-    pushed = publisher.find_pushed(clone, context.services.recovered.push)
+    recovered = context.services.recovered.push
+    pushed = publisher.find_pushed(clone, recovered, is_there=branch.is_there)
     is_paid = earlier is None and pushed is None
     return Start(
         repository=repository,
@@ -103,13 +105,14 @@ def whole_prompt(context: StepContext) -> str:
     return fetch_prompt(context.services.channel, url, context.services.stop.sleep)
 
 
-def _choose_branch(context: StepContext, repository: Repository, *, begins: bool) -> None:
+def _choose_branch(context: StepContext, repository: Repository, *, begins: bool) -> OurBranch:
     wanted = context.configuration.branch
     chosen = context.access.choose_branch(repository, begins=begins)
-    context.branch, context.continues = chosen
+    context.branch, context.continues = chosen.name, chosen.continues
     if context.branch != wanted:
         sentence = f"The branch is {context.branch}: another is in the way of {wanted}\n"
         context.log.write(sentence)
+    return chosen
 
 
 def _publisher(
