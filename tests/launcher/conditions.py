@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 LIMIT_SECONDS = 60.0
 
@@ -13,3 +13,11 @@ async def until(condition: Callable[[], object], what: str = "the condition") ->
     while not condition():
         assert time.monotonic() < give_up, f"{what} did not come true"
         await asyncio.sleep(0.01)  # between two looks
+
+
+async def until_answered(ask: Callable[[], Awaitable[object]], what: str = "the condition") -> None:
+    """Returns as soon as an answer is true; fails the test if none ever is."""
+    give_up = time.monotonic() + LIMIT_SECONDS
+    while not await ask():
+        assert time.monotonic() < give_up, f"{what} did not come true"
+        await asyncio.sleep(0.03)  # between two requests, which cost more than a look

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import httpx
 import psycopg
@@ -12,13 +13,13 @@ from gateway.domain.kernel.errors import Unavailable
 from gateway.store.postgres.admin.audit import audit
 from gateway.store.postgres.pool import Pool
 from gateway.store.postgres.store import PooledReads
-from tests.launcher.conditions import LIMIT_SECONDS, until
+from tests.launcher.conditions import LIMIT_SECONDS, until, until_answered
 from tests.postgres.cluster import MISSING, Cluster, programs, running_cluster
 from tests.postgres.databases import new_database
 from tests.postgres.gateways import gateway_on, keys_of
 from tests.postgres.tunnel import Loss, Tunnel
 from tests.web.callers import TASK, GatewayHarness, Json
-from tests.web.test_store_faults import asks_to_retry
+from tests.web.test_store_faults import asks_to_retry, not_ready
 
 
 @pytest.fixture
@@ -41,9 +42,7 @@ async def test_a_server_that_goes_and_comes_back_loses_nothing(cluster: Cluster)
             await asyncio.to_thread(end)
             assert asks_to_retry(await gateway.post("/v1/tasks", TASK))
             assert asks_to_retry(await gateway.get(f"/v1/tasks/{tasks[0]['id']}"))
-            # A commit of the last second proves for as long that the store commits.
-            while (await gateway.http.get("/readyz")).is_success:
-                pass
+            await not_ready(gateway)
             assert (await gateway.http.get("/healthz")).status_code == 200
             await asyncio.to_thread(cluster.start)
             tasks.append(await created(gateway))
@@ -57,29 +56,41 @@ async def test_a_server_that_goes_and_comes_back_loses_nothing(cluster: Cluster)
 
 async def created(gateway: GatewayHarness) -> Json:
     """A task, as soon as one is taken."""
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not (response := await gateway.post("/v1/tasks", TASK)).is_success:
+    taken: list[Json] = []
+
+    async def ask() -> bool:
+        response = await gateway.post("/v1/tasks", TASK)
+        if response.is_success:
+            taken.append(response.json())
+        else:
             assert response.status_code == 503, response.text
             assert int(response.headers["retry-after"]) >= 1
-    task: Json = response.json()
-    return task
+        return response.is_success
+
+    await until_answered(ask, "a task that is taken")
+    return taken[0]
 
 
 async def refused_as(code: str, ask: Callable[[], Awaitable[httpx.Response]]) -> None:
     """Returns once the answer is a refusal with this code; until then the gateway finds out."""
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while (response := await ask()).is_success or response.json()["code"] != code:
-            assert response.is_success or asks_to_retry(response)
-    assert response.status_code == 503
-    assert int(response.headers["retry-after"]) >= 1
+
+    async def is_refused() -> bool:
+        response = await ask()
+        if not response.is_success and response.json()["code"] == code:
+            assert response.status_code == 503
+            assert int(response.headers["retry-after"]) >= 1
+            return True
+        assert response.is_success or asks_to_retry(response)
+        return False
+
+    await until_answered(is_refused, code)
 
 
-async def gateways(gateway: GatewayHarness) -> int:
-    """The number that it sees; 0 while it changes."""
+async def both_are_seen(gateway: GatewayHarness) -> bool:
     status = (await gateway.get("/v1/status", "ops")).json()
-    count: int = status["strip"]["gatewaysLive"]
     metrics = (await gateway.get("/metrics", "ops")).text
-    return count if f"slipgate_gateways {float(count)}" in metrics else 0
+    is_told = "slipgate_gateways 2.0" in metrics
+    return is_told and bool(status["strip"]["gatewaysLive"] == 2)
 
 
 async def test_a_gateway_whose_network_stands_still_does_not_hold_up_the_others() -> None:
@@ -90,9 +101,8 @@ async def test_a_gateway_whose_network_stands_still_does_not_hold_up_the_others(
             gateway_on(tunnel.url, keys) as still,
             gateway_on(url, keys) as other,
         ):
-            async with asyncio.timeout(LIMIT_SECONDS):
-                while await gateways(still) != 2 or await gateways(other) != 2:
-                    pass
+            for gateway in (still, other):
+                await until_answered(partial(both_are_seen, gateway), "both gateways")
             first = await still.create()
             tunnel.losses = [Loss.HELD]
             waiting = asyncio.create_task(created(still))

@@ -198,8 +198,7 @@ async def test_without_a_gateway_it_is_sealed_at_once(
     database: NewDatabase, operator: Operator
 ) -> None:
     async with open_gateway(database) as gateway:
-        for number in range(250):
-            await gateway.create(env={"A": str(number)})
+        await asyncio.gather(*(gateway.create(env={"A": str(n)}) for n in range(250)))
     seen: list[tuple[int, int]] = []
     ring = Keyring(read_master_keys(environ(database, BOTH)))
     with open_database(database.location) as opened:

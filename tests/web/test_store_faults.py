@@ -5,6 +5,7 @@ from typing import Final
 
 import httpx
 
+from tests.launcher.conditions import until_answered
 from tests.stores import NewDatabase
 from tests.web.callers import TASK, GatewayHarness, open_gateway, write_locked
 
@@ -28,9 +29,12 @@ async def taken(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
 
 async def not_ready(gateway: GatewayHarness) -> None:
     """Asks until it is refused: a commit proves for a second or two that the store commits."""
-    while (response := await gateway.http.get("/readyz")).status_code == 200:
-        assert response.text
-    assert asks_to_retry(response)
+
+    async def is_refused() -> bool:
+        response = await gateway.http.get("/readyz")
+        return not response.is_success and asks_to_retry(response)
+
+    await until_answered(is_refused, "a commit that fails")
 
 
 async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import httpx
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from gateway.ledger import wall_clock
 from gateway.web.http.auth import REMEMBER_MS
+from tests.launcher.conditions import until_answered
 from tests.postgres.reused import reused_database
 from tests.stores import ServerDatabase
 from tests.web.callers import GatewayHarness, open_gateway
@@ -34,17 +36,19 @@ async def both(clock: Clock) -> AsyncIterator[tuple[GatewayHarness, GatewayHarne
     with reused_database() as reused:
         database = ServerDatabase(reused)
         async with open_gateway(database) as one, open_gateway(database, clock=clock) as other:
-            async with asyncio.timeout(60):
-                while [await _gateways(one), await _gateways(other)] != [2, 2]:
-                    pass
+            await _meet(one, other)
             yield one, other
 
 
-async def _gateways(gateway: GatewayHarness) -> int:
-    """The number that it sees."""
+async def _meet(*gateways: GatewayHarness) -> None:
+    """Returns once each sees the other."""
+    for gateway in gateways:
+        await until_answered(partial(_sees_two, gateway), "both gateways")
+
+
+async def _sees_two(gateway: GatewayHarness) -> bool:
     status = (await gateway.get("/v1/status", "ops")).json()
-    count: int = status["strip"]["gatewaysLive"]
-    return count
+    return bool(status["strip"]["gatewaysLive"] == 2)
 
 
 async def test_a_launcher_at_one_answers_an_agent_at_the_other(
@@ -115,9 +119,7 @@ async def test_events_of_one_key_keep_their_order_though_both_take_them_and_one_
                 assert (await gateway.post("/v1/events", order)).status_code == 202
 
             async with open_gateway(database, receivers=transport) as other:
-                async with asyncio.timeout(60):
-                    while [await _gateways(one), await _gateways(other)] != [2, 2]:
-                        pass
+                await _meet(one, other)
                 for number in range(12):
                     await post((one, other)[number % 2], number)
             for number in range(12, 18):
