@@ -281,6 +281,7 @@ async def _until_spooled(context: LauncherContext, gateway: StubGateway) -> None
             await do(context, "inspect", sandbox=JobSandbox(name=NAME, provider="docker", realm=ID))
             if gateway.done().spool:
                 return
+            await asyncio.sleep(0.02)  # each look starts programs
 
 
 SPOOLS = """

@@ -1,5 +1,6 @@
 """Jobs from claim to report, over real HTTP and with real processes."""
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -175,6 +176,7 @@ async def test_inspect_reports_the_exit_code(
         process = gateway.done().process
         assert process
         codes.append(process.exit_code)
+        await asyncio.sleep(0.01)
     assert codes[-1] == 7
 
 

@@ -89,8 +89,8 @@ async def refused_as(code: str, ask: Callable[[], Awaitable[httpx.Response]]) ->
 async def both_are_seen(gateway: GatewayHarness) -> bool:
     status = (await gateway.get("/v1/status", "ops")).json()
     metrics = (await gateway.get("/metrics", "ops")).text
-    is_told = "slipgate_gateways 2.0" in metrics
-    return is_told and bool(status["strip"]["gatewaysLive"] == 2)
+    is_shown = "slipgate_gateways 2.0" in metrics
+    return is_shown and bool(status["strip"]["gatewaysLive"] == 2)
 
 
 async def test_a_gateway_whose_network_stands_still_does_not_hold_up_the_others() -> None:

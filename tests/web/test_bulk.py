@@ -30,6 +30,7 @@ async def over(gateway: GatewayHarness, begun: Json, scope: str = "read") -> Jso
             shown: Json = (await gateway.get(f"/v1/bulk/{begun['id']}", scope)).json()
             if shown["status"] != "running":
                 return shown
+            await asyncio.sleep(0.01)
 
 
 async def test_it_acts_on_what_matches_and_on_nothing_else(gateway: GatewayHarness) -> None:

@@ -379,6 +379,7 @@ async def _delivered(gateway: GatewayHarness, endpoint: str) -> list[Json]:
             found: list[Json] = (await gateway.get(query, "ops")).json()["data"]
             if found:
                 return found
+            await asyncio.sleep(0.01)
 
 
 async def test_a_delivery_shows_every_attempt(database: NewDatabase) -> None:

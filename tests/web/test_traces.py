@@ -47,6 +47,7 @@ async def work(gateway: GatewayHarness, **headers: str) -> str:
             pending = (await gateway.get(query, "ops")).json()["data"]
             if [one["type"] for one in pending if one["attempts"]] == ["task.failed"]:
                 break
+            await asyncio.sleep(0.01)
     return str(job["env"].get("TRACEPARENT", ""))
 
 

@@ -57,7 +57,7 @@ async def _spooled(context: LauncherContext, gateway: StubGateway, offset: int =
             await run_job(context, job("inspect", sandbox=sandbox, spool_offset=offset), LOG)
             if gateway.done().spool:
                 return [each.id for each in gateway.done().spool]
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.02)  # each look starts programs
 
 
 @pytest.mark.parametrize("has_shell", [False, True], ids=["words", "shell"])
@@ -91,6 +91,7 @@ async def test_an_ended_agent_is_reported_with_exit_code_and_last_lines(
             process = gateway.done().process
             if process and process.exit_code is not None:
                 break
+            await asyncio.sleep(0.02)
     assert process.exit_code == 9
     assert gateway.done().diagnosis == "it printed last: out of memory"
 
