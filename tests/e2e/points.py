@@ -16,7 +16,7 @@ BY_COMMAND: Final[dict[str, Any]] = {
 }
 """Does the work at once: quicker than a conversation with a model."""
 QUICK: Final[dict[str, Any]] = {"agent": BY_COMMAND, "validate": [["true"]]}
-"""A task of which the work does not matter."""
+"""A task whose work and checks are beside the point."""
 BY_MODEL: Final[dict[str, Any]] = {"engine": "mini"}
 
 

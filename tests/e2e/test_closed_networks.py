@@ -61,7 +61,7 @@ async def _closed_installation(
 async def _ends_with_its_pull_request(
     it: Installation, api: Api, provider: str, agent: Json
 ) -> None:
-    task = await it.frontend.create(agent=agent)
+    task = await it.frontend.create(**points.QUICK | {"agent": agent})
     shown = await task.until_over(seconds=150)
     await settle(it, task)
     (pull,) = it.world.pulls(shown["branchName"])

@@ -49,7 +49,7 @@ async def _docker_installation(
 async def _ends_with_its_pull_request(
     it: Installation, daemon: Daemon, agent: Json, *, is_public: bool
 ) -> None:
-    task = await it.frontend.create(agent=agent)
+    task = await it.frontend.create(**points.QUICK | {"agent": agent})
     shown = await task.until_over(seconds=150)
     await settle(it, task)
     (pull,) = it.world.pulls(shown["branchName"])

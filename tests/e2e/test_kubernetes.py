@@ -48,7 +48,7 @@ async def test_a_task_in_a_pod_survives_its_launcher_and_gets_no_second_one(
         created = points.answered("create.created")
         it.world.at_model.shut()
         it.proxy.hold(created)
-        task = await it.frontend.create(agent=points.BY_MODEL)
+        task = await it.frontend.create(**points.QUICK | {"agent": points.BY_MODEL})
         await it.proxy.reached(created)
         await it.kill_launcher()
         it.proxy.release()
@@ -70,7 +70,7 @@ async def test_a_pod_that_cannot_call_is_read_also_after_the_gateway_was_away(
 ) -> None:
     async with _installation(tmp_path, is_public=False) as (it, cluster):
         it.world.at_pull_request.shut()
-        task = await it.frontend.create(agent=points.BY_COMMAND)
+        task = await it.frontend.create(**points.QUICK)
         await it.world.at_pull_request.reached()
         await it.kill_gateway()
         it.world.open()

@@ -10,7 +10,7 @@ from tests.gateways.report import report
 from tests.gateways.storm import Size
 from tests.postgres.cluster import MISSING, programs
 
-SECONDS = 6.0
+SECONDS = 4.0
 
 
 @pytest.mark.skipif(programs() is None, reason=MISSING)
