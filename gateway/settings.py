@@ -221,7 +221,8 @@ class _Reader(EnvironmentReader):
         if not entries and len(self.problems) == known:
             self.problems.append(
                 "SLIPGATE_SECRET_KEYS is not set: it must be '<key id>:<base64 of 32 bytes "
-                "or more>', for example k1:$(openssl rand -base64 32)"
+                "or more>', for example k1:$(openssl rand -base64 32); or let "
+                "SLIPGATE_SECRET_KEYS_FILE name a file, which is made at the first start"
             )
         keys: dict[str, bytes] = {}
         for number, entry in enumerate(entries, start=1):

@@ -112,6 +112,8 @@ def test_all_problems_are_told_at_once_and_no_secret_with_them() -> None:
     text = str(caught.value)
     assert len(caught.value.problems) == 8
     assert "hunter2" not in text
+    with pytest.raises(SettingsError, match="SLIPGATE_SECRET_KEYS_FILE name a file"):
+        read_settings({})
 
 
 def test_secrets_hide_their_repr() -> None:
