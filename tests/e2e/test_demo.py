@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from itertools import takewhile
 from pathlib import Path
 
@@ -11,12 +10,13 @@ import msgspec
 import pytest
 
 from gateway.cli.local.demo_run import DemoReport
+from tests.forks.programs import slipgate
 
 
 def demo(tmp_path: Path) -> DemoReport:
     environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "demo", "--json"],
+        [slipgate(), "demo", "--json"],
         env={**environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -79,7 +79,7 @@ def test_any_repository_gets_a_pull_request_and_a_kept_demo_ends_on_sigterm_leav
     workdir = tmp_path / "room"
     workdir.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "demo", "--keep", f"--repo={repository}"],
+        [slipgate(), "demo", "--keep", f"--repo={repository}"],
         env={**environ, "TMPDIR": str(workdir)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -106,7 +106,7 @@ def refused(folder: Path, *options: str, **variables: str) -> str:
     """The error of a demo that cannot end well."""
     environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", "demo", *options],
+        [slipgate(), "demo", *options],
         env={**environ, "TMPDIR": str(folder), **variables},
         capture_output=True,
         timeout=100,

@@ -20,10 +20,12 @@ from tests.daytona.cli import install
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.forks.children import launcher_child
+from tests.forks.programs import shared
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
 from tests.github_actions.workflow import Ran, Runner, Workflow
 
 pytestmark = pytest.mark.timeout(600)
+LAUNCHER = "tests.github_actions.workflow:run_launcher"
 REQUEST = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 
 
@@ -39,6 +41,13 @@ class World:
         """Runs wait in GitHub's queue."""
         self.running: list[asyncio.Task[Ran]] = []
         github.on_run = self._on_run
+
+    def fork_launchers(self) -> None:
+        """Lets runs from now on start their launcher as a fork; one test starts it anew."""
+        installed = self.runner.workspace / ".venv"
+        installed.unlink()
+        (installed / "bin").mkdir(parents=True)
+        (installed / "bin" / "slipgate").symlink_to(shared("job-launcher", LAUNCHER))
 
     def start(self, job: str) -> asyncio.Task[Ran]:
         """Starts a process for the run."""
@@ -140,6 +149,7 @@ async def test_a_sandbox_is_made_and_destroyed_by_runs_that_were_asked_for(world
 
 
 async def test_of_two_runs_for_one_job_one_makes_a_sandbox_and_both_end_well(world: World) -> None:
+    world.fork_launchers()
     world.is_held = True
     task = await world.create()
     job = await world.asked(1)
@@ -151,6 +161,7 @@ async def test_of_two_runs_for_one_job_one_makes_a_sandbox_and_both_end_well(wor
 
 
 async def test_a_run_that_comes_after_the_cancel_makes_nothing(world: World) -> None:
+    world.fork_launchers()
     world.is_held = True
     task = await world.create()
     job = await world.asked(1)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,17 @@ from typing import Any, NamedTuple
 
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
+from launcher.__main__ import main
+
 SHIPPED = Path(__file__).resolve().parents[2] / "snapshot" / "github-workflow.yml"
 EXPRESSION = re.compile(r"\$\{\{ (secrets|vars|inputs)\.(\w+) \}\}")
+
+
+def run_launcher() -> int:
+    """In a fork: `slipgate launcher`, without the start of a second interpreter."""
+    command, *options = sys.argv[1:]
+    assert command == "launcher"
+    return main(options)
 
 
 class Ran(NamedTuple):
