@@ -28,7 +28,7 @@ def git_takes(name: str) -> bool:
     return result.returncode == 0 and result.stdout == name.encode() + b"\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(NAMES)
 def test_a_branch_name_is_taken_exactly_when_git_takes_it(name: str) -> None:
     assert (broken_rule(name) is None) == git_takes(name)

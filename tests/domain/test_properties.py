@@ -283,7 +283,7 @@ class Installation:
         )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     moves=st.lists(st.tuples(st.integers(0, 26), st.integers(0, 41)), min_size=20, max_size=70),
     on_stall=STALLS,

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -45,7 +47,8 @@ asyncio.run(turn())
 """
 
 
-def lines(form: str, program: str = SPEAK) -> list[str]:
+@cache
+def lines(form: str, program: str = SPEAK) -> Sequence[str]:
     """The log of a separate process, since the form is chosen once per process."""
     command = [sys.executable, "-c", program, form]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
