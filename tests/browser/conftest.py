@@ -20,6 +20,7 @@ from tests.browser.installation import Installation
 from tests.browser.people import Person, console
 from tests.e2e import processes
 from tests.forks.children import gateway_child
+from tests.forks.programs import program
 from tests.incident import make_incident
 from tests.stores import FileDatabase
 from tests.web.callers import add_keys
@@ -53,7 +54,8 @@ def chrome() -> Iterator[Chrome]:
     prefs = {"profile.block_third_party_cookies": True, "profile.cookie_controls_mode": 1}
     options.add_experimental_option("prefs", prefs)
     with tempfile.TemporaryDirectory(prefix="slipgate-chromium-") as folder:
-        service = ChromeService(driver, env={**os.environ, "TMPDIR": folder})
+        start = program(Path(folder) / "driver", "tests.browser.driver:start", driver)
+        service = ChromeService(str(start), env={**os.environ, "TMPDIR": folder})
         try:
             opened = Chrome(options=options, service=service)
             yield opened
