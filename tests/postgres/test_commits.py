@@ -1,15 +1,20 @@
 """Commits whose answer is lost: nobody is told that a task is stored, or not, when it is not so."""
 
 import asyncio
+import select
 from typing import Any, Final
 
 import httpx
 import psycopg
 import pytest
+from psycopg import AsyncConnection
 
 from gateway.domain.kernel.errors import OutcomeUnknown
+from gateway.store.postgres.connection import PostgresConnection
 from gateway.store.postgres.outcome import Proof, was_committed
 from gateway.store.postgres.pool import Pool
+from gateway.store.sql.rows import Row
+from tests.launcher.conditions import until
 from tests.postgres.databases import new_database
 from tests.postgres.gateways import gateway_on, keys_of
 from tests.postgres.tunnel import Loss, Tunnel
@@ -77,3 +82,22 @@ async def test_a_gateway_that_stops_says_that_it_does_not_know() -> None:
     with pytest.raises(OutcomeUnknown) as unknown:
         await was_committed(pool.connect, proof, is_over=lambda: next(looks))
     assert "Nothing was stored" not in f"{unknown.value.detail}{unknown.value.hint}"
+
+
+async def _fail_early(connection: "AsyncConnection[Row]") -> None:
+    """A pipeline that ends once the error of its first statement has come."""
+    socket = select.poll()
+    socket.register(connection.fileno(), select.POLLIN)
+    async with PostgresConnection(connection).pipeline():
+        await PostgresConnection(connection).execute("SELECT 1 / 0")
+        await until(lambda: socket.poll(0), "the error")
+
+
+async def test_an_error_that_comes_before_the_other_answers_is_told_as_what_it_is() -> None:
+    with new_database() as url:
+        async with Pool(url) as pool:
+            async with pool.connection() as connection:
+                with pytest.raises(psycopg.errors.DivisionByZero):
+                    await _fail_early(connection)
+            async with pool.connection() as connection:
+                assert [*await PostgresConnection(connection).fetch("SELECT 1")] == [(1,)]

@@ -5,11 +5,12 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor, IsolationLevel, errors
-from psycopg.abc import Buffer
+from psycopg import AsyncConnection, AsyncPipeline, AsyncRawCursor, IsolationLevel, errors
+from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import AdaptersMap, Loader
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
@@ -153,6 +154,17 @@ def translated_errors(*, is_write: bool = False, is_alone: bool = False) -> Iter
         raise Unavailable("The database cannot be reached.") from exc
 
 
+def _ended(pipeline: "AsyncPipeline") -> PQGen[None]:
+    """Ends a pipeline with a Sync. Behind an error that comes before the rest, the rest is read,
+    too: a pipeline with answers on their way cannot be left."""
+    try:
+        yield from pipeline._sync_gen()  # noqa: SLF001
+    except psycopg.Error:
+        with suppress(psycopg.Error):
+            yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
+        raise
+
+
 class PostgresConnection:
     """A connection that runs shared statements; the transaction translates its errors."""
 
@@ -166,7 +178,7 @@ class PostgresConnection:
         async with self._connection.pipeline() as pipeline:
             # psycopg would end it with a Sync and a Flush, and a Flush stops the server's clock of
             # idle_in_transaction_session_timeout: a gateway that stands still would hold its locks.
-            pipeline._exit_gen = pipeline._sync_gen  # type: ignore[method-assign]  # noqa: SLF001
+            pipeline._exit_gen = partial(_ended, pipeline)  # type: ignore[method-assign]  # noqa: SLF001
             yield
 
     async def execute(
