@@ -136,7 +136,7 @@ def test_without_a_gateway_it_starts_one(tmp_path: Path) -> None:
     with app() as receiver, reserved_port() as port:
         words = ("dev", f"--port={port}", f"--forward={receiver.url}")
         with terminal(*words, folder=tmp_path, environ=environ) as screen:
-            shown = screen.shows("forwarding events behind")
+            shown = screen.shows("new ones, from now on")
             assert "Three lines for the .env.local" in shown
             profile = tomllib.loads((tmp_path / ".slipgate/connection.toml").read_text())["up"]
             headers = {"authorization": f"Bearer {profile['key']}"}

@@ -32,6 +32,10 @@ def test_events_without_an_id_are_those_of_all_tasks(operator: Operator) -> None
     assert "--types: Expected some of" in chosen.err
     chosen = operator.types("tasks", "events", f"--after={newest}", "--types=task.cancelled")
     assert [tasks[0] in line for line in chosen.out.splitlines()] == [True]
+    usage = {"inputTokens": 9_000, "outputTokens": 700, "costUsd": 0.04, "turns": 7}
+    operator.says(tasks[1], type="task.usage", **usage)
+    told = operator.types("tasks", "events", tasks[1], "--types=task.usage").out
+    assert "7 turns, 9000 tokens in, 700 out, 0.04 USD" in told
 
 
 def test_following_a_task_that_has_ended_ends_with_it(operator: Operator) -> None:

@@ -31,8 +31,13 @@ def test_an_event_is_described_sent_and_refused(ops: Operator, tmp_path: Path) -
     assert (many.code, "order.made  to 0 endpoints" in many.out) == (0, True), many.err
     refused = ops.types("events", "send", "--type=payout.sent")
     assert (refused.code, "amount" in refused.err) == (1, True)
-    wrong = ops.types("events", "send", "--type=payout.sent", "--data={")
-    assert (wrong.code, "Expected JSON" in wrong.err) == (2, True)
+    wrong = ops.types("events", "send", "--type=payout.sent", "--data={bad")
+    assert (wrong.code, "--data: Expected JSON" in wrong.err, "(byte 1)" in wrong.err) == (
+        *(2, True, True),
+    )
+    schema.write_text("{")
+    wrong = ops.types("events", "describe", "payout.sent", "--description=x", f"--schema=@{schema}")
+    assert (wrong.code, f"--schema: Expected JSON in {schema}" in wrong.err) == (2, True)
     shown = ops.types("events", "show", "payout.sent")
     assert '{"required":["amount"]}' in shown.out
     assert "would delete" in ops.types("events", "delete", "payout.sent", "--dry-run").out

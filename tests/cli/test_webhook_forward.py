@@ -132,7 +132,7 @@ def ids(bodies: Sequence[Json]) -> list[str]:
 def test_events_reach_the_app_signed_and_in_order(project: Project) -> None:
     project.task()
     with app() as receiver, project.forwarding(receiver.url) as process:
-        process.says("forwarding events behind")
+        assert "new ones, from now on" in process.says("forwarding events to")
         task = project.task()
         expected = [event for event in project.events() if event["taskId"] == task]
         bodies = receiver.taken(len(expected))
@@ -153,13 +153,14 @@ def test_events_reach_the_app_signed_and_in_order(project: Project) -> None:
 def test_a_restart_goes_on_where_it_stopped(project: Project) -> None:
     with app() as receiver:
         with project.forwarding(receiver.url) as process:
-            process.says("forwarding events behind")
+            process.says("forwarding events to")
             project.task()
             first = len(receiver.taken(len(project.events())))
             process.lines(first)
             process.interrupt(signal.SIGTERM)
         project.task()
-        with project.forwarding(receiver.url):
+        with project.forwarding(receiver.url) as process:
+            process.says("on from where it was stopped")
             bodies = receiver.taken(len(project.events()))
         assert ids(bodies) == [event["id"] for event in project.events()]
         assert [one.tries for one in receiver.arrivals] == [1] * len(bodies)

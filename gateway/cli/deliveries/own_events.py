@@ -49,7 +49,7 @@ def send(
     """
     wanted = {
         "type": kind,
-        "data": _document(text),
+        "data": _document(text, "--data"),
         "customer": customer,
         "eventId": event_id,
         "orderingKey": ordering_key,
@@ -69,7 +69,7 @@ def batch(
     Example: slipgate events batch @events.json
     """
     with open_client() as client:
-        answer = client.post("/v1/events/batch", {"events": _document(text)})
+        answer = client.post("/v1/events/batch", {"events": _document(text, "JSON")})
     present(PostedEventsView, answer, _print_all_posted, as_json=as_json)
 
 
@@ -125,8 +125,8 @@ def describe(
     Example: slipgate events describe invoice.paid --description='Paid.' --schema=@schema.json
     """
     wanted = change_of(reason, is_dry_run=dry_run, description=description, deprecated=deprecated)
-    wanted |= {"schema": _document(schema)} if schema else {}
-    wanted |= {"example": _document(example)} if example else {}
+    wanted |= {"schema": _document(schema, "--schema")} if schema else {}
+    wanted |= {"example": _document(example, "--example")} if example else {}
     with open_client() as client:
         answer = client.call("PUT", _path(kind), wanted)
     present(EventTypeView, answer, _print_type, as_json=as_json, is_dry_run=dry_run)
@@ -186,16 +186,17 @@ def _path(kind: str) -> str:
     return f"/v1/event-types/{path_part(kind, also='.', of='events types')}"
 
 
-def _document(text: str) -> object:
+def _document(text: str, option: str) -> object:
     """JSON from an option, a file or stdin."""
+    place = ""
     if text == "-":
-        text = sys.stdin.read()
+        text, place = sys.stdin.read(), " on stdin"
     elif text.startswith("@"):
-        text = Path(text[1:]).read_text("utf-8")
+        text, place = Path(text[1:]).read_text("utf-8"), f" in {text[1:]}"
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as exc:
-        raise typer.BadParameter(f"Expected JSON: {exc}") from exc
+        raise typer.BadParameter(f"Expected JSON{place}: {exc}", param_hint=option) from exc
 
 
 def _print_posted(event: PostedEventView) -> None:

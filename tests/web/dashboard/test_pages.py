@@ -21,8 +21,10 @@ async def _busy(agent: Agent) -> None:
     await agent.emit("task.started", "m1")
     await agent.emit("task.progress", "m2", stage="agent", message=EVIL)
     await agent.emit("task.log", "m3", chunk=EVIL, offset=0)
+    usage = {"inputTokens": 9_000, "outputTokens": 700, "costUsd": 0.04, "turns": 7}
+    await agent.emit("task.usage", "m4", **usage)
     ended = await agent.emit(
-        "task.needs_review", "m4", summary=EVIL, branchName="b", validation=[RECEIPT], patch=DIFF
+        "task.needs_review", "m5", summary=EVIL, branchName="b", validation=[RECEIPT], patch=DIFF
     )
     assert ended.status_code == 202, ended.text
 
@@ -50,6 +52,8 @@ async def test_no_text_of_an_agent_becomes_markup(
         assert EVIL in shown
         seen += shown
     assert "+<b>health</b>" in seen
+    for words in ("7 turns, 9000 tokens in, 700 out, 0.04 USD", "<br>destroying at local"):
+        assert words in seen
 
 
 async def test_every_page_is_shown_when_there_is_nothing_yet(browser: Browser) -> None:
