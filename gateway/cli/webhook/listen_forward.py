@@ -69,9 +69,8 @@ def _forward(
     view = ForwardView(as_json=as_json)
     app = open_http(address, timeout=TIME_LIMIT)
     with Progress.held(kept.folder, client.url, address) as progress, app:
-        _begin(client, progress, start)
-        after = progress.position.after if progress.position else 0
-        note(f"forwarding events behind {after} to {address}")
+        which = _begin(client, progress, start)
+        note(f"forwarding events to {address}: {which}")
         forwarder = Forwarder(
             client, app, progress, address, keys, show=view.show, sleep=view.pause
         )
@@ -144,13 +143,16 @@ def resend(to: str, event_id: str, *, state: Path, secret_file: Path | None, as_
         raise answered.failure(message.type, to)
 
 
-def _begin(client: Client, progress: Progress, start: int | str | None) -> None:
-    """Begins where the option says, else where it stopped, the first time with new events."""
+def _begin(client: Client, progress: Progress, start: int | str | None) -> str:
+    """Begins where the option says, else where it stopped, the first time with new events; these
+    events in words."""
     position = progress.position
+    if isinstance(start, int):
+        progress.begin(start)
+        return f"those after number {start}"
     if start is not None or position is None:
-        after = start if isinstance(start, int) else client.retrying(lambda: feed_end(client))
-        progress.begin(after)
-        return
+        progress.begin(client.retrying(lambda: feed_end(client)))
+        return "new ones, from now on"
     last = position.last
     if last is not None and not client.retrying(lambda: is_same_feed(client, last)):
         raise CommandFailed(
@@ -158,6 +160,7 @@ def _begin(client: Client, progress: Progress, start: int | str | None) -> None:
             "gateway, another database, or a key of another project.",
             "Check SLIPGATE_URL and SLIPGATE_API_KEY, or begin anew with --after now.",
         )
+    return "on from where it was stopped"
 
 
 def _line(attempt: ForwardAttempt) -> str:
