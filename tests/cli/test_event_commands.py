@@ -34,7 +34,7 @@ def test_events_without_an_id_are_those_of_all_tasks(operator: Operator) -> None
     assert [tasks[0] in line for line in chosen.out.splitlines()] == [True]
     usage = {"inputTokens": 9_000, "outputTokens": 700, "costUsd": 0.04, "turns": 7}
     operator.says(tasks[1], type="task.usage", **usage)
-    told = operator.types("tasks", "events", tasks[1], "--types=task.usage").out
+    told = operator.types("tasks", "events", tasks[1]).out
     assert "7 turns, 9000 tokens in, 700 out, 0.04 USD" in told
 
 

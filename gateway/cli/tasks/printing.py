@@ -10,6 +10,7 @@ from rich.text import Text
 from gateway.cli.console.output import one_line
 from gateway.cli.console.terminal import out, print_fields, print_table, print_wide
 from gateway.cli.console.times import local, local_time, now, until, zone, zoned
+from gateway.domain.tasks.event_words import event_words
 from gateway.domain.tasks.task import Status
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.endpoints import EndpointStateView
@@ -60,7 +61,6 @@ class _EventData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     pr_url: str | None = None
     error: _Error | None = None
     endpoint: object = None
-    sandbox: object = None
 
 
 def print_task(task: TaskView, why: ExplanationView) -> None:
@@ -176,7 +176,8 @@ def _receipt_row(receipt: ReceiptView) -> Iterable[str]:
 def event_line(event: EventView, *, with_subject: bool = False, with_date: bool = False) -> Text:
     """An event as one line: time, the task or endpoint if asked for, type and text."""
     data = _data(event)
-    text = data.message or data.summary or data.pr_url or data.code or _sandbox_text(event, data)
+    text = data.message or data.summary or data.pr_url or data.code
+    text = text or event_words(event.type, event.data)
     subject = event.task_id or ""
     if event.task_id is None and data.endpoint is not None:
         endpoint = msgspec.convert(data.endpoint, EndpointStateView)
@@ -198,15 +199,6 @@ def event_line(event: EventView, *, with_subject: bool = False, with_date: bool 
         (f"{name:<18}", _STYLES.get(event.type, "")),
         one_line(text)[:_MESSAGE],
     )
-
-
-def _sandbox_text(event: EventView, data: _EventData) -> str:
-    """The state of a sandbox, or its name before it has one; empty for other events."""
-    sandbox = data.sandbox
-    if not event.type.startswith(("sandbox.", "task.launched")) or not isinstance(sandbox, dict):
-        return ""
-    words = (sandbox.get("state") or sandbox.get("name"), sandbox.get("provider"))
-    return " at ".join(str(word) for word in words if word)
 
 
 def _data(event: EventView) -> _EventData:

@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import FACTS, QUIET, Event
+from gateway.domain.tasks.event_words import event_words
 from gateway.domain.tasks.task import Status
 from gateway.store.records import NO_NUMBER
 from gateway.web.dashboard.diff import files_of
@@ -75,6 +76,7 @@ def _entry(event: Event) -> Variables:
         for field in ("stage", "message", "summary", "reason", "detail", "prUrl", "error", "code")
         if data.get(field)
     ]
+    words = event_words(view.type, view.data)
     return {
         "at": view.at,
         "type": view.type,
@@ -83,7 +85,7 @@ def _entry(event: Event) -> Variables:
         "actor": view.actor,
         "is_applied": view.applied,
         "reason": view.reason,
-        "fields": fields,
+        "fields": [*fields, ("words", words)] if words else fields,
         "seq": view.seq,
     }
 
