@@ -50,7 +50,7 @@ ON_DISK: Final = frozenset(
 """Files of tests that need a real one: a confined command may write to shared memory."""
 LONG: Final = frozenset(
     {
-        *("benchmarks", "e2e", "gateways", "github_actions", "launches"),
+        *("benchmarks", "browser", "e2e", "gateways", "github_actions", "launches"),
         *("repositories", "simulation"),
         *("test_kept_work", "test_misbehaving_agents", "test_outcomes"),
     }
@@ -109,7 +109,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _companions(items: Sequence[pytest.Item]) -> Iterator[list[pytest.Item]]:
-    """Tests that share an installation, a few each time: to make one takes as long as a test."""
+    """Tests that share an installation or a browser, a few each time: to make one takes as long as
+    a test."""
     found: defaultdict[object, list[pytest.Item]] = defaultdict(list)
     for item in items:
         found[_installation(item)].append(item)
@@ -122,7 +123,7 @@ def _installation(item: pytest.Item) -> object:
     """Equal for all tests of one; a test that shares none is by itself."""
     if isinstance(item, pytest.Function) and "shared" in item.fixturenames:
         return item.path, item.callspec.params["shared"]
-    return item
+    return item.path.parent if item.path.parent.name == "browser" else item
 
 
 def _kind(item: pytest.Item) -> str:
