@@ -164,7 +164,7 @@ def test_a_command_about_the_command_line(
         ("slipgate ta", {"tasks"}),
         ("slipgate tasks li", {"list"}),
         ("slipgate sweep --dr", {"--dry-run"}),
-        ("slipgate snapshot ", {"build", "push", "check"}),
+        ("slipgate snapshot ", {"build", "push", "check", "image"}),
         ("slipgate doctor --l", {"--live"}),
     ],
     ids=["a command", "within a group", "an option", "of a snapshot", "of the doctor"],

@@ -138,7 +138,7 @@ WRONG: Final = (
             [WRONG],
             500,
             "InvalidRequestError: 422 invalid_request: The request is not valid. "
-            "$.repoUrl: must be https",
+            "$.repoUrl: must be https.",
             id="a field is wrong",
         ),
     ],

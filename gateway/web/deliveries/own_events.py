@@ -38,7 +38,6 @@ operation: Final = partial(
     tag="Events",
     access=TASKS,
     headers=(IDEMPOTENCY_KEY,),
-    callback=OWN_EVENT_MESSAGE,
     errors=(
         *("invalid_idempotency_key", "idempotency_mismatch", "event_id_reused"),
         *("reserved_event_type", "schema_mismatch"),
@@ -55,6 +54,7 @@ _canonical: Final = msgspec.json.Encoder(order="sorted").encode
         "the endpoints that name its type, and, of a customer's event, to those of that customer."
     ),
     body=Body(kind=NewEvent),
+    callback=OWN_EVENT_MESSAGE,
     answers=(
         answer(PostedEventView, "The event, stored.", status=202, headers=REPLAYABLE[1:]),
         answer(
