@@ -57,9 +57,9 @@ class Installation:
         """Without a slash at its end."""
         return str(self.http.base_url).rstrip("/")
 
-    def post(self, path: str, body: object, scope: str) -> Json:
+    def post(self, path: str, body: object, scope: str, *, method: str = "POST") -> Json:
         headers = {"authorization": f"Bearer {self.keys[scope]}"}
-        answer = self.http.post(path, json=body, headers=headers)
+        answer = self.http.request(method, path, json=body, headers=headers)
         assert answer.is_success, answer.text
         decoded: Json = answer.json()
         return decoded

@@ -23,6 +23,12 @@ PAGES: Final = {
     "portal": "/portal",
 }
 """The name of each picture, and its page."""
+DESCRIBED: Final = {
+    "invoice.paid": "An invoice was paid.",
+    "invoice.refunded": "A payment was given back.",
+    "order.shipped": "An order has left the stock.",
+}
+"""The catalogue of the portal."""
 
 
 def test_each_picture_of_the_documentation_can_be_taken(
@@ -49,6 +55,8 @@ def test_each_picture_of_the_documentation_can_be_taken(
 
 def let_in(person: Person, incident: Installation) -> None:
     """Opens the portal of a customer with two endpoints, one of them disabled."""
+    for name, meaning in DESCRIBED.items():
+        incident.post(f"/v1/event-types/{name}", {"description": meaning}, "ops", method="PUT")
     for path, types in (("stock", ["order.shipped"]), ("billing", ["invoice.*"])):
         wanted = {"url": f"https://acme.example/{path}", "eventTypes": types, "customer": "acme"}
         made = incident.post("/v1/endpoints", wanted | {"description": f"for {path}"}, "ops")

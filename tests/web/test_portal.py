@@ -8,7 +8,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
+from markupsafe import escape
 
+from gateway.web.portal.endpoints import MISTAKES
 from gateway.web.routes import DASHBOARD, PORTAL, ROUTES
 from tests.stores import NewDatabase
 from tests.web.callers import PUBLIC_URL, GatewayHarness, Json, open_gateway
@@ -72,6 +75,15 @@ async def posts(gateway: GatewayHarness, scope: str = "tasks", /, **wanted: obje
     return posted
 
 
+async def answered(gateway: GatewayHarness, times: int) -> None:
+    """Waits until so many answers to the newest webhook of acme are stored."""
+    async with asyncio.timeout(PATIENCE):
+        attempts: list[Json] = []
+        while len(attempts) < times:
+            found = await gateway.get("/v1/deliveries?customer=acme", "ops")
+            attempts = found.json()["data"][0]["attempts"]
+
+
 async def test_a_customer_makes_an_endpoint_and_follows_what_it_gets(
     database: NewDatabase,
 ) -> None:
@@ -90,6 +102,7 @@ async def test_a_customer_makes_an_endpoint_and_follows_what_it_gets(
         (secret,) = re.findall(r"whsec_[A-Za-z0-9+/=]+", made.text)
         await posts(gateway, customer="acme", data={"amount": 42, "note": EVIL})
         await receiver.next()
+        await answered(gateway, 1)
         (endpoint,) = (await gateway.get("/v1/endpoints?customer=acme", "ops")).json()["data"]
         at = f"/portal/endpoints/{endpoint['id']}"
         listed, shown = await browser.page("/portal"), await browser.page(at)
@@ -98,6 +111,7 @@ async def test_a_customer_makes_an_endpoint_and_follows_what_it_gets(
         body = await browser.page(f"/portal/deliveries/{delivery}")
         resent = await browser.send(body, f"/portal/deliveries/{delivery}/retry")
         await receiver.next()
+        await answered(gateway, 2)
         replayed = await browser.send(shown, f"{at}/replay", since="2026-01-01T00:00:00")
         await receiver.next()
         tested = await browser.send(shown, f"{at}/test")
@@ -135,6 +149,45 @@ async def test_a_customer_makes_an_endpoint_and_follows_what_it_gets(
     ]
     policy = left.headers["content-security-policy"]
     assert ("unsafe" in policy, "frame-ancestors 'none'" in policy) == (False, True)
+
+
+@pytest.mark.alike
+async def test_a_refused_form_comes_back_filled_with_one_sentence(database: NewDatabase) -> None:
+    async with opened(database) as (gateway, browser, _):
+        for name in ("invoice.paid", "order.made"):
+            await gateway.send("PUT", f"/v1/event-types/{name}", {"description": f"On {name}."})
+        own = await opens(gateway, "acme.example", customer="acme", eventTypes=["refund.*"])
+        at = f"/portal/endpoints/{own['id']}"
+        page = await browser.page(await link(gateway))
+        wanted = {"url": "http://10.0.0.1/hook", "description": EVIL, "eventTypes": "order.made"}
+        refused = await browser.send(page, "/portal/endpoints", **wanted)
+        again = await browser.get("/portal/endpoints")
+        shown = await browser.page(at)
+        changed = await browser.send(shown, f"{at}/update", **wanted)
+        reloaded = await browser.get(f"{at}/update")
+        form = dict(re.findall(r'name="(csrf)" value="([^"]*)"', shown))
+        types = {"eventTypes": ["order.made", "refund.*"]}
+        await browser.http.post(f"{at}/update", data=form | types)
+        several = (await gateway.get(f"/v1/endpoints/{own['id']}", "ops")).json()
+        wrong = await browser.send(shown, f"{at}/replay", since="x")
+        page = await browser.page(at)
+        await browser.send(page, f"{at}/update")
+        none = (await gateway.get(f"/v1/endpoints/{own['id']}", "ops")).json()
+    for answer in (refused, changed):
+        assert answer.status_code == 422
+        assert re.findall('role="alert">([^<]*)<', answer.text) == [MISTAKES["$.url"]]
+        assert "SLIPGATE_" not in answer.text
+        assert f'value="{escape(EVIL)}"' in answer.text
+        assert 'value="http://10.0.0.1/hook"' in answer.text
+        assert checked(answer.text) == ["order.made"]
+    assert (again.status_code, again.url.path, reloaded.url.path) == (200, "/portal", at)
+    assert (checked(shown), checked(page)) == (["refund.*"], ["order.made", "refund.*"])
+    assert (several["eventTypes"], none["eventTypes"]) == (["order.made", "refund.*"], ["*"])
+    assert wrong.text.count("$.since") == 1
+
+
+def checked(page: str) -> list[str]:
+    return re.findall(r'name="eventTypes" value="([^"]*)" checked', page)
 
 
 async def strangers(gateway: GatewayHarness, receiver: Receiver) -> list[str]:

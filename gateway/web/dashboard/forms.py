@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 
 from gateway.domain.kernel.errors import ApiError
@@ -16,12 +17,13 @@ LIMIT: Final = 256 * 1024
 _MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
 _SAME_ORIGIN: Final = frozenset({"same-origin", "none"})
 Form = Mapping[str, str]
+Sent = ImmutableMultiDict[str, str]
 
 
-async def read_form(request: Request) -> Form:
-    """The fields of a form; of several with one name the last."""
+async def read_form(request: Request) -> Sent:
+    """The fields of a form; of several with one name `getlist` has all, the others the last."""
     raw = await read_bytes(request, limit=LIMIT)
-    return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+    return Sent(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def check_form(request: Request, form: Form, csrf: str) -> None:

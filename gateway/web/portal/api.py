@@ -14,6 +14,7 @@ from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.context import Context
 from gateway.web.dashboard.api import Api, Json, Values
+from gateway.web.dashboard.forms import Sent
 from gateway.web.deliveries import (
     deliveries,
     endpoint_secrets,
@@ -32,8 +33,6 @@ OF_ENDPOINT: Final = (
 )
 OF_DELIVERY: Final = (deliveries.show, deliveries.retry)
 ALLOWED: Final = (*LISTS, *OF_ENDPOINT, *OF_DELIVERY, endpoints.create, event_types.page)
-CHANGED: Final = ("url", "eventTypes", "description")
-"""Fields of an endpoint that a customer chooses."""
 
 
 class PortalApi(Api):
@@ -48,17 +47,17 @@ class PortalApi(Api):
         """True for the operations that are named here."""
         return any(handled is each for each in ALLOWED)
 
-    async def create(self, fields: Values, *, name: str) -> Json:
+    async def create(self, form: Sent, *, name: str) -> Json:
         """A new endpoint of the customer, with its secret."""
-        body = _chosen(fields) | {
+        body = _chosen(form) | {
             "project": self._customer.project,
             "customer": self._customer.customer,
         }
         return await self.change(endpoints.create, body, name=name)
 
-    async def update(self, fields: Values, endpoint_id: str) -> Json:
+    async def update(self, form: Sent, endpoint_id: str) -> Json:
         """Changes an endpoint of the customer."""
-        return await self.change(endpoints.update, _chosen(fields), endpoint_id=endpoint_id)
+        return await self.change(endpoints.update, _chosen(form), endpoint_id=endpoint_id)
 
     async def _send(
         self,
@@ -92,8 +91,8 @@ class PortalApi(Api):
         return (endpoint.project, endpoint.customer) == (key.project, key.customer)
 
 
-def _chosen(fields: Values) -> dict[str, Any]:
-    """The fields of an endpoint that a form brings; an empty list of types means all."""
-    body: dict[str, Any] = {name: fields[name] for name in CHANGED if fields.get(name)}
-    types = fields.get("eventTypes", "").replace(",", " ").split()
-    return body | {"eventTypes": types or None, "description": fields.get("description") or None}
+def _chosen(form: Sent) -> dict[str, Any]:
+    """The fields of an endpoint that a form brings; without a type it gets all."""
+    body: dict[str, Any] = {"url": form["url"]} if form.get("url") else {}
+    types = form.getlist("eventTypes") or None
+    return body | {"eventTypes": types, "description": form.get("description") or None}

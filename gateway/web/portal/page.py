@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.context import Context, context_of
-from gateway.web.dashboard.forms import Form, check_form, read_form
+from gateway.web.dashboard.forms import Sent, check_form, read_form
 from gateway.web.dashboard.page import see_other
 from gateway.web.dashboard.rendering import render
 from gateway.web.http.codes import STATUS, TITLES
@@ -25,7 +25,7 @@ class Visit:
     """One request of a customer."""
 
     def __init__(
-        self, request: Request, context: Context, session: PortalSession, form: Form
+        self, request: Request, context: Context, session: PortalSession, form: Sent
     ) -> None:
         self.request = request
         self.context = context
@@ -60,7 +60,7 @@ class Shown:
 
     async def _respond(self, request: Request, context: Context) -> Response:
         session = await session_of(request)
-        form = await read_form(request) if self.method == "POST" else {}
+        form = await read_form(request) if self.method == "POST" else Sent()
         if self.method == "POST":
             check_form(request, form, session.csrf)
         answer = await self._answer(Visit(request, context, session, form))
@@ -77,7 +77,7 @@ def action(answer: Answer) -> Shown:
     return Shown(answer, "POST")
 
 
-def html(visit: Visit, template: str, **variables: object) -> Response:
+def html(visit: Visit, template: str, *, status: int = 200, **variables: object) -> Response:
     """A rendered page for a customer."""
     frame: dict[str, object] = {
         "customer": visit.session.key.customer,
@@ -88,7 +88,7 @@ def html(visit: Visit, template: str, **variables: object) -> Response:
         "base": "",
         "now": visit.context.clock(),
     }
-    return HTMLResponse(render(f"portal/{template}", frame | variables))
+    return HTMLResponse(render(f"portal/{template}", frame | variables), status)
 
 
 def failed(request: Request, error: ApiError) -> Response:
