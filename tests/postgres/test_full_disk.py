@@ -12,6 +12,7 @@ from typing import Final
 import psycopg
 import pytest
 
+from tests.launcher.conditions import until_answered
 from tests.postgres.databases import new_database
 from tests.postgres.gateways import gateway_on, keys_of
 from tests.postgres.test_outages import created, refused_as
@@ -74,10 +75,15 @@ async def test_on_a_full_disk_reads_go_on_and_writes_as_soon_as_there_is_room() 
         async with gateway_on(url, keys_of(url)) as gateway:
             task = await gateway.create()
             fill(disk / "filler")
-            large = TASK | {"prompt": noise}
-            await refused_as("read_only", lambda: gateway.post("/v1/tasks", large))
+
+            async def is_shown() -> bool:
+                """A small write may find room in a page that there is, and end it."""
+                large = TASK | {"prompt": noise}
+                await refused_as("read_only", lambda: gateway.post("/v1/tasks", large))
+                (problem, *_) = (await gateway.get("/v1/status", "ops")).json()["problems"]
+                return bool(problem["code"] == "read_only")
+
+            await until_answered(is_shown, "a problem read_only")
             assert (await gateway.task(task["id"]))["status"] == "queued"
-            (problem, *_) = (await gateway.get("/v1/status", "ops")).json()["problems"]
-            assert problem["code"] == "read_only"
             (disk / "filler").unlink()
             await created(gateway)
