@@ -33,6 +33,7 @@ from tests.e2e.proxy import Proxy
 from tests.e2e.wait import until
 from tests.e2e.world import World, world
 from tests.forks.children import gateway_child, launcher_child
+from tests.forks.programs import program
 from tests.ports import reserved_port
 from tests.snapshot.sandbox import programs
 from tests.stores import FileDatabase, NewDatabase
@@ -173,10 +174,11 @@ async def installation(
     capacity: int = 4,
     providers: Mapping[str, str] = LOCAL,
     is_public: bool = True,
+    from_entrypoint: bool = False,
 ) -> AsyncIterator[Installation]:
     """Runs it all; leaves no process behind, and fails if there is one. `providers` are the
     launcher's settings of them; not `is_public`: no sandbox can call the gateway. Without a
-    database it makes a file."""
+    database it makes a file. Local agents are forks unless they start `from_entrypoint`."""
     try:
         async with AsyncExitStack() as stack:
             it = await _opened(
@@ -188,6 +190,7 @@ async def installation(
                 capacity=capacity,
                 providers=providers,
                 is_public=is_public,
+                agent=() if from_entrypoint else (_forking_agent(folder),),
             )
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(it.watch_agents())
@@ -208,6 +211,7 @@ async def _opened(
     capacity: int,
     providers: Mapping[str, str],
     is_public: bool,
+    agent: tuple[str, ...],
 ) -> Installation:
     state = State(folder / "state")
     port = stack.enter_context(reserved_port())
@@ -239,7 +243,7 @@ async def _opened(
         gateway=gateway,
         launchers=[
             children.enter_context(
-                launcher_child(launcher_environ, folder / f"launcher-{number}.log")
+                launcher_child(launcher_environ, folder / f"launcher-{number}.log", *agent)
             )
             for number in range(launchers)
         ],
@@ -249,6 +253,13 @@ async def _opened(
     )
     stack.callback(it.let_go)
     return it
+
+
+def _forking_agent(folder: Path) -> str:
+    """A program in the place of execution.sh, quick to start."""
+    notes = folder / processes.FORKS
+    notes.mkdir()
+    return str(program(folder / "agent", "tests.e2e.agent:main", str(notes)))
 
 
 def _gateway_environ(

@@ -16,6 +16,8 @@ SUPERVISOR = "supervisor.py"
 STATE, THREADS = 0, 17
 """Positions in /proc/<pid>/stat behind the name."""
 LOOK_SECONDS = 0.02
+FORKS = "agents"
+"""The part of the folder in which agents that are forks note who they are (`tests.e2e.agent`)."""
 RUNNERS = (reexec.ATTEMPT, reexec.AFTER_DEATH)
 """Commands with which the agent's own process starts the worker, or reports its death."""
 
@@ -38,12 +40,15 @@ class Agent:
 
 
 def of_folder(folder: Path) -> dict[int, str]:
-    """Live processes that name the folder in their command or environment, this one excepted."""
+    """Live processes that name the folder in their command or environment, this one excepted, and
+    agents that are forks."""
     needle = os.fsencode(folder)
+    forks = _forks(folder)
     return {
         pid: command
         for pid, command in _commands()
-        if pid != os.getpid() and (needle in os.fsencode(command) or needle in _environ(pid))
+        if pid != os.getpid()
+        and (pid in forks or needle in os.fsencode(command) or needle in _environ(pid))
     }
 
 
@@ -75,8 +80,10 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
 
 def runner(agent: Agent) -> int:
     """The process that does the attempt; the agent's own stands beside it and waits for its end."""
-    (pid,) = (pid for pid, line in _commands() if AGENT in line and _parent(pid) == agent.pid)
-    return pid
+    names = (AGENT, _command(agent.pid))  # a fork has its parent's
+    below = ((pid, line) for pid, line in _commands() if _parent(pid) == agent.pid)
+    (found,) = (pid for pid, line in below if any(name in line for name in names))
+    return found
 
 
 def is_alive(pid: int) -> bool:
@@ -95,11 +102,24 @@ def agents(folder: Path) -> set[Agent]:
         if SUPERVISOR in line and str(folder) in line
     }
     living = ((pid, _parent(pid)) for pid, line in table.items() if _is_agents_own(line))
-    return {
-        Agent(pid=pid, birth=started, supervisor=parent, sandbox=sandboxes[parent])
+    started = {
+        Agent(pid=pid, birth=began, supervisor=parent, sandbox=sandboxes[parent])
         for pid, parent in living
-        if parent in sandboxes and (started := birth(pid)) is not None
+        if parent in sandboxes and (began := birth(pid)) is not None
     }
+    return started | {
+        Agent(pid=pid, birth=began, supervisor=supervisor, sandbox=sandbox)
+        for pid, (began, sandbox) in _forks(folder).items()
+        for supervisor, name in sandboxes.items()
+        if name == sandbox and is_alive(pid)
+    }
+
+
+def _forks(folder: Path) -> dict[int, tuple[str, str]]:
+    """Birth and sandbox of each agent that notes who it is and has not ended."""
+    notes = [path for path in (folder / FORKS).glob("*") if path.name.isdigit()]
+    read = {int(note.name): note.read_text().rsplit(" ", 1) for note in notes}
+    return {pid: (began, name) for pid, (began, name) in read.items() if birth(pid) == began}
 
 
 def _is_agents_own(command: str) -> bool:
@@ -115,8 +135,12 @@ def _sandbox(command: str, folder: Path) -> str:
 
 def _commands() -> Iterator[tuple[int, str]]:
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (command := _read(entry / "cmdline")):
-            yield int(entry.name), os.fsdecode(command.replace(b"\0", b" "))
+        if entry.name.isdigit() and (command := _command(int(entry.name))):
+            yield int(entry.name), command
+
+
+def _command(pid: int) -> str:
+    return os.fsdecode(_read(Path(f"/proc/{pid}/cmdline")).replace(b"\0", b" "))
 
 
 def _parent(pid: int) -> int:

@@ -22,7 +22,9 @@ async def test_nothing_is_lost_doubled_or_left_over_whatever_dies(
     seed = int(pytestconfig.getoption("--kill-seed", None) or random.getrandbits(32))
     seconds = float(pytestconfig.getoption("--kill-seconds", None) or SECONDS)
     print(f"seed {seed}")  # noqa: T201 - pytest shows it with a failure
-    async with installation(tmp_path, launchers=LAUNCHERS, capacity=CAPACITY) as it:
+    async with installation(
+        tmp_path, launchers=LAUNCHERS, capacity=CAPACITY, from_entrypoint=True
+    ) as it:
         storm = Storm(it, seed=seed, log=print)
         await storm.rage(seconds)
         await settle(it, *(order.task for order in storm.orders))

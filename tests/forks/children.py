@@ -25,6 +25,7 @@ def gateway_child(
     return ForkedChild(name, (slipgate(), "gateway", *options), environ, log)
 
 
-def launcher_child(environ: Mapping[str, str], log: Path) -> ForkedChild:
-    """A launcher that has not been started."""
-    return ForkedChild("launcher", (shared("launcher", "launcher.__main__:main"),), environ, log)
+def launcher_child(environ: Mapping[str, str], log: Path, *agent: str) -> ForkedChild:
+    """A launcher that has not been started; `agent` is a program in the place of execution.sh."""
+    launcher = shared("launcher", "tests.forks.launcher:launch")
+    return ForkedChild("launcher", (launcher, *agent), environ, log)
