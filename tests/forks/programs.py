@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import platform
 import stat
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Final
 
 ADDRESS: Final = "TESTS_FORK_SERVER"
-CLIENT: Final = Path(__file__).with_name("client.py")
+CLIENT: Final = Path(__file__).with_name("client.pl")
+SENDMSG: Final = {"x86_64": 46, "aarch64": 211}[platform.machine()]
+"""The number of that call in Linux."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -24,10 +27,16 @@ def program(path: Path, entry: str, *fixed: str, address: str = "") -> Path:
     group along, a moment later; SIGQUIT kills it alone, at once. `address` is that of another
     server than the one for all.
     """
-    run = f"run({address or server()!r}, {entry!r}, {list(fixed)!r})"
-    path.write_text(f"#!{sys.executable} -IS\n{CLIENT.read_text()}\n\n{run}\n")
+    server_at, *words = map(_quoted, (address or server(), entry, *fixed))
+    given = f"my ($server, $sendmsg, @words) = ({server_at}, {SENDMSG}, {', '.join(words)});"
+    path.write_text(f"#!/usr/bin/perl\n{given}\n{CLIENT.read_text()}")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
+
+
+def _quoted(word: str) -> str:
+    """A string of Perl."""
+    return "'" + word.replace("\\", r"\\").replace("'", r"\'") + "'"
 
 
 def slipgate() -> str:
