@@ -47,7 +47,7 @@ def hold(read: Callable[[bytes], object], body: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.__name__)
-@settings(max_examples=40)  # of each of so many kinds
+@settings(max_examples=15)  # of each of so many kinds
 @given(data=st.data())
 def test_a_request_is_taken_or_refused(kind: type[msgspec.Struct], data: st.DataObject) -> None:
     hold(lambda body: decode(kind, body), data.draw(bodies(REQUESTS[kind])))
