@@ -1,7 +1,7 @@
 """A person with a browser: opens pages, looks, clicks, types."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,14 @@ AXE_OPTIONS: Final = {
     "selectors": False,
 }
 """To describe what is as it should be, and where, would take half of the time."""
+OF_A_LOOK: Final = {
+    **AXE_OPTIONS,
+    "runOnly": {
+        "type": "rule",
+        "values": ["color-contrast", "link-in-text-block", "scrollable-region-focusable"],
+    },
+}
+"""The same, of what depends on colours and on the size of the window."""
 _GONE: Final = (NoSuchElementException, StaleElementReferenceException)
 _COMPLAINTS: Final = ("Content Security Policy", "Uncaught", "TypeError", "SyntaxError")
 
@@ -108,7 +116,7 @@ class Person:
         lines = [str(line["message"]) for line in console(self.chrome)]
         assert not [line for line in lines if any(word in line for word in _COMPLAINTS)]
 
-    def check_accessibility(self) -> None:
+    def check_accessibility(self, options: Mapping[str, object] = AXE_OPTIONS) -> None:
         """Fails for what axe-core finds against WCAG A and AA."""
         if not AXE.exists():
             pytest.skip("needs axe-core, which `make test` fetches with npm")
@@ -117,7 +125,7 @@ class Person:
         found = self.chrome.execute_async_script(
             "axe.run(arguments[0]).then(result => arguments[1](result.violations.map("
             "one => [one.id, one.nodes.map(node => node.html)])))",
-            AXE_OPTIONS,
+            options,
         )
         assert found == []
 
