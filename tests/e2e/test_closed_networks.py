@@ -21,6 +21,7 @@ from tests.e2e.installation import Installation, installation
 from tests.e2e.settled import settle
 from tests.e2e.shared_installation import SHORT
 from tests.launcher.conditions import until
+from tests.snapshot.sandbox import attempt
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -30,9 +31,9 @@ THERE = "*/state/work-*/tmp/there"
 
 @asynccontextmanager
 async def _closed_installation(
-    folder: Path, provider: str
+    folder: Path, provider: str, program: tuple[str, ...] = EXECUTION
 ) -> AsyncIterator[tuple[Installation, Api]]:
-    """A launcher with one way to Daytona, whose sandboxes run the real entrypoint."""
+    """A launcher with one way to Daytona, whose sandboxes run this program."""
     programs = folder / "bin"
     programs.mkdir()
     install(programs, "0.205.1")
@@ -40,7 +41,7 @@ async def _closed_installation(
     organisation = Organisation(time.time)
     organisation.add_snapshot(Snapshot(name="slipgate-agent-1"))
     app = Path(EXECUTION[-1]).parent
-    machine = Machine(folder / "machine", program=EXECUTION, path=path, app=app)
+    machine = Machine(folder / "machine", program=program, path=path, app=app)
     async with (
         opened(Api(organisation=organisation, machine=machine)) as api,
         installation(
@@ -86,7 +87,7 @@ async def test_a_task_in_a_closed_network_ends_with_its_pull_request_through_the
 async def test_a_task_in_a_closed_network_ends_with_its_pull_request_or_says_why_not(
     tmp_path: Path,
 ) -> None:
-    async with _closed_installation(tmp_path, "daytona-api") as (it, api):
+    async with _closed_installation(tmp_path, "daytona-api", (attempt(),)) as (it, api):
         await _ends_with_its_pull_request(it, api, "daytona-api", points.BY_MODEL)
         task = await it.frontend.create(repoUrl="https://localhost:9/acme/widgets.git")
         shown = await task.until_over(seconds=150)

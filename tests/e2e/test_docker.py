@@ -1,4 +1,4 @@
-"""Sandboxes as containers, with the real entrypoint in them: from POST to pull request.
+"""Sandboxes as containers, in one of them the real entrypoint: from POST to pull request.
 
 The engine is a stand-in, so this shows that launcher and agent understand each other through what
 docker's CLI takes and prints: variables, spool, exit, removal. It cannot show that an image builds,
@@ -21,21 +21,22 @@ from tests.e2e.frontend import Json
 from tests.e2e.installation import Installation, installation
 from tests.e2e.settled import settle
 from tests.e2e.shared_installation import SHORT
+from tests.snapshot.sandbox import attempt
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @asynccontextmanager
 async def _docker_installation(
-    folder: Path, *, is_public: bool
+    folder: Path, program: tuple[str, ...], *, is_public: bool
 ) -> AsyncIterator[tuple[Installation, Daemon]]:
-    """A launcher with docker alone."""
+    """A launcher with docker alone, whose image starts this program."""
     programs = folder / "bin"
     programs.mkdir()
     _, daemon = install(programs)
     path = os.environ["PATH"]
     search = f"{Path(sys.executable).parent}:{path}"
-    daemon.add_image("slipgate-agent-1", EXECUTION, search=search)
+    daemon.add_image("slipgate-agent-1", program, search=search)
     providers = {"SLIPGATE_PROVIDERS": "docker", "PATH": f"{programs}:{path}"}
     try:
         async with installation(
@@ -61,14 +62,14 @@ async def _ends_with_its_pull_request(
 
 
 async def test_a_task_in_a_container_ends_with_its_pull_request(tmp_path: Path) -> None:
-    async with _docker_installation(tmp_path, is_public=True) as (it, daemon):
+    async with _docker_installation(tmp_path, EXECUTION, is_public=True) as (it, daemon):
         await _ends_with_its_pull_request(it, daemon, points.BY_MODEL, is_public=True)
 
 
 async def test_a_container_that_cannot_call_is_read_and_says_why_it_cannot_do_its_task(
     tmp_path: Path,
 ) -> None:
-    async with _docker_installation(tmp_path, is_public=False) as (it, daemon):
+    async with _docker_installation(tmp_path, (attempt(),), is_public=False) as (it, daemon):
         await _ends_with_its_pull_request(it, daemon, points.BY_COMMAND, is_public=False)
         task = await it.frontend.create(repoUrl="https://localhost:9/acme/widgets.git")
         shown = await task.until_over(seconds=150)

@@ -1,4 +1,4 @@
-"""Sandboxes as Jobs, with the real entrypoint in their pods: from POST to pull request.
+"""Sandboxes as Jobs, in one of them the real entrypoint: from POST to pull request.
 
 The cluster is a stand-in, so this shows that launcher and agent understand each other through the
 API: variables, spool, exit, removal, whoever dies meanwhile. It cannot show that an image builds,
@@ -20,19 +20,20 @@ from tests.e2e.settled import settle
 from tests.e2e.shared_installation import SHORT
 from tests.kubernetes.cluster import Cluster, opened
 from tests.kubernetes.node import Image
+from tests.snapshot.sandbox import attempt
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @asynccontextmanager
 async def _installation(
-    folder: Path, *, is_public: bool
+    folder: Path, program: tuple[str, ...], *, is_public: bool
 ) -> AsyncIterator[tuple[Installation, Cluster]]:
-    """A launcher with kubernetes alone."""
+    """A launcher with kubernetes alone, whose image starts this program."""
     search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     async with opened(folder / "cluster") as cluster:
         cluster.node.images["slipgate-agent-1"] = Image(
-            entrypoint=EXECUTION, search=search, app=Path(EXECUTION[-1]).parent
+            entrypoint=program, search=search, app=Path(EXECUTION[-1]).parent
         )
         providers = {"SLIPGATE_PROVIDERS": "kubernetes", "KUBECONFIG": cluster.kubeconfig()}
         async with installation(
@@ -44,7 +45,7 @@ async def _installation(
 async def test_a_task_in_a_pod_survives_its_launcher_and_gets_no_second_one(
     tmp_path: Path,
 ) -> None:
-    async with _installation(tmp_path, is_public=True) as (it, cluster):
+    async with _installation(tmp_path, EXECUTION, is_public=True) as (it, cluster):
         created = points.answered("create.created")
         it.world.at_model.shut()
         it.proxy.hold(created)
@@ -68,7 +69,7 @@ async def test_a_task_in_a_pod_survives_its_launcher_and_gets_no_second_one(
 async def test_a_pod_that_cannot_call_is_read_also_after_the_gateway_was_away(
     tmp_path: Path,
 ) -> None:
-    async with _installation(tmp_path, is_public=False) as (it, cluster):
+    async with _installation(tmp_path, (attempt(),), is_public=False) as (it, cluster):
         it.world.at_pull_request.shut()
         task = await it.frontend.create(**points.QUICK)
         await it.world.at_pull_request.reached()
