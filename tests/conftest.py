@@ -19,7 +19,7 @@ import execnet
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.forks.programs import server, worker
+from tests.forks.programs import ADDRESS, APART, server, worker
 from tests.stores import STORES, NewDatabase, new_database
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -74,8 +74,9 @@ WORKERS_PER_CORE = 5
 
 
 def pytest_configure() -> None:
-    """One fork server for all that run side by side: they inherit its address."""
-    server()
+    """The same fork servers for all that run side by side: they inherit the addresses."""
+    for variable in (ADDRESS, *APART.values()):
+        server(variable)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,4 +1,4 @@
-"""Executables whose work is done by a fork of one server for all tests of a run."""
+"""Executables whose work is done by a fork of a server that all tests of a run share."""
 
 import atexit
 import os
@@ -13,6 +13,14 @@ from pathlib import Path
 from typing import Final
 
 ADDRESS: Final = "TESTS_FORK_SERVER"
+APART: Final = {
+    "tests.daytona.cli": "TESTS_FORK_SERVER_OF_CLIS",
+    "tests.docker.cli": "TESTS_FORK_SERVER_OF_CLIS",
+    "tests.e2e.agent": "TESTS_FORK_SERVER_OF_ATTEMPTS",
+    "tests.snapshot.attempt": "TESTS_FORK_SERVER_OF_ATTEMPTS",
+}
+"""The address of whoever forks this module's programs: a fork costs the more the more the server
+has imported, so that these have servers of their own."""
 CLIENT: Final = Path(__file__).with_name("client.pl")
 SENDMSG: Final = {"x86_64": 46, "aarch64": 211}[platform.machine()]
 """The number of that call in Linux."""
@@ -27,7 +35,9 @@ def program(path: Path, entry: str, *fixed: str, address: str = "") -> Path:
     group along, a moment later; SIGQUIT kills it alone, at once. `address` is that of another
     server than the one for all.
     """
-    server_at, *words = map(_quoted, (address or server(), entry, *fixed))
+    module, _, _ = entry.partition(":")
+    found = address or server(APART.get(module, ADDRESS))
+    server_at, *words = map(_quoted, (found, entry, *fixed))
     given = f"my ($server, $sendmsg, @words) = ({server_at}, {SENDMSG}, {', '.join(words)});"
     path.write_text(f"#!/usr/bin/perl\n{given}\n{CLIENT.read_text()}")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -52,12 +62,12 @@ def shared(name: str, entry: str) -> str:
     return str(program(folder / name, entry))
 
 
-def server() -> str:
-    """The address of the server of this run of the tests, started if there is none; it ends with
+def server(variable: str = ADDRESS) -> str:
+    """The address of a server of this run of the tests, started if there is none; it ends with
     the process that started it."""
-    if ADDRESS not in os.environ:
-        os.environ[ADDRESS] = _start("tests.forks.server")
-    return os.environ[ADDRESS]
+    if variable not in os.environ:
+        os.environ[variable] = _start("tests.forks.server")
+    return os.environ[variable]
 
 
 def worker(arguments: Sequence[str]) -> str:
