@@ -152,9 +152,11 @@ class ServerConnection:
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[ServerConnection]:
+async def connected(
+    url: str, connect: pool.Connect = AsyncConnection.connect
+) -> AsyncIterator[ServerConnection]:
     """A connection of its own."""
-    connection = await AsyncConnection.connect(url, **OPTIONS)
+    connection = await connect(url, **OPTIONS)
     async with connection:
         await configure(connection)
         yield ServerConnection(connection)

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from gateway.store.postgres.outcome import was_committed
 from gateway.store.postgres.pool import Connect, Pool
 from gateway.store.postgres.server_peers import PostgresPeers
 from gateway.store.postgres.session import Session
+from gateway.store.postgres.session_connection import connected
 from gateway.store.shielding import to_its_end
 from gateway.store.sql.batch import NOTHING
 from gateway.store.sql.connection import NO_PARAMS
@@ -158,7 +160,7 @@ async def open_postgres(
     """Upgrades and opens the database. A new one gets an instance id, a restored copy another one
     unless it takes over. `gateway_id` is this gateway's name among the others; `session_url` is the
     way around a pooler; `keyring` are the master keys, None for one that seals and opens nothing;
-    `busy_ms` is how long a lock of others is waited for; `connect` makes what the pools keep.
+    `busy_ms` is how long a lock of others is waited for; `connect` makes the connections that last.
 
     Raises:
         ApiError: the server does not answer, the schema is newer than this program, the database
@@ -174,7 +176,7 @@ async def open_postgres(
         Pool(url, connect=connect) as writers,
         Pool(url, READERS, is_for_reads=True, connect=connect) as readers,
     ):
-        session = Session(session_url, gateway_id)
+        session = Session(session_url, gateway_id, connect=partial(connected, connect=connect))
         yield PostgresStore(
             writers, readers, instance_id=instance_id, session=session, busy_ms=busy_ms
         )
