@@ -35,16 +35,21 @@ NOWHERE: Final = ""
 
 
 def prepare(
-    url: str, keyring: Keyring | None, new_instance_id: Callable[[], str], *, take_over: bool
+    url: str,
+    keyring: Keyring | None,
+    new_instance_id: Callable[[], str],
+    *,
+    session_url: str | None = None,
+    take_over: bool,
 ) -> tuple[str, Opening]:
     """Upgrades the database and opens its ledger; gateways that start together come one after the
     other. Gives the instance id. A new database gets one, and so does a copy on another server or
     under another name, unless it takes over. `keyring` are the master keys, None for a gateway that
-    seals and opens nothing.
+    seals and opens nothing; `session_url` is the way around a pooler.
 
     Raises:
-        ApiError: the server does not answer, the schema is newer than this program, or the database
-            was used with another master key.
+        ApiError: the server does not answer, the schema is newer than this program, the database
+            was used with another master key, or sessions would go through a pooler.
     """
     with connected(url) as connection:
         before = version(connection)
@@ -65,6 +70,10 @@ def prepare(
             database.write(SET_HOME, [{"home": here}])
             database.write(FORGET, [NO_PARAMS])
             ((instance_id,),) = database.fetch(INSTANCE)
+        if session_url is None:
+            _check_process(connection, url)
+    if session_url is not None:
+        check_sessions(session_url)
     return str(instance_id), Opening(upgraded=upgraded, restored=restored)
 
 
@@ -76,16 +85,20 @@ def check_sessions(url: str) -> None:
     Raises:
         ApiError: `session_pooled`, or the server does not answer.
     """
-    with connected(url) as one:
-        mine = _process(one)
-        if mine != one.info.backend_pid and _is_shared(one, mine, url):
-            raise ApiError(
-                "session_pooled",
-                "SLIPGATE_DATABASE_URL goes through a pooler that shares connections between "
-                "transactions: what one gateway does at a time, and what gateways tell each "
-                "other, needs one of its own.",
-                hint=REMEDY,
-            )
+    with connected(url) as connection:
+        _check_process(connection, url)
+
+
+def _check_process(one: "Connection[Row]", url: str) -> None:
+    mine = _process(one)
+    if mine != one.info.backend_pid and _is_shared(one, mine, url):
+        raise ApiError(
+            "session_pooled",
+            "SLIPGATE_DATABASE_URL goes through a pooler that shares connections between "
+            "transactions: what one gateway does at a time, and what gateways tell each "
+            "other, needs one of its own.",
+            hint=REMEDY,
+        )
 
 
 def _is_shared(one: "Connection[Row]", mine: int, url: str) -> bool:

@@ -19,7 +19,7 @@ from gateway.store.ownership import Subscriber
 from gateway.store.postgres.batch import BUSY_MS, PostgresBatch, PostgresRead
 from gateway.store.postgres.connection import PostgresConnection, translated_errors
 from gateway.store.postgres.months import keep_months
-from gateway.store.postgres.opening import check_sessions, prepare
+from gateway.store.postgres.opening import prepare
 from gateway.store.postgres.outcome import was_committed
 from gateway.store.postgres.pool import Connect, Pool
 from gateway.store.postgres.server_peers import PostgresPeers
@@ -167,16 +167,21 @@ async def open_postgres(
             was used with another master key, or sessions would go through a pooler.
     """
     instance_id, opening = await asyncio.to_thread(
-        prepare, url, keyring, new_instance_id, take_over=take_over
+        prepare,
+        url,
+        keyring,
+        new_instance_id,
+        session_url=session_url,
+        take_over=take_over,
     )
     opening.log()
-    session_url = session_url or url
-    await asyncio.to_thread(check_sessions, session_url)
     async with (
         Pool(url, connect=connect) as writers,
         Pool(url, READERS, is_for_reads=True, connect=connect) as readers,
     ):
-        session = Session(session_url, gateway_id, connect=partial(connected, connect=connect))
+        session = Session(
+            session_url or url, gateway_id, connect=partial(connected, connect=connect)
+        )
         yield PostgresStore(
             writers, readers, instance_id=instance_id, session=session, busy_ms=busy_ms
         )
