@@ -43,7 +43,10 @@ class ReusedDatabase:
         self._connection.execute("SET session_replication_role = replica")
         self._tables = self._named("r")
         # A month of events that a test has made is emptied with its table.
-        self._emptied = self._named("r", "p")
+        emptied = [
+            sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in self._named("r", "p")
+        ]
+        self._deletions = sql.SQL(";").join(emptied).as_bytes(self._connection)
         self._empty = self._contents()
         self._filled: dict[Fill, _Contents] = {}
 
@@ -55,7 +58,7 @@ class ReusedDatabase:
         """Does this to the database; to an empty one once, and later tests get the same rows."""
         ((is_empty,),) = self._connection.execute(IS_EMPTY).fetchall()
         if is_empty and make in self._filled:
-            self._replace(self._filled[make])
+            self._fill_tables(self._filled[make])
         else:
             make(self.address)
             if is_empty:
@@ -65,7 +68,9 @@ class ReusedDatabase:
         """Makes it what it was; whoever was connected is not any more, but for connections that
         are kept warm."""
         self._connection.execute(END_OTHERS, [warm.rest(self.address.url)])
-        self._replace(self._empty)
+        with self._connection.transaction():
+            self._connection.execute(self._deletions)
+            self._fill_tables(self._empty)
 
     def _contents(self) -> _Contents:
         rows = {name: b"".join(self._copied(name)) for name in self._tables}
@@ -79,13 +84,11 @@ class ReusedDatabase:
         with self._connection.cursor().copy(statement) as copy:
             yield from map(bytes, copy)
 
-    def _replace(self, contents: _Contents) -> None:
-        deletions = [
-            sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in self._emptied
-        ]
+    def _fill_tables(self, contents: _Contents) -> None:
+        """Replaces what these tables have; the others stay as they are."""
         with self._connection.transaction(), self._connection.cursor() as cursor:
-            cursor.execute(sql.SQL(";").join(deletions))
             for name, rows in contents.rows.items():
+                cursor.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
                 statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))
                 with cursor.copy(statement) as copy:
                     copy.write(rows)

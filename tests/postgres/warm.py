@@ -11,7 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
-from gateway.store.postgres.migrations import session_name
+from gateway.store.postgres.session_connection import OPTIONS
 from gateway.store.sql.rows import Row
 
 FORGET: Final = "SELECT pg_advisory_unlock_all(); UNLISTEN *; RESET idle_session_timeout"
@@ -38,7 +38,7 @@ class WarmConnection(AsyncConnection[Row]):
 
     async def _is_forgotten(self) -> bool:
         """True once nobody can see any more that there was a session."""
-        if self.name == session_name():
+        if self.name == OPTIONS["application_name"]:
             with suppress(psycopg.Error):
                 await self.execute(FORGET, prepare=False)
                 self._notifies_backlog = deque()
