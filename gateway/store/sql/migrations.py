@@ -1,7 +1,9 @@
 """Migration files: numbered and forward-only, in a folder for each dialect."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -24,10 +26,9 @@ class Migrations:
         """The folder of their files."""
         return ROOT / self.dialect
 
-    def files(self) -> list[tuple[int, Path]]:
+    def files(self) -> Sequence[tuple[int, Path]]:
         """Each with the schema version that it leads to, in their order."""
-        files = sorted(self.folder.glob("*.sql"))
-        return [(int(file.name.split("_", 1)[0]), file) for file in files]
+        return _files(self.folder)
 
     def newest(self) -> int:
         """The schema version this program is made for."""
@@ -61,6 +62,12 @@ class Migrations:
                 f"The database has schema {version}, this program reads {self.newest()}.",
                 hint=self.remedy,
             )
+
+
+@cache
+def _files(folder: Path) -> Sequence[tuple[int, Path]]:
+    """Looked for once: a running program knows the schema that it was started with."""
+    return [(int(file.name.split("_", 1)[0]), file) for file in sorted(folder.glob("*.sql"))]
 
 
 def oldest_after(migration: Path) -> int:
