@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import Connection, RawCursor, sql
 
-from gateway.store.postgres.connection import SEEK, adapt
+from gateway.store.postgres.connection import SETTINGS, adapt
 from gateway.store.postgres.dialect import translated
 from gateway.store.sql import (
     api_keys,
@@ -264,7 +264,7 @@ def database() -> Iterator[Connection[Any]]:
         connection.execute("ANALYZE")
         # Of a deletion that takes several statements, each is tried alone.
         connection.execute("SET session_replication_role = replica")
-        connection.execute(SEEK)
+        connection.execute(SETTINGS)
         connection.commit()
         yield connection
 

@@ -28,18 +28,15 @@ STATEMENTS_KEPT: Final = 500
 # minute later. Nor does it know that one endpoint may be owed more than all others: by a bitmap it
 # would read all of that, where the first in the order of an index are wanted (63 ms against 2). To
 # compile a statement, or to start processes for it, takes longer than to run it.
-SEEK: Final = """
+# A client that vanishes, as when its machine dies, is noticed in 10 s.
+SETTINGS: Final = """
 SELECT set_config(name, setting, false)
 FROM (VALUES
     ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'),
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
-    ('jit', 'off'), ('max_parallel_workers_per_gather', '0')) AS planner (name, setting)"""
-
-# A client that vanishes, as when its machine dies, is noticed in 10 s.
-KEEPALIVE: Final = """
-SELECT set_config('tcp_keepalives_idle', '4', false),
-    set_config('tcp_keepalives_interval', '2', false),
-    set_config('tcp_keepalives_count', '3', false)"""
+    ('jit', 'off'), ('max_parallel_workers_per_gather', '0'),
+    ('tcp_keepalives_idle', '4'), ('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3')
+) AS ours (name, setting)"""
 
 PID: Final = "SELECT pg_backend_pid()"
 
@@ -98,8 +95,7 @@ async def configure(connection: "AsyncConnection[Row]") -> None:
         # Settings and prepared statements would be those of other clients, too.
         connection.prepare_threshold = None
     else:
-        await connection.execute(SEEK)
-        await connection.execute(KEEPALIVE)
+        await connection.execute(SETTINGS)
 
 
 async def is_pooled(connection: "AsyncConnection[Row]") -> bool:
