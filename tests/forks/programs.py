@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import platform
 import stat
 import subprocess
 import sys
@@ -21,9 +20,7 @@ APART: Final = {
 }
 """The address of whoever forks this module's programs: a fork costs the more the more the server
 has imported, so that these have servers of their own."""
-CLIENT: Final = Path(__file__).with_name("client.pl")
-SENDMSG: Final = {"x86_64": 46, "aarch64": 211}[platform.machine()]
-"""The number of that call in Linux."""
+CLIENT: Final = Path(__file__).with_name("client.py")
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -37,16 +34,10 @@ def program(path: Path, entry: str, *fixed: str, address: str = "") -> Path:
     """
     module, _, _ = entry.partition(":")
     found = address or server(APART.get(module, ADDRESS))
-    server_at, *words = map(_quoted, (found, entry, *fixed))
-    given = f"my ($server, $sendmsg, @words) = ({server_at}, {SENDMSG}, {', '.join(words)});"
-    path.write_text(f"#!/usr/bin/perl\n{given}\n{CLIENT.read_text()}")
+    run = f"run({found!r}, {entry!r}, {list(fixed)!r})"
+    path.write_text(f"#!{sys.executable} -IS\n{CLIENT.read_text()}\n\n{run}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
-
-
-def _quoted(word: str) -> str:
-    """A string of Perl."""
-    return "'" + word.replace("\\", r"\\").replace("'", r"\'") + "'"
 
 
 def slipgate() -> str:
