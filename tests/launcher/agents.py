@@ -8,10 +8,10 @@ def program(text: str) -> tuple[str, ...]:
     return (sys.executable, "-S", "-c", text)
 
 
-WAITS = program("import signal; signal.pause()")
+WAITS = ("/bin/sleep", "1000000")
 """Runs until it is killed."""
 
-ENDS_WITH_7 = program("raise SystemExit(7)")
+ENDS_WITH_7 = ("/bin/sh", "-c", "exit 7")
 
 TELLS_ITS_ENVIRONMENT = program(
     "import json, os; json.dump(dict(os.environ), open('environment.json', 'w'))"
