@@ -10,5 +10,5 @@ from tests.snapshot import attempt
 def main(folder: str) -> None:
     """In a fork: notes its birth and its sandbox in this folder, then does the attempt."""
     sandbox = Path(os.environ["SLIPGATE_STATE_DIR"]).parent.name
-    write_whole(Path(folder, str(os.getpid())), f"{birth(os.getpid())} {sandbox}")
+    write_whole(Path(folder, f"{sandbox}.{os.getpid()}"), str(birth(os.getpid())))
     attempt.main()

@@ -61,7 +61,6 @@ class Installation:
     proxy: Proxy
     """The way of launchers and agents to the gateway."""
     outages: list[Span] = field(default_factory=list)
-    seen_agents: set[Agent] = field(default_factory=set)
     crowds: list[list[Agent]] = field(default_factory=list)
     """Agents of one task that lived at the same time."""
 
@@ -80,7 +79,7 @@ class Installation:
         self.let_go()
         self.outages = []
         self.world.arrivals.of.clear()
-        self.seen_agents = set()
+        processes.forget_forks(self.folder)
         for launcher in self.launchers:
             if launcher.exit_code is not None:
                 launcher.start()
@@ -107,6 +106,11 @@ class Installation:
     def agents(self) -> set[Agent]:
         """Agents that are alive."""
         return processes.agents(self.folder)
+
+    @property
+    def seen_agents(self) -> set[Agent]:
+        """All that were started in this test, as forks."""
+        return processes.forks(self.folder)
 
     def agent(self) -> Agent:
         """The one that lives."""
@@ -153,14 +157,13 @@ class Installation:
         await until(lambda: not self.agents(), "the agent to end")
 
     async def watch_agents(self) -> None:
-        """Sees every agent that lives."""
+        """Sees agents of one task that live at the same time."""
         while True:
             living = self.agents()
             for agent in living:
                 crowd = [other for other in living if other.task == agent.task]
                 if len(crowd) > 1:
                     self.crowds.append(crowd)
-            self.seen_agents |= living
             await asyncio.sleep(WATCH_SECONDS)
 
 

@@ -28,8 +28,8 @@ class Agent:
 
     pid: int
     birth: str
-    supervisor: int
-    """Also the session of all that the agent starts."""
+    supervisor: int | None
+    """Also the session of all that the agent starts; None for a fork."""
     sandbox: str
     """The sandbox's name: the task's part, a dash, the attempt."""
 
@@ -43,12 +43,12 @@ def of_folder(folder: Path) -> dict[int, str]:
     """Live processes that name the folder in their command or environment, this one excepted, and
     agents that are forks."""
     needle = os.fsencode(folder)
-    forks = _forks(folder)
+    living = {one.pid for one in _living_forks(folder)}
     return {
         pid: command
         for pid, command in _commands()
         if pid != os.getpid()
-        and (pid in forks or needle in os.fsencode(command) or needle in _environ(pid))
+        and (pid in living or needle in os.fsencode(command) or needle in _environ(pid))
     }
 
 
@@ -89,12 +89,15 @@ def runner(agent: Agent) -> int:
 def is_alive(pid: int) -> bool:
     """True if a thread of the process runs: while one does, its connections are open, though the
     first may only wait to be reaped (see proc(5))."""
-    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return bool(fields) and (fields[STATE] not in {b"Z", b"X"} or int(fields[THREADS]) > 1)
 
 
 def agents(folder: Path) -> set[Agent]:
-    """Agents whose sandbox lies in the folder."""
+    """Agents whose sandbox lies in the folder. Where they are forks, nothing else is looked at:
+    tests ask all the time."""
+    if (folder / FORKS).is_dir():
+        return _living_forks(folder)
     table = dict(_commands())
     sandboxes = {
         pid: _sandbox(line, folder)
@@ -102,24 +105,30 @@ def agents(folder: Path) -> set[Agent]:
         if SUPERVISOR in line and str(folder) in line
     }
     living = ((pid, _parent(pid)) for pid, line in table.items() if _is_agents_own(line))
-    started = {
-        Agent(pid=pid, birth=began, supervisor=parent, sandbox=sandboxes[parent])
+    return {
+        Agent(pid=pid, birth=started, supervisor=parent, sandbox=sandboxes[parent])
         for pid, parent in living
-        if parent in sandboxes and (began := birth(pid)) is not None
-    }
-    return started | {
-        Agent(pid=pid, birth=began, supervisor=supervisor, sandbox=sandbox)
-        for pid, (began, sandbox) in _forks(folder).items()
-        for supervisor, name in sandboxes.items()
-        if name == sandbox and is_alive(pid)
+        if parent in sandboxes and (started := birth(pid)) is not None
     }
 
 
-def _forks(folder: Path) -> dict[int, tuple[str, str]]:
-    """Birth and sandbox of each agent that notes who it is and has not ended."""
-    notes = [path for path in (folder / FORKS).glob("*") if path.name.isdigit()]
-    read = {int(note.name): note.read_text().rsplit(" ", 1) for note in notes}
-    return {pid: (began, name) for pid, (began, name) in read.items() if birth(pid) == began}
+def forks(folder: Path) -> set[Agent]:
+    """All that ever noted who they are, the dead included."""
+    notes = [path for path in (folder / FORKS).glob("*.*") if path.suffix != ".draft"]
+    return {
+        Agent(pid=int(note.suffix[1:]), birth=note.read_text(), supervisor=None, sandbox=note.stem)
+        for note in notes
+    }
+
+
+def forget_forks(folder: Path) -> None:
+    """Removes the notes of all, who have ended."""
+    for note in (folder / FORKS).glob("*"):
+        note.unlink()
+
+
+def _living_forks(folder: Path) -> set[Agent]:
+    return {one for one in forks(folder) if birth(one.pid) == one.birth and is_alive(one.pid)}
 
 
 def _is_agents_own(command: str) -> bool:
@@ -134,27 +143,28 @@ def _sandbox(command: str, folder: Path) -> str:
 
 
 def _commands() -> Iterator[tuple[int, str]]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (command := _command(int(entry.name))):
-            yield int(entry.name), command
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - hundreds of paths, again and again
+        if entry.isdigit() and (command := _command(int(entry))):
+            yield int(entry), command
 
 
 def _command(pid: int) -> str:
-    return os.fsdecode(_read(Path(f"/proc/{pid}/cmdline")).replace(b"\0", b" "))
+    return os.fsdecode(_read(f"/proc/{pid}/cmdline").replace(b"\0", b" "))
 
 
 def _parent(pid: int) -> int:
-    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return int(fields[1]) if fields else 0
 
 
 def _environ(pid: int) -> bytes:
-    return _read(Path(f"/proc/{pid}/environ"))
+    return _read(f"/proc/{pid}/environ")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     """Empty for a process that has gone meanwhile, and for one that only waits to be reaped."""
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+            return file.read()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return b""

@@ -113,7 +113,7 @@ class Storm:
     async def _sandbox(self) -> None:
         """Everything in the sandbox at once, so that nobody is left to say anything."""
         agent = self._victim()
-        if agent and agent.sandbox in self._it.checks.started_sandboxes():
+        if agent and agent.supervisor and agent.sandbox in self._it.checks.started_sandboxes():
             supervisor = Supervisor(pid=agent.supervisor, birth=birth(agent.supervisor))
             self._wound("sandbox", agent, members(supervisor))
 
