@@ -29,8 +29,6 @@ settings.load_profile("shared")
 # surroundings say, and `python3` is the one that we run on, no version manager's script before it.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Perl stands for the programs, and would warn of a locale that is not installed.
-os.environ["PERL_BADLANG"] = "0"
 # A shell that starts the tests in the background has these ignored, and every program with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
