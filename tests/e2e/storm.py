@@ -75,7 +75,7 @@ class Storm:
         while not self._is_over:
             max_attempts = self._random.randint(1, MOST_ATTEMPTS)
             task = await self._it.frontend.create(
-                **points.QUICK, maxAttempts=max_attempts, timeouts=SILENCE
+                agent=points.BY_COMMAND, maxAttempts=max_attempts, timeouts=SILENCE
             )
             order = SandboxSpec(task=task, max_attempts=max_attempts)
             self.orders.append(order)

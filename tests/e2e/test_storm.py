@@ -10,7 +10,7 @@ from tests.e2e.installation import installation
 from tests.e2e.settled import settle
 from tests.e2e.storm import Storm
 
-SECONDS = 5.0
+SECONDS = 8.0
 LAUNCHERS = 2
 CAPACITY = 3
 
