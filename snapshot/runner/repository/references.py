@@ -27,6 +27,7 @@ class ReferenceKind(Enum):
     TAG = "tag"
     STASH = "stash"
     DETACHED = "detached commit"
+    OTHER = "reference"
 
 
 class Reference(NamedTuple):
@@ -43,7 +44,11 @@ _FOLDERS: Final = {
     "refs/heads/": ReferenceKind.BRANCH,
     "refs/remotes/": ReferenceKind.REMOTE,
     "refs/tags/": ReferenceKind.TAG,
+    # Of others, if they are fetched under the names that they have on the server.
+    "refs/pull/": ReferenceKind.REMOTE,
+    "refs/merge-requests/": ReferenceKind.REMOTE,
 }
+_STASH: Final = "refs/stash"
 
 
 def read(theirs: Path) -> dict[str, Reference]:
@@ -71,11 +76,9 @@ def worktree_folders(theirs: Path) -> list[Path]:
 def _read(theirs: Path) -> Iterator[Reference]:
     for line in _lines(theirs / "packed-refs"):
         revision, _, name = line.partition(" ")
-        folder = next((one for one in _FOLDERS if name.startswith(one)), None)
-        if folder and SHA.fullmatch(revision):
-            yield Reference(_FOLDERS[folder], name.removeprefix(folder), revision)
-    for folder, kind in _FOLDERS.items():
-        yield from _loose(theirs / folder, kind)
+        if SHA.fullmatch(revision):
+            yield _reference(name, revision)
+    yield from _loose(theirs)
     for number, line in enumerate(reversed(_lines(theirs / "logs" / "refs" / "stash"))):
         kept = line.partition(" ")[2].partition(" ")[0]
         if SHA.fullmatch(kept):
@@ -85,12 +88,22 @@ def _read(theirs: Path) -> Iterator[Reference]:
         yield from _detached(one)
 
 
-def _loose(folder: Path, kind: ReferenceKind) -> Iterator[Reference]:
+def _loose(theirs: Path) -> Iterator[Reference]:
+    folder = theirs / "refs"
     found = files.walk(folder) if files.is_directory(folder) else iter(())
     for entry in sorted(islice(found, MOST_FILES), key=lambda entry: entry.path):
         path = Path(entry.path)
         if revision := _sha(files.read(path, most=100)):
-            yield Reference(kind, str(path.relative_to(folder)), revision)
+            yield _reference(str(path.relative_to(theirs)), revision)
+
+
+def _reference(name: str, revision: str) -> Reference:
+    if name == _STASH:
+        return Reference(ReferenceKind.STASH, "0", revision)
+    for folder, kind in _FOLDERS.items():
+        if name.startswith(folder):
+            return Reference(kind, name.removeprefix(folder), revision)
+    return Reference(ReferenceKind.OTHER, name, revision)
 
 
 def _detached(theirs: Path) -> Iterator[Reference]:
