@@ -60,6 +60,13 @@ LEFT_OUT: Final = {
         ("truncate -s 3G big.bin", "big.bin", "too large"),
         ("mkdir 'git~1'; echo x > 'git~1/config'", "git~1/config", "it lies in a .git directory"),
         ("mkdir -p b/.GIT; echo x > b/.GIT/config", "b/.GIT/config", "it lies in a .git directory"),
+        ("mkdir '.git::$I'; echo x > '.git::$I/y'", ".git::$I/y", "it lies in a .git directory"),
+        (
+            "d=.g$'\\342\\200\\214'it; mkdir $d; echo > $d/z",
+            ".git/z",
+            "it lies in a .git directory",
+        ),
+        ("ln -s x .gitmodules", ".gitmodules", "git does not take it"),
         ("printf '\\177ELF%12s\\4\\0rest' > core.12", "core.12", "a core dump"),
         ("echo hunter2-hunter2 > notes", "notes", "it holds a secret of the sandbox"),
     ],
@@ -73,7 +80,10 @@ LEFT_OUT: Final = {
         ("mkdir ../w w; mkfifo ../w/HEAD; echo gitdir: ../../w > w/.git", "w/.git", SPECIAL),
     ],
     "rules that cannot be read": [("mkfifo .gitignore", ".gitignore", SPECIAL)],
-    "rules": [("echo '*.o' > .gitignore; echo x > a.o", "a.o", "ignored by the repository's own")],
+    "rules": [
+        ("echo '*.o' > .gitignore; echo x > a.o", "a.o", "ignored by the repository's own"),
+        ("ln -s . up.o; ln -s up.o/../x chain", "chain", LINK_OUT),
+    ],
 }
 """Acts of an agent, each with the path that stays behind and a part of the reason."""
 
@@ -376,6 +386,7 @@ COMMIT = "echo x > new; git add new; git commit -qm x"
         (f"{COMMIT}; git tag v1; git reset -q --hard HEAD~1", "tag v1"),
         (f"{COMMIT}; git tag -m v v1; git reset -q --hard HEAD~1; git pack-refs --all", "tag v1"),
         (f"git switch -q --detach; {COMMIT}; git switch -q main", "detached commit"),
+        (f"{COMMIT}; git update-ref refs/wip/1 @; git reset -q --hard @~1", "refs/wip/1"),
         (f"git worktree add -q --detach ../w; cd ../w; {COMMIT}; cd - > /dev/null", "detached"),
         ("git worktree add -q ../w; echo x > ../w/new", "worktree ../w"),
         ("git worktree add -q ../w; echo x > ../w/new; mkfifo ../w/.gitignore", "worktree ../w"),

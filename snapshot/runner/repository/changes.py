@@ -1,6 +1,7 @@
 """The paths that the agent changed: its directory now against its starting state."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Final
 import msgspec
 
 from .. import files
+from ..text import plain
 from .agents_git import AgentsGit
 from .exclusions import BuildArtifacts, Exclusion, ExclusionReason, named
 from .git import Git
@@ -21,7 +23,8 @@ LARGEST_FILE_BYTES: Final = 100 * 1024**2
 LARGEST_CHANGE_BYTES: Final = 160 * 1024**2
 """Of all files that are read: more could not be read in the time that is left."""
 _GITLINK: Final = b"160000"
-_GIT_NAMES: Final = frozenset({b".git", b"git~1"})
+_GIT_NAMES: Final = frozenset({".git", "git~1"})
+_SEPARATORS: Final = re.compile(r"[/\\]")
 _ELF: Final = b"\x7fELF"
 _ELF_CORE: Final = b"\x04\x00"
 
@@ -99,6 +102,7 @@ class _Rules:
         is_secret: Callable[[bytes], bool],
     ) -> None:
         self._root = os.fsencode(work_tree) + b"/"
+        self._real_root = os.path.realpath(self._root) + b"/"
         self._kept = kept
         self._artifacts = artifacts
         self._is_secret = is_secret
@@ -150,7 +154,7 @@ class _Rules:
             return ExclusionReason.NESTED
         if path in self._kept.submodules:
             return ExclusionReason.SUBMODULE
-        if any(part.lower().rstrip(b". ") in _GIT_NAMES for part in path.split(b"/")):
+        if _is_gits(os.fsdecode(path)):
             return ExclusionReason.GIT
         if self._is_secret(path):
             return ExclusionReason.SECRET
@@ -186,9 +190,19 @@ class _Rules:
             return ExclusionReason.SECRET
         folder = PurePosixPath(os.fsdecode(path)).parent
         resolved = os.path.normpath(folder / os.fsdecode(target))
-        if target.startswith(b"/") or resolved.split("/")[0] == "..":
+        if target.startswith(b"/") or resolved.split("/")[0] == ".." or self._is_out(path):
             return ExclusionReason.LINK_OUT
-        return ExclusionReason.LINK_GIT if ".git" in resolved.lower().split("/") else None
+        return ExclusionReason.LINK_GIT if _is_gits(resolved) else None
+
+    def _is_out(self, path: bytes) -> bool:
+        """True if a link leads out through other links."""
+        return not (os.path.realpath(self._root + path) + b"/").startswith(self._real_root)
+
+
+def _is_gits(path: str) -> bool:
+    """True if a part of the path is a git directory on some file system, as fsck of git sees it."""
+    parts = (plain(part).partition(":")[0] for part in _SEPARATORS.split(path))
+    return any(part.lower().rstrip(". ") in _GIT_NAMES for part in parts)
 
 
 def _touched(git: Git) -> tuple[list[bytes], list[bytes]]:

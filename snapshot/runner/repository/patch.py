@@ -185,6 +185,7 @@ class _PatchBuilder:
             write_attributes(self._workdir, f"{_ATTRIBUTES}{unconverted}\n")
             self._add(group)
         self._add_raw()
+        self._exclude(self._passed_over({*paths} - {*self._lfs}), ExclusionReason.UNTAKEN)
         write_attributes(self._workdir, f"{_ATTRIBUTES}\n")
 
     def _add(self, paths: Sequence[bytes]) -> None:
@@ -212,6 +213,17 @@ class _PatchBuilder:
         self._excluded = [one for one in self._excluded if one.reason is not untaken]
         write_attributes(self._workdir, f"{RAW_ATTRIBUTES}\n")
         self._add([*map(os.fsencode, refused)])
+
+    def _passed_over(self, paths: set[bytes]) -> list[bytes]:
+        """The paths that git left as they were without an error, such as a link `.gitmodules`."""
+        modes = {file.path: file.mode for file in staged_files(self._git)}
+        paths -= {os.fsencode(one.path) for one in self._excluded}
+        return [path for path in paths if modes.get(path, b"")[:2] != self._kind(path)]
+
+    def _kind(self, path: bytes) -> bytes:
+        """The beginning of its mode in git."""
+        full = self._start.work_tree / os.fsdecode(path)
+        return b"12" if full.is_symlink() else b"10"
 
     def _diff(self, base_sha: str, most: int) -> tuple[list[str], list[Change]]:
         folder = self._folder
