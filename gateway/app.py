@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import httpx
 from starlette.types import ASGIApp
@@ -41,16 +41,13 @@ from gateway.metrics.registry import Metrics
 from gateway.metrics.span_export import exporting
 from gateway.metrics.traces import Traces
 from gateway.notifier import Notifier
-from gateway.parts import Parts, context_of, disk_state
+from gateway.parts import Parts, disk_state, make_context
 from gateway.settings import Settings
-from gateway.store.opened import OpenedStore, open_store
+from gateway.store.opened import OpenedStore, OpenStore, open_store
 from gateway.web.deliveries.messages import rendering
 from gateway.web.http.auth import Keys
 from gateway.web.http.middleware import Application
 from gateway.web.routes import DASHBOARD, PORTAL, ROUTES
-
-if TYPE_CHECKING:
-    from gateway.store.postgres.pool import Connect
 
 LANDING_SECONDS: Final = 2
 """Seconds that receivers have to answer what was sent before the stop. Most answer within one; what
@@ -81,20 +78,17 @@ async def opened(
     transport: httpx.AsyncBaseTransport | None = None,
     max_batch: int = MAX_BATCH,
     take_over: bool = False,
-    busy_ms: int | None = None,
     schedule: Sequence[int] = SCHEDULE,
     dangers: Sequence[Danger] = (),
     max_requests: int = MAX_REQUESTS,
     log_dropped: Callable[[], int] = lambda: 0,
-    connect: "Connect | None" = None,
+    open_store: OpenStore = open_store,
 ) -> AsyncIterator[Gateway]:
     """Everything a gateway is made of, opened in order and closed in the opposite one.
 
     At the end the loops take their last step, attempts in flight are settled or, after some
     seconds, given up, the ledger writes what it has taken, and the store is closed. `take_over`
     lets a restored backup keep its instance id: the gateway it was taken from is gone for good.
-    `busy_ms` is how long a batch waits for a lock of somebody else; None: as long as usual.
-    `connect` makes connections to a database's server; None: as its driver does.
 
     Raises:
         ApiError: another gateway holds the database, its schema is newer, or something living
@@ -104,12 +98,7 @@ async def opened(
     async with (
         exporting(settings.otlp_endpoint) as export,
         open_store(
-            settings.database,
-            keyring=keyring,
-            new_id=_new_id,
-            take_over=take_over,
-            busy_ms=busy_ms,
-            connect=connect,
+            settings.database, keyring=keyring, new_id=_new_id, take_over=take_over
         ) as store,
     ):
         metrics = Metrics(traces=Traces(export, clock))
@@ -155,7 +144,7 @@ async def _running(parts: Parts) -> AsyncIterator[Gateway]:
         )
         group.create_task(parts.store.keep_session(deliverer), name="session")
         runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
-        context = context_of(
+        context = make_context(
             parts,
             tester=TestSender(messages.build_test, send, clock),
             runners=runners,

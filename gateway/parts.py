@@ -63,7 +63,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """Set before a stop: requests are answered, but no more should come."""
 
 
-def context_of(
+def make_context(
     parts: Parts,
     *,
     tester: TestSender,
@@ -80,7 +80,6 @@ def context_of(
         keyring=parts.keyring,
         policy=parts.ledger.policy,
         instance_id=parts.store.instance_id,
-        lease_seconds=parts.settings.lease_seconds,
         clock=parts.clock,
         metrics=parts.metrics,
         random_bits=_random_bits().__next__,

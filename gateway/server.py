@@ -6,7 +6,6 @@ import resource
 import socket
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Final
 
@@ -22,7 +21,7 @@ from gateway.ledger import MAX_BATCH
 from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.service_manager import ServiceManager
 from gateway.settings import Settings
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.postgres.address import Location, PostgresAddress
 from gateway.web.http.connection import IDLE_SECONDS, Connection
 from gateway.web.http.connections import Connections
 from gateway.wire.logs import LogFile, open_logs
@@ -132,7 +131,7 @@ def _log_start(settings: Settings, instance_id: str, port: int) -> None:
     )
 
 
-def _shown(database: Path | PostgresAddress) -> str:
+def _shown(database: Location) -> str:
     return database.shown if isinstance(database, PostgresAddress) else str(database.resolve())
 
 

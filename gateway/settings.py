@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from gateway.store.postgres.address import SCHEMES, PostgresAddress
+from gateway.store.postgres.address import SCHEMES, Location, PostgresAddress
 from gateway.wire.authorities import Authorities
 from gateway.wire.environment import NO, YES, EnvironmentReader, words
 from gateway.wire.signing import secret_bytes
@@ -36,7 +36,7 @@ FOLLOW_UPS: Final = frozenset({"comment", "review", "check"})
 class Settings:
     """The settings of a gateway."""
 
-    database: Path | PostgresAddress
+    database: Location
     """A file of SQLite, or a database on a server."""
     secret_keys: Mapping[str, bytes] = field(repr=False)
     """Master keys by id, the current one first."""
@@ -134,7 +134,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def read_database(environ: Mapping[str, str]) -> Path | PostgresAddress:
+def read_database(environ: Mapping[str, str]) -> Location:
     """The database alone, for commands that open it themselves.
 
     Raises:
@@ -167,7 +167,7 @@ class _Reader(EnvironmentReader):
         base = self.url("OTEL_EXPORTER_OTLP_ENDPOINT", example)
         return self.url(own, f"{example}/v1/traces") or (base and f"{base}/v1/traces")
 
-    def database(self) -> Path | PostgresAddress:
+    def database(self) -> Location:
         url = self.text("SLIPGATE_DATABASE_URL", DEFAULT_DATABASE)
         session_url = self.text("SLIPGATE_DATABASE_SESSION_URL")
         if url.startswith(SCHEMES):
@@ -180,7 +180,7 @@ class _Reader(EnvironmentReader):
             )
         return Path(path)
 
-    def _postgres(self, url: str, session_url: str) -> Path | PostgresAddress:
+    def _postgres(self, url: str, session_url: str) -> Location:
         try:
             return PostgresAddress.parse(url, session_url)
         except ImportError:

@@ -9,7 +9,8 @@ from pathlib import Path
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.api_key import ApiKey, key_digest
 from gateway.domain.operations.key_commands import CreateKey
-from gateway.store.administration import Location, open_operator
+from gateway.store.administration import open_operator
+from gateway.store.postgres.address import Location
 from gateway.store.sqlite.migrations import migrate
 
 

@@ -2,18 +2,22 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypedDict, Unpack
 
 import aiosqlite
 import pytest
 
 from gateway.domain.kernel.errors import Conflict
+from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.ledger import Ledger, wall_clock
-from gateway.store.administration import Location, audit, open_database
-from gateway.store.postgres.pool import Connect, Pool
+from gateway.store import opened
+from gateway.store.administration import audit, open_database
+from gateway.store.postgres.address import Location
+from gateway.store.postgres.pool import Pool
 from gateway.store.postgres.store import PooledReads, open_postgres
 from gateway.store.protocol import Store
 from gateway.store.sql.connection import Query
@@ -28,9 +32,10 @@ from tests.postgres.reused import ReusedDatabase, reused_database
 
 STORES: Final = ("sqlite", "postgres")
 INSTANCE: Final = "inst_1"
+NAMES: Final = {"ins": INSTANCE, "gw": "gw_1"}
 
 
-class OpenedStore(Store, Protocol):
+class OpenedStore(opened.OpenedStore, Protocol):
     """A store with its reads."""
 
     @property
@@ -38,7 +43,16 @@ class OpenedStore(Store, Protocol):
         """Its reads."""
 
 
+class Opening(TypedDict, total=False):
+    """Options that both stores have."""
+
+    keyring: Keyring
+    take_over: bool
+    busy_ms: int
+
+
 Fill = Callable[[Location], object]
+NewId = Callable[[str], str]
 
 
 class NewDatabase(Protocol):
@@ -52,10 +66,6 @@ class NewDatabase(Protocol):
     def url(self) -> str:
         """As it is set."""
 
-    @property
-    def connect(self) -> Connect | None:
-        """Makes connections to its server, if it is on one."""
-
     def fill(self, make: Fill) -> None:
         """Makes what a new database has in many tests; it is made once, and copied from there."""
 
@@ -65,7 +75,9 @@ class NewDatabase(Protocol):
     def holds(self, text: bytes) -> bool:
         """True if it is stored in the open."""
 
-    def opened(self) -> AbstractAsyncContextManager[OpenedStore]:
+    def opened(
+        self, *, new_id: NewId = NAMES.__getitem__, **opening: Unpack[Opening]
+    ) -> AbstractAsyncContextManager[OpenedStore]:
         """The store on it; opened again, it goes on there."""
 
     def connected(self) -> AbstractAsyncContextManager[Query]:
@@ -106,7 +118,6 @@ class FileDatabase:
         self.path: Final = path
         self.location: Final = path
         self.url: Final = f"sqlite:///{path}"
-        self.connect: Final = None
 
     def fill(self, make: Fill) -> None:
         """A copy of the file."""
@@ -129,11 +140,13 @@ class FileDatabase:
         files = self.path.parent.glob(f"{self.path.name}*")
         return any(text in file.read_bytes() for file in files)
 
-    def opened(self) -> AbstractAsyncContextManager[OpenedStore]:
+    def opened(
+        self, *, new_id: NewId = NAMES.__getitem__, **opening: Unpack[Opening]
+    ) -> AbstractAsyncContextManager[OpenedStore]:
         """As `gateway.store.sqlite` opens it."""
         if not self.path.exists():
             databases.new_database(self.path)
-        return open_sqlite(self.path, new_instance_id=lambda: INSTANCE)
+        return open_sqlite(self.path, new_instance_id=partial(new_id, "ins"), **opening)
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Query]:
@@ -150,7 +163,6 @@ class ServerDatabase:
     """A database of a PostgreSQL server."""
 
     def __init__(self, database: ReusedDatabase) -> None:
-        self.connect: Final = warm.connect
         self.location: Final = database.address
         self.url: Final = database.address.url
         self.fill: Final = database.fill
@@ -166,16 +178,22 @@ class ServerDatabase:
             text in (cell if isinstance(cell, bytes) else f"{cell}".encode()) for cell in cells
         )
 
-    def opened(self) -> AbstractAsyncContextManager[OpenedStore]:
-        """As `gateway.store.postgres` opens it."""
+    def opened(
+        self, *, new_id: NewId = NAMES.__getitem__, **opening: Unpack[Opening]
+    ) -> AbstractAsyncContextManager[OpenedStore]:
+        """As `gateway.store.postgres` opens it, on connections that other tests have used."""
         return open_postgres(
-            self.url, new_instance_id=lambda: INSTANCE, gateway_id="gw_1", connect=self.connect
+            self.url,
+            new_instance_id=partial(new_id, "ins"),
+            gateway_id=new_id("gw"),
+            connect=warm.connect,
+            **opening,
         )
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Query]:
         """A connection beside those of the store."""
-        async with Pool(self.url, is_for_reads=True, connect=self.connect) as pool:
+        async with Pool(self.url, is_for_reads=True, connect=warm.connect) as pool:
             yield PooledReads(pool).fetch
 
     def problems(self) -> Sequence[str]:

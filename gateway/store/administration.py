@@ -5,10 +5,9 @@
 from collections.abc import Container, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.postgres.address import Location, PostgresAddress
 from gateway.store.sql.admin.audit import Audit
 from gateway.store.sql.admin.copying import Copy
 from gateway.store.sql.admin.database import Database, OnProgress, ignore_progress
@@ -22,8 +21,6 @@ from gateway.store.sqlite.admin import instance as sqlite_instance
 from gateway.store.sqlite.admin import resealing as sqlite_resealing
 from gateway.store.sqlite.admin import upgrade as sqlite_upgrade
 from gateway.store.sqlite.admin.database import SQLiteDatabase
-
-Location: TypeAlias = Path | PostgresAddress
 
 
 @contextmanager

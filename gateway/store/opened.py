@@ -1,21 +1,18 @@
 """The store as the composition root has it, whichever database it is on."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
 from gateway.store.ownership import Ownership, Subscriber
 from gateway.store.peers import Peers
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.postgres.address import Location
 from gateway.store.protocol import Reads, Store
 from gateway.store.sqlite.store import open_sqlite
-
-if TYPE_CHECKING:
-    from gateway.store.postgres.pool import Connect
 
 
 class OpenedStore(Store, Protocol):
@@ -64,46 +61,41 @@ class OpenedStore(Store, Protocol):
         """Gives the work of this gateway to the others, as its attempts end."""
 
 
-@asynccontextmanager
-async def open_store(
-    database: Path | PostgresAddress,
-    *,
-    keyring: Keyring,
-    new_id: Callable[[str], str],
-    take_over: bool,
-    busy_ms: int | None,
-    connect: "Connect | None" = None,
-) -> AsyncIterator[OpenedStore]:
-    """The store in a file or on a server. `new_id` gives an id with this prefix; `busy_ms` is how
-    long a lock that somebody else holds is waited for; None: as long as the store does. `connect`
-    makes connections to a server; None: as its driver does.
+class OpenStore(Protocol):
+    """Opens the store in a file or on a server."""
 
-    Raises:
-        ApiError: it cannot be opened, or something living needs a master key that is not given.
-    """
-    patience: dict[str, Any] = {} if busy_ms is None else {"busy_ms": busy_ms}
-    connecting: dict[str, Any] = {} if connect is None else {"connect": connect}
-    opening: AbstractAsyncContextManager[OpenedStore]
-    if isinstance(database, PostgresAddress):
-        from gateway.store.postgres.store import open_postgres  # noqa: PLC0415 - an extra, 0.1 s
+    def __call__(
+        self,
+        database: Location,
+        /,
+        *,
+        keyring: Keyring,
+        new_id: Callable[[str], str],
+        take_over: bool,
+    ) -> AbstractAsyncContextManager[OpenedStore]:
+        """The store, until the block ends. `new_id` gives an id with this prefix.
 
-        opening = open_postgres(
-            database.url,
-            session_url=database.session_url,
-            new_instance_id=partial(new_id, "ins"),
-            gateway_id=new_id("gw"),
-            take_over=take_over,
-            keyring=keyring,
-            **patience,
-            **connecting,
+        Raises:
+            ApiError: it cannot be opened, or something living needs a master key that is not given.
+        """
+
+
+def open_store(
+    database: Location, *, keyring: Keyring, new_id: Callable[[str], str], take_over: bool
+) -> AbstractAsyncContextManager[OpenedStore]:
+    """The `OpenStore` of the gateway."""
+    new_instance_id = partial(new_id, "ins")
+    if isinstance(database, Path):
+        return open_sqlite(
+            database, new_instance_id=new_instance_id, take_over=take_over, keyring=keyring
         )
-    else:
-        opening = open_sqlite(
-            database,
-            new_instance_id=partial(new_id, "ins"),
-            take_over=take_over,
-            keyring=keyring,
-            **patience,
-        )
-    async with opening as store:
-        yield store
+    from gateway.store.postgres.store import open_postgres  # noqa: PLC0415 - an extra, 0.1 s
+
+    return open_postgres(
+        database.url,
+        session_url=database.session_url,
+        new_instance_id=new_instance_id,
+        gateway_id=new_id("gw"),
+        take_over=take_over,
+        keyring=keyring,
+    )

@@ -51,7 +51,6 @@ class Context:
     keyring: Keyring
     policy: Policy
     instance_id: str
-    lease_seconds: int
     clock: Callable[[], int]
     """Milliseconds since the epoch."""
     metrics: Metrics
@@ -83,30 +82,30 @@ class Context:
     """The gateways of the database; 0 while this one has no session."""
     log_dropped: Callable[[], int]
     """Log lines that could not be written since the start."""
-    dangers: tuple[Danger, ...] = ()
+    dangers: tuple[Danger, ...]
     """Of the place it runs in."""
     pages: Pages = field(default_factory=Pages)
     used_tokens: UsedTokens = field(default_factory=UsedTokens)
-    public_url: str | None = None
-    daytona_secrets: tuple[bytes, ...] = field(default=(), repr=False)
-    github_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    public_url: str | None
+    daytona_secrets: tuple[bytes, ...] = field(repr=False)
+    github_secrets: tuple[bytes, ...] = field(repr=False)
     """Secrets these services sign with; any of several, during a rotation."""
-    follow_ups: frozenset[str] = frozenset()
+    follow_ups: frozenset[str]
     """Messages of GitHub that become tasks: `comment`, `review`, `check`."""
-    follow_up_limit: int = 10
+    follow_up_limit: int
     """Of one pull request."""
     bulk_limit: int = MOST_TASKS
     """Tasks of one bulk action."""
     preview_limit: int = 5_000
     """Tasks that the dashboard counts before one: more would take longer than a page may."""
-    snapshot: str = ""
-    portal_origins: tuple[str, ...] = ()
+    snapshot: str
+    portal_origins: tuple[str, ...]
     """Origins whose pages may show the portal in a frame."""
-    allowed_repos: tuple[str, ...] = ()
-    allow_file_repos: bool = False
-    allow_private_endpoints: bool = False
-    allow_loopback_endpoints: bool = False
-    workspace_wait_seconds: int = 20
+    allowed_repos: tuple[str, ...]
+    allow_file_repos: bool
+    allow_private_endpoints: bool
+    allow_loopback_endpoints: bool
+    workspace_wait_seconds: int
     """Longest wait of `POST /workspace` for its sandbox."""
 
     def new_id(self, prefix: str) -> str:

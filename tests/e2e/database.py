@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from gateway.store.administration import Location, open_database
+from gateway.store.administration import open_database
+from gateway.store.postgres.address import Location
 
 TASKS: Final = "SELECT id FROM tasks"
 UNFINISHED: Final = """

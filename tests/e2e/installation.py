@@ -21,7 +21,8 @@ from gateway.cli.local.processes import (
 from gateway.cli.local.state import State
 from gateway.cli.operations.minting import mint
 from gateway.demo.script import Script, choose
-from gateway.store.administration import Location, audit
+from gateway.store.administration import audit
+from gateway.store.postgres.address import Location
 from gateway.store.sql.admin.audit import Audit
 from gateway.wire.signing import secret_bytes
 from tests.e2e import processes

@@ -18,8 +18,10 @@ from gateway.domain.operations.api_key import ApiKey, key_digest
 from gateway.domain.operations.key_commands import CreateKey
 from gateway.ledger import wall_clock
 from gateway.settings import read_settings
-from gateway.store.administration import Location, open_database, open_operator
+from gateway.store.administration import open_database, open_operator
+from gateway.store.postgres.address import Location
 from gateway.store.sql.rows import Row
+from gateway.store.sqlite.store import BUSY_MS
 from gateway.web.http.middleware import Application
 from gateway.wire.signing import secret_bytes, sign
 from tests.stores import NewDatabase
@@ -239,7 +241,7 @@ async def open_gateway(
     database: NewDatabase,
     *,
     clock: Callable[[], int] = wall_clock,
-    busy_ms: int | None = None,
+    busy_ms: int = BUSY_MS,
     receivers: httpx.AsyncBaseTransport | None = None,
     max_requests: int = MAX_REQUESTS,
     **environ: str,
@@ -258,10 +260,9 @@ async def open_gateway(
     async with opened(
         settings,
         clock=clock,
-        busy_ms=busy_ms,
         transport=receivers,
         max_requests=max_requests,
-        connect=database.connect,
+        open_store=lambda _, **opening: database.opened(busy_ms=busy_ms, **opening),
     ) as opened_gateway:
         transport = httpx.ASGITransport(opened_gateway.app, raise_app_exceptions=False)
         contract = Contract()

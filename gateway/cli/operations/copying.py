@@ -12,8 +12,8 @@ from gateway.cli.console.progress import in_progress
 from gateway.cli.console.terminal import out
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.settings import read_database
-from gateway.store.administration import Location, audit, open_copy
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.administration import audit, open_copy
+from gateway.store.postgres.address import Location, PostgresAddress
 from gateway.wire.environment import SettingsError
 from gateway.wire.message import Reply
 

@@ -1,7 +1,8 @@
-"""The address of a PostgreSQL database."""
+"""The address of a database: of a PostgreSQL server, or a file."""
 
 from dataclasses import dataclass, field
-from typing import Final, Self
+from pathlib import Path
+from typing import Final, Self, TypeAlias
 
 SCHEMES: Final = ("postgresql://", "postgres://")
 _SHOWN: Final = ("user", "host", "hostaddr", "port", "dbname")
@@ -41,6 +42,9 @@ class PostgresAddress:
             raise ValueError("no address of a PostgreSQL database") from None
         shown = {name: str(value) for name, value in parts.items() if name in _SHOWN}
         return cls(url=url, session_url=session_url, shown=make_conninfo(**shown))
+
+
+Location: TypeAlias = Path | PostgresAddress
 
 
 def _check_password(url: str) -> None:

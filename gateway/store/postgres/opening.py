@@ -70,9 +70,9 @@ def prepare(
             database.write(SET_HOME, [{"home": here}])
             database.write(FORGET, [NO_PARAMS])
             ((instance_id,),) = database.fetch(INSTANCE)
-        if session_url is None:
+        if session_url in {None, url}:
             _check_process(connection, url)
-    if session_url is not None:
+    if session_url not in {None, url}:
         check_sessions(session_url)
     return str(instance_id), Opening(upgraded=upgraded, restored=restored)
 

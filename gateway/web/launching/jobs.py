@@ -37,7 +37,7 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
         kind=job.kind,
         lease_token=job.token,
         lease_expires_at=rfc3339(job.lease_expires_at or context.clock()),
-        lease_seconds=context.lease_seconds,
+        lease_seconds=context.policy.lease // 1000,
         instance_id=context.instance_id,
         labels={INSTANCE: context.instance_id},
     )
