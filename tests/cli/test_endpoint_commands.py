@@ -97,6 +97,16 @@ def test_a_replay_tells_where_to_look(ops: Operator) -> None:
     assert "$.since" in wrong.err
 
 
+def test_what_is_no_id_is_told_where_ids_are(ops: Operator) -> None:
+    for group, words, listing in (
+        ("endpoints", ("show", "../keys"), "slipgate endpoints list"),
+        ("deliveries", ("retry", "a b"), "slipgate deliveries list"),
+        ("bulk", ("show", "a/b"), "slipgate bulk list"),
+    ):
+        typed = ops.types(group, *words)
+        assert (typed.code, listing in typed.err) == (1, True)
+
+
 def test_another_key_is_told_which_one_it_takes(operator: Operator) -> None:
     for words in (("endpoints", "list"), ("deliveries", "list")):
         typed = operator.types(*words)

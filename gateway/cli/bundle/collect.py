@@ -7,7 +7,8 @@ import msgspec
 from gateway.cli.bundle import archive
 from gateway.cli.bundle.archive import FORMAT, Manifest
 from gateway.cli.console.output import CommandFailed
-from gateway.cli.http.client import Client, EventPage, decode_events, task_path
+from gateway.cli.http.client import Client, EventPage, decode_events
+from gateway.cli.http.paths import task_path
 from gateway.domain.tasks.task import TERMINAL
 from gateway.wire.tasks import EventView, LogChunk, Page, TaskView
 

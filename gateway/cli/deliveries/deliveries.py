@@ -11,8 +11,9 @@ import typer
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
 from gateway.cli.console.times import zoned
-from gateway.cli.http.client import change_of, open_client, path_part, present
+from gateway.cli.http.client import change_of, open_client, present
 from gateway.cli.http.options import DryRun, Reason
+from gateway.cli.http.paths import path_part
 from gateway.cli.tasks.printing import DELIVERY_COLUMNS, answer_text, delivery_row
 from gateway.domain.deliveries.reasons import ADVICE
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
@@ -71,7 +72,7 @@ def show(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
     Example: slipgate deliveries show dlv_01k… --json
     """
     with open_client() as client:
-        answer = client.get(f"/v1/deliveries/{path_part(delivery_id)}")
+        answer = client.get(f"/v1/deliveries/{path_part(delivery_id, of='deliveries list')}")
     present(DeliveryView, answer, _print, as_json=as_json)
 
 
@@ -87,7 +88,9 @@ def retry(
     """
     with open_client() as client:
         body = change_of(reason, is_dry_run=dry_run)
-        answer = client.post(f"/v1/deliveries/{path_part(delivery_id)}/retry", body)
+        answer = client.post(
+            f"/v1/deliveries/{path_part(delivery_id, of='deliveries list')}/retry", body
+        )
     present(DeliveryView, answer, _print, as_json=as_json, is_dry_run=dry_run)
 
 

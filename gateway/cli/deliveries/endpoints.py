@@ -12,8 +12,10 @@ from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_do
 from gateway.cli.console.terminal import out, print_fields, print_page
 from gateway.cli.console.times import zoned
 from gateway.cli.deliveries.deliveries import print_advice
-from gateway.cli.http.client import change_of, decode, open_client, path_part, present
+from gateway.cli.deliveries.replays import replay, replayed
+from gateway.cli.http.client import change_of, decode, open_client, present
 from gateway.cli.http.options import DryRun, Reason
+from gateway.cli.http.paths import EndpointId, endpoint_path
 from gateway.cli.local.state import STATE, State
 from gateway.cli.operations.minting import callback_secret_here
 from gateway.cli.tasks.printing import answer_text
@@ -24,7 +26,6 @@ from gateway.wire.endpoints import (
     DeletedEndpoint,
     EndpointView,
     NewEndpointView,
-    ReplayView,
     SecretView,
 )
 from gateway.wire.tasks import Page
@@ -36,7 +37,6 @@ endpoints: Final = typer.Typer(
 )
 
 _CHECK: Final = "Check the address, and that its receiver verifies with the endpoint's secret."
-EndpointId = Annotated[str, typer.Argument(metavar="ID", help="ep_…")]
 Types = Annotated[
     list[str] | None, typer.Option("--type", help="task.completed, task.*, …; several")
 ]
@@ -162,7 +162,7 @@ def show(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
     Example: slipgate endpoints show ep_01k…
     """
     with open_client() as client:
-        answer = client.get(_path(endpoint_id))
+        answer = client.get(endpoint_path(endpoint_id))
         present(EndpointView, answer, _print, as_json=as_json)
         if not as_json and decode(EndpointView, answer).failing_since:
             recent = client.get("/v1/deliveries", endpointId=endpoint_id, limit=20)
@@ -201,7 +201,7 @@ def delete(
     """
     with open_client() as client:
         query = {"reason": reason, "dryRun": "true" if dry_run else None}
-        answer = client.call("DELETE", _path(endpoint_id), query=query)
+        answer = client.call("DELETE", endpoint_path(endpoint_id), query=query)
     present(DeletedEndpoint, answer, _print_deleted, as_json=as_json, is_dry_run=dry_run)
 
 
@@ -242,7 +242,7 @@ def disable(
 def _change(
     method: str, endpoint_id: str, body: dict[str, object], *, verb: str = "", as_json: bool
 ) -> None:
-    path = f"{_path(endpoint_id)}{verb}"
+    path = f"{endpoint_path(endpoint_id)}{verb}"
     with open_client() as client:
         answer = client.post(path, body) if method == "POST" else client.call(method, path, body)
     present(EndpointView, answer, _print, as_json=as_json, is_dry_run="dryRun" in body)
@@ -264,7 +264,7 @@ def rotate(
     """
     body = change_of(reason, is_dry_run=dry_run, overlapSeconds=overlap)
     with open_client() as client:
-        answer = client.post(f"{_path(endpoint_id)}/rotate-secret", body)
+        answer = client.post(f"{endpoint_path(endpoint_id)}/rotate-secret", body)
     present(SecretView, answer, _print_secret, as_json=as_json, is_dry_run=dry_run)
 
 
@@ -280,7 +280,7 @@ def send_test(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
     Example: slipgate endpoints test ep_01k…
     """
     with open_client() as client:
-        answer = client.post(f"{_path(endpoint_id)}/test")
+        answer = client.post(f"{endpoint_path(endpoint_id)}/test")
     attempt = decode(DeliveryAttemptView, answer)
     if as_json:
         print_document(answer)
@@ -295,51 +295,8 @@ def send_test(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
         out.print(one_line(result))
 
 
-@endpoints.command()
-def replay(
-    endpoint_id: EndpointId,
-    since: Annotated[str, typer.Option(help="such as 2026-01-31T12:00:00Z")],
-    until: Annotated[str | None, typer.Option(help="a moment; default: now")] = None,
-    only_failed: Annotated[
-        bool, typer.Option("--only-failed", help="only what did not arrive")
-    ] = False,
-    reason: Reason = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only count them")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Send the deliveries of a period again, in the background.
-
-    Example: slipgate endpoints replay ep_01k… --since=2026-01-31T12:00:00Z --only-failed
-    """
-    wanted = change_of(reason, is_dry_run=dry_run, since=since, until=until, onlyFailed=only_failed)
-    with open_client() as client:
-        answer = client.post(f"{_path(endpoint_id)}/replay", wanted)
-    present(ReplayView, answer, _print_replay, as_json=as_json)
-
-
-def _print_replay(job: ReplayView) -> None:
-    out.print(f"{job.id} {job.status}: see `slipgate endpoints replayed {job.id}`")
-
-
-@endpoints.command()
-def replayed(
-    replay_id: Annotated[str, typer.Argument(metavar="ID", help="rpl_…")], as_json: AsJson = False
-) -> None:
-    """Show the progress of a replay.
-
-    Example: slipgate endpoints replayed rpl_01k…
-    """
-    with open_client() as client:
-        answer = client.get(f"/v1/replays/{path_part(replay_id)}")
-    present(ReplayView, answer, _print_progress, as_json=as_json)
-
-
-def _print_progress(job: ReplayView) -> None:
-    out.print(f"{job.id} {job.status}: {job.matched} deliveries so far")
-
-
-def _path(endpoint_id: str) -> str:
-    return f"/v1/endpoints/{path_part(endpoint_id)}"
+endpoints.command()(replay)
+endpoints.command()(replayed)
 
 
 def _print(endpoint: EndpointView) -> None:

@@ -22,6 +22,7 @@ from gateway.cli.console.terminal import note
 from gateway.cli.http.connection import Connection, find_connection
 from gateway.cli.http.errors import Unavailable, no_answer, rejection
 from gateway.cli.http.options import chosen
+from gateway.cli.http.paths import task_path
 from gateway.domain.tasks.task import TERMINAL, Status
 from gateway.wire.authorities import Authorities
 from gateway.wire.tasks import EventView, Page, TaskView
@@ -212,24 +213,6 @@ def decode(kind: type[T], body: bytes) -> T:
 
 def decode_events(page: EventPage) -> tuple[EventView, ...]:
     return tuple(decode(EventView, bytes(event)) for event in page.data)
-
-
-def path_part(text: str, also: str = "", of: str = "tasks list") -> str:
-    """An id as one segment of a path, so that it cannot be another path; `also` are characters that
-    ids of this kind have, too, and `of` is the command that lists them.
-
-    Raises:
-        CommandFailed: it holds a character that no id has.
-    """
-    known = f"_-{also}"
-    is_id = all(char.isascii() and (char.isalnum() or char in known) for char in text)
-    if not is_id or not text.strip("."):  # nor a way to another folder
-        raise CommandFailed(f"{text!r} is not an id.", f"Take one from `slipgate {of}`.")
-    return text
-
-
-def task_path(task_id: str) -> str:
-    return f"/v1/tasks/{path_part(task_id)}"
 
 
 def present(

@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from gateway.cli.console.output import AsJson, CommandFailed
 from gateway.cli.console.terminal import err, note, out, print_fields, print_page, print_table
 from gateway.cli.console.times import zoned
-from gateway.cli.http.client import Client, change_of, decode, open_client, path_part, present
+from gateway.cli.http.client import Client, change_of, decode, open_client, present
 from gateway.cli.http.options import DryRun, Reason
+from gateway.cli.http.paths import path_part
 from gateway.cli.tasks.fields import FILTER, command_with, given_fields
 from gateway.wire.bulk import BulkPreview, BulkView, WholeBulkView
 from gateway.wire.tasks import Page
@@ -169,4 +170,4 @@ def _row(view: BulkView) -> tuple[str, ...]:
 
 
 def _path(bulk_id: str) -> str:
-    return f"/v1/bulk/{path_part(bulk_id)}"
+    return f"/v1/bulk/{path_part(bulk_id, of='bulk list')}"

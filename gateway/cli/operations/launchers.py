@@ -8,8 +8,9 @@ import typer
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
 from gateway.cli.console.times import age, now, zoned
-from gateway.cli.http.client import change_of, open_client, path_part, present
+from gateway.cli.http.client import change_of, open_client, present
 from gateway.cli.http.options import DryRun
+from gateway.cli.http.paths import path_part
 from gateway.wire.operations import DryRunStepView, LauncherView, ReconcileView
 from gateway.wire.tasks import Page
 

@@ -11,9 +11,10 @@ from gateway.cli.bundle.archive import write
 from gateway.cli.bundle.collect import collect
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document, printable
 from gateway.cli.console.terminal import note, out
-from gateway.cli.http.client import Client, change_of, decode, open_client, present, task_path
+from gateway.cli.http.client import Client, change_of, decode, open_client, present
 from gateway.cli.http.errors import Rejected
 from gateway.cli.http.options import DryRun, Reason
+from gateway.cli.http.paths import TaskId, task_path
 from gateway.cli.tasks.create import create
 from gateway.cli.tasks.events import events
 from gateway.cli.tasks.fields import FIELDS, FILTER, command_with
@@ -33,7 +34,6 @@ tasks: Final = typer.Typer(
     help="Create, watch and steer tasks.\n\nExample: slipgate tasks list --status=running",
 )
 
-TaskId = Annotated[str, typer.Argument(metavar="ID", help="task_…")]
 TaskIds = Annotated[list[str], typer.Argument(metavar="ID…", help="task_…, one or several")]
 
 

@@ -9,8 +9,9 @@ import typer
 
 from gateway.cli.console.output import AsJson, print_document
 from gateway.cli.console.terminal import note, out
-from gateway.cli.http.client import EventPage, decode, decode_events, open_client, task_path
+from gateway.cli.http.client import EventPage, decode, decode_events, open_client
 from gateway.cli.http.feed import feed_end
+from gateway.cli.http.paths import task_path
 from gateway.cli.tasks.printing import event_line
 from gateway.wire.tasks import EventView
 

@@ -8,10 +8,9 @@ import typer
 
 from gateway.cli.console.output import AsJson, print_document, printable
 from gateway.cli.console.terminal import note
-from gateway.cli.http.client import Client, open_client, task_path
+from gateway.cli.http.client import Client, open_client
+from gateway.cli.http.paths import TaskId, task_path
 from gateway.wire.tasks import LogChunk, Page
-
-TaskId = Annotated[str, typer.Argument(metavar="ID", help="task_…")]
 
 
 def logs(

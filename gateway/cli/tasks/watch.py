@@ -5,10 +5,9 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
@@ -17,12 +16,12 @@ from rich.text import Text
 from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document, printable
 from gateway.cli.console.terminal import out
 from gateway.cli.console.times import age, now, until
-from gateway.cli.http.client import Client, decode, decode_events, open_client, task_path
+from gateway.cli.http.client import Client, decode, decode_events, open_client
+from gateway.cli.http.paths import TaskId, task_path
 from gateway.cli.tasks.printing import FREQUENT, event_line, print_task
 from gateway.domain.tasks.task import Status
 from gateway.wire.tasks import EventView, ExplanationView, TaskView
 
-TaskId = Annotated[str, typer.Argument(metavar="ID", help="task_…")]
 NEEDS_REVIEW: Final = 3
 """Exit code of a task whose work a person must look at."""
 _TAIL: Final = 6

@@ -10,9 +10,10 @@ import httpx
 import msgspec
 
 from gateway.cli.console.output import CommandFailed
-from gateway.cli.http.client import Client, EventPage, decode_events, task_path
+from gateway.cli.http.client import Client, EventPage, decode_events
 from gateway.cli.http.errors import Rejected
 from gateway.cli.http.feed import FEED
+from gateway.cli.http.paths import task_path
 from gateway.cli.webhook.progress import Progress, WebhookMessage
 from gateway.cli.webhook.sending import send
 from gateway.domain.deliveries.endpoint import USUAL
