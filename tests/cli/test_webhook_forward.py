@@ -147,7 +147,7 @@ def test_events_reach_the_app_signed_and_in_order(project: Project) -> None:
         for body, event in zip(bodies, expected, strict=True):
             assert (body["type"], body["timestamp"]) == (event["type"], event["at"])
     assert [(line["answered"], line["reason"]) for line in lines] == [(204, None)] * len(lines)
-    assert [one.verdict.id for one in receiver.arrivals] == [event["id"] for event in expected]
+    assert [one.verification.id for one in receiver.arrivals] == [event["id"] for event in expected]
 
 
 def test_a_restart_goes_on_where_it_stopped(project: Project) -> None:
@@ -178,8 +178,8 @@ def test_a_kill_loses_nothing_and_repeats_at_most_what_was_under_way(project: Pr
         assert ids(bodies) == [event["id"] for event in project.events()]
         twice = [one for one in receiver.arrivals if one.is_duplicate]
         assert len(twice) <= 4
-        by_id = {one.verdict.id: one.body for one in receiver.arrivals}
-        assert all(by_id[one.verdict.id] == one.body for one in twice)
+        by_id = {one.verification.id: one.body for one in receiver.arrivals}
+        assert all(by_id[one.verification.id] == one.body for one in twice)
 
 
 def test_a_gateway_that_is_started_again_is_waited_for(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_an_app_that_fails_gets_the_same_again_before_anything_newer(project: Pr
         lines = process.lines(len(bodies) + 2)
         assert [line["answered"] for line in lines[:3]] == [500, 500, 204]
         assert [line["retrySeconds"] for line in lines[:3]] == [1, 2, None]
-        assert len({one.verdict.id for one in receiver.arrivals[:3]}) == 1
+        assert len({one.verification.id for one in receiver.arrivals[:3]}) == 1
         assert len({one.body for one in receiver.arrivals[:3]}) == 1
         assert ids(bodies) == [event["id"] for event in project.events()]
 

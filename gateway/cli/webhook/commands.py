@@ -17,7 +17,7 @@ from gateway.cli.webhook.listen import receive
 from gateway.cli.webhook.listen_forward import forward, signing_secrets
 from gateway.cli.webhook.receiver import Fault
 from gateway.cli.webhook.secret import STDIN, SecretFile, read_secrets
-from gateway.cli.webhook.verification import SignedRequest, Verdict, parse_headers
+from gateway.cli.webhook.verification import SignedRequest, Verification, parse_headers
 from gateway.cli.webhook.verification import verify as verify_request
 from gateway.wire.signing import STANDARD, TOLERANCE_SECONDS, MalformedHeaders, SignedHeaders
 from gateway.wire.signing import sign as signature
@@ -175,18 +175,18 @@ def verify(
     if secret_file == STDIN and STDIN in {request, body}:
         raise typer.BadParameter("stdin cannot be the body too", param_hint="--secret-file")
     keys = read_secrets(secret_file)
-    verdict = verify_request(_request(request, headers or [], body), keys, time.time(), tolerance)
+    found = verify_request(_request(request, headers or [], body), keys, time.time(), tolerance)
     if as_json:
-        print_document(verdict)
-    if not verdict.verified:
-        raise CommandFailed(f"{verdict.code}: {one_line(verdict.detail)}", one_line(verdict.hint))
+        print_document(found)
+    if not found.verified:
+        raise CommandFailed(f"{found.code}: {one_line(found.detail)}", one_line(found.hint))
     if not as_json:
-        out.print(_verified_line(verdict, len(keys)))
+        out.print(_verified_line(found, len(keys)))
 
 
-def _verified_line(verdict: Verdict, secret_count: int) -> str:
-    which = f" with secret {verdict.secret} of {secret_count}" if secret_count > 1 else ""
-    return f"verified{which}: {verdict.id}, signed {verdict.age}"
+def _verified_line(found: Verification, secret_count: int) -> str:
+    which = f" with secret {found.secret} of {secret_count}" if secret_count > 1 else ""
+    return f"verified{which}: {found.id}, signed {found.age}"
 
 
 def _request(saved: Path | None, headers: list[str], body: Path | None) -> SignedRequest:

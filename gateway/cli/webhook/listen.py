@@ -73,35 +73,35 @@ def receive(
 
 
 def _line(arrival: Arrival) -> str:
-    verdict, body = arrival.verdict, _read(arrival.body)
-    what = body.type if verdict.verified else f"{verdict.code}: {verdict.detail} {verdict.hint}"
+    found, body = arrival.verification, _read(arrival.body)
+    what = body.type if found.verified else f"{found.code}: {found.detail} {found.hint}"
     subject = body.task_id or body.data.endpoint.id
     remarks = [
         "fault" if arrival.is_fault else "",
         f"duplicate, try {arrival.tries}" if arrival.is_duplicate else "",
         f"try {arrival.tries}" if arrival.tries > 1 and not arrival.is_duplicate else "",
-        f"secret {verdict.secret}" if (verdict.secret or 1) > 1 else "",
+        f"secret {found.secret}" if (found.secret or 1) > 1 else "",
     ]
     listed = f"  ({', '.join(filter(None, remarks))})" if any(remarks) else ""
     answer = "no answer" if arrival.answered is None else str(arrival.answered)
-    words = (_now()[11:23], verdict.id or "-", f"{what:<18}", subject, f"→ {answer}{listed}")
+    words = (_now()[11:23], found.id or "-", f"{what:<18}", subject, f"→ {answer}{listed}")
     return one_line("  ".join(filter(None, words)))
 
 
 def _document(arrival: Arrival) -> dict[str, object]:
     """The JSON of a request; a body that is not JSON is null."""
-    verdict, body = arrival.verdict, _read(arrival.body)
+    found, body = arrival.verification, _read(arrival.body)
     return {
         "at": _now(),
         "number": arrival.number,
-        "verified": verdict.verified,
-        "code": verdict.code,
-        "detail": verdict.detail,
-        "id": verdict.id,
+        "verified": found.verified,
+        "code": found.code,
+        "detail": found.detail,
+        "id": found.id,
         "type": body.type,
         "taskId": body.task_id,
-        "skewSeconds": verdict.skew_seconds,
-        "secret": verdict.secret,
+        "skewSeconds": found.skew_seconds,
+        "secret": found.secret,
         "tries": arrival.tries,
         "duplicate": arrival.is_duplicate,
         "fault": arrival.is_fault,

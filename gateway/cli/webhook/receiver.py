@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from gateway.cli.webhook.secret import Secret
-from gateway.cli.webhook.verification import SignedRequest, Verdict, verify
+from gateway.cli.webhook.verification import SignedRequest, Verification, verify
 
 HOST: Final = "127.0.0.1"
 MAX_BODY: Final = 4 * 1024 * 1024
@@ -74,10 +74,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A request, its verdict and its answer."""
+    """A request, its verification and its answer."""
 
     number: int
-    verdict: Verdict
+    verification: Verification
     answered: int | None
     """A status; None: no answer."""
     tries: int
@@ -110,27 +110,27 @@ class Inbox:
         """Records a request; the fault says how to fail it."""
         with self._lock:
             self._count += 1
-            verdict = verify(request, self._secrets, self._clock())
+            verification = verify(request, self._secrets, self._clock())
             fault = self._fault if self._fault and self._fault.concerns(self._count) else None
-            status = HTTPStatus.NO_CONTENT if verdict.verified else HTTPStatus.UNAUTHORIZED
-            known = self._known_id(verdict)
+            status = HTTPStatus.NO_CONTENT if verification.verified else HTTPStatus.UNAUTHORIZED
+            known = self._known_id(verification)
             arrival = Arrival(
                 number=self._count,
-                verdict=verdict,
+                verification=verification,
                 answered=(fault.status or None) if fault else int(status),
                 tries=known.tries,
                 is_duplicate=known.is_taken,
                 is_fault=fault is not None,
                 body=request.body,
             )
-            known.is_taken |= fault is None and verdict.verified
+            known.is_taken |= fault is None and verification.verified
             return arrival, fault
 
-    def _known_id(self, verdict: Verdict) -> _Known:
+    def _known_id(self, verification: Verification) -> _Known:
         # A request without a valid signature must not make a message look like a duplicate.
         known = _Known()
-        if verdict.verified and verdict.id is not None:
-            known = self._known.setdefault(verdict.id, known)
+        if verification.verified and verification.id is not None:
+            known = self._known.setdefault(verification.id, known)
             if len(self._known) > MAX_IDS:
                 self._known.popitem(last=False)
         known.tries += 1

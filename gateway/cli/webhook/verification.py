@@ -77,7 +77,7 @@ def parse_headers(lines: Iterable[str]) -> dict[str, str]:
     return headers
 
 
-class Verdict(Reply, frozen=True, kw_only=True):
+class Verification(Reply, frozen=True, kw_only=True):
     """The result of a verification; the codes are those of the gateway."""
 
     verified: bool
@@ -104,7 +104,7 @@ def verify(
     secrets: Sequence[Secret],
     now: float,
     tolerance: int = TOLERANCE_SECONDS,
-) -> Verdict:
+) -> Verification:
     """Verifies a request at a time in Unix seconds."""
     names = SVIX if STANDARD[0] not in request.headers and SVIX[0] in request.headers else STANDARD
     missing = [name for name in names if name not in request.headers]
@@ -119,15 +119,15 @@ def verify(
     return _verify_signed(signed, request.body, secrets, now, tolerance)
 
 
-def _malformed(detail: str, hint: str) -> Verdict:
-    return Verdict(verified=False, code="malformed_headers", detail=detail, hint=hint)
+def _malformed(detail: str, hint: str) -> Verification:
+    return Verification(verified=False, code="malformed_headers", detail=detail, hint=hint)
 
 
 def _verify_signed(
     signed: SignedHeaders, body: bytes, secrets: Sequence[Secret], now: float, tolerance: int
-) -> Verdict:
+) -> Verification:
     matching = [at for at, one in enumerate(secrets, 1) if signed.is_signed_by(one.key, body)]
-    found = Verdict(
+    found = Verification(
         verified=False,
         id=signed.id,
         timestamp=signed.timestamp,

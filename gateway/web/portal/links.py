@@ -11,7 +11,7 @@ from gateway.web.http.access import TASKS
 from gateway.web.http.call import Call
 from gateway.web.http.operation import Body, Operation, answer
 from gateway.web.http.replies import reply
-from gateway.web.portal.session import LINK, Pass, seal_pass
+from gateway.web.portal.session import LINK, PortalTicket, seal_ticket
 from gateway.wire import own_events as wire
 from gateway.wire.own_events import ExpiredPortalLinks, NewPortalLink, PortalLinkView
 from gateway.wire.times import rfc3339
@@ -37,7 +37,9 @@ async def create(call: Call[NewPortalLink]) -> Response:
     noted = await call.ask(command, PortalReply)
     digest = key_digest(call.headers["authorization"].partition(" ")[2])
     generation = noted.portal.generation
-    token = seal_pass(context, LINK, Pass(digest, project, wanted.customer, ends_at, generation))
+    token = seal_ticket(
+        context, LINK, PortalTicket(digest, project, wanted.customer, ends_at, generation)
+    )
     base = (context.public_url or str(call.request.base_url)).rstrip("/")
     link = PortalLinkView(
         url=f"{base}/portal?token={token}",

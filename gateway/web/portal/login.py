@@ -10,7 +10,7 @@ from gateway.web.dashboard.page import see_other
 from gateway.web.portal.embedding import PATH, headers_for, keep_session
 from gateway.web.portal.endpoints import index
 from gateway.web.portal.page import Visit, action, failed
-from gateway.web.portal.session import LINK, SESSION, pass_of, seal_pass
+from gateway.web.portal.session import LINK, SESSION, seal_ticket, ticket_of
 
 TOKEN = "token"  # noqa: S105 - the name of a parameter
 
@@ -34,10 +34,10 @@ class Login:
 
 
 async def _opened(request: Request, context: Context) -> Response:
-    found = await pass_of(context, LINK, request.query_params[TOKEN])
+    found = await ticket_of(context, LINK, request.query_params[TOKEN])
     response = see_other(PATH)
     seconds = (found.ends_at - context.clock()) // 1000
-    keep_session(response, request, context, seal_pass(context, SESSION, found), seconds)
+    keep_session(response, request, context, seal_ticket(context, SESSION, found), seconds)
     return response
 
 

@@ -23,7 +23,7 @@ LIMIT: Final = RateLimit(requests_per_second=20, burst=200)
 """Of all sessions of a customer together: many more than people need."""
 
 
-class Pass(Frozen, frozen=True, array_like=True):
+class PortalTicket(Frozen, frozen=True, array_like=True):
     """The sealed content of a link and of a cookie."""
 
     digest: bytes
@@ -55,16 +55,16 @@ class PortalSession(Frozen, frozen=True, kw_only=True):
     """The token of every form of this session."""
 
 
-def seal_pass(context: Context, purpose: str, given: Pass) -> str:
+def seal_ticket(context: Context, purpose: str, ticket: PortalTicket) -> str:
     """A link or a cookie as text."""
-    plain = msgspec.msgpack.encode(given)
+    plain = msgspec.msgpack.encode(ticket)
     return seal_text(context.keyring, purpose, plain, context.nonce())
 
 
-async def pass_of(context: Context, purpose: str, text: str) -> Pass:
-    """A pass that is genuine, has not ended, and whose key lives; or `unauthorized`."""
+async def ticket_of(context: Context, purpose: str, text: str) -> PortalTicket:
+    """The ticket, if it is genuine, has not ended, and whose key lives; or `unauthorized`."""
     plain = open_text(context.keyring, purpose, text)
-    found = None if plain is None else msgspec.msgpack.decode(plain, type=Pass)
+    found = None if plain is None else msgspec.msgpack.decode(plain, type=PortalTicket)
     if found is None or found.ends_at <= context.clock() or not await _lives(context, found):
         raise ApiError(
             "unauthorized",
@@ -74,7 +74,7 @@ async def pass_of(context: Context, purpose: str, text: str) -> Pass:
     return found
 
 
-async def _lives(context: Context, found: Pass) -> bool:
+async def _lives(context: Context, found: PortalTicket) -> bool:
     try:
         await context.keys.of_digest(found.digest)
     except ApiError as exc:
@@ -88,7 +88,7 @@ async def _lives(context: Context, found: Pass) -> bool:
 async def session_of(request: Request) -> PortalSession:
     """The session of the request's cookie; or `unauthorized`."""
     context, text = context_of(request.scope), request.cookies.get(COOKIE, "")
-    found = await pass_of(context, SESSION, text)
+    found = await ticket_of(context, SESSION, text)
     key = PortalKey(
         id=f"portal:{found.project}:{found.customer}",
         scope="portal",

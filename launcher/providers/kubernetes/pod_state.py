@@ -60,7 +60,7 @@ _UNKNOWN: Final = Process(state="unknown")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class ExplainedState:
     """A state and its explanation."""
 
     state: ReportedState
@@ -101,7 +101,7 @@ class Sandbox:
         return pod is not None and pod.container(SIDECAR).running is not None
 
     def status(self) -> SandboxStatus:
-        metadata, verdict = self.metadata, self.verdict()
+        metadata, found = self.metadata, self.state()
         labels = {k: v for k, v in metadata.labels.items() if k.startswith(_PREFIX)}
         created_at = parse_rfc3339(metadata.creation_timestamp or "")
         return SandboxStatus(
@@ -113,40 +113,42 @@ class Sandbox:
             ),
             snapshot=metadata.annotations.get(SNAPSHOT) or None,
             labels=labels,
-            state=verdict.state,
-            process=verdict.process,
+            state=found.state,
+            process=found.process,
             created_at=milliseconds(created_at) if created_at else 0,
-            reason=verdict.reason,
-            failure=verdict.failure,
+            reason=found.reason,
+            failure=found.failure,
         )
 
-    def verdict(self) -> Verdict:
+    def state(self) -> ExplainedState:
         if self.metadata.deletion_timestamp:
-            return Verdict(state="unknown", reason="it is being deleted")
+            return ExplainedState(state="unknown", reason="it is being deleted")
         if self.pod is not None:
             return _of_pod(self.pod, self.limits)
-        return _of_job(self.job, self.events) if self.job else Verdict(state="unknown")
+        return _of_job(self.job, self.events) if self.job else ExplainedState(state="unknown")
 
 
-def _of_job(job: Job, events: Sequence[Event]) -> Verdict:
+def _of_job(job: Job, events: Sequence[Event]) -> ExplainedState:
     """A Job without a pod."""
     if job.failure is not None:
         is_gone = job.failure.reason == "BackoffLimitExceeded"
         why = ". Its pod was deleted, or is lost with its node" if is_gone else ""
-        return Verdict(state="error", reason=f"{job.failure.text}{why}")
+        return ExplainedState(state="error", reason=f"{job.failure.text}{why}")
     if job.spec.suspend and STARTED in job.metadata.annotations:
-        return Verdict(state="stopped", reason="Suspended: somebody has suspended the Job")
+        return ExplainedState(state="stopped", reason="Suspended: somebody has suspended the Job")
     if job.status.failed:
-        return Verdict(state="unknown", reason="its pod is gone")
+        return ExplainedState(state="unknown", reason="its pod is gone")
     refused = next((each for each in reversed(events) if each.reason == "FailedCreate"), None)
     if refused is None:
-        return Verdict(state="creating")
+        return ExplainedState(state="creating")
     failure = creation_error(refused.message)
     state: ReportedState = "creating" if failure.retryable else "error"
-    return Verdict(state=state, reason=_text(refused.reason, refused.message), failure=failure)
+    return ExplainedState(
+        state=state, reason=_text(refused.reason, refused.message), failure=failure
+    )
 
 
-def _of_pod(pod: Pod, limits: Mapping[str, str]) -> Verdict:
+def _of_pod(pod: Pod, limits: Mapping[str, str]) -> ExplainedState:
     agent = pod.container(AGENT)
     if agent.terminated is not None and agent.terminated.reason not in _CANNOT_START:
         return _of_ended(pod, agent.terminated, limits)
@@ -155,13 +157,13 @@ def _of_pod(pod: Pod, limits: Mapping[str, str]) -> Verdict:
     disruption = pod.condition("DisruptionTarget")
     if pod.metadata.deletion_timestamp or pod.status.phase == "Unknown":
         what = disruption.text if disruption else "the pod is being deleted"
-        return Verdict(state="unknown", reason=f"Terminating: {what}")
+        return ExplainedState(state="unknown", reason=f"Terminating: {what}")
     if agent.running is not None:
-        return Verdict(state="started", process=Process(state="running"))
+        return ExplainedState(state="started", process=Process(state="running"))
     return _of_starting(pod)
 
 
-def _of_ended(pod: Pod, agent: Terminated, limits: Mapping[str, str]) -> Verdict:
+def _of_ended(pod: Pod, agent: Terminated, limits: Mapping[str, str]) -> ExplainedState:
     """Its files can be read as long as the pod is there."""
     code = agent.exit_code
     process = Process(state="exited", exit_code=code if 0 <= code <= 255 else None)
@@ -171,11 +173,11 @@ def _of_ended(pod: Pod, agent: Terminated, limits: Mapping[str, str]) -> Verdict
         reason = f"OOMKilled: out of memory, its limit is {limit} (SLIPGATE_KUBERNETES_LIMITS)"
     if pod.is_over:
         lost = _lost(pod)
-        return Verdict(state=lost.state, process=process, reason=lost.reason or reason)
-    return Verdict(state="started", process=process, reason=reason)
+        return ExplainedState(state=lost.state, process=process, reason=lost.reason or reason)
+    return ExplainedState(state="started", process=process, reason=reason)
 
 
-def _lost(pod: Pod) -> Verdict:
+def _lost(pod: Pod) -> ExplainedState:
     """A pod that has ended with all its containers: what it spooled last cannot be read."""
     failed_init = next(
         (e.state for e in pod.status.init_container_statuses if e.state.terminated), None
@@ -193,16 +195,18 @@ def _lost(pod: Pod) -> Verdict:
     agent = pod.container(AGENT)
     if agent.terminated is not None and agent.terminated.reason in _CANNOT_START:
         failure = _not_startable(_ended(agent))
-    return Verdict(state="error", reason=reason, failure=failure)
+    return ExplainedState(state="error", reason=reason, failure=failure)
 
 
-def _of_starting(pod: Pod) -> Verdict:
+def _of_starting(pod: Pod) -> ExplainedState:
     scheduled = pod.condition("PodScheduled")
     if scheduled is not None and scheduled.status == "False":
         return _unscheduled(scheduled)
     agent = pod.container(AGENT)
     if agent.terminated is not None:
-        return Verdict(state="error", reason=_ended(agent), failure=_not_startable(_ended(agent)))
+        return ExplainedState(
+            state="error", reason=_ended(agent), failure=_not_startable(_ended(agent))
+        )
     states = [*pod.status.init_container_statuses, *pod.status.container_statuses]
     for waiting in (each.state.waiting for each in states if each.state.waiting):
         text = _text(waiting.reason, waiting.message)
@@ -211,11 +215,11 @@ def _of_starting(pod: Pod) -> Verdict:
         if waiting.reason in _CANNOT_START:
             is_fatal = _FATAL_CONFIG.search(waiting.message) is not None
             state: ReportedState = "error" if is_fatal else "creating"
-            return Verdict(state=state, reason=text, failure=_not_startable(text))
-    return Verdict(state="creating")
+            return ExplainedState(state=state, reason=text, failure=_not_startable(text))
+    return ExplainedState(state="creating")
 
 
-def _unscheduled(condition: Condition) -> Verdict:
+def _unscheduled(condition: Condition) -> ExplainedState:
     """The cluster may yet get a node: the launch's own clock ends the wait."""
     text = condition.text
     failure = ProviderError(
@@ -223,10 +227,10 @@ def _unscheduled(condition: Condition) -> Verdict:
         f"kubernetes has no node for the sandbox: {text.rstrip('.')}. {_CAPACITY_ADVICE}",
         retryable=True,
     )
-    return Verdict(state="creating", reason=text, failure=failure)
+    return ExplainedState(state="creating", reason=text, failure=failure)
 
 
-def _not_pulled(reason: str, text: str) -> Verdict:
+def _not_pulled(reason: str, text: str) -> ExplainedState:
     """The kubelet goes on trying, which helps where the registry is only away."""
     is_missing = reason in _NEVER_PULLED or _NO_IMAGE.search(text) is not None
     failure = ProviderError(
@@ -234,7 +238,7 @@ def _not_pulled(reason: str, text: str) -> Verdict:
         f"kubernetes cannot pull the image: {text.rstrip('.')}. {_PULL_ADVICE}",
         retryable=not is_missing,
     )
-    return Verdict(state="error" if is_missing else "creating", reason=text, failure=failure)
+    return ExplainedState(state="error" if is_missing else "creating", reason=text, failure=failure)
 
 
 def _not_startable(text: str) -> ProviderError:

@@ -149,7 +149,7 @@ class Kubernetes:
         while (found := await self._fetch(key)) is not None:
             await self._delete(found)
             if self.clock() > deadline:
-                reason = found.verdict().reason
+                reason = found.state().reason
                 raise unavailable(f"the Job's pod is still there after its deletion ({reason})")
             await self.sleep(POLL_SECONDS)
         self._emptied.discard(key.id or "")
