@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 ORGANISATION = "6a1f0e52-6c3d-4a0b-9d3c-0c5f1d2b3a49"
-LISTED_STATES = ("creating", "started", "stopped", "error", "destroying")
 QUOTA = (
     "Total CPU limit exceeded. Maximum allowed: 10.\nTo increase concurrency limits, upgrade "
     "your organization's Tier by visiting https://app.daytona.io/dashboard/limits."

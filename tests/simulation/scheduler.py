@@ -14,10 +14,6 @@ from typing import Any
 Failure = Callable[[BaseException], None]
 
 
-class Killed(BaseException):
-    """The process is gone: what it was about to do does not happen."""
-
-
 class Process:
     """A gateway, launcher or agent, which dies as a whole and loses its memory."""
 

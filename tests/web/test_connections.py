@@ -30,7 +30,6 @@ from gateway.web.http.connection import (
 from gateway.web.http.connections import LOG_SECONDS, Connections
 
 GET: Final = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-CHUNKED: Final = b"POST /body HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 LONG: Final = b"POST /enough HTTP/1.1\r\nContent-Length: 999999\r\n\r\n"
 HEADERS: Final = {
     "/enough": {"connection": "close"},

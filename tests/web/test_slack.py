@@ -17,7 +17,6 @@ from tests.web.callers import PUBLIC_URL, GatewayHarness, Json, open_gateway
 from tests.web.contract import DOCUMENT, validator
 
 HOOK: Final = "https://hooks.slack.example/services/T000/B000/hushhush"
-ESCAPED: Final = "&lt;!channel&gt; &lt;@U1&gt; &lt;https://evil.example|x&gt; &amp; y"
 EVIL: Final = "<!channel> <@U1> <https://evil.example|click> & *bold* | end"
 PATIENCE: Final = 20
 ALERT: Final = Event(

@@ -94,10 +94,6 @@ class ContainerStatus(_Object, frozen=True, kw_only=True):
     state: ContainerState = ContainerState()
 
 
-class PodSpec(_Object, frozen=True, kw_only=True):
-    node_name: str = ""
-
-
 class PodStatus(_Object, frozen=True, kw_only=True):
     phase: str = "Unknown"
     reason: str = ""
@@ -109,7 +105,6 @@ class PodStatus(_Object, frozen=True, kw_only=True):
 
 class Pod(_Object, frozen=True, kw_only=True):
     metadata: Metadata
-    spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
     @property
@@ -129,8 +124,6 @@ class Event(_Object, frozen=True, kw_only=True):
 
     reason: str = ""
     message: str = ""
-    last_timestamp: str | None = None
-    event_time: str | None = None
 
 
 class AnyObject(_Object, frozen=True, kw_only=True):

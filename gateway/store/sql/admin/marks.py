@@ -20,8 +20,6 @@ CREATE TABLE copying (kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NUL
     PRIMARY KEY (kind, name))"""
 UNMARK_COPYING: Final = "DROP TABLE copying"
 
-MARKS: Final = (MOVED, COPYING)
-
 
 def check_marks(database: Database) -> None:
     """For those who use the database.
