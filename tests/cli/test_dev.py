@@ -16,7 +16,7 @@ import pytest
 from gateway.cli.main import main
 from tests.cli.test_up import TASK, bare
 from tests.cli.test_webhook_forward import SECRET, App, Project, app, project, running
-from tests.forks.programs import slipgate
+from tests.forks.children import forking_slipgate
 from tests.ports import reserved_port
 
 __all__ = ("project", "running")
@@ -68,7 +68,7 @@ def terminal(
 ) -> Iterator[Terminal]:
     controller, terminal_side = pty.openpty()
     process = subprocess.Popen(
-        [slipgate(), *words],
+        [forking_slipgate(), *words],
         cwd=folder,
         env={**bare(), "TERM": "xterm", **environ},
         stdin=terminal_side,

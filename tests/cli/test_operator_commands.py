@@ -32,9 +32,11 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
     }
 
 
-def run(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def run(
+    environ: Mapping[str, str], *arguments: str, program: str | None = None
+) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [slipgate(), *arguments],
+        [program or slipgate(), *arguments],
         env=dict(environ),
         capture_output=True,
         check=False,

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.daytona.api import Api, opened
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.e2e.wait import until
+from tests.forks.children import forking_slipgate
 from tests.forks.programs import slipgate
 from tests.ports import reserved_port
 
@@ -40,6 +42,10 @@ OURS = ("SLIPGATE_", "DAYTONA_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "OPENROUTER
 
 def bare() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith(OURS)}
+
+
+def run_up(environ: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[bytes]:
+    return run(environ, "up", *words, program=forking_slipgate())
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_what_the_launcher_would_refuse_is_said_before_anything_starts(
 ) -> None:
     state = tmp_path / "state"
     with reserved_port() as port:
-        done = run({**bare(), **given}, "up", *words, f"--port={port}", f"--state={state}")
+        done = run_up({**bare(), **given}, *words, f"--port={port}", f"--state={state}")
     assert (done.returncode, done.stdout) == (2, b"")
     for message in messages:
         assert message in done.stderr.decode()
@@ -72,11 +78,13 @@ def test_what_the_launcher_would_refuse_is_said_before_anything_starts(
 
 
 @asynccontextmanager
-async def up(tmp_path: Path, *words: str, **given: str) -> AsyncIterator[Json]:
+async def up(
+    tmp_path: Path, *words: str, program: str | None = None, **given: str
+) -> AsyncIterator[Json]:
     """The output of `up` once everything runs; afterwards it is stopped as by a closed terminal."""
     with reserved_port() as port:
         process = await asyncio.create_subprocess_exec(
-            *(slipgate(), "up", f"--port={port}", "--json", *words),
+            *(program or forking_slipgate(), "up", f"--port={port}", "--json", *words),
             f"--state={tmp_path / 'state'}",
             env={**bare(), **given},
             stdout=asyncio.subprocess.PIPE,
@@ -101,6 +109,7 @@ async def test_a_task_runs_in_a_sandbox_of_the_provider_that_was_named(tmp_path:
         up(
             tmp_path,
             "--providers=daytona-api",
+            program=slipgate(),
             DAYTONA_API_KEY="dtn_key",
             DAYTONA_API_URL=api.url,
             SLIPGATE_REALM="ours",
@@ -134,7 +143,7 @@ async def test_whoever_needs_a_public_address_is_refused_without_one(tmp_path: P
     }
     with reserved_port() as port:
         words = ("--providers=github-actions", f"--port={port}", f"--state={state}")
-        done = await asyncio.to_thread(run, {**bare(), **given}, "up", *words)
+        done = await asyncio.to_thread(run_up, {**bare(), **given}, *words)
     assert done.returncode == 1
     assert "Set SLIPGATE_PUBLIC_URL" in done.stderr.decode()
 
@@ -190,7 +199,7 @@ def test_what_it_decides_itself_is_not_dropped_without_a_word(
 ) -> None:
     with reserved_port() as port:
         words = (f"--port={port}", f"--state={tmp_path / 'state'}")
-        done = run({**bare(), name: text}, "up", *words)
+        done = run_up({**bare(), name: text}, *words)
     assert (done.returncode, done.stdout) == (2, b"")
     assert f"{name} is set, but `slipgate up` always takes" in done.stderr.decode()
 
@@ -203,7 +212,7 @@ async def test_a_first_key_that_was_never_shown_is_made_again_with_its_callback_
     assert run(environ, "migrate").returncode == 0
     with exclusive(state / "slipgate.db"), reserved_port() as port:
         words = (f"--port={port}", f"--state={state}")
-        failed = await asyncio.to_thread(run, bare(), "up", *words)
+        failed = await asyncio.to_thread(run_up, bare(), *words)
     assert (failed.returncode, failed.stdout) == (1, b"")
     async with up(tmp_path) as running:
         assert running["callbackSecret"].startswith("whsec_")
@@ -231,6 +240,6 @@ async def test_master_keys_that_are_given_are_used(tmp_path: Path) -> None:
         assert not (tmp_path / "state" / "master-keys").exists()
     with reserved_port() as port:
         words = (f"--port={port}", f"--state={tmp_path / 'state'}")
-        other = await asyncio.to_thread(run, bare(), "up", *words)
+        other = await asyncio.to_thread(run_up, bare(), *words)
     assert other.returncode == 1
     assert "master keys are still needed" in other.stderr.decode()

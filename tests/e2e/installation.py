@@ -36,7 +36,7 @@ from tests.e2e.world import World, world
 from tests.forks.children import gateway_child, launcher_child
 from tests.forks.programs import program
 from tests.ports import reserved_port
-from tests.snapshot.sandbox import programs
+from tests.snapshot.sandbox import search_path
 from tests.stores import FileDatabase, NewDatabase
 
 LEASE_SECONDS = "2"
@@ -288,5 +288,5 @@ def _launcher_environ(state: State, url: str, capacity: int) -> dict[str, str]:
         "SLIPGATE_LAUNCHER_STATE": str(state.folder / "launcher"),
         "SLIPGATE_CAPACITY": str(capacity),
         "SLIPGATE_LOG": "json",
-        "PATH": f"{programs()}{os.pathsep}{os.environ['PATH']}",
+        "PATH": search_path(),
     }

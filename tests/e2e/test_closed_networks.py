@@ -20,8 +20,8 @@ from tests.e2e.frontend import Json
 from tests.e2e.installation import Installation, installation
 from tests.e2e.settled import settle
 from tests.e2e.shared_installation import SHORT
+from tests.forks.programs import attempt
 from tests.launcher.conditions import until
-from tests.snapshot.sandbox import attempt
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -10,14 +10,16 @@ import msgspec
 import pytest
 
 from gateway.cli.local.demo_run import DemoReport
+from tests.forks.children import forking_slipgate
 from tests.forks.programs import slipgate
+from tests.snapshot.sandbox import search_path
 
 
 def demo(tmp_path: Path) -> DemoReport:
     environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
     process = subprocess.Popen(
-        [slipgate(), "demo", "--json"],
-        env={**environ, "TMPDIR": str(tmp_path)},
+        [forking_slipgate(), "demo", "--json"],
+        env={**environ, "TMPDIR": str(tmp_path), "PATH": search_path()},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -106,8 +108,8 @@ def refused(folder: Path, *options: str, **variables: str) -> str:
     """The error of a demo that cannot end well."""
     environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
     done = subprocess.run(
-        [slipgate(), "demo", *options],
-        env={**environ, "TMPDIR": str(folder), **variables},
+        [forking_slipgate(), "demo", *options],
+        env={**environ, "TMPDIR": str(folder), "PATH": search_path(), **variables},
         capture_output=True,
         timeout=100,
         check=False,

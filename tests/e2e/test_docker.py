@@ -21,7 +21,7 @@ from tests.e2e.frontend import Json
 from tests.e2e.installation import Installation, installation
 from tests.e2e.settled import settle
 from tests.e2e.shared_installation import SHORT
-from tests.snapshot.sandbox import attempt
+from tests.forks.programs import attempt
 
 pytestmark = pytest.mark.timeout(600)
 

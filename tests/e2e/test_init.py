@@ -6,8 +6,9 @@ from pathlib import Path
 
 from gateway.cli.local.demo_services import demo_services
 from tests.cli.test_up import bare
-from tests.forks.programs import slipgate
+from tests.forks.children import forking_slipgate
 from tests.ports import reserved_port
+from tests.snapshot.sandbox import search_path
 
 PATIENCE = 120
 """Seconds until the test gives up."""
@@ -18,13 +19,19 @@ async def test_an_empty_folder_becomes_a_first_pull_request(tmp_path: Path) -> N
     folder.mkdir()
     async with demo_services(tmp_path / "services", None) as services:
         with reserved_port() as port:
-            environ = {**bare(), **services.launcher_environ, "SLIPGATE_ALLOW_FILE_REPOS": "true"}
+            environ = {
+                **bare(),
+                **services.launcher_environ,
+                "SLIPGATE_ALLOW_FILE_REPOS": "true",
+                "PATH": search_path(),
+            }
             del environ[
                 "SLIPGATE_SANDBOX_ENV"
             ]  # the fakes' addresses are handed over by themselves
             subject = services.subject
             process = await asyncio.create_subprocess_exec(
-                *(slipgate(), "init", "--provider=local", f"--port={port}", "--yes", "--start"),
+                *(forking_slipgate(), "init", "--provider=local", f"--port={port}"),
+                *("--yes", "--start"),
                 *(f"--repo={subject.bare.as_uri()}", f"--prompt={subject.prompt}"),
                 cwd=folder,
                 env=environ,

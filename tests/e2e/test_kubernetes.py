@@ -18,9 +18,9 @@ from tests.e2e import points
 from tests.e2e.installation import Installation, installation
 from tests.e2e.settled import settle
 from tests.e2e.shared_installation import SHORT
+from tests.forks.programs import attempt
 from tests.kubernetes.cluster import Cluster, opened
 from tests.kubernetes.node import Image
-from tests.snapshot.sandbox import attempt
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -4,8 +4,9 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.cli.local.processes import Child
-from tests.forks.programs import shared, slipgate
+from gateway.cli.local.processes import Child, Programs, programs
+from gateway.cli.main import main
+from tests.forks.programs import attempt, shared, slipgate
 
 
 class ForkedChild(Child):
@@ -29,3 +30,17 @@ def launcher_child(environ: Mapping[str, str], log: Path, *agent: str) -> Forked
     """A launcher that has not been started; `agent` is a program in the place of execution.sh."""
     launcher = shared("launcher", "tests.forks.launcher:launch")
     return ForkedChild("launcher", (launcher, *agent), environ, log)
+
+
+def forking_slipgate() -> str:
+    """The command line whose `up`, `dev`, `init` and `demo` start gateway, launcher and local
+    agents as forks: of the programs they start otherwise are `tests.e2e.test_demo`'s."""
+    launcher = shared("own-launcher", "tests.forks.launcher:launch_with", attempt())
+    return shared("forking-slipgate", f"{__name__}:run_forking", slipgate(), launcher)
+
+
+def run_forking(command_line: str, launcher: str) -> int:
+    """In a fork: the command line, with these programs."""
+    gateway = (command_line, "gateway")
+    programs.set(Programs(gateway=gateway, launcher=(launcher,), child=ForkedChild))
+    return main()

@@ -42,15 +42,20 @@ def program(path: Path, entry: str, *fixed: str, address: str = "") -> Path:
 
 def slipgate() -> str:
     """The command line of the product."""
-    return shared("slipgate", "gateway.cli.main:main")
+    return shared("slipgate", "tests.forks.command_line:main")
+
+
+def attempt() -> str:
+    """A program in the place of execution.sh, quick to start."""
+    return shared("attempt", "tests.snapshot.attempt:main")
 
 
 @cache
-def shared(name: str, entry: str) -> str:
+def shared(name: str, entry: str, *fixed: str) -> str:
     """The path of a program that many tests start."""
     folder = Path(server()).with_name(str(os.getpid()))
     folder.mkdir(exist_ok=True)
-    return str(program(folder / name, entry))
+    return str(program(folder / name, entry, *fixed))
 
 
 def server(variable: str = ADDRESS) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tests.forks.programs import shared
+from tests.forks.programs import attempt
 from tests.snapshot.gateway_stub import SECRET, GatewayStub
 from tests.snapshot.github_stub import GitHubStub
 from tests.snapshot.model_stub import ModelStub
@@ -38,11 +38,6 @@ SECRETS = {
 }
 
 
-def attempt() -> str:
-    """A program in the place of execution.sh, quick to start."""
-    return shared("attempt", "tests.snapshot.attempt:main")
-
-
 @cache
 def programs() -> Path:
     """A folder with a `python3` that makes no environment, to stand before all others: to make two
@@ -53,6 +48,11 @@ def programs() -> Path:
     python.write_text(PYTHON.format(real=shutil.which("python3")))
     python.chmod(0o755)
     return python.parent
+
+
+def search_path() -> str:
+    """The path of programs, that one first."""
+    return f"{programs()}{os.pathsep}{os.environ['PATH']}"
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Sandbox:
             "SLIPGATE_WEBHOOK_URL": self.gateway.webhook_url,
             "SLIPGATE_STATE_DIR": str(self.state),
             "SLIPGATE_PYTHON": sys.executable,
-            "PATH": f"{programs()}:{os.environ['PATH']}",
+            "PATH": search_path(),
             "FEATURE_X": "visible",
             "SLIPGATE_VALIDATE": '[["true"]]',
         }

@@ -20,10 +20,8 @@ from gateway.cli.local.demo_run import DemoRun
 from gateway.cli.local.demo_services import DemoServices, demo_services
 from gateway.cli.local.environments import gateway_environ
 from gateway.cli.local.processes import (
-    GATEWAY,
-    LAUNCHER,
-    Child,
     free_port,
+    programs,
     stop_on_signals,
     wait_until_ready,
     without_slipgate,
@@ -100,12 +98,14 @@ async def _demo(folder: Path, repo: str | None, *, keep: bool, is_quiet: bool) -
         tasks_key = mint(environ, "tasks", "default", "demo")
         services.callback_secret = secret_bytes(tasks_key.callback_secret or "")
         launcher_key = mint(environ, "launcher", "default", "demo").key
+        own = programs.get()
         with ExitStack() as stack:
-            gateway = Child("gateway", GATEWAY, environ, folder / "gateway.log")
+            gateway = own.child("gateway", own.gateway, environ, folder / "gateway.log")
             stack.enter_context(gateway)
             await asyncio.to_thread(wait_until_ready, url, gateway)
             launcher_env = _launcher_environ(services, url, launcher_key, state)
-            stack.enter_context(Child("launcher", LAUNCHER, launcher_env, folder / "launcher.log"))
+            log = folder / "launcher.log"
+            stack.enter_context(own.child("launcher", own.launcher, launcher_env, log))
             headers = {"authorization": f"Bearer {tasks_key.key}"}
             async with httpx.AsyncClient(
                 base_url=url, headers=headers, timeout=15, trust_env=False

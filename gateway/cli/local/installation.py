@@ -27,12 +27,11 @@ from gateway.cli.local.environments import (
     public_url_of,
 )
 from gateway.cli.local.processes import (
-    GATEWAY,
-    LAUNCHER,
     Child,
     check_free,
     check_launcher,
     interrupt_self,
+    programs,
     stop_on_signals,
     wait_until_ready,
 )
@@ -107,10 +106,12 @@ class Installation:
         stop_on_signals()
         first = self.first_key()
         with ExitStack() as stack:
-            program = (*GATEWAY, "--take-over") if self.take_over else GATEWAY
-            gateway = stack.enter_context(self._child("gateway", program, self.gateway_env))
+            options = ("--take-over",) if self.take_over else ()
+            command = (*programs.get().gateway, *options)
+            gateway = stack.enter_context(self._child("gateway", command, self.gateway_env))
             wait_until_ready(self.url, gateway)
-            launcher = stack.enter_context(self._child("launcher", LAUNCHER, self.launcher_env))
+            command = programs.get().launcher
+            launcher = stack.enter_context(self._child("launcher", command, self.launcher_env))
             key = stack.enter_context(
                 self.kept.connection(self.url, partial(_operator_key, self.gateway_env))
             )
@@ -127,9 +128,9 @@ class Installation:
             return None
         return mint(self.gateway_env, "tasks", "default", "up", is_first=True)
 
-    def _child(self, name: str, program: Sequence[str], environ: Mapping[str, str]) -> Child:
+    def _child(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Child:
         """One of our programs, whose log is in the state folder."""
-        return Child(name, program, environ, self.kept.folder / f"{name}.log")
+        return programs.get().child(name, command, environ, self.kept.folder / f"{name}.log")
 
 
 @dataclass(frozen=True, kw_only=True)

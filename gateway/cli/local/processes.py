@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -93,6 +95,19 @@ class Child:
         return "\n".join(text.splitlines()[-lines:])
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Programs:
+    """The commands of gateway and launcher, and the class of their processes."""
+
+    gateway: tuple[str, ...] = GATEWAY
+    launcher: tuple[str, ...] = LAUNCHER
+    child: type[Child] = Child
+
+
+programs: Final = ContextVar("programs", default=Programs())  # noqa: B039 - they are frozen
+"""The programs that this command line starts."""
+
+
 def wait_until_ready(url: str, child: Child, *, seconds: float = 60.0) -> None:
     """Waits until `/readyz` answers 200.
 
@@ -129,7 +144,7 @@ def check_launcher(environ: Mapping[str, str]) -> None:
     Raises:
         SettingsError: it would not start with them.
     """
-    command = [*LAUNCHER, "--check"]
+    command = [*programs.get().launcher, "--check"]
     done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SettingsError(done.stderr.strip().splitlines())
