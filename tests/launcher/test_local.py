@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.providers.local.directory import REMOVED
+from launcher.providers.local.directory import REMOVED, prepare
 from launcher.providers.local.processes import Supervisor, members
-from launcher.providers.local.provider import LocalProvider
+from launcher.providers.local.provider import SUPERVISOR, LocalProvider
 from launcher.providers.protocol import Key, ProviderError
 from tests.launcher.agents import DEAF, ENDS_WITH_7, HAS_GRANDCHILDREN, TELLS_ITS_ENVIRONMENT, WAITS
 from tests.launcher.conditions import until
@@ -189,6 +189,28 @@ async def test_two_creates_under_one_name_start_one_agent(
     first, second = make_local(WAITS), make_local(WAITS)
     await asyncio.gather(*(each.create(a_spec()) for each in (first, second, first, second)))
     assert len(members(record(directory))) == 2, "one supervisor, one agent"
+
+
+@pytest.mark.parametrize("variables", [b"", b'{"AGENT_PROMPT": "me'], ids=["none", "a part"])
+async def test_a_launcher_that_dies_before_it_has_passed_all_variables_starts_no_agent(
+    make_local: MakeLocal, directory: Path, variables: bytes
+) -> None:
+    """kill -9 between the start of the supervisor and the last byte on its standard input."""
+    local = make_local(ENDS_WITH_7)
+    prepare(directory, a_spec())
+    started = subprocess.run(
+        [sys.executable, "-I", "-S", SUPERVISOR, directory, "true"],
+        input=variables,
+        capture_output=True,
+        check=False,
+    )
+    assert started.returncode == 1
+    assert b"before it had passed all variables" in started.stderr
+    found = await local.find(KEY)
+    assert found
+    assert found.state == "creating"
+    await local.create(a_spec())
+    assert await exited(local) == 7
 
 
 async def test_the_name_of_another_sandbox_is_not_taken_over(make_local: MakeLocal) -> None:

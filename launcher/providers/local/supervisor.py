@@ -50,6 +50,9 @@ def main(directory: Path, command: list[str]) -> int:
     """Starts a daemon and returns 0 once its process is on record."""
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # hides our memory and environment
     variables = sys.stdin.read()
+    if not _is_whole(variables):
+        sys.stderr.write("the launcher ended before it had passed all variables\n")
+        return 1
     ready, notify = os.pipe()
     if os.fork():
         os.close(notify)
@@ -67,6 +70,16 @@ def main(directory: Path, command: list[str]) -> int:
     write_whole(directory / EXIT, json.dumps({"exitCode": exit_code}))
     _reap()
     return 0
+
+
+def _is_whole(variables: str) -> bool:
+    """False for a part of the variables: an agent without them could reach nobody, and would hold
+    the place of the one that the next launcher starts."""
+    try:
+        json.loads(variables)
+    except json.JSONDecodeError:
+        return False
+    return True
 
 
 def _take(directory: Path) -> bool:
