@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 from typing import Final
 
-from gateway.wire.launcher import Created, Done, Job, Trying
+from gateway.wire.launcher import Created, Done, Job, Process, Trying
 from gateway.wire.times import rfc3339
 from gateway.wire.truncation import head_and_tail
 from launcher.client import NOTE_LENGTH
@@ -89,10 +89,15 @@ async def _try(
     if job.snapshot and found.snapshot != job.snapshot:
         await provider.remove(found.key)
         raise _wrong_snapshot(job.snapshot, found.snapshot)
-    found = await _wait_started(context, provider, found)
+    found = await _wait_created(context, provider, found)
     await _check_cancelled(context, lease, provider, found)
+    process = found.process
+    if found.state != "started":
+        if not await _has_spoken(context, provider, found):
+            raise await _not_started(provider, found)
+        process = Process(state="exited")
     sandbox = sandbox_report(provider, found)
-    done = Done(lease_token=job.lease_token, sandbox=sandbox, process=found.process)
+    done = Done(lease_token=job.lease_token, sandbox=sandbox, process=process)
     await context.client.report(job, done)
     return "created"
 
@@ -165,7 +170,7 @@ async def _adopt(context: LauncherContext, lease: Lease, provider: Provider) -> 
     return found
 
 
-async def _wait_started(
+async def _wait_created(
     context: LauncherContext, provider: Provider, found: SandboxStatus
 ) -> SandboxStatus:
     deadline = context.clock() + LAUNCH_SECONDS
@@ -179,9 +184,14 @@ async def _wait_started(
         if seen is None:
             raise ProviderError("sandbox_gone", "the sandbox went while starting", retryable=True)
         found = seen
-    if found.state != "started":
-        raise await _not_started(provider, found)
     return found
+
+
+async def _has_spoken(context: LauncherContext, provider: Provider, found: SandboxStatus) -> bool:
+    """True once an agent has written to its spool: then it may have left work, which inspect and
+    destroy jobs report."""
+    piece, _ = await read_final_spool(context, provider, found.key, 0)
+    return bool(piece.offset or piece.has_more)
 
 
 def _too_slow(found: SandboxStatus) -> ProviderError:
@@ -210,14 +220,13 @@ def _wrong_snapshot(expected: str, actual: str | None) -> ProviderError:
 async def _check_cancelled(
     context: LauncherContext, lease: Lease, provider: Provider, made: SandboxStatus | None = None
 ) -> None:
-    """Removes the sandbox of a cancelled job and raises. One whose agent has written to its spool,
-    because it could not reach the gateway, is left to the destroy job, which reports the spool."""
+    """Removes the sandbox of a cancelled job and raises. One whose agent has spoken is left to the
+    destroy job."""
     if not lease.is_cancelled:
         return
     found = made or await provider.find(key_of(lease.job))
     if found is not None:
         check_labels(lease.job, found)
-        piece, _ = await read_final_spool(context, provider, found.key, 0)
-        if not piece.lines and not piece.has_more:
+        if not await _has_spoken(context, provider, found):
             await provider.remove(found.key)
     raise ProviderError(CANCELLED, "cancelled while launching")

@@ -1,6 +1,6 @@
 """destroy: ends the agent, reports its spool and its patch, then removes the sandbox."""
 
-from gateway.wire.launcher import Done, Job
+from gateway.wire.launcher import Created, Done, Job
 from launcher.jobs.context import (
     LauncherContext,
     check_labels,
@@ -17,12 +17,17 @@ from launcher.providers.protocol import Provider, SandboxStatus, SpoolPiece
 async def destroy(context: LauncherContext, lease: Lease) -> str:
     """While the spool has lines the sandbox stays: the gateway offers the job again at once, from
     the offset reported here. A sandbox that is not found is removed all the same: lists flap, so it
-    may hold a spool, and an interrupted create or removal leaves files without a record."""
+    may hold a spool, and an interrupted create or removal leaves files without a record. The id of
+    a sandbox that nobody has reported yet is reported first: should this launcher die after the
+    removal, its absence is conclusive only by an id."""
     job, key = lease.job, key_of(lease.job)
     provider = context.provider_of(job)
     found = await provider.find(key)
     if found is not None:
         check_labels(job, found)
+        if key.id is None and job.task_id is not None:
+            sandbox = sandbox_report(provider, found)
+            await context.client.report(job, Created(lease_token=job.lease_token, sandbox=sandbox))
     piece, problem = await read_final_spool(context, provider, key, job.spool_offset)
     note = diagnosis(piece.skipped, problem=problem)
     if piece.lines or piece.has_more:

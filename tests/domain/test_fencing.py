@@ -205,6 +205,24 @@ def test_gone_by_name_waits_until_no_create_can_be_under_way() -> None:
     assert world.status == "running"
 
 
+def test_an_id_that_a_destroy_found_makes_the_absence_conclusive_at_once() -> None:
+    """The first launcher died between the removal and its report."""
+    world = World()
+    (create,) = world.claim()
+    world.trying(create)
+    world.emit("task.started")
+    world.emit("task.completed", summary="done")
+    (destroy,) = world.claim(capacity=0)
+    seen = Sandbox(id="sb-1", name=NAME, provider=REALM[0], realm=REALM[1], state="started")
+    world.do(c.ReportCreated(job_id=destroy.id, lease_token=destroy.token, sandbox=seen))
+    world.pass_seconds(world.view.policy.lease // 1_000)
+    (again,) = world.claim("l2", capacity=0)
+    gone = Sandbox(name=NAME, provider=REALM[0], realm=REALM[1], state="gone")
+    world.do(report(again.id, again.token, gone))
+    assert world.task.sandbox is not None
+    assert world.task.sandbox.state == "destroyed"
+
+
 def test_a_word_between_two_looks_makes_the_second_a_first_one() -> None:
     world = World(timeouts={"heartbeatSeconds": 100})
     world.launch()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,14 @@ from gateway.wire.launcher import Created, JobKind, JobSandbox, Trying
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.create import LAUNCH_SECONDS
 from launcher.jobs.run import run_job
+from launcher.providers.local.processes import Supervisor, members
 from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import Key, ProviderError, SandboxSpec, SandboxStatus
 from tests.launcher.agents import ENDS_WITH_7, FINAL_EVENT, WAITS
 from tests.launcher.clock import Time
 from tests.launcher.conditions import until
 from tests.launcher.gateway_stub import StubGateway
-from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job
+from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, a_spec
 from tests.launcher.lines import LOG, Lines
 
 MakeContext = Callable[..., LauncherContext]
@@ -89,6 +91,46 @@ async def test_a_create_that_may_only_adopt_adopts(
     gateway.may_create = False
     assert await run_job(context, a_job("create", lease=2), LOG)
     assert gateway.verbs()[-3:] == ["trying", "created", "done"]
+
+
+async def test_a_create_leaves_the_work_of_an_agent_that_died_meanwhile_to_inspect(
+    gateway: StubGateway, make_context: MakeContext, directory: Path
+) -> None:
+    """Its first launcher died before it had said that the sandbox was there."""
+    context = make_context(*WAITS)
+    await context.providers[0].create(a_spec())
+    spool(directory, 1)
+    await _kill_sandbox(directory)
+    gateway.may_create = False
+    assert await run_job(context, a_job("create"), LOG)
+    done = gateway.done()
+    assert done.sandbox
+    assert done.process
+    assert (done.sandbox.state, done.process.state) == ("stopped", "exited")
+    await run_job(context, a_job("inspect"), LOG)
+    assert [each.id for each in gateway.done().spool] == ["w0"]
+
+
+async def test_a_sandbox_whose_agent_died_without_a_word_is_made_again(
+    gateway: StubGateway, make_context: MakeContext, directory: Path
+) -> None:
+    context = make_context(*WAITS)
+    await context.providers[0].create(a_spec())
+    await _kill_sandbox(directory)
+    assert await run_job(context, a_job("create"), LOG)
+    assert gateway.verbs() == ["trying", "created", "trying", "created", "done"]
+    found = await context.providers[0].find(KEY)
+    assert found
+    assert found.process.state == "running"
+
+
+async def _kill_sandbox(directory: Path) -> None:
+    """Everything in it, the supervisor first, so that nobody writes down how the agent ended."""
+    fields = json.loads((directory / "process.json").read_text())
+    supervisor = Supervisor(pid=fields["pid"], birth=fields["birth"])
+    for pid in (supervisor.pid, *(members(supervisor) - {supervisor.pid})):
+        os.kill(pid, signal.SIGKILL)
+    await until(lambda: not members(supervisor))
 
 
 async def test_a_cancelled_create_destroys_what_was_made(
@@ -230,6 +272,7 @@ async def test_destroyed_is_reported_after_the_removal_of_the_files(
     await run_job(context, a_job("create"), LOG)
     gateway.lost = {"done"}
     assert not await run_job(context, a_job("destroy"), LOG)
+    assert gateway.verbs()[-2:] == ["created", "done"], "nobody had reported its id"
     assert not directory.exists()
 
 

@@ -198,7 +198,8 @@ async def test_a_launcher_that_dies_before_it_has_passed_all_variables_starts_no
     """kill -9 between the start of the supervisor and the last byte on its standard input."""
     local = make_local(ENDS_WITH_7)
     prepare(directory, a_spec())
-    started = subprocess.run(
+    started = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-I", "-S", SUPERVISOR, directory, "true"],
         input=variables,
         capture_output=True,

@@ -232,7 +232,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/store/postgres/session.py",
         old="is_notified and self._informed.add(unit.seq, unit.newest)",
         new="is_notified",
-        found_by=307,
+        found_by=508,
     ),
     "batches of two gateways change what concerns both": Mutant(
         file="gateway/store/postgres/batch.py",

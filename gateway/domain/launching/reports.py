@@ -88,12 +88,17 @@ def trying(unit: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
 
 
 def created(unit: UnitOfWork, command: ReportCreated, now: int) -> Accepted:
-    """Records the sandbox that the provider has created."""
+    """Records the sandbox that the provider has created; of a destroy job, whose sandbox is on its
+    way out, its id alone."""
     job, change, attempt = about(unit, command, now)
-    if job.is_open and job.kind == "create":
+    if job.is_open and job.kind in ("create", "destroy"):
         check_sandbox(change, job, attempt, command.sandbox)
-        record_sandbox(change, attempt, command.sandbox)
-        destroy_if_unwanted(change, job)
+        if job.kind == "create":
+            record_sandbox(change, attempt, command.sandbox)
+            destroy_if_unwanted(change, job)
+        elif attempt.sandbox is not None:
+            known = replace(attempt.sandbox, id=command.sandbox.id)
+            change.put_attempt(replace(attempt, sandbox=known))
         change.save()
     return Accepted()
 

@@ -111,7 +111,7 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
         if found is None or found.state == "destroying" or found.is_gone:
             raise error
         found = check_owner(spec, found)
-        if found.reported_state in ("error", "stopped"):
+        if found.reported_state == "error":
             await self.remove(replace(spec.key, id=found.id))
             raise unavailable(f"a sandbox of an earlier try was {found.state}, and is deleted")
         return found

@@ -98,7 +98,7 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
     async def _adopt(self, spec: SandboxSpec, found: Sandbox) -> SandboxStatus:
         found = check_owner(spec, found)
         key = replace(spec.key, id=found.id, snapshot=spec.snapshot)
-        if found.reported_state in ("error", "stopped"):
+        if found.reported_state == "error":
             await self.remove(key)
             why = f": {found.error_reason}" if found.error_reason else ""
             message = f"the sandbox was {found.state}, and is deleted{why}"

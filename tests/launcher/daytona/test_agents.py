@@ -343,6 +343,10 @@ async def test_destroy_starts_a_stopped_sandbox_for_its_spool(
 ) -> None:
     world.api.machine = Machine(tmp_path, program=SPOOLS)
     await _stopped(world, context, gateway)
+    assert await run_job(context, job("create"), LOG), "of a launcher that never said it was there"
+    found = gateway.done().sandbox
+    assert found
+    assert found.state == "stopped"
     assert await run_job(context, job("destroy"), LOG)
     assert [each.id for each in gateway.done().spool] == ["w1"]
     assert await run_job(context, job("destroy", spool_offset=gateway.done().spool_offset), LOG)
