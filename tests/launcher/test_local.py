@@ -6,14 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from launcher.providers.local.directory import REMOVED, prepare
+from launcher.providers.local.directory import REMOVED, load_record, prepare
 from launcher.providers.local.processes import Supervisor, members
 from launcher.providers.local.provider import SUPERVISOR, LocalProvider
+from launcher.providers.local.supervisor import write_whole
 from launcher.providers.protocol import Key, ProviderError
 from tests.launcher.agents import DEAF, ENDS_WITH_7, HAS_GRANDCHILDREN, TELLS_ITS_ENVIRONMENT, WAITS
 from tests.launcher.conditions import until
@@ -42,6 +45,16 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def supervised(directory: Path, variables: bytes) -> subprocess.CompletedProcess[bytes]:
+    """The end of a supervisor that was told no more than this."""
+    return subprocess.run(
+        [sys.executable, "-I", "-S", SUPERVISOR, directory, "true"],
+        input=variables,
+        capture_output=True,
+        check=False,
+    )
 
 
 async def exited(local: LocalProvider) -> int | None:
@@ -198,13 +211,7 @@ async def test_a_launcher_that_dies_before_it_has_passed_all_variables_starts_no
     """kill -9 between the start of the supervisor and the last byte on its standard input."""
     local = make_local(ENDS_WITH_7)
     prepare(directory, a_spec())
-    started = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-I", "-S", SUPERVISOR, directory, "true"],
-        input=variables,
-        capture_output=True,
-        check=False,
-    )
+    started = await asyncio.to_thread(supervised, directory, variables)
     assert started.returncode == 1
     assert b"before it had passed all variables" in started.stderr
     found = await local.find(KEY)
@@ -212,6 +219,25 @@ async def test_a_launcher_that_dies_before_it_has_passed_all_variables_starts_no
     assert found.state == "creating"
     await local.create(a_spec())
     assert await exited(local) == 7
+
+
+def test_a_record_that_comes_and_goes_is_there_or_not(tmp_path: Path) -> None:
+    """Another launcher, or the supervisor, works in the same directory."""
+    path, is_over = tmp_path / "process.json", threading.Event()
+
+    def come_and_go() -> None:
+        while not is_over.is_set():
+            write_whole(path, '{"pid": 1, "birth": null}')
+            path.unlink()
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(come_and_go)
+        try:
+            found = [load_record(path, Supervisor) for _ in range(10_000)]
+        finally:
+            is_over.set()
+        working.result()
+    assert {each.pid for each in found if each} <= {1}
 
 
 async def test_the_name_of_another_sandbox_is_not_taken_over(make_local: MakeLocal) -> None:

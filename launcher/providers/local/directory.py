@@ -13,6 +13,7 @@ agent may have replaced one by a link, a pipe or a directory.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -170,11 +171,12 @@ def read_tail(directory: Path) -> str:
 
 
 def load_record(path: Path, kind: type[Record]) -> Record | None:
-    file = _open_regular(path)
-    if file is None and os.path.lexists(path):
-        raise unavailable(f"{path.name} of the sandbox cannot be read")
-    if file is None:
+    try:
+        file = _open(path)
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise unavailable(f"{path.name} of the sandbox cannot be read") from error
     with file:
         content = file.read(RECORD_BYTES)
     try:
@@ -245,13 +247,18 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def _open_regular(path: Path) -> BinaryIO | None:
-    """A regular file or None: a link may lead to any secret, and reading a pipe would hang."""
+    """None for anything but a regular file that can be read."""
+    with contextlib.suppress(OSError):
+        return _open(path)
+    return None
+
+
+def _open(path: Path) -> BinaryIO:
+    """A regular file: a link may lead to any secret, and reading a pipe would hang. Raises
+    `OSError`."""
     restore_access(path)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        return None
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     return os.fdopen(descriptor, "rb")
