@@ -49,7 +49,7 @@ from gateway.web.http.auth import Keys
 from gateway.web.http.middleware import Application
 from gateway.web.routes import DASHBOARD, PORTAL, ROUTES
 
-LANDING_SECONDS: Final = 2
+SETTLE_SECONDS: Final = 2
 """Seconds that receivers have to answer what was sent before the stop. Most answer within one; what
 is abandoned is sent again after the start."""
 MAX_REQUESTS: Final = 4_096
@@ -210,7 +210,7 @@ def _stoppable(
 
     def stop() -> None:
         if not draining.is_set():
-            asyncio.get_running_loop().call_later(LANDING_SECONDS, attempts.abandon)
+            asyncio.get_running_loop().call_later(SETTLE_SECONDS, attempts.abandon)
         draining.set()
         parts.store.leave()
         parts.ledger.notifier.notify_all()

@@ -1,19 +1,37 @@
-"""Parses the headers by which a server asks for a pause.
+"""The pause that a server asks for by its headers.
 
 `Retry-After` and `X-RateLimit-Reset` have a suffix if a server has several limits (Daytona:
 `Retry-After-sandbox-create`); a value is seconds, a date, or seconds since the epoch.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+import httpx
+
+from launcher.client import Sleep
+
+LIMITED: Final = 429
 _RETRY: Final = "retry-after"
 _RESET: Final = "x-ratelimit-reset"
 _REMAINING: Final = "x-ratelimit-remaining"
 _EPOCH: Final = 1_000_000_000
 """A larger number of seconds is a time, not a duration."""
+
+
+async def repeated_once(
+    send: Callable[[], Awaitable[httpx.Response]], *, longest: float, sleep: Sleep
+) -> httpx.Response:
+    """The response to a call, which is repeated if a rate limit asks for a wait of at most so many
+    seconds."""
+    response = await send()
+    wait = seconds_to_wait(response.headers) if response.status_code == LIMITED else 0.0
+    if not 0 < wait <= longest:
+        return response
+    await sleep(wait)
+    return await send()
 
 
 def seconds_to_wait(headers: Mapping[str, str], now: float | None = None) -> float:

@@ -16,7 +16,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.app import LANDING_SECONDS, MAX_REQUESTS
+from gateway.app import MAX_REQUESTS, SETTLE_SECONDS
 from gateway.cli.operations.minting import mint
 from tests.ports import reserved_port
 from tests.stores import FileDatabase
@@ -26,7 +26,7 @@ PATIENCE = 60
 """Seconds until a test gives up."""
 STOPS_WITHIN = 10
 """Seconds, as the README says; supervisors kill after them."""
-LANDS_WITHIN = LANDING_SECONDS + 2.5
+LANDS_WITHIN = SETTLE_SECONDS + 2.5
 """Seconds, on a busy machine; 3 on a quiet one."""
 COMMAND = [sys.executable, "-m", "gateway", "gateway"]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from launcher.client import Sleep
 from launcher.egress import DIRECT, Egress, ResponseHook
 from launcher.providers.daytona.errors import api_error, unanswered
 from launcher.providers.daytona.schema import ErrorBody
-from launcher.providers.retry_after import seconds_to_wait
+from launcher.providers.retry_after import LIMITED, repeated_once, seconds_to_wait
 
 T = TypeVar("T")
 
@@ -22,7 +23,6 @@ CALL_SECONDS: Final = 20.0
 LONGEST_WAIT: Final = 60.0
 """A rate limit's minute (seconds); a create does not wait here: its window may close meanwhile."""
 NOT_FOUND: Final = 404
-LIMITED: Final = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,8 @@ class DaytonaApiClient:
         body: object = None,
         seconds: float = 0,
     ) -> httpx.Response:
-        """Repeats the call once if a rate limit asks for a short wait."""
-        response = await self._send(method, path, query=query, body=body, seconds=seconds)
-        wait = seconds_to_wait(response.headers) if response.status_code == LIMITED else 0.0
-        if not 0 < wait <= LONGEST_WAIT:
-            return response
-        await self.sleep(wait)
-        return await self._send(method, path, query=query, body=body, seconds=seconds)
+        send = partial(self._send, method, path, query=query, body=body, seconds=seconds)
+        return await repeated_once(send, longest=LONGEST_WAIT, sleep=self.sleep)
 
     async def _send(
         self,

@@ -6,6 +6,7 @@ Source: kubernetes.io, "Kubernetes API Concepts": resource versions, watches, ch
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 import httpx
@@ -22,7 +23,7 @@ from launcher.providers.kubernetes.errors import (
 )
 from launcher.providers.kubernetes.schema import Listed, WatchEvent
 from launcher.providers.protocol import ProviderError
-from launcher.providers.retry_after import seconds_to_wait
+from launcher.providers.retry_after import repeated_once, seconds_to_wait
 
 T = TypeVar("T")
 Query = Mapping[str, str | list[str]]
@@ -36,7 +37,6 @@ WATCH_SECONDS: Final = 300
 """The API server ends a watch after this time."""
 SILENCE_SECONDS: Final = 120.0
 """Bookmarks come about every minute: a watch on which none comes is broken."""
-LIMITED: Final = 429
 MERGE: Final = "application/merge-patch+json"
 
 
@@ -151,13 +151,8 @@ class KubernetesApi:
         body: object = None,
         content_type: str = "application/json",
     ) -> httpx.Response:
-        """Repeats the call once if the API server asks for a short wait."""
-        response = await self._send(method, path, query=query, body=body, content_type=content_type)
-        wait = seconds_to_wait(response.headers) if response.status_code == LIMITED else 0.0
-        if not 0 < wait <= LONGEST_WAIT:
-            return response
-        await self.sleep(wait)
-        return await self._send(method, path, query=query, body=body, content_type=content_type)
+        send = partial(self._send, method, path, query=query, body=body, content_type=content_type)
+        return await repeated_once(send, longest=LONGEST_WAIT, sleep=self.sleep)
 
     async def _send(
         self,
