@@ -141,6 +141,9 @@ def test_a_branch_that_appears_meanwhile_is_never_overwritten(sandbox: Sandbox) 
     sandbox.remote.push(BRANCH, {"theirs.txt": "1"}, "Theirs")
     theirs = sandbox.remote.branches()[BRANCH]
     go.touch()
-    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.printed()
-    assert "branch_exists" in str(sandbox.gateway.last.data["error"])
+    assert process.wait(PATIENCE_SECONDS) == 0, sandbox.printed()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert "branch_exists" in str(last.data["summary"])
+    assert "2 * n" in str(last.data["patch"])
     assert sandbox.remote.branches()[BRANCH] == theirs

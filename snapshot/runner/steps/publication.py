@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from ..failure import Failure, RepositoryRejected
+from ..failure import Failure
 from ..publication.publisher import Work
 from ..reporting.events import PushRequest, Receipt
 from ..reporting.final_event import Review
@@ -40,8 +40,6 @@ def publish(context: StepContext, start: Start, work: Work) -> Outcome:
             reviewed = reviewed.with_note(note, is_complete=False)
         work = msgspec.structs.replace(work, review=reviewed)
         pushed = _pushed(context, start, work, workdir)
-    except RepositoryRejected:
-        raise
     except Failure as failure:
         if is_temporary(failure, continues=context.continues):
             raise
