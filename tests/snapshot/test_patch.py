@@ -67,6 +67,13 @@ LEFT_OUT: Final = {
             "it lies in a .git directory",
         ),
         ("ln -s x .gitmodules", ".gitmodules", "git does not take it"),
+        ("rm Makefile; git init -q Makefile; touch Makefile/x", "Makefile/", NESTED),
+        ("rm README.md; ln -s /etc/motd README.md", "README.md", "replaced by a symbolic link"),
+        (
+            "git update-index --add --cacheinfo 160000,$(git rev-parse @),sub",
+            "sub",
+            "it changes a submodule",
+        ),
         ("printf '\\177ELF%12s\\4\\0rest' > core.12", "core.12", "a core dump"),
         ("echo hunter2-hunter2 > notes", "notes", "it holds a secret of the sandbox"),
     ],
@@ -151,6 +158,11 @@ def test_references_one_in_the_other_cost_nothing_but_hints(agent: Agent) -> Non
     agent.does(f'cd .git/refs/heads; python3 -c "{make}"; echo x >> ../../../widgets.py')
     assert agent.paths(agent.patch()) == {"widgets.py"}
     agent.does("rm -rf .git")
+
+
+def test_an_empty_folder_in_the_place_of_a_file_deletes_it(agent: Agent) -> None:
+    agent.does("rm README.md; mkdir README.md")
+    assert agent.paths(agent.patch()) == {"README.md"}
 
 
 def test_only_if_nothing_is_left_there_is_nothing(agent: Agent) -> None:
@@ -389,6 +401,11 @@ COMMIT = "echo x > new; git add new; git commit -qm x"
         (f"{COMMIT}; git update-ref refs/wip/1 @; git reset -q --hard @~1", "refs/wip/1"),
         (f"git worktree add -q --detach ../w; cd ../w; {COMMIT}; cd - > /dev/null", "detached"),
         ("git worktree add -q ../w; echo x > ../w/new", "worktree ../w"),
+        (
+            f"git init -q --separate-git-dir ../g; git switch -qc side; {COMMIT}; git switch -q -",
+            "branch side",
+        ),
+        (f"git switch -qc side; {COMMIT}; git switch -q -; mv .git ..; ln -s ../.git .git", "side"),
         ("git worktree add -q ../w; echo x > ../w/new; mkfifo ../w/.gitignore", "worktree ../w"),
         (f"{COMMIT}; git sparse-checkout set --no-cone '/*' '!/new'", "HEAD"),
     ],

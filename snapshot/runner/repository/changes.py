@@ -16,13 +16,12 @@ from .agents_git import AgentsGit
 from .exclusions import BuildArtifacts, Exclusion, ExclusionReason, named
 from .git import Git
 from .left_files import LeftFiles
-from .plumbing import nul_list, parents, raw_changes, staged_files
+from .plumbing import GITLINK, nul_list, parents, raw_changes, staged_files
 from .walk import Unlisted
 
 LARGEST_FILE_BYTES: Final = 100 * 1024**2
 LARGEST_CHANGE_BYTES: Final = 160 * 1024**2
 """Of all files that are read: more could not be read in the time that is left."""
-_GITLINK: Final = b"160000"
 _GIT_NAMES: Final = frozenset({".git", "git~1"})
 _SEPARATORS: Final = re.compile(r"[/\\]")
 _ELF: Final = b"\x7fELF"
@@ -63,6 +62,7 @@ def find(
     deleted = [path for path in gone if path not in special and rules.is_gone(path)]
     stay = agents.skipped if not agents.is_sparse else frozenset(deleted)
     rules.exclude(_replaced_submodules(work_tree, kept.submodules), ExclusionReason.SUBMODULE)
+    rules.exclude(_moved_submodules(agents, kept), ExclusionReason.SUBMODULE)
     rules.exclude(special, ExclusionReason.SPECIAL)
     rules.exclude(unlisted.closed, ExclusionReason.UNREADABLE)
     unexpected = (
@@ -82,13 +82,14 @@ class _Kept(msgspec.Struct, frozen=True):
     """The paths of the starting index."""
 
     files: frozenset[bytes]
-    submodules: frozenset[bytes]
+    submodules: dict[bytes, bytes]
+    """Path → commit."""
 
     @classmethod
     def read(cls, git: Git) -> "_Kept":
         entries = list(staged_files(git))
-        submodules = frozenset(entry.path for entry in entries if entry.mode == _GITLINK)
-        return cls(frozenset(entry.path for entry in entries) - submodules, submodules)
+        submodules = {entry.path: entry.blob for entry in entries if entry.mode == GITLINK}
+        return cls(frozenset(entry.path for entry in entries) - submodules.keys(), submodules)
 
 
 class _Rules:
@@ -132,12 +133,17 @@ class _Rules:
     def is_gone(self, path: bytes) -> bool:
         """False also for a file in a folder that cannot be entered: it may be there."""
         try:
-            os.lstat(self._root + path)
+            found = os.lstat(self._root + path)
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
             self.exclude([path], ExclusionReason.UNREADABLE)
-        return False
+            return False
+        is_folder = stat.S_ISDIR(found.st_mode)
+        is_nested = is_folder and os.path.lexists(self._root + path + b"/.git")
+        # git lists nothing of a repository that stands in the place of a file.
+        self.exclude([path + b"/"] if is_nested else [], ExclusionReason.NESTED)
+        return is_folder and not is_nested
 
     def within_limits(self, paths: Iterable[bytes]) -> list[bytes]:
         """The paths without the largest ones, so that the rest fits."""
@@ -191,7 +197,8 @@ class _Rules:
         folder = PurePosixPath(os.fsdecode(path)).parent
         resolved = os.path.normpath(folder / os.fsdecode(target))
         if target.startswith(b"/") or resolved.split("/")[0] == ".." or self._is_out(path):
-            return ExclusionReason.LINK_OUT
+            is_theirs = path in self._kept.files or self._artifacts.keeps(path)
+            return ExclusionReason.REPLACED if is_theirs else ExclusionReason.LINK_OUT
         return ExclusionReason.LINK_GIT if _is_gits(resolved) else None
 
     def _is_out(self, path: bytes) -> bool:
@@ -239,6 +246,11 @@ def _listings(path: bytes) -> list[bytes]:
 
 def _replaced_submodules(work_tree: Path, paths: Collection[bytes]) -> list[bytes]:
     return [path for path in paths if not files.is_directory(work_tree / os.fsdecode(path))]
+
+
+def _moved_submodules(agents: AgentsGit, kept: _Kept) -> list[bytes]:
+    """The submodules that the agent's index has at another commit, or anew."""
+    return [path for path, sha in agents.submodules.items() if kept.submodules.get(path) != sha]
 
 
 def _is_core(full: bytes) -> bool:

@@ -37,6 +37,7 @@ class ExclusionReason(Enum):
     CORE = "a core dump"
     SPECIAL = "neither a file nor a link"
     LINK_OUT = "a symbolic link out of the repository"
+    REPLACED = "replaced by a symbolic link out of the repository"
     LINK_GIT = "a symbolic link into a .git directory"
     GIT = "it lies in a .git directory"
     NESTED = "a repository inside the repository"
@@ -119,6 +120,10 @@ class BuildArtifacts:
 
     def is_cache(self, path: bytes) -> bool:
         return any(_CACHES.fullmatch(name) for name, _ in self._new_parts(path))
+
+    def keeps(self, path: bytes) -> bool:
+        """True for a folder of which the repository keeps files."""
+        return path in self._kept_folders
 
     def built(self, path: bytes) -> bytes | None:
         """The outermost built folder that the path is, or is in."""

@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 from .git import Git
 
 NO_MODE: Final = b"000000"
+GITLINK: Final = b"160000"
+"""The mode of a submodule."""
 EMPTY_TREES: Final = frozenset(
     {
         "4b825dc642cb6eb9a060e54bf8d69288fbee4904",

@@ -5,12 +5,14 @@ modified although nobody touched it. This index has the bytes on the disk, so th
 touched files differ.
 """
 
+import os
 import shutil
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from .. import files
 from . import left_files, walk
 from .git import Git, write_attributes
 from .plumbing import attributes_of, nul_joined, nul_list, staged_files
@@ -21,6 +23,7 @@ RAW_ATTRIBUTES: Final = "* -text -ident !working-tree-encoding !diff !filter\n"
 CHECKOUT_SECONDS: Final = 600.0
 STARTING_INDEX: Final = "starting-index"
 RESTORING_INDEX: Final = "restoring-index"
+_POINTER_BYTES: Final = 5_000
 
 
 class StartingState(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +41,17 @@ class StartingState(msgspec.Struct, frozen=True, kw_only=True):
         return self.clone / ".git" / "objects"
 
     @property
+    def agents_git(self) -> Path:
+        """The agent's git directory, which it may have moved (gitrepository-layout(5))."""
+        git = self.work_tree / ".git"
+        pointer = os.fsdecode(files.read(git, most=_POINTER_BYTES) or b"").strip()
+        moved = self.work_tree / pointer.removeprefix("gitdir: ") if pointer else git
+        return git if {"\n", "\0"} & {*pointer} else Path(os.path.realpath(moved))
+
+    @property
     def all_objects(self) -> tuple[Path, Path]:
         """Ours, and those of the agent's own commits."""
-        return (self.objects, self.work_tree / ".git" / "objects")
+        return (self.objects, self.agents_git / "objects")
 
     @property
     def index(self) -> Path:
@@ -102,8 +113,8 @@ def _converted(git: Git) -> set[bytes]:
     `text` alone changes none on Linux, and a filter has no program: git reads no configuration
     here that would name one.
     """
-    files = [file.path for file in staged_files(git) if file.mode.startswith(b"100")]
-    found = attributes_of(git, ("eol", "ident", "working-tree-encoding"), files)
+    paths = [file.path for file in staged_files(git) if file.mode.startswith(b"100")]
+    found = attributes_of(git, ("eol", "ident", "working-tree-encoding"), paths)
     return {
         path
         for path, values in found.items()

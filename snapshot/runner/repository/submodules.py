@@ -15,13 +15,12 @@ from .access import Access
 from .address import Repository
 from .exclusions import cut
 from .git import Git, GitFailed
-from .plumbing import nul_list
+from .plumbing import GITLINK, nul_list
 from .remote import Clone
 from .starting_state import StartingState
 
 DEEPEST: Final = 5
 MOST: Final = 100
-_GITLINK: Final = b"160000"
 
 
 class _Submodule(NamedTuple):
@@ -89,7 +88,7 @@ def _submodules(git: Git, clone: Clone) -> Iterator[_Submodule]:
     links = {
         path.decode(errors="replace"): header.split(b" ")[2].decode()
         for header, _, path in entries
-        if header.startswith(_GITLINK)
+        if header.startswith(GITLINK)
     }
     urls = _urls(git, clone) if links else {}
     for path, sha in sorted(links.items()):
