@@ -59,6 +59,7 @@ class WritingConnection(aiosqlite.Connection):
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Does the work on the thread of the connection."""
+        # aiosqlite's way to its thread has no types.
         result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
         return result
 

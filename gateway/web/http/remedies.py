@@ -3,7 +3,7 @@
 from typing import Final
 
 _NEW_KEY: Final = "`slipgate keys create` makes another key"
-_STREAM_TOKEN: Final = "Get one for this task from `POST /v1/tasks/{id}/stream-token`"  # noqa: S105
+_NEW_TOKEN: Final = "Get one for this task from `POST /v1/tasks/{id}/stream-token`"  # noqa: S105 - a sentence
 _SIGN: Final = "`slipgate webhook sign` makes them"
 
 REMEDIES: Final = {
@@ -12,8 +12,8 @@ REMEDIES: Final = {
     "invalid_idempotency_key": "Give `Idempotency-Key` 1 to 255 printable ASCII characters.",
     "unauthorized": "Send `Authorization: Bearer slip_…`; `slipgate keys create` makes keys.",
     "key_expired": f"{_NEW_KEY}; without `--expires-in` it has no end.",
-    "invalid_token": f"{_STREAM_TOKEN}.",
-    "token_expired": f"{_STREAM_TOKEN}; `refreshAt` says when the next one is due.",
+    "invalid_token": f"{_NEW_TOKEN}.",
+    "token_expired": f"{_NEW_TOKEN}; `refreshAt` says when the next one is due.",
     "malformed_headers": "Send `webhook-id`, `webhook-timestamp` and `webhook-signature`; "
     f"{_SIGN}.",
     "timestamp_out_of_tolerance": "Sign each attempt anew, with the Unix seconds of its sending in "

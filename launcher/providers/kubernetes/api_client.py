@@ -114,6 +114,7 @@ class KubernetesApi:
         query = {"labelSelector": selector, "limit": str(PAGE)}
         while True:
             response = await self._request("GET", path, query=query)
+            # msgspec makes a decoder of it at run time; a checker takes no variable for a type.
             page = _read(response, Listed[kind])  # type: ignore[valid-type]
             found += page.items
             if not page.metadata.continue_:
