@@ -31,7 +31,7 @@ class Egress:
         """Leaves out an invalid proxy, which the settings report."""
         proxy = environ.get(EGRESS_PROXY, "").strip()
         return cls(
-            authorities=Authorities.of_environ(environ), proxy=proxy if is_proxy(proxy) else None
+            authorities=Authorities.of_environ(environ), proxy=proxy if _is_proxy(proxy) else None
         )
 
     @property
@@ -71,7 +71,7 @@ class Egress:
 DIRECT: Final = Egress()
 
 
-def is_proxy(url: str) -> bool:
+def _is_proxy(url: str) -> bool:
     """True if this is the address of an HTTP proxy that httpx takes."""
     try:
         httpx.Proxy(url)

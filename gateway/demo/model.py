@@ -63,7 +63,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool | None = None
 
 
-async def no_pause() -> None:
+async def _no_pause() -> None:
     """Answers at once."""
 
 
@@ -75,7 +75,7 @@ class ScriptedModel:
         *,
         key: str,
         choose: Callable[[Sequence[str]], Script] = choose,
-        pause: Callable[[], Awaitable[None]] = no_pause,
+        pause: Callable[[], Awaitable[None]] = _no_pause,
         now: Callable[[], float],
     ) -> None:
         self._key = key

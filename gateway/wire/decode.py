@@ -58,7 +58,7 @@ def decode(kind: type[T], body: bytes) -> T:
     """
     check_size(body)
     try:
-        if is_large(body):
+        if _is_large(body):
             _check_large(kind, body)
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as exc:
@@ -94,7 +94,7 @@ def _check_large(kind: object, body: bytes) -> None:
     try:
         msgspec.convert(value, type=kind)
     except msgspec.ValidationError as exc:
-        raise out_of_range(exc) from exc
+        raise _out_of_range(exc) from exc
 
 
 def _has_raw_fields(kind: type[msgspec.Struct]) -> bool:
@@ -157,7 +157,7 @@ def _too_many(most: int, what: str) -> WrongShape:
     return WrongShape("invalid_request", _summary((error,)), (error,))
 
 
-def is_large(body: bytes) -> bool:
+def _is_large(body: bytes) -> bool:
     """True if a body holds so many names or texts that they are counted before they are checked."""
     return body.count(b'"') > 2 * MAX_TEXTS or _has_many_fields(body)
 
@@ -212,14 +212,14 @@ def _explained(kind: object, body: bytes, first: msgspec.ValidationError) -> Wro
     try:
         value = msgspec.json.decode(body)
     except msgspec.ValidationError:  # a number no float can hold
-        return out_of_range(first)
+        return _out_of_range(first)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         return not_json(exc)
     found = mistakes_in(kind, value, most=MAX_ERRORS)
-    return wrong_shape(found) if found else out_of_range(first)
+    return wrong_shape(found) if found else _out_of_range(first)
 
 
-def out_of_range(exc: msgspec.ValidationError) -> WrongShape:
+def _out_of_range(exc: msgspec.ValidationError) -> WrongShape:
     """The error for a mistake that only msgspec found: its text names the path."""
     message, _, place = str(exc).partition(" - at `")
     error = FieldError(path=place.rstrip("`")[:MAX_PATH] or "$", message=message[:MAX_MESSAGE])

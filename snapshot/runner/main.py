@@ -132,7 +132,7 @@ class Attempt:
 
     def run(self) -> ExitCode:
         _print(*self._network.problems)
-        listen_for_signals(self._stop)
+        _listen_for_signals(self._stop)
         self._reporter.start()
         if self._recovered.has_ended:
             return self._finish_reporting()
@@ -153,7 +153,7 @@ class Attempt:
 
     def report_death(self, how: str) -> ExitCode:
         """Save the agent's work of a runner that died, and report its death."""
-        listen_for_signals(self._stop)
+        _listen_for_signals(self._stop)
         self._reporter.start()
         if self._recovered.has_ended:
             return self._finish_reporting()
@@ -235,7 +235,7 @@ class Attempt:
         token.connect(partial(fetch_github_token, self._channel, url, self._stop.sleep), learn)
 
 
-def listen_for_signals(stop: Stop) -> None:
+def _listen_for_signals(stop: Stop) -> None:
     """Take SIGTERM and SIGINT in a thread of their own; a handler could meet our own locks."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 

@@ -29,12 +29,12 @@ def status(
     """
     with open_client() as client:
         answer = client.get("/v1/status")
-        present(StatusView, answer, print_status, as_json=as_json)
+        present(StatusView, answer, _print_status, as_json=as_json)
         while watch:
             time.sleep(WATCH_SECONDS)
             answer = client.retrying(lambda: _read(client))
             out.rule(time.strftime("%H:%M:%S %Z"))
-            present(StatusView, answer, print_status, as_json=as_json)
+            present(StatusView, answer, _print_status, as_json=as_json)
     if not decode(StatusView, answer).ok:
         raise typer.Exit(1)
 
@@ -43,7 +43,7 @@ def _read(client: Client) -> bytes:
     return client.get("/v1/status")
 
 
-def print_status(status: StatusView) -> None:
+def _print_status(status: StatusView) -> None:
     """Prints one line, or two for each problem, and the counts; within a terminal's width."""
     out.print(status_lines(status), soft_wrap=not sys.stdout.isatty(), crop=False)
 

@@ -87,7 +87,7 @@ def variable(text: str) -> tuple[str, str]:
     return text, os.environ[text]
 
 
-def one_of(kind: object) -> Callable[[str], str]:
+def _one_of(kind: object) -> Callable[[str], str]:
     """A reader of one of the values of a Literal."""
     known = get_args(kind)
 
@@ -101,7 +101,7 @@ def one_of(kind: object) -> Callable[[str], str]:
 
 def _choice(path: str, option: str, text: str, kind: object, panel: str) -> Field:
     return Field(
-        path, option, f"{text}: {', '.join(get_args(kind))}", "NAME", one_of(kind), None, panel
+        path, option, f"{text}: {', '.join(get_args(kind))}", "NAME", _one_of(kind), None, panel
     )
 
 

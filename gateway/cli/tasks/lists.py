@@ -169,7 +169,7 @@ def table_of_tasks(page: Page[TaskView], width: int) -> Table:
     few the title has them."""
     at = now()
     names = ("id", "status", "age", "code", "repository", "title")
-    rows = [task_row(task, at) for task in page.data]
+    rows = [_task_row(task, at) for task in page.data]
     whole = _widths(names, rows)
     left = width - sum(whole[:4]) - _GAP * (len(names) - 1)
     if left < 2 * _LEAST:
@@ -182,7 +182,7 @@ def table_of_tasks(page: Page[TaskView], width: int) -> Table:
     return table_of((*names[:4], head, names[5]), cut)
 
 
-def task_row(task: TaskView, at: int) -> tuple[str, ...]:
+def _task_row(task: TaskView, at: int) -> tuple[str, ...]:
     """A task as a row of the list."""
     code = task.error.code if task.error else task.flag.code if task.flag else ""
     title = one_line(task.title)[:TITLE]

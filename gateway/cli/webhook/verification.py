@@ -135,7 +135,7 @@ def _verify_signed(
         secret=matching[0] if matching else None,
     )
     if not matching:
-        mistakes = filter(None, (find_mistake(signed, body, secret) for secret in secrets))
+        mistakes = filter(None, (_find_mistake(signed, body, secret) for secret in secrets))
         any_of = "this secret" if len(secrets) == 1 else f"any of these {len(secrets)} secrets"
         return replace(
             found,
@@ -154,7 +154,7 @@ def _verify_signed(
     return replace(found, verified=True)
 
 
-def find_mistake(signed: SignedHeaders, body: bytes, secret: Secret) -> str | None:
+def _find_mistake(signed: SignedHeaders, body: bytes, secret: Secret) -> str | None:
     """The usual mistake that explains a wrong signature, found by making each until one matches."""
     for key, mistake in _other_keys(secret):
         if signed.is_signed_by(key, body):

@@ -40,7 +40,7 @@ def handle_agent_event(unit: UnitOfWork, command: ReportAgentEvent, now: int) ->
         return _answer_duplicate(change, command)
     if command.refusal is not None:
         raise command.refusal
-    late = lateness(change, attempt)
+    late = _lateness(change, attempt)
     if late is not None:
         _record_late(change, attempt, command, late)
         raise late
@@ -73,7 +73,7 @@ def _answer_duplicate(change: TaskChange, command: ReportAgentEvent) -> AgentEve
     return _reply(change, command, applied=is_current, duplicate=True)
 
 
-def lateness(change: TaskChange, attempt: Attempt) -> ApiError | None:
+def _lateness(change: TaskChange, attempt: Attempt) -> ApiError | None:
     """The refusal of events of an attempt that is over; None: they are applied."""
     if attempt.number < change.task.attempt:
         return ApiError(
@@ -98,8 +98,8 @@ def _record_late(
     if change.task.purged_at is not None:
         change.put_attempt(replace(attempt, refused=attempt.refused + 1))
     elif command.piece is not None:
-        if fits_limit(attempt, event, command.piece):
-            save_piece(change, attempt, event, command.piece)
+        if _fits_limit(attempt, event, command.piece):
+            _save_piece(change, attempt, event, command.piece)
     elif isinstance(fact, Ended) and fact.patch and not attempt.has_final_patch:
         change.put_attempt(attempt.with_final_patch())
         change.record(event, fact)
@@ -122,7 +122,7 @@ def _apply(change: TaskChange, attempt: Attempt, command: ReportAgentEvent) -> N
         _finish(change, status, event)
         return
     if command.piece is not None:
-        save_piece(change, attempt, event, command.piece)
+        _save_piece(change, attempt, event, command.piece)
     else:
         change.record(event, event.fact)
     if waiting:
@@ -172,15 +172,15 @@ def _is_current(change: TaskChange, command: ReportAgentEvent) -> bool:
     return command.attempt == change.task.attempt and not change.task.status.is_terminal
 
 
-def fits_limit(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
+def _fits_limit(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
     """True if the attempt may store this piece too."""
     kept = attempt.patch or KeptPatch()
     return not piece.is_too_far and kept.stored + _taken(event, piece) <= MAX_STORED
 
 
-def save_piece(change: TaskChange, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
+def _save_piece(change: TaskChange, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
     """Records the event and stores its text. Raises `patch_too_large`."""
-    if not fits_limit(attempt, event, piece):
+    if not _fits_limit(attempt, event, piece):
         raise ApiError(
             "patch_too_large",
             f"A patch has at most {MAX_PATCH // MIB} MiB, and all pieces of an attempt take at "
@@ -212,9 +212,9 @@ def rescue(unit: UnitOfWork, command: RescuePatch, now: int) -> Accepted:
         webhook_id=command.name,
         body_hash=command.body_hash,
     )
-    late = lateness(change, attempt)
+    late = _lateness(change, attempt)
     if late is not None:
         event = replace(event, applied=False, reason=late.code)
-    save_piece(change, attempt, event, command.piece)
+    _save_piece(change, attempt, event, command.piece)
     change.save()
     return Accepted()

@@ -37,7 +37,7 @@ def sweep_job(key: RealmKey, now: int) -> Job:
     )
 
 
-def apply_sweep(unit: UnitOfWork, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
+def _apply_sweep(unit: UnitOfWork, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
     """Opens destroy jobs for our unwanted sandboxes; a project's launchers report only its own."""
     there = [
         sandbox
@@ -150,7 +150,7 @@ def _made_at(found: SweptSandbox) -> int:
     return 0 if time is None else milliseconds(time)
 
 
-def swept_again(sweep: Job, now: int) -> Job:
+def _swept_again(sweep: Job, now: int) -> Job:
     return replace(sweep, not_before=now + SWEEP_EVERY)
 
 
@@ -172,8 +172,8 @@ def orphan_finished(
         unit.jobs.put(_orphan_after(answered, job.stray, report, now))
     else:
         if error is None:
-            unit.sweeps.append(apply_sweep(unit, job, report.sandboxes, now))
-        unit.jobs.put(swept_again(answered, now))
+            unit.sweeps.append(_apply_sweep(unit, job, report.sandboxes, now))
+        unit.jobs.put(_swept_again(answered, now))
     return Accepted()
 
 

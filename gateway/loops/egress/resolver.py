@@ -17,7 +17,7 @@ LookUp = Callable[[str, int], Sequence[str]]
 """The addresses of a host, in a thread; raises `OSError` or `ValueError`."""
 
 
-def look_up(host: str, port: int) -> Sequence[str]:
+def _look_up(host: str, port: int) -> Sequence[str]:
     """The addresses of a host, by the system's resolver."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -31,7 +31,7 @@ class Resolver:
     when the process ends.
     """
 
-    def __init__(self, look_up: LookUp = look_up) -> None:
+    def __init__(self, look_up: LookUp = _look_up) -> None:
         self._look_up = look_up
         self._running: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}

@@ -167,7 +167,7 @@ async def load_launchers(loading: Loading) -> None:
     for name in holders & unit.launchers.keys():
         call = unit.launchers[name]
         keys |= {(*place, call.project) for place in call.providers}
-    await load_realms(loading, keys)
+    await _load_realms(loading, keys)
 
 
 async def load_held_jobs(loading: Loading) -> None:
@@ -178,7 +178,7 @@ async def load_held_jobs(loading: Loading) -> None:
         jobs.setdefault(job.id, job)
 
 
-async def load_realms(loading: Loading, keys: Collection[RealmKey]) -> None:
+async def _load_realms(loading: Loading, keys: Collection[RealmKey]) -> None:
     """The realms among these that are not loaded yet."""
     missing = set(keys) - loading.unit.realms.keys()
     loading.unit.realms.load(map(REALM.read, await loading.of(REALMS_NAMED, missing, "keys")))

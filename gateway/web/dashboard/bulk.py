@@ -64,7 +64,7 @@ async def show(visit: Visit) -> Mapping[str, object]:
     found = await visit.api.read(bulk.show, bulk_id=visit.path["bulk_id"])
     return {
         "action": found,
-        "asked": list(conditions_of(found["filter"])),
+        "asked": list(_conditions_of(found["filter"])),
         "may_act": visit.api.may(bulk.start),
         "feed": await feed_of(visit),
     }
@@ -79,7 +79,7 @@ async def preview(visit: Visit) -> Response:
         "preview": found,
         "number": _number_of(found["matched"]),
         "kept": {name: text for name, text in visit.form.items() if name not in {"csrf", "once"}},
-        "asked": list(conditions_of(filter_of(visit.form))),
+        "asked": list(_conditions_of(filter_of(visit.form))),
         "reason": body["reason"],
         "command": _command(visit.form),
         "body": quoted_json(body),
@@ -133,7 +133,7 @@ def options_of(wanted: Mapping[str, str]) -> list[str]:
     ]
 
 
-def conditions_of(wanted: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _conditions_of(wanted: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """The conditions of a filter as lines of text."""
     for name, value in wanted.items():
         if isinstance(value, dict):

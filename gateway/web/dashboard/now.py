@@ -60,7 +60,7 @@ async def show(visit: Visit) -> Mapping[str, object]:
     history = await visit.context.history.of(project_of(visit.session.key))
     return {
         "status": found,
-        "links": [link_of(problem["example"]) for problem in found["problems"]],
+        "links": [_link_of(problem["example"]) for problem in found["problems"]],
         "lists": [_list_of(problem["code"], visit) for problem in found["problems"]],
         "strip": _strip(found["strip"]),
         "tasks": tasks["data"],
@@ -102,7 +102,7 @@ async def switch(visit: Visit) -> str:
     return f"/dashboard?done={'paused' if state == 'paused' else 'resumed'}"
 
 
-def link_of(name: str | None) -> str:
+def _link_of(name: str | None) -> str:
     """The page of a thing by its id."""
     for prefix, path in _LINKS.items():
         if name and name.startswith(prefix):

@@ -125,13 +125,13 @@ def html(
         "path": visit.request.url.path,
         "notice": visit.query.get("done", ""),
         "once": secrets.token_urlsafe(16),
-        "base": base_of(visit),
+        "base": _base_of(visit),
         "now": visit.context.clock(),
     }
     return HTMLResponse(render(template, frame | dict(variables)), status)
 
 
-def base_of(visit: Visit) -> str:
+def _base_of(visit: Visit) -> str:
     """The address of this gateway, for commands."""
     return (visit.context.public_url or str(visit.request.base_url)).rstrip("/")
 

@@ -92,9 +92,9 @@ async def create(call: Call[NewEndpoint]) -> Response:
     )
     answer = await call.ask(command, EndpointReply)
     if call.is_dry_run:
-        return reply(endpoint_view(answer.endpoint))
+        return reply(_endpoint_view(answer.endpoint))
     shown = NewEndpointView(
-        **asdict(endpoint_view(answer.endpoint)),
+        **asdict(_endpoint_view(answer.endpoint)),
         secret=await shown_secret(context, answer.secret_id),
     )
     location = f"/v1/endpoints/{answer.endpoint.id}"
@@ -129,7 +129,7 @@ async def page(call: Call[None]) -> Response:
         msgspec.json.encode(("endpoints", project, customer)),
         lambda start, limit: endpoints.before(project, *start, limit, customer=customer),
         position=lambda endpoint: (endpoint.created_at, endpoint.id),
-        view=endpoint_view,
+        view=_endpoint_view,
     )
     return reply(found)
 
@@ -144,7 +144,7 @@ async def page(call: Call[None]) -> Response:
     errors=("not_found",),
 )
 async def show(call: Call[None]) -> Response:
-    return reply(endpoint_view(await endpoint_of(call)))
+    return reply(_endpoint_view(await endpoint_of(call)))
 
 
 @operation(
@@ -209,7 +209,7 @@ async def disable(call: Call[Change]) -> Response:
     return await _change(call, command)
 
 
-def endpoint_view(endpoint: Endpoint) -> EndpointView:
+def _endpoint_view(endpoint: Endpoint) -> EndpointView:
     """An endpoint; one that names no types shows those it gets."""
     usual = wanted_types(None)
     return convert(
@@ -225,7 +225,7 @@ async def _change(
     call: Call[Any], command: UpdateEndpoint | EnableEndpoint | DisableEndpoint
 ) -> Response:
     answer = await call.ask(command, EndpointReply)
-    return reply(endpoint_view(answer.endpoint))
+    return reply(_endpoint_view(answer.endpoint))
 
 
 def _endpoint(context: Context, wanted: NewEndpoint) -> Endpoint:

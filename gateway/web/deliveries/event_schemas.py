@@ -45,7 +45,7 @@ def check_schema(schema: Mapping[str, Any]) -> str:
         raise _invalid(f"It has more than {SCHEMA_BYTES} bytes.")
     if schema.get("$schema", DIALECT) != DIALECT:
         raise _invalid(f"Its `$schema` is not {DIALECT}.")
-    size = size_of(schema)
+    size = _size_of(schema)
     if size.parts > MAX_PARTS:
         raise _invalid(f"It unfolds to more than {MAX_PARTS} parts.")
     if size.patterns > MAX_WEIGHT:
@@ -97,7 +97,7 @@ class Size(NamedTuple):
     """Entries of its enumerations; those of several types are compared one by one."""
 
 
-def size_of(schema: Mapping[str, Any]) -> Size:
+def _size_of(schema: Mapping[str, Any]) -> Size:
     """The size of a schema; or `invalid_schema`."""
     return _Unfolding(schema).size(schema, 0, ())
 
@@ -105,7 +105,7 @@ def size_of(schema: Mapping[str, Any]) -> Size:
 @lru_cache(maxsize=256)
 def _validator(schema: str) -> "tuple[Draft202012Validator, Size]":
     document = msgspec.json.decode(schema)
-    return _compiled(document, _WEIGHTS[-1][1]), size_of(document)
+    return _compiled(document, _WEIGHTS[-1][1]), _size_of(document)
 
 
 def _compiled(schema: dict[str, Any], most: int) -> "Draft202012Validator":

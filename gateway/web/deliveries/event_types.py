@@ -66,7 +66,7 @@ async def put(call: Call[NewEventType]) -> Response:
         deprecated=wanted.deprecated,
     )
     done = await call.ask(PutEventType(event_type=event_type), EventTypeReply)
-    return reply(event_type_view(done.event_type), call.status(201) if done.is_new else 200)
+    return reply(_event_type_view(done.event_type), call.status(201) if done.is_new else 200)
 
 
 @operation(
@@ -88,7 +88,7 @@ async def page(call: Call[None]) -> Response:
     found = await call.context.reads.event_types(project, after, limit + 1)
     shown = found[:limit]
     following = seal_cursor(keyring, of_list, shown[-1].name) if len(found) > limit else None
-    views = tuple(map(event_type_view, shown))
+    views = tuple(map(_event_type_view, shown))
     return reply(Page[EventTypeView](data=views, next_cursor=following))
 
 
@@ -108,7 +108,7 @@ async def show(call: Call[None]) -> Response:
     found = await call.context.reads.event_type(call.key.project, name)
     if found is None:
         raise ApiError("not_found", "The catalogue has no such event type.")
-    return reply(event_type_view(found))
+    return reply(_event_type_view(found))
 
 
 @operation(
@@ -127,7 +127,7 @@ async def delete(call: Call[Nothing]) -> Response:
     return reply(DeletedEventType(name=done.event_type.name, deleted=not call.is_dry_run))
 
 
-def event_type_view(event_type: EventType) -> EventTypeView:
+def _event_type_view(event_type: EventType) -> EventTypeView:
     """A type of an application."""
     return convert(
         EventTypeView,

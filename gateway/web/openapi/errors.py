@@ -33,7 +33,7 @@ _HEADERS: Final = {
 }
 
 
-def codes_of(operation: Operation) -> tuple[str, ...]:
+def _codes_of(operation: Operation) -> tuple[str, ...]:
     """Every code the route can answer, in the order of their statuses."""
     codes = {*operation.errors, *operation.access.errors, *_EVERYWHERE}
     if operation.query or operation.headers:
@@ -47,7 +47,7 @@ def codes_of(operation: Operation) -> tuple[str, ...]:
 
 def problems(operation: Operation, headers: Schema) -> Schema:
     """The error responses of a route by status; `headers` are those of every answer."""
-    codes = codes_of(operation)
+    codes = _codes_of(operation)
     statuses = dict.fromkeys(STATUS[code] for code in codes)
     return {
         str(status): _problem(status, [code for code in codes if STATUS[code] == status], headers)

@@ -58,7 +58,7 @@ async def newest_patch(reads: Reads, task: Task, attempt: int | None = None) -> 
     """The newest whole patch of the newest attempt that has one, or of this attempt; or
     `patch_incomplete`, or `no_patch` with the reason."""
     attempts = [each for each in await reads.attempts(task.id) if attempt in {None, each.number}]
-    found = await whole_patches(reads, task.id, attempts)
+    found = await _whole_patches(reads, task.id, attempts)
     patch = next((each for each in found if each.size), None)
     if patch is not None:
         return patch
@@ -72,11 +72,11 @@ async def resumable_patch(reads: Reads, task_id: str, attempt: int) -> WholePatc
     interrupted and has not delivered it."""
     known = await reads.attempts(task_id) if attempt > 1 else []
     earlier = [each for each in known if each.number < attempt and each.resumable]
-    found = await whole_patches(reads, task_id, earlier, is_settled=True)
+    found = await _whole_patches(reads, task_id, earlier, is_settled=True)
     return next((patch for patch in found if patch.size), None)
 
 
-async def whole_patches(
+async def _whole_patches(
     reads: Reads, task_id: str, attempts: Iterable[Attempt], *, is_settled: bool = False
 ) -> list[WholePatch]:
     """The newest whole patch of each of these attempts that has one, newest attempt first;

@@ -66,7 +66,7 @@ def locate(state: Path, key: Key) -> Path:
     """The directory, accessible again whatever its agent did."""
     directory = state / check_name(key.instance) / check_name(key.name)
     for path in (state.parent, state, directory.parent, directory):
-        restore_access(path)
+        _restore_access(path)
     return directory
 
 
@@ -134,7 +134,7 @@ def ended(state: Path) -> frozenset[Key]:
 
 def is_unlocked(directory: Path) -> bool:
     """True if no supervisor lives."""
-    restore_access(directory / LOCK)
+    _restore_access(directory / LOCK)
     try:
         lock = os.open(directory / LOCK, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -150,7 +150,7 @@ def is_unlocked(directory: Path) -> bool:
 
 def read_piece(directory: Path, offset: int, *, limit: int = SPOOL_BYTES_PER_CALL) -> SpoolPiece:
     """The next lines of the spool in a state directory, after `offset` or the acknowledged part."""
-    restore_access(directory)
+    _restore_access(directory)
     text = _read(directory / ACKNOWLEDGED, 20).strip()
     acknowledged = int(text) if text.isdigit() else 0
     spool = _open_regular(directory / SPOOL)
@@ -228,7 +228,7 @@ def _make_writable(directory: Path) -> None:
                 path.chmod(0o700)
 
 
-def restore_access(path: Path) -> None:
+def _restore_access(path: Path) -> None:
     """Makes a directory or file of ours accessible again; follows no link."""
     with contextlib.suppress(OSError):
         found = path.lstat()
@@ -256,7 +256,7 @@ def _open_regular(path: Path) -> BinaryIO | None:
 def _open(path: Path) -> BinaryIO:
     """A regular file: a link may lead to any secret, and reading a pipe would hang. Raises
     `OSError`."""
-    restore_access(path)
+    _restore_access(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

@@ -84,7 +84,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
     def in_time(call: Callable[[], Reply]) -> Reply:
         # The rest of the attempt's time belongs to the steps after the agent.
         seconds = min(CALL_SECONDS, context.budget.agent_seconds)
-        return interruptible(call, context.stop, seconds=seconds)
+        return _interruptible(call, context.stop, seconds=seconds)
 
     prices = Prices(model)
     limits.check_bound(choice, is_priced=prices.is_known)
@@ -128,7 +128,7 @@ def has_responses(model: ModelAccess) -> bool:
     return model.provider == "openai" and is_theirs
 
 
-def interruptible(call: Callable[[], T], stop: Stop, *, seconds: float) -> T:
+def _interruptible(call: Callable[[], T], stop: Stop, *, seconds: float) -> T:
     """Wait for a call that cannot be interrupted, until the time is over or the stop requested.
 
     The call then ends with the process. Raises `Stopped`, and `Failure` with `model_unreachable`.

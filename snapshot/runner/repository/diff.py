@@ -47,14 +47,14 @@ def make(
         if not too_large:
             break
         exclude(too_large, ExclusionReason.LARGE)
-        put_back(git, base_sha, too_large)
+        _put_back(git, base_sha, too_large)
     texts = [_decoded(part) for part in parts]
     foreign = {change.path for change, text in zip(changes, texts, strict=True) if text is None}
     binary = _binary(git, workdir, command, changes, foreign)
     return [next(binary) if text is None else text for text in texts], changes
 
 
-def put_back(git: Git, base_sha: str, paths: Sequence[bytes]) -> None:
+def _put_back(git: Git, base_sha: str, paths: Sequence[bytes]) -> None:
     """Reset these paths of the index to the base."""
     listed = b"".join(
         git("ls-tree", "-z", "-r", base_sha, "--", *chunk, environ=_LITERAL)

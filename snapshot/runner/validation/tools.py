@@ -99,19 +99,19 @@ def is_test(line: str, environ: Iterable[tuple[str, str]] = ()) -> bool:
     )
 
 
-def is_direct_test(line: str) -> bool:
+def _is_direct_test(line: str) -> bool:
     """True if one of them is a test tool itself, which says how many tests ran."""
     return any(_DIRECT_TEST.match(each) for each in simple_commands(line))
 
 
 def is_counted(line: str) -> bool:
     """True if one of them is a test tool, or a build tool that counts the tests it runs."""
-    return is_direct_test(line) or any(_BUILDER.match(each) for each in simple_commands(line))
+    return _is_direct_test(line) or any(_BUILDER.match(each) for each in simple_commands(line))
 
 
 def is_named_test(line: str) -> bool:
     """True if the line's own words say that it tests: by a test tool, or a script of that name."""
-    return is_direct_test(line) or any(_NAMED.match(each) for each in simple_commands(line))
+    return _is_direct_test(line) or any(_NAMED.match(each) for each in simple_commands(line))
 
 
 def is_trivial(script: str) -> bool:

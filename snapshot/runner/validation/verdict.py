@@ -86,7 +86,7 @@ def _without_count(command: Command, script: str | None, missing: Sequence[str])
 
 
 def _of_failure(code: int, output: str, ran: int | None) -> Verdict:
-    program = missing_program(output)
+    program = _missing_program(output)
     if program and (code in {CANNOT_RUN, NOT_FOUND} or _is_reason(program, output, ran)):
         return "not_run", f"{program} {NOT_INSTALLED}"
     if ran == 0 and not _BROKEN.search(output):
@@ -94,7 +94,7 @@ def _of_failure(code: int, output: str, ran: int | None) -> Verdict:
     return "failed", "a program it needs is not installed" if code == NOT_FOUND else ""
 
 
-def missing_program(output: str) -> str:
+def _missing_program(output: str) -> str:
     """The program or library that the output says is not there; empty if none."""
     for pattern in _NOT_FOUND:
         if found := pattern.search(output):
