@@ -21,6 +21,7 @@ from .failure import Failure
 from .reporting.kept_patch import KeptPatch
 from .repository import work_on_disk
 from .repository.git import Git
+from .state_directory import RESERVE
 from .stop import Stop, Stopped
 
 SECONDS: Final = 25.0
@@ -55,6 +56,7 @@ def found(state: Path, environ: Mapping[str, str]) -> KeptPatch | None:
         work = work_on_disk.found(state)
         if work is None:
             return None
+        (state / RESERVE).unlink(missing_ok=True)
         with tempfile.TemporaryDirectory(prefix="slipgate-rescue-") as workdir:
             patch = work.patch(git, Path(workdir), is_secret=lambda _: False)
     except (Failure, Stopped, OSError) as exc:

@@ -48,16 +48,19 @@ class SavedWork:
         """Record the checkout of an agent that starts now."""
         self._on_disk = AgentsWork(states=states)
         self._on_disk.record(self._state.path)
+        self._state.reserve()
 
     def finish(self) -> None:
         """Record that the agent has ended."""
         self._on_disk = AgentsWork(states=self.states, is_finished=True)
+        self._free_space(self._on_disk)
         self._on_disk.record(self._state.path)
 
     def reopen(self) -> None:
         """Take back the record of an agent that goes on: until it has ended again, its reported
         patch is the newest whole one, and nobody must take the files for it."""
         work_on_disk.forget(self._state.path)
+        self._state.reserve()
 
     def make(self) -> WholePatch:
         """The patch of the work as it is now; raises `Failure` if it cannot be read."""
@@ -116,7 +119,11 @@ class SavedWork:
             timer.cancel()
         self._save(patch, is_partial=not self._on_disk.is_finished)
 
+    def _free_space(self, work: AgentsWork) -> None:
+        self._state.free_space(work.states[0].work_tree.parent)
+
     def _make(self, git: Git, work: AgentsWork) -> WholePatch:
+        self._free_space(work)
         return work.patch(git, self._state.workdir("patch"), is_secret=self._ours.is_in_bytes)
 
     def _save(

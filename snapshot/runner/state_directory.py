@@ -14,7 +14,14 @@ from typing import Final
 from . import files
 from .failure import Failure
 
+HOME: Final = "home"
+TEMPORARY: Final = "tmp"
+"""Folders of a work directory, for commands."""
 _WORKDIRS: Final = "work-"
+RESERVE: Final = "reserve"
+RESERVE_BYTES: Final = 32 * 1024**2
+FEWEST_FREE_BYTES: Final = 256 * 1024**2
+FEWEST_FREE_FILES: Final = 10_000
 _LOCK_TRIES: Final = 10
 _LOCK_SECONDS: Final = 0.1
 """Observers take the lock for a moment; only a runner holds it for a second."""
@@ -55,6 +62,25 @@ class StateDirectory:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f"{_WORKDIRS}{purpose}-", dir=self.path))
 
+    def reserve(self) -> None:
+        """Take space for the work of an agent, which may fill the disk."""
+        flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        with suppress(OSError):
+            descriptor = os.open(self.path / RESERVE, flags, 0o600)
+            with os.fdopen(descriptor, "wb"):
+                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+
+    def free_space(self, workdir: Path, *, fewest_free_bytes: int = FEWEST_FREE_BYTES) -> None:
+        """Give the space back; on a full disk, empty the home and temporary folder in `workdir`."""
+        with suppress(OSError):
+            found = os.statvfs(self.path)
+            (self.path / RESERVE).unlink(missing_ok=True)
+            has_files = found.f_files == 0 or found.f_favail >= FEWEST_FREE_FILES
+            if found.f_bavail * found.f_frsize < fewest_free_bytes or not has_files:
+                for folder in (workdir / HOME, workdir / TEMPORARY):
+                    _remove(folder)
+                    folder.mkdir(exist_ok=True)
+
     def reopen(self) -> None:
         """Restore modes that a command changed: Landlock does not govern them."""
         with suppress(OSError):
@@ -66,8 +92,12 @@ class StateDirectory:
     def clear(self) -> None:
         """Remove all work directories; one that cannot be removed only costs space."""
         for workdir in self.path.glob(f"{_WORKDIRS}*"):
-            with suppress(RecursionError):  # a thousand folders, one in the other
-                shutil.rmtree(workdir, ignore_errors=True)
+            _remove(workdir)
+
+
+def _remove(folder: Path) -> None:
+    with suppress(RecursionError):  # a thousand folders, one in the other
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock(descriptor: int) -> bool:

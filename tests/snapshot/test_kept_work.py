@@ -3,9 +3,17 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from snapshot.runner.state_directory import (
+    HOME,
+    RESERVE,
+    RESERVE_BYTES,
+    TEMPORARY,
+    StateDirectory,
+)
 from tests.snapshot.gateway_stub import refusal
 from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.repositories import FIX, git
@@ -186,13 +194,30 @@ def test_what_is_taken_up_and_does_not_apply_needs_a_person(sandbox: Sandbox) ->
 def test_a_cancel_keeps_the_work_so_far(sandbox: Sandbox) -> None:
     sandbox.gateway.deadline_seconds = 4
     process = waiting(sandbox)
+    reserve = sandbox.state / RESERVE
+    assert reserve.stat().st_blocks * 512 >= RESERVE_BYTES, "whatever the agent fills"
     sandbox.gateway.is_cancelling = True
     assert process.wait(PATIENCE_SECONDS) == 4, sandbox.printed()
+    assert not reserve.exists()
     piece = sandbox.gateway.of("task.patch")[0]
     assert piece.data["partial"] is True
     assert FIXED in sandbox.gateway.patch
     assert sandbox.gateway.steps[-2:] == ["patch", "failed"]
     assert error_of(sandbox)["code"] == "cancelled"
+
+
+def test_on_a_full_disk_the_folders_of_the_commands_free_space_for_the_patch(
+    tmp_path: Path,
+) -> None:
+    state = StateDirectory(tmp_path / "state")
+    workdir = state.workdir("agent")
+    for name in (HOME, TEMPORARY):
+        (workdir / name).mkdir()
+        (workdir / name / "large").touch()
+    state.free_space(workdir, fewest_free_bytes=0)
+    assert len([*workdir.glob("*/large")]) == 2
+    state.free_space(workdir, fewest_free_bytes=2**63)
+    assert sorted(workdir.rglob("*")) == [workdir / HOME, workdir / TEMPORARY]
 
 
 def test_an_attempt_that_is_over_still_hands_in_the_work_so_far(sandbox: Sandbox) -> None:

@@ -13,6 +13,7 @@ from ..repository.git import Git
 from ..repository.remote import Clone
 from ..saved_work import SavedWork
 from ..services import Services
+from ..state_directory import HOME, TEMPORARY
 from ..truncation import first_of
 
 
@@ -63,7 +64,7 @@ class StepContext:
 
     def command_env(self, workdir: Path) -> dict[str, str]:
         """The environ of commands, with a home and a temporary folder in `workdir`."""
-        home, temporary = workdir / "home", workdir / "tmp"
+        home, temporary = workdir / HOME, workdir / TEMPORARY
         home.mkdir()
         temporary.mkdir()
         environ = self.services.child_env.command(home=home, temporary=temporary)
