@@ -2,9 +2,13 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Final
+
+LARGEST_IN_MEMORY: Final = 1024**2
 
 
 def read(path: Path, *, most: int | None = None) -> bytes | None:
@@ -20,6 +24,23 @@ def read(path: Path, *, most: int | None = None) -> bytes | None:
     with suppress(OSError), os.fdopen(descriptor, "rb") as file:
         return file.read(-1 if most is None else most)
     return None
+
+
+def source(content: bytes) -> IO[bytes]:
+    """An open file for the standard input of a program; the caller closes it.
+
+    Nothing is `/dev/null`: ripgrep would search an empty file instead of the directory. What is
+    small is in memory: a file on a disk costs as much as git itself where many were removed.
+    """
+    if not content:
+        return Path(os.devnull).open("rb")
+    if len(content) <= LARGEST_IN_MEMORY and hasattr(os, "memfd_create"):
+        file = os.fdopen(os.memfd_create("input"), "w+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.write(content)
+    file.seek(0)
+    return file
 
 
 def copy(source: Path, target: Path, *, most: int) -> bool:

@@ -6,7 +6,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -15,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from .. import files
 from ..stop import TICK_SECONDS, Stop
 from . import reaper, syscall_filter
 from .landlock import Confinement
@@ -165,9 +165,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     program = [sys.executable, "-I", "-S", "-c", _REAPER, str(os.getpid()), str(GRACE_SECONDS)]
     rules = [",".join(map(str, rulesets)), syscall_filter.program().hex()] if rulesets else "--"
-    with tempfile.TemporaryFile() as source:
-        source.write(stdin)
-        source.seek(0)
+    with files.source(stdin) as source:
         return subprocess.Popen(
             [*program, *rules, "--", *argv],
             cwd=directory,

@@ -4,13 +4,13 @@ import math
 import os
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from .. import files
 from ..failure import Failure
 from ..stop import Stop
 from ..text import summarize_stderr
@@ -99,9 +99,7 @@ class Git:
         """
         # From a file, never a pipe: `communicate` with a time limit writes no more than the pipe
         # takes at once (64 KiB), and git would wait for the rest for ever.
-        with tempfile.TemporaryFile() as source:
-            source.write(stdin)
-            source.seek(0)
+        with files.source(stdin) as source:
             process = subprocess.Popen(
                 ["git", *self._options(), verb, *arguments],
                 cwd=self.work_tree or "/",
