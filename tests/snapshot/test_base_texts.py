@@ -20,6 +20,9 @@ def test_texts_are_bounded_one_by_one_and_together(tmp_path: Path) -> None:
     git("commit", "-q", "-m", "first", at=tmp_path)
     sha = git("rev-parse", "HEAD", at=tmp_path)
     clone = Clone(directory=tmp_path, base_sha=sha, base_branch="main")
-    ours = Git(stop=Stop(), environ={"PATH": "/usr/bin:/bin"})
+    trace = tmp_path / ".git" / "trace"
+    ours = Git(stop=Stop(), environ={"PATH": "/usr/bin:/bin", "GIT_TRACE2_EVENT": str(trace)})
     texts = base_texts.read(ours, clone, lambda path: path.endswith(".md"))
     assert list(texts) == [f"{number:03}.md" for number in range(most)]
+    assert base_texts.read(ours, clone, lambda path: path.endswith("001.md")).keys() == {"001.md"}
+    assert trace.read_text().count('"name":"ls-tree"') == 1, "the commit is listed once"

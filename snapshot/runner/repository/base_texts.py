@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .git import Git
-from .plumbing import blob_contents, nul_list
+from .plumbing import blob_contents, committed_files
 from .remote import Clone
 
 LARGEST_BYTES: Final = 256 * 1024
@@ -17,15 +17,14 @@ def read(git: Git, clone: Clone, is_wanted: Callable[[str], bool]) -> dict[str, 
     ours = git.at(clone.directory)
     blobs: dict[str, bytes] = {}
     left = LARGEST_TOTAL_BYTES
-    for entry in nul_list(ours("ls-tree", "-r", "-l", "-z", clone.base_sha)):
-        header, _, path = entry.partition(b"\t")
-        mode, _, blob, size = header.split()
-        name = path.decode(errors="surrogateescape")
-        if not mode.startswith(b"100") or int(size) > LARGEST_BYTES or not is_wanted(name):
+    for file in committed_files(ours, clone.base_sha):
+        name = file.path.decode(errors="surrogateescape")
+        is_small = file.mode.startswith(b"100") and file.size <= LARGEST_BYTES
+        if not is_small or not is_wanted(name):
             continue
-        left -= int(size)
+        left -= file.size
         if left < 0:
             break
-        blobs[name] = blob
+        blobs[name] = file.blob
     texts = blob_contents(ours, blobs.values()) if blobs else ()
     return {name: text.decode(errors="replace") for name, text in zip(blobs, texts, strict=False)}

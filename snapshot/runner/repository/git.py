@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +58,7 @@ class Git:
     """git with argument lists."""
 
     stop: Stop
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(hash=False)
     """PATH and the network's variables; nothing else of our environment."""
     protocol: str = "none"
     """The only transport this git may use."""

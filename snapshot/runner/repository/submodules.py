@@ -15,7 +15,7 @@ from .access import Access
 from .address import Repository
 from .exclusions import cut
 from .git import Git, GitFailed
-from .plumbing import GITLINK, nul_list
+from .plumbing import GITLINK, committed_files
 from .remote import Clone
 from .starting_state import StartingState
 
@@ -83,12 +83,10 @@ def fill(git: Git, states: Sequence[StartingState], workdir: Path, checkout: Pat
 
 
 def _submodules(git: Git, clone: Clone) -> Iterator[_Submodule]:
-    listed = git.at(clone.directory)("ls-tree", "-r", "-z", clone.base_sha)
-    entries = (entry.partition(b"\t") for entry in nul_list(listed))
     links = {
-        path.decode(errors="replace"): header.split(b" ")[2].decode()
-        for header, _, path in entries
-        if header.startswith(GITLINK)
+        file.path.decode(errors="replace"): file.blob.decode()
+        for file in committed_files(git.at(clone.directory), clone.base_sha)
+        if file.mode == GITLINK
     }
     urls = _urls(git, clone) if links else {}
     for path, sha in sorted(links.items()):

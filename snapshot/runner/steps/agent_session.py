@@ -43,7 +43,9 @@ class AgentSession:
         theirs("update-ref", reference, start.clone.base_sha)
         theirs("symbolic-ref", "HEAD", reference)
         environ = context.command_env(self._directory.parent)
-        self._environ, problems = set_up(context, checkout.states, environ, self._declaring_texts)
+        self._environ, problems = set_up(
+            context, checkout.states, environ, lambda: self._declaring_texts
+        )
         self._warnings = (*checkout.warnings, *problems)
         self._setup_problems = problems
         context.saved.begin(tuple(checkout.states))
@@ -108,6 +110,7 @@ class AgentSession:
     def _texts(self) -> dict[str, str]:
         return base_texts.read(self._context.git, self._start.base, _is_wanted)
 
+    @cached_property
     def _declaring_texts(self) -> dict[str, str]:
         """Of the commit by which validation goes: in a continuation, not that of the branch."""
         context, start = self._context, self._start
@@ -126,7 +129,7 @@ class AgentSession:
         if checks is not None:
             return tuple(shlex.join(check) for check in checks)
         try:
-            return planned_checks(self._directory, self._environ, self._declaring_texts())
+            return planned_checks(self._directory, self._environ, self._declaring_texts)
         except Exception:  # noqa: BLE001 - the repository's texts: the agent goes on without
             traceback.print_exc()
             return ()
