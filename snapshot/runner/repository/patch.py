@@ -42,6 +42,7 @@ _ONE_PACK: Final = {
 }
 """The added contents become one pack. A file for each object costs 1 ms, and once more where the
 objects are copied: 10 s of 16 with 5,000 files."""
+FEWEST_PACKED: Final = 10
 _PACKS_SINCE: Final = (2, 37)
 """Before, `git update-index` made one pack for each file."""
 
@@ -130,7 +131,6 @@ class _PatchBuilder:
         self._is_secret = is_secret
         self._plain = git
         self._git = git.at(workdir, work_tree=start.work_tree)
-        self._packing = _ONE_PACK if git.version() >= _PACKS_SINCE else {}
         self._excluded: list[Exclusion] = []
         self._lfs: list[bytes] = []
         self._folder = f"{start.path}/" if start.path else ""
@@ -196,7 +196,7 @@ class _PatchBuilder:
             self._git(
                 *("update-index", "--add", "--replace", "-z", "--stdin"),
                 stdin=nul_joined(paths),
-                environ=self._packing,
+                environ=self._packing(paths),
             )
         except GitFailed:
             if len(paths) == 1:
@@ -205,6 +205,11 @@ class _PatchBuilder:
             middle = len(paths) // 2
             self._add(paths[:middle])
             self._add(paths[middle:])
+
+    def _packing(self, paths: Sequence[bytes]) -> Mapping[str, str]:
+        if len(paths) < FEWEST_PACKED or self._plain.version() < _PACKS_SINCE:
+            return {}
+        return _ONE_PACK
 
     def _add_raw(self) -> None:
         """Try the refused paths again without any conversion."""

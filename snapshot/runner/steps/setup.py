@@ -25,8 +25,11 @@ def set_up(
     A set-up that fails ends nothing: the agent may need none of it.
     """
     problems: list[str] = []
+    may_have_written = False
 
     def on_receipt(receipt: Receipt) -> None:
+        nonlocal may_have_written
+        may_have_written |= receipt.status != "not_run"
         _report(context, receipt)
         if receipt.status != "passed":
             problems.append(_problem(receipt))
@@ -44,8 +47,9 @@ def set_up(
         raise
     except Exception as exc:  # noqa: BLE001 - the repository's texts: the agent may need none
         traceback.print_exc()
+        may_have_written = True
         problems.append(cut(f"{SETUP}it could not be planned: {type(exc).__name__}."))
-    for state in states:
+    for state in states if may_have_written else ():
         try:
             starting_state.settle(context.git, state)
         except (Failure, OSError) as exc:
