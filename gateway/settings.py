@@ -22,6 +22,7 @@ ORIGIN: Final = re.compile(
 """As `frame-ancestors` of a policy takes it."""
 MIN_KEY_BYTES: Final = 32
 MIN_PASSPHRASE: Final = 8
+"""Characters."""
 SQLITE: Final = "sqlite:///"
 DEFAULT_DATABASE: Final = "sqlite:///.slipgate/slipgate.db"
 POSTGRES_EXAMPLE: Final = "postgresql://user:password@host/database"

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from gateway.wire.signing import MalformedHeaders, SignedHeaders
 
 MAX_BODY: Final = 4 * 1024 * 1024
+"""Bytes."""
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):

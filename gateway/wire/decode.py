@@ -24,13 +24,15 @@ MAX_FIELDS: Final = 20_000
 MAX_TEXTS: Final = 20_000
 """Texts of one body; bodies with more are checked separately."""
 MAX_PATH: Final = 200
+"""Characters."""
 MAX_MESSAGE: Final = 300
-"""A message may quote the value, which may be as long as a body."""
+"""Characters; a message may quote the value, which may be as long as a body."""
 MAX_DEPTH: Final = 32
 _LEVELS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """Brackets as signed bytes: +1 or -1 level."""
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _PIECE: Final = 64 * 1024
+"""Brackets that are counted at a time."""
 _PATTERN: Final = "matching regex"
 _RAW: Final = "Expected `raw`"
 _MISSING: Final = "Object missing required field `{}`"
@@ -114,7 +116,9 @@ def _most_entries(kind: object) -> int | None:
 def not_json(exc: Exception) -> WrongShape:
     """The error for a body that is no JSON, or is nested too deeply."""
     if isinstance(exc, RecursionError):
-        return WrongShape("invalid_json", "The body is nested too deeply.")
+        return WrongShape(
+            "invalid_json", f"The body is nested too deeply: keep to {MAX_DEPTH} levels."
+        )
     if isinstance(exc, UnicodeDecodeError):
         return WrongShape("invalid_json", "The body is not UTF-8.")
     return WrongShape("invalid_json", f"The body is not valid JSON: {exc}.")
@@ -148,7 +152,9 @@ def check_size(body: bytes) -> None:
     outside = _outside(body)
     if outside.count(b"[") + outside.count(b"{") > MAX_CONTAINERS:
         if _depth(outside[:_PIECE]) > _PIECE // 64:
-            raise WrongShape("invalid_json", "The body is nested too deeply.")
+            raise WrongShape(
+                "invalid_json", f"The body is nested too deeply: keep to {MAX_DEPTH} levels."
+            )
         raise _too_many(MAX_CONTAINERS, "lists and objects")
 
 

@@ -11,6 +11,7 @@ from gateway.wire.times import Moment
 
 MIN_RATE: Final = 0.001
 MAX_RATE: Final = 100_000
+"""Requests per second."""
 MAX_CONCURRENT: Final = 100_000
 
 Scope = Literal["tasks", "read", "launcher", "ops"]

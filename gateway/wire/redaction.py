@@ -150,6 +150,7 @@ _OURS: Final = tuple(
 _CERTAIN: Final = tuple(form for form in FORMS if form.is_certain)
 _PRIVATE_KEY: Final = next(form for form in FORMS if form.kind == "private_key")
 _WINDOW: Final = 64 * 1024
+"""Bytes that are searched at a time."""
 _OVERLAP: Final = 16
 """Bytes after a window that a match at its end needs."""
 _KEY_LINE: Final = re.compile(r"\+[\s\"'+]*(?P<secret>[A-Za-z0-9+/=]{16,})[\s\"',+;\\nr]*")

@@ -14,6 +14,7 @@ Outcome = Literal["ok", "warning", "failed"]
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 _SHORTEST_SECRET = 8
+"""Characters: a shorter text may stand anywhere."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -10,6 +10,7 @@ MARGIN_PART: Final = 0.1
 LONGEST_MARGIN_SECONDS: Final = 60.0
 AGENT_PART: Final = 0.7
 VALIDATION_PART: Final = 0.9
+"""Shares of the time behind which the agent and the validation end."""
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from gateway.cli.http.profiles import (
 )
 
 Name = Annotated[str, typer.Option(envvar=PROFILE_VARIABLE, help="name of the gateway")]
-_TIMEOUT: Final = 15.0
+_TIMEOUT_SECONDS: Final = 15.0
 
 
 def login(profile: Name = DEFAULT, as_json: AsJson = False) -> None:
@@ -41,7 +41,7 @@ def login(profile: Name = DEFAULT, as_json: AsJson = False) -> None:
     key = given.key or _ask_key()
     connection = checked(Connection(url=url, key=key, url_from="--url", key_from="--key"))
     headers = {"authorization": f"Bearer {connection.key}"}
-    with open_http(connection.url, headers=headers, timeout=_TIMEOUT) as http:
+    with open_http(connection.url, headers=headers, timeout=_TIMEOUT_SECONDS) as http:
         Client(http, connection).get("/v1/tasks", limit=1)
     file = profiles_path(os.environ)
     kept = {**read_profiles(file), profile: Profile(connection.url, connection.key)}

@@ -14,7 +14,7 @@ from gateway.wire.operations import SweepsView, SweepView, UnwantedView
 
 TIMEOUT: Final = 60.0
 """Seconds that launchers have for a sweep."""
-POLL: Final = 1.0
+POLL_SECONDS: Final = 1.0
 _COLUMNS: Final = ("sandbox", "state", "made", "task", "attempt", "", "why")
 
 
@@ -54,7 +54,7 @@ def _sweep(client: Client) -> bytes:
                 f"No launcher of {one_line(', '.join(late))} has answered within {TIMEOUT:.0f} s.",
                 "Look at its log and `slipgate launchers list`; it sweeps as soon as it can.",
             )
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
 
 
 def _realm(sweep: SweepView) -> str:

@@ -24,6 +24,7 @@ from gateway.wire.tasks import EventView
 RETRY_SECONDS: Final = (1, 2, 5, 10, 30)
 """The pauses between attempts; the last one repeats, while a developer corrects the handler."""
 _KEPT_ANSWER: Final = 300
+"""Characters."""
 NEWEST: Final = "last"
 
 

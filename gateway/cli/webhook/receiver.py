@@ -18,6 +18,7 @@ from gateway.cli.webhook.verification import SignedRequest, Verification, verify
 
 HOST: Final = "127.0.0.1"
 MAX_BODY: Final = 4 * 1024 * 1024
+"""Bytes."""
 MAX_IDS: Final = 100_000
 """Ids that are kept to recognise duplicates."""
 HANG_SECONDS: Final = 120

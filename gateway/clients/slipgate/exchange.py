@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
+"""Seconds, both: each pause is twice the one before."""
 REFUSED: Final = frozenset({429, 503})
 """Statuses of a gateway that has stored nothing: even a change may be sent again."""
 FROM_PROXIES: Final = frozenset({502, 503, 504})

@@ -22,6 +22,7 @@ LIFETIME: Final = 365 * 86_400
 MOST_BYTES: Final = 3_000
 """Of the cookie: browsers keep 4,096, with its name and attributes."""
 MOST_NAME: Final = 40
+"""Characters."""
 Views = dict[str, str]
 """Queries by the name of their view."""
 

@@ -8,6 +8,7 @@ import tarfile
 from typing import Final
 
 BLOCK: Final = 512
+"""Bytes of a header; contents fill whole blocks."""
 _HEADERS_OF_HEADERS: Final = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 
 

@@ -8,6 +8,7 @@ from ..repository.address import Repository
 from ..text import plain
 
 LARGEST_TEMPLATE: Final = 8_000
+"""Characters."""
 MOST_ISSUES: Final = 3
 _TEMPLATE: Final = re.compile(
     r"(?P<folder>\.github/|docs/|)pull_request_template(?:\.(?:md|markdown|txt))?", re.IGNORECASE

@@ -21,6 +21,7 @@ TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 TRIES: Final = 4
 """Of one request, for errors of the network and of GitHub."""
 HOPS: Final = 5
+"""Redirects of one call."""
 LONGEST_WAIT_SECONDS: Final = 60.0
 """If the time that is left is unknown."""
 SECONDARY_WAIT_SECONDS: Final = 60.0

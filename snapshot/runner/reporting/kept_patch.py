@@ -15,7 +15,7 @@ MEMBER_BYTES: Final = 1024**2
 """Of text in one piece: the gateway unpacks no more at a time."""
 PACKED_BYTES: Final = CHUNK_BYTES // 4 * 3
 """Base64 makes a whole chunk of them."""
-LEVEL: Final = 3
+GZIP_LEVEL: Final = 3
 SUMMARY_CHARACTERS: Final = 8_000
 LARGEST_WARNINGS: Final = 50
 """The gateway takes no more."""
@@ -95,7 +95,7 @@ def _packed(content: bytes) -> Iterator[tuple[int, int, str]]:
     size = MEMBER_BYTES
     while at < len(content):
         taken = content[at : at + size].decode(errors="ignore").encode()
-        packed = gzip.compress(taken, LEVEL, mtime=0)
+        packed = gzip.compress(taken, GZIP_LEVEL, mtime=0)
         if len(packed) > PACKED_BYTES:
             size = int(size * PACKED_BYTES / len(packed) * 0.95)
             continue

@@ -14,6 +14,7 @@ from .git import Git, GitFailed
 SCHEMES: Final = ("https", "ssh", "file")
 LONGEST_URL: Final = 2_000
 LONGEST_BRANCH: Final = 240
+"""Characters, both."""
 _SCP: Final = re.compile(r"(?:(?P<user>[\w.][\w.-]*)@)?(?P<host>[\w][\w.-]*):(?P<path>[^:].*)")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _INVISIBLE: Final = re.compile(r"[\x00-\x20\x7f]")

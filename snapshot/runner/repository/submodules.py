@@ -20,6 +20,7 @@ from .remote import Clone
 from .starting_state import StartingState
 
 DEEPEST: Final = 5
+"""Levels of submodules within submodules."""
 MOST: Final = 100
 
 
@@ -61,7 +62,8 @@ class AgentCheckout:
         if submodule.url is None:
             raise Failure("clone_failed", ".gitmodules does not name its address")
         if depth >= DEEPEST or len(self.states) > MOST:
-            raise Failure("clone_failed", "there are too many submodules")
+            limits = f"up to {MOST} submodules in {DEEPEST} levels are checked out"
+            raise Failure("clone_failed", limits)
         inner = self._access.submodule(_resolved(repository, submodule.url))
         remote = self._access.remote(inner, is_submodule=True)
         name = f"inner-{len(self.states)}-{len(self.warnings)}"

@@ -15,6 +15,7 @@ Steps = Callable[[Folder, Host], Iterator[Command]]
 _BATS: Final = ("test", "tests", "bats")
 """Folders of a shell's tests."""
 LARGEST_RAKEFILE: Final = 20_000
+"""Characters that are read."""
 _RAKE_TASK: Final = re.compile(
     r"(?m)^[ \t]*(?:task|\S*Task\.(?:new|create))[ (]*[:'\"](test|spec)\b"
 )

@@ -16,6 +16,7 @@ _SESSION: Final = re.compile(
     r"^@(?:nox\.)?session\b.*\n(?:@.*\n)*def (tests?|unit|unit_tests)\b", re.MULTILINE
 )
 LARGEST_NOXFILE: Final = 20_000
+"""Characters that are read."""
 _IMPORTS_PYTEST: Final = re.compile(r"^(?:import|from) pytest\b", re.MULTILINE)
 _PACKAGES: Final = {"pdm": "pdm[locked]"}
 """Packages by tool, where its newest dependencies may break it: the extra pins the tested ones."""

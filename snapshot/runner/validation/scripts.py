@@ -12,9 +12,11 @@ from .plan import SHELL, Argv, Command
 from .tools import simple_commands
 
 DEPTH: Final = 4
+"""Levels of scripts that call others."""
 UNKNOWN: Final = "unknown"
 """A script that cannot be read."""
 LARGEST_SCRIPT: Final = 20_000
+"""Characters."""
 LARGEST_LINES: Final = 200
 """Of a script with those that it calls: they can call each other thousands of times."""
 _NODE: Final = frozenset({"npm", "pnpm", "yarn", "bun"})
