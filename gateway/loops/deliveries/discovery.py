@@ -25,7 +25,8 @@ what was changed by hand."""
 
 
 class Discovery:
-    """Notes them in the due, and what it learns of endpoints in the limits."""
+    """Puts endpoints into the queue of what is due, and the breakers of those that fail into the
+    limits."""
 
     topic = "endpoints"
     """Announces what only a scan finds."""
