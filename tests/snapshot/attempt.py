@@ -17,8 +17,20 @@ from snapshot.runner.exit_code import leave
 from snapshot.runner.supervisor import SIGNALS, supervise
 
 LATE: Final = (
+    "anyio.streams.tls",
+    "encodings.idna",
+    "genai_prices.data",
     "genai_prices.data_snapshot",
+    "genai_prices.decompose",
+    "genai_prices.validation",
     "httpcore",
+    "httpcore2",
+    "importlib.readers",
+    "jiter",
+    "openai.lib.streaming.chat",
+    "openai.resources.chat.chat",
+    "openai.resources.chat.completions.completions",
+    "openai.resources.chat.completions.messages",
     "snapshot.runner.agent.command_engine",
     "snapshot.runner.agent.mini",
     "snapshot.runner.agent.mini_model",
@@ -26,6 +38,7 @@ LATE: Final = (
     "snapshot.runner.agent.prices",
     "snapshot.runner.agent.responses_chat",
     "snapshot.runner.main",
+    "truststore",
 )
 """Imports that the runner makes when it needs them."""
 
