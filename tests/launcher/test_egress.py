@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.wire.authorities import Authorities
 from launcher.client import open_http
 from launcher.egress import Egress
 from launcher.github import open_github
@@ -51,6 +52,14 @@ async def _statuses(url: str, egress: Egress) -> list[int]:
         async with client:
             statuses.append((await client.get("/x")).status_code)
     return statuses
+
+
+async def test_authorities_are_read_for_tls_alone() -> None:
+    egress = Egress(authorities=Authorities(file="/gone.pem"))
+    async with egress.to_gateway("http://gateway.example"):
+        pass
+    with pytest.raises(FileNotFoundError):
+        egress.to_gateway("https://gateway.example")
 
 
 async def test_a_private_authority_holds_for_every_connection(

@@ -113,7 +113,7 @@ def _condition(directory: Path) -> tuple[ReportedState, Process]:
     supervisor = load_record(directory / PROCESS, Supervisor)
     if supervisor is None:
         return "creating", Process(state="unknown")
-    was_alive = bool(members(supervisor))
+    was_alive = supervisor.is_alive() or bool(members(supervisor))
     # Read after the process table: a supervisor writes the exit code before it ends.
     if ended := load_record(directory / EXIT, _Exit):
         return "started", Process(state="exited", exit_code=ended.exit_code)

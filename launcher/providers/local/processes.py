@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
@@ -28,7 +27,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     birth: str | None
 
     def is_alive(self) -> bool:
-        return self.pid in _table() and self.birth == birth(self.pid)
+        return _row(self.pid) is not None and self.birth == birth(self.pid)
 
 
 class StillRunning(Exception):
@@ -115,13 +114,17 @@ def _table() -> dict[int, _Row]:
 
 
 def _rows() -> Iterator[tuple[int, _Row]]:
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            stat = (entry / "stat").read_text(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        state, parent, _group, session = stat.rpartition(")")[2].split()[:4]
-        if state not in "ZX":
-            yield int(entry.name), _Row(parent=int(parent), session=int(session))
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - hundreds of paths, again and again
+        if entry.isdigit() and (row := _row(int(entry))):
+            yield int(entry), row
+
+
+def _row(pid: int) -> _Row | None:
+    """None for a process that has ended, be it that nobody has waited for it yet."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - as above
+            stat = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, parent, _group, session = stat.rpartition(b")")[2].split(maxsplit=4)[:4]
+    return None if state in b"ZX" else _Row(parent=int(parent), session=int(session))
