@@ -79,7 +79,7 @@ NOW: Final = 10**12
 PROJECT, ENDPOINT, KEY = "p26", "ep_0026", "acme/8"
 ENDED: Final = [f"task_{number:09}" for number in range(2_500, 2_520)]
 WAITING, PENDING = "task_000002590", 5_180
-PLACES: Final = [["daytona-a", "r8"], ["docker", "r7"]]
+REALMS: Final = [["daytona-a", "r8"], ["docker", "r7"]]
 URL: Final = "https://github.com/acme/Widgets/pull/2500"
 
 SAMPLES: Final[dict[str, Any]] = {
@@ -129,7 +129,7 @@ SAMPLES: Final[dict[str, Any]] = {
     "park_after": 8,
     "per_endpoint": 160,
     "per_key": 1,
-    "places": PLACES,
+    "realms": REALMS,
     "project": PROJECT,
     "projects": [PROJECT, "p27", "p28"],
     "provider": "docker",

@@ -209,7 +209,7 @@ class Directory:
         changed: Mapping[str, Endpoint | None],
         explicit: Mapping[Owner, dict[str, Endpoint]],
     ) -> None:
-        """The changes of a change, which was committed."""
+        """Takes the changes of a committed draft."""
         self._explicit.update(explicit)
         for endpoint_id, endpoint in changed.items():
             if endpoint is None and self._below is None:

@@ -72,7 +72,7 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
         return tuple(
             call
             for call in self.live
-            if any(fits(self.task, self.attempt, place) for place in call.providers)
+            if any(fits(self.task, self.attempt, each) for each in call.providers)
         )
 
     def pause(self, switch: Switch) -> Pause | None:
@@ -83,16 +83,16 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
     @property
     def provider_pauses(self) -> tuple[Pause, ...]:
         """The pauses of providers without which a live launcher could take it; none if another
-        place is open."""
-        places = {
-            (*place, call.project)
+        realm is open."""
+        keys = {
+            (*each, call.project)
             for call in self.able
-            for place in call.providers
-            if fits(self.task, self.attempt, place)
+            for each in call.providers
+            if fits(self.task, self.attempt, each)
         }
         held = [
-            next((each for each in self.pauses if each.provider and each.covers(place)), None)
-            for place in sorted(places)
+            next((each for each in self.pauses if each.provider and each.covers(key)), None)
+            for key in sorted(keys)
         ]
         found = [pause for pause in held if pause is not None]
         return tuple(dict.fromkeys(found)) if len(found) == len(held) else ()

@@ -113,7 +113,7 @@ def state(s: ExplainInput) -> str:
     return f"{text} (attempt {task.attempt}{of})"
 
 
-def wanted_place(s: ExplainInput) -> str:
+def wanted_realm(s: ExplainInput) -> str:
     """The only realm or provider that may launch it; empty: any."""
     attempt = s.attempt
     if attempt is not None and attempt.realm is not None:

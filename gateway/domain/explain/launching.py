@@ -10,7 +10,7 @@ from gateway.domain.explain.formatting import (
     no_launcher,
     since,
     state,
-    wanted_place,
+    wanted_realm,
     wrong_snapshot,
 )
 from gateway.domain.launching.job import Job
@@ -88,7 +88,7 @@ def _offered(s: ExplainInput, attempt: Attempt) -> Reason:
             clauses=(lost, f"{listed([call.launcher_id for call in s.able])} can take it"),
             waiting_for=f"{where} to take it over",
         )
-    return Reason(clauses=(lost, no_launcher(s, wanted_place(s))), waiting_for=where)
+    return Reason(clauses=(lost, no_launcher(s, wanted_realm(s))), waiting_for=where)
 
 
 def _has_tried(s: ExplainInput, attempt: Attempt) -> bool:

@@ -20,7 +20,7 @@ from gateway.domain.explain.formatting import (
     paused,
     since,
     state,
-    wanted_place,
+    wanted_realm,
 )
 from gateway.domain.launching.realm import realm_text
 from gateway.domain.tasks.event import Retried
@@ -125,7 +125,7 @@ def _drained(s: ExplainInput) -> Reason | None:
 def _nobody(s: ExplainInput) -> Reason | None:
     if s.able:
         return None
-    wanted = wanted_place(s)
+    wanted = wanted_realm(s)
     return Reason(
         clauses=(_waiting_since(s), no_launcher(s, wanted), *_live_launchers(s), *_expiry(s)),
         waiting_for=f"a launcher of {wanted}" if wanted else "a launcher",
@@ -187,7 +187,7 @@ def _waiting_since(s: ExplainInput) -> str:
 def _live_launchers(s: ExplainInput) -> tuple[str, ...]:
     if s.live:
         served = (
-            f"{call.launcher_id} serves {listed([realm_text(place) for place in call.providers])}"
+            f"{call.launcher_id} serves {listed([realm_text(each) for each in call.providers])}"
             for call in s.live[:3]
         )
         return (", ".join(served),)

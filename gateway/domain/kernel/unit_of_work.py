@@ -337,8 +337,8 @@ class UnitOfWork:
     def note_call(self, call: LauncherCall) -> None:
         """A launcher has called: it is live, and so are the realms it serves."""
         self.launchers.put(call)
-        for place in call.providers:
-            key = (*place, call.project)
+        for provider_realm in call.providers:
+            key = (*provider_realm, call.project)
             known = self.realms.get(key)
             self.realms.put(known.called(call.at) if known else first_call(key, call.at))
 

@@ -43,9 +43,9 @@ def claim(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
         known.check_mode()
         if known.mode == "drained":
             command = replace(command, capacity=0)
-    for place in command.providers:
-        if (*place, command.project) not in unit.realms:
-            unit.jobs.put(sweep_job((*place, command.project), now))
+    for provider_realm in command.providers:
+        if (*provider_realm, command.project) not in unit.realms:
+            unit.jobs.put(sweep_job((*provider_realm, command.project), now))
     unit.note_call(_call_of(command, known, now))
     if is_its_own:
         _release_lost(unit, command, now)
@@ -142,16 +142,16 @@ def _may_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> bool:
         return False
     if unit.switches.pause("launching", task.project, now) is not None:
         return False
-    if _place_for(unit, task, command, now) is None:
+    if _realm_for(unit, task, command, now) is None:
         return False
     return serves(command.project, task.project) and unit.keys.allows(task)
 
 
-def _place_for(unit: UnitOfWork, task: Task, command: Claim, now: int) -> ProviderRealm | None:
-    """The first of the launcher's places that fits the task and where launches are allowed."""
+def _realm_for(unit: UnitOfWork, task: Task, command: Claim, now: int) -> ProviderRealm | None:
+    """The launcher's first that fits the task and where launches are allowed."""
     attempt = unit.attempts.get((task.id, task.attempt))
-    places = admitted(unit, command.providers, command.project, now)
-    return next((place for place in places if fits(task, attempt, place)), None)
+    allowed = admitted(unit, command.providers, command.project, now)
+    return next((each for each in allowed if fits(task, attempt, each)), None)
 
 
 def _is_reachable(unit: UnitOfWork, task: Task, command: Claim) -> bool:
@@ -159,7 +159,7 @@ def _is_reachable(unit: UnitOfWork, task: Task, command: Claim) -> bool:
     if not serves(command.project, task.project):
         return False
     attempt = unit.attempts.get((task.id, task.attempt))
-    return any(fits(task, attempt, place) for place in command.providers)
+    return any(fits(task, attempt, each) for each in command.providers)
 
 
 def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> ClaimedJob:
@@ -186,11 +186,11 @@ def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> Cla
     )
     # The realm at the task's provider, if ops have named one; else the first that is not paused.
     provider, realm = None, None
-    place = _place_for(unit, task, command, now)
-    if place is not None and (task.provider or place != command.providers[0]):
-        provider, realm = place
-    if place is not None:
-        take_probe(unit, (*place, command.project), now)
+    provider_realm = _realm_for(unit, task, command, now)
+    if provider_realm is not None and (task.provider or provider_realm != command.providers[0]):
+        provider, realm = provider_realm
+    if provider_realm is not None:
+        take_probe(unit, (*provider_realm, command.project), now)
     return _lease(unit, replace(job, provider=provider, realm=realm), command, now)
 
 

@@ -67,7 +67,7 @@ def note_success(unit: UnitOfWork, job: Job, provider: str, now: int) -> None:
 
 
 def take_probe(unit: UnitOfWork, key: RealmKey, now: int) -> None:
-    """A launch was given out: if the place is paused it is the probe, and the next one waits."""
+    """A launch was given out: if the realm is paused it is the probe, and the next one waits."""
     pause = unit.switches.holding(key, now)
     if pause is None:
         return
@@ -84,23 +84,23 @@ def check_tasks(unit: UnitOfWork, pause: Pause, now: int) -> None:
 
 
 def admitted(
-    unit: UnitOfWork, places: tuple[ProviderRealm, ...], project: str, now: int
+    unit: UnitOfWork, provider_realms: tuple[ProviderRealm, ...], project: str, now: int
 ) -> Iterator[ProviderRealm]:
-    """The places where a launcher of the project (empty: of all) may create sandboxes now, those
-    that are due for a probe last."""
-    held = {place: unit.switches.holding((*place, project), now) for place in places}
-    yield from (place for place, pause in held.items() if pause is None)
-    for place, pause in held.items():
+    """The realms in which a launcher of the project (empty: of all) may create sandboxes now,
+    those due for a probe last."""
+    held = {each: unit.switches.holding((*each, project), now) for each in provider_realms}
+    yield from (each for each, pause in held.items() if pause is None)
+    for each, pause in held.items():
         if pause is not None and pause.probe_at is not None and pause.probe_at <= now:
-            yield place
+            yield each
 
 
 def _pause(unit: UnitOfWork, key: RealmKey, error: TaskError, now: int) -> None:
-    *place, project = key
+    provider, realm, project = key
     pause = Pause(
         switch="launching",
         project=project,
-        provider=realm_text((place[0], place[1])),
+        provider=realm_text((provider, realm)),
         since=now,
         until=None,
         reason=f"{FAILURES} launches in a row failed with {error.code}: {error.message}",

@@ -54,9 +54,9 @@ def first_call(key: RealmKey, now: int) -> Realm:
     return Realm(provider=provider, realm=realm, project=project, called_at=now, due_at=now)
 
 
-def realm_text(place: ProviderRealm) -> str:
+def realm_text(provider_realm: ProviderRealm) -> str:
     """`provider@realm`, as a launcher claims with it; the empty realm is left out."""
-    provider, realm = place
+    provider, realm = provider_realm
     return f"{provider}@{realm}" if realm else provider
 
 

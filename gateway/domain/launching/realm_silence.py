@@ -36,14 +36,14 @@ def _changed(unit: UnitOfWork, now: int, realm: Realm) -> Iterator[TaskChange]:
         if not serves(realm.project, task.project):
             continue
         change = TaskChange(unit, task, now)
-        place = realm.provider_realm
-        is_there = any(attempt.provider_realm == place for attempt in change.living())
-        is_served = _is_served(unit, task, place, now)
+        provider_realm = realm.provider_realm
+        is_there = any(attempt.provider_realm == provider_realm for attempt in change.living())
+        is_served = _is_served(unit, task, provider_realm, now)
         if is_there and is_served:
             change.lower_flag("realm_missing")
         is_lost = is_there and not is_served and not realm.is_live(now)
         if is_lost and not task.status.is_terminal:
-            change.raise_flag("realm_missing", f"no launcher of {'@'.join(place)} calls")
+            change.raise_flag("realm_missing", f"no launcher of {'@'.join(provider_realm)} calls")
         is_held_up = task.claimable_at is not None and unit.switches.has_providers
         if not task.status.is_terminal and (is_held_up or not realm.is_live(now)):
             watch_launchers(change)
@@ -51,8 +51,8 @@ def _changed(unit: UnitOfWork, now: int, realm: Realm) -> Iterator[TaskChange]:
             yield change
 
 
-def _is_served(unit: UnitOfWork, task: Task, place: ProviderRealm, now: int) -> bool:
+def _is_served(unit: UnitOfWork, task: Task, provider_realm: ProviderRealm, now: int) -> bool:
     """True if a launcher of the task's project, or of all, still calls there."""
-    keys = ((*place, project) for project in ("", task.project))
+    keys = ((*provider_realm, project) for project in ("", task.project))
     realms = (unit.realms.get(key) for key in keys)
     return any(realm is not None and realm.is_live(now) for realm in realms)

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.launching.job import Job
+from gateway.domain.launching.realm import ProviderRealm, realm_text
 from gateway.domain.tasks.task import Attempt, Sandbox
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -54,16 +55,16 @@ def own_sandbox(change: TaskChange, job: Job, attempt: Attempt) -> Sandbox | Non
     return Sandbox(name=name, provider=provider, realm=realm, state="started")
 
 
-def _check_provider(change: TaskChange, job: Job, place: tuple[str, str]) -> None:
+def _check_provider(change: TaskChange, job: Job, provider_realm: ProviderRealm) -> None:
     launcher = change.unit.launchers.get(job.leased_by or "")
-    if launcher is not None and place not in launcher.providers:
+    if launcher is not None and provider_realm not in launcher.providers:
         raise ApiError(
             "provider_mismatch",
-            f"This launcher did not claim with {place[0]}@{place[1]}.",
+            f"This launcher did not claim with {realm_text(provider_realm)}.",
             hint="Name provider and realm as in `providers` of the claim.",
         )
     wanted = change.task.provider
-    if wanted is not None and place[0] != wanted:
+    if wanted is not None and provider_realm[0] != wanted:
         raise ApiError(
             "provider_mismatch",
             f"This task is for {wanted}.",

@@ -15,11 +15,11 @@ RECHECK_EVERY: Final = 1_000
 """Interval of an expired clock that stands still (milliseconds)."""
 
 
-def fits(task: Task, attempt: Attempt | None, place: ProviderRealm) -> bool:
+def fits(task: Task, attempt: Attempt | None, provider_realm: ProviderRealm) -> bool:
     """True if the task may run there: in its sandbox's realm, else at any provider it allows."""
     if attempt is not None and attempt.provider_realm is not None:
-        return place == attempt.provider_realm
-    return task.provider in {None, place[0]}
+        return provider_realm == attempt.provider_realm
+    return task.provider in {None, provider_realm[0]}
 
 
 def offer(change: TaskChange, at: int, *, queue: int) -> None:
@@ -34,7 +34,7 @@ def watch_launchers(change: TaskChange) -> None:
     front of busy launchers must not fall due for nothing."""
     task = change.task
     is_offered = task.claimable_at is not None and task.status.is_waiting
-    held = _paused_places(change) if is_offered else []
+    held = _paused_realms(change) if is_offered else []
     if held:
         change.raise_flag("provider_down", f"launching at {', '.join(held)} is paused")
     else:
@@ -51,7 +51,7 @@ def is_blocked(change: TaskChange) -> bool:
     """True while its queue clock stands still."""
     unit, task = change.unit, change.task
     is_paused = unit.switches.pause("launching", task.project, change.now) is not None
-    return is_paused or not unit.keys.allows(task) or bool(_paused_places(change))
+    return is_paused or not unit.keys.allows(task) or bool(_paused_realms(change))
 
 
 def queue_left(change: TaskChange) -> int:
@@ -78,7 +78,7 @@ def _fitting(change: TaskChange) -> Iterator[Realm]:
     )
 
 
-def _paused_places(change: TaskChange) -> list[str]:
+def _paused_realms(change: TaskChange) -> list[str]:
     """The live realms that it may go to, if launching is paused at all of them."""
     switches = change.unit.switches
     if not switches.has_providers:

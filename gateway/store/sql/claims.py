@@ -44,7 +44,7 @@ offering (provider, realm, project) AS (
               AND provider = json_extract(served.value, '$[0]')
               AND realm = json_extract(served.value, '$[1]')
             ORDER BY project LIMIT 1))
-    FROM json_each(:places) AS served
+    FROM json_each(:realms) AS served
     UNION ALL
     SELECT provider, realm, (
         SELECT job.project FROM jobs AS job INDEXED BY jobs_offered
@@ -76,7 +76,7 @@ SELECT {JOB} FROM (
 ORDER BY place, not_before, id LIMIT :limit"""
 
 MAY_START: Final = """(attempt.realm IS NULL OR (attempt.provider, attempt.realm) IN (
-        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:places)))
+        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:realms)))
       AND (offered.concurrency_key IS NULL OR offered.status <> 'queued' OR :per_key > (
         SELECT count(*) FROM tasks AS other
         WHERE other.project = offered.project
@@ -186,7 +186,7 @@ async def load_claims(loading: Loading) -> None:
             "limit": OFFERED_PER_CLAIM * len(claims),
             "per_key": loading.unit.policy.concurrency_per_key,
             "project": project,
-            "places": sorted({place for claim in of_project for place in claim.providers}),
+            "realms": sorted({pair for claim in of_project for pair in claim.providers}),
         }
         await _load_offered(loading, scope)
         if any(claim.capacity for claim in of_project):
@@ -217,8 +217,8 @@ async def _load_claimable(
         for claim in claims
         if claim.capacity
     )
-    for places in dict.fromkeys(places for places in sets if places):
-        wanted = {**scope, "places": list(places), "providers": providers_wanted(places)}
+    for realms in dict.fromkeys(filter(None, sets)):
+        wanted = {**scope, "realms": list(realms), "providers": providers_wanted(realms)}
         found = _in_turn(await _found(loading, turns, wanted, capacity), turns)
         waiting.claimable |= dict.fromkeys(found[:capacity])
         loading.tasks.update(found[:capacity])
@@ -254,10 +254,10 @@ def _in_turn(found: Iterable[Row], turns: dict[str, int]) -> list[str]:
     return [task_id for *_, task_id in sorted(ranked)]
 
 
-def providers_wanted(places: Sequence[ProviderRealm]) -> str:
-    """The wishes of tasks that launchers of these places serve: no provider in particular, or
+def providers_wanted(realms: Sequence[ProviderRealm]) -> str:
+    """The wishes of tasks that launchers of these realms serve: no provider in particular, or
     theirs."""
-    return json.dumps([None, *sorted({provider for provider, _ in places})])
+    return json.dumps([None, *sorted({provider for provider, _ in realms})])
 
 
 def key_values(tasks: Iterable[Task], per_key: int) -> list[Params]:

@@ -158,7 +158,7 @@ async def load_launchers(loading: Loading) -> None:
     unit, claims, exits = loading.unit, loading.wanted.claims, loading.wanted.exits
     names = {claim.launcher_id for claim in claims} | {ended.launcher_id for ended in exits}
     names |= set(loading.wanted.held_by)
-    keys = {(*place, claim.project) for claim in claims for place in claim.providers}
+    keys = {(*pair, claim.project) for claim in claims for pair in claim.providers}
     keys |= {(*key[:2], ended.project) for ended in exits for key in ended.sandboxes}
     holders: set[str] = set()
     if loading.wanted.reports:
@@ -166,7 +166,7 @@ async def load_launchers(loading: Loading) -> None:
     unit.launchers.load(map(LAUNCHER.read, await loading.of(LAUNCHERS_NAMED, names | holders)))
     for name in holders & unit.launchers.keys():
         call = unit.launchers[name]
-        keys |= {(*place, call.project) for place in call.providers}
+        keys |= {(*pair, call.project) for pair in call.providers}
     await _load_realms(loading, keys)
 
 
@@ -224,8 +224,8 @@ async def _held_up(
     if switches.holding(key, now) is None:
         return await loading.all(TASKS_NOTIFIED, given)
     is_open = [each for each in live if switches.holding(each.key, now) is None]
-    places = [(each.provider, each.project) for each in is_open]
-    return await loading.all(TASKS_HELD_UP, {**given, "open": places})
+    open_keys = [(each.provider, each.project) for each in is_open]
+    return await loading.all(TASKS_HELD_UP, {**given, "open": open_keys})
 
 
 def write_sweeps(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
@@ -255,7 +255,7 @@ class LaunchingQueries(Queries):
         self, providers: Sequence[ProviderRealm], now: int, project: str = ""
     ) -> int | None:
         params = {
-            "places": list(providers),
+            "realms": list(providers),
             "providers": providers_wanted(providers),
             "project": project,
             "now": now,
@@ -285,8 +285,8 @@ class LaunchingQueries(Queries):
     async def living_sandboxes(
         self, after: SandboxPosition, limit: int
     ) -> list[tuple[Attempt, Task]]:
-        place = dict(zip(("provider", "realm", "task_id", "number"), after, strict=True))
-        found = await self._all(LIVING_SANDBOXES, {**place, "limit": limit})
+        start = dict(zip(("provider", "realm", "task_id", "number"), after, strict=True))
+        found = await self._all(LIVING_SANDBOXES, {**start, "limit": limit})
         width = len(ATTEMPT.names)
         return [(ATTEMPT.read(row[:width]), TASK.read(row[width:])) for row in found]
 

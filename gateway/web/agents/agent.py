@@ -48,7 +48,7 @@ operation: Final = partial(Operation, tag=TAG, access=SIGNED)
 
 @operation(
     id="sendAgentEvent",
-    summary="Say how the task goes, signed",
+    summary="Report an event of the agent, signed",
     description=(
         "`cancel: true` in the answer, 409 and 410 tell the agent to stop. The last word is never "
         "refused for an optional text that is too long: it is dropped, and `warnings` says so. "

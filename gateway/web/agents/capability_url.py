@@ -21,7 +21,7 @@ from gateway.wire.times import maybe_rfc3339
 @Operation(
     id="callHook",
     tag=TAG,
-    summary="Say how the task goes, by the capability URL",
+    summary="Report an event of the agent, by the capability URL",
     description=(
         "For scripts that cannot sign: whoever knows the URL may speak. `id`, if present, "
         "deduplicates; a `taskId` in the payload is ignored; texts that are too long are cut, "

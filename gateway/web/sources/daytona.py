@@ -28,10 +28,10 @@ from gateway.wire.sources import SANDBOXES, SandboxEvent
 @Operation(
     id="receiveFromDaytona",
     tag="Services",
-    summary="Hear of Daytona that a sandbox has changed",
+    summary="Receive states of sandboxes from Daytona",
     description=(
         "Signed as Svix does, with one of `SLIPGATE_DAYTONA_WEBHOOK_SECRETS`; without any, 404. A "
-        "message judges nothing: the sandbox is looked at. Events about sandboxes that are not "
+        "message decides nothing: the sandbox is inspected. Events about sandboxes that are not "
         "ours, snapshots and volumes are taken and not applied."
     ),
     source="daytona",

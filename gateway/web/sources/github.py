@@ -36,7 +36,7 @@ CLOSED: Final = "closed"
 @Operation(
     id="receiveFromGitHub",
     tag="Services",
-    summary="Hear of GitHub what happened to a pull request",
+    summary="Receive events of pull requests from GitHub",
     description=(
         "Signed with one of `SLIPGATE_GITHUB_WEBHOOK_SECRETS`; without any, 404. `pull_request` "
         "with the action `closed` becomes `task.pr_merged` or `task.pr_closed` of the tasks with "

@@ -26,7 +26,7 @@ jobs WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create'
 _OFFERING: Final = f"""
 served (provider, realm) AS (
     SELECT json_extract(value, '$[0]') COLLATE "C", json_extract(value, '$[1]') COLLATE "C"
-    FROM json_each(:places)),
+    FROM json_each(:realms)),
 offering (provider, realm, project) AS (
     SELECT provider, realm, CASE WHEN :project <> '' THEN :project COLLATE "C" ELSE (
         SELECT project FROM {_OFFERED.format("served")} ORDER BY project LIMIT 1) END
