@@ -163,6 +163,24 @@ def test_an_empty_folder_in_the_place_of_a_file_deletes_it(agent: Agent) -> None
     assert agent.paths(agent.patch()) == {"README.md"}
 
 
+def test_a_submodule_that_is_moved_or_filled_in_is_named(
+    ours: Git, remote: Bare, tmp_path: Path
+) -> None:
+    links = "".join(f"160000 commit {'1' * 40}\t{name}\n" for name in "abcd")
+    listed = git("ls-tree", "main", at=remote.path)
+    tree = git("mktree", "--missing", at=remote.path, text=f"{listed}\n{links}")
+    commit = git("commit-tree", "-m", "Submodules", "-p", "main", tree, at=remote.path)
+    git("update-ref", "refs/heads/main", commit, at=remote.path)
+    agent = Agent(ours, remote, tmp_path / "agent")
+    agent.does(
+        "echo x > a/new; git rm -q --cached b; echo x > b/new; git add b;"
+        "git update-index --cacheinfo 160000,$(git rev-parse @),c; echo x >> widgets.py"
+    )
+    made = agent.patch()
+    assert agent.paths(made) == {"widgets.py"}
+    assert made.warnings == ("Left out (it changes a submodule): `a`, `b`, `c`.",)
+
+
 def test_only_if_nothing_is_left_there_is_nothing(agent: Agent) -> None:
     agent.does("ln -s /etc/passwd link; git init -q inner; touch inner/x")
     made = agent.patch()

@@ -61,8 +61,7 @@ def find(
     special = frozenset(unlisted.special)
     deleted = [path for path in gone if path not in special and rules.is_gone(path)]
     stay = agents.skipped if not agents.is_sparse else frozenset(deleted)
-    rules.exclude(_replaced_submodules(work_tree, kept.submodules), ExclusionReason.SUBMODULE)
-    rules.exclude(_moved_submodules(agents, kept), ExclusionReason.SUBMODULE)
+    rules.exclude(_changed_submodules(work_tree, agents, kept), ExclusionReason.SUBMODULE)
     rules.exclude(special, ExclusionReason.SPECIAL)
     rules.exclude(unlisted.closed, ExclusionReason.UNREADABLE)
     unexpected = (
@@ -244,13 +243,23 @@ def _listings(path: bytes) -> list[bytes]:
     return [path, *(folder + b"/" for folder in parents(path))]
 
 
-def _replaced_submodules(work_tree: Path, paths: Collection[bytes]) -> list[bytes]:
-    return [path for path in paths if not files.is_directory(work_tree / os.fsdecode(path))]
+def _changed_submodules(work_tree: Path, agents: AgentsGit, kept: _Kept) -> Iterator[bytes]:
+    """The submodules that are at another commit in the agent's index, new or gone there, or whose
+    folder is none of a submodule."""
+    yield from agents.submodules.keys() - kept.submodules.keys()
+    for path, sha in kept.submodules.items():
+        is_other = agents.paths and agents.submodules.get(path) != sha
+        if is_other or not _is_submodule(work_tree / os.fsdecode(path)):
+            yield path
 
 
-def _moved_submodules(agents: AgentsGit, kept: _Kept) -> list[bytes]:
-    """The submodules that the agent's index has at another commit, or anew."""
-    return [path for path, sha in agents.submodules.items() if kept.submodules.get(path) != sha]
+def _is_submodule(folder: Path) -> bool:
+    """False for files where no submodule is checked out."""
+    if not files.is_directory(folder):
+        return False
+    with suppress(OSError):
+        return files.is_directory(folder / ".git") or not any(folder.iterdir())
+    return False
 
 
 def _is_core(full: bytes) -> bool:
