@@ -5,16 +5,20 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from gateway.demo.github import GitHub
 from gateway.demo.model import ScriptedModel
 from gateway.demo.serve import serving
+from launcher.providers.docker.cli import DockerCli, open_docker_cli
 from launcher.snapshots.scripts import compute_digest, entrypoint_for
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
+from tests.docker.cli import install as install_docker
+from tests.docker.daemon import Daemon
 from tests.doctor.installation import SNAPSHOT, Installation
 from tests.launcher.agents import program
 from tests.stores import FileDatabase
@@ -22,6 +26,21 @@ from tests.web.callers import open_gateway
 
 FORWARDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
 SAYS_ITS_SCRIPTS = program("import os; print(f'slipgate: scripts={os.environ[\"DIGEST\"]}')")
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Daemon:
+    """A daemon, with its CLI in the folder `tools`."""
+    (tmp_path / "tools").mkdir()
+    return install_docker(tmp_path / "tools")[1]
+
+
+@pytest.fixture
+def engine(tmp_path: Path, docker: Daemon) -> DockerCli:
+    """The launcher's client of that daemon."""
+    assert docker.folder.is_dir()
+    environ = {"PATH": f"{tmp_path / 'tools'}:{os.defpath}"}
+    return open_docker_cli(tmp_path / "docker-cli", environ=environ)
 
 
 @pytest_asyncio.fixture

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli_client import open_cli_client
-from launcher.providers.docker.cli import DockerCli, open_docker_cli
+from launcher.providers.docker.cli import DockerCli
 from launcher.providers.protocol import ProviderError
 from launcher.snapshots.build import SandboxResources, SnapshotBuilder
 from launcher.snapshots.names import SnapshotError, check_image, check_name, next_name
@@ -27,25 +27,11 @@ from launcher.snapshots.scripts import (
 from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install
 from tests.daytona.organisation import Habits, Snapshot
-from tests.docker.cli import install as install_docker
 from tests.docker.daemon import Daemon
 from tests.launcher.clock import Time
 
 RESOURCES = SandboxResources(cpu=2, memory=4, disk=8, region=None)
 NAME = "slipgate-agent-7"
-
-
-@pytest.fixture
-def docker(tmp_path: Path) -> Daemon:
-    """A daemon, with its CLI beside the stand-in of Daytona's."""
-    (tmp_path / "tools").mkdir()
-    return install_docker(tmp_path / "tools")[1]
-
-
-@pytest.fixture
-def engine(tmp_path: Path, docker: Daemon) -> DockerCli:
-    environ = {"PATH": f"{tmp_path / 'tools'}:{os.defpath}"}
-    return open_docker_cli(tmp_path / "docker-cli", environ=environ)
 
 
 @pytest.fixture

@@ -7,62 +7,51 @@ from pathlib import Path
 
 import pytest
 
-from launcher.providers.docker.cli import DockerCli, open_docker_cli
+from launcher.providers.docker.cli import DockerCli
 from launcher.snapshots.image import ensure_image
 from launcher.snapshots.names import SnapshotError
 from launcher.snapshots.scripts import Variant, compute_digest, entrypoint_for
-from tests.docker.cli import install
 from tests.docker.daemon import Daemon
 from tests.forks.programs import slipgate
 
 NAME = "slipgate-agent-1"
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Daemon:
-    (tmp_path / "tools").mkdir()
-    return install(tmp_path / "tools")[1]
-
-
-@pytest.fixture
-def cli(tmp_path: Path, daemon: Daemon) -> DockerCli:
-    assert daemon.folder.is_dir()
-    return open_docker_cli(tmp_path / "cli", environ={"PATH": f"{tmp_path}/tools:{os.defpath}"})
-
-
-async def ensured(cli: DockerCli, name: str, *variants: Variant) -> list[bool]:
+async def ensured(engine: DockerCli, name: str, *variants: Variant) -> list[bool]:
     digest = await compute_digest()
     return [
-        await ensure_image(cli, name, digest=digest, variant=variant, on_output=len)
+        await ensure_image(engine, name, digest=digest, variant=variant, on_output=len)
         for variant in variants
     ]
 
 
 async def test_it_is_built_unless_it_is_there_of_these_scripts(
-    cli: DockerCli, daemon: Daemon
+    engine: DockerCli, docker: Daemon
 ) -> None:
-    assert await ensured(cli, NAME, "slim", "full", "full") == [True, True, False]
-    daemon.add_image(NAME, entrypoint_for("0" * 64))
-    assert await ensured(cli, NAME, "slim", "slim") == [True, False]
+    assert await ensured(engine, NAME, "slim", "full", "full") == [True, True, False]
+    docker.add_image(NAME, entrypoint_for("0" * 64))
+    assert await ensured(engine, NAME, "slim", "slim") == [True, False]
 
 
 async def test_it_is_built_by_release_20_10_unless_it_is_there(
-    cli: DockerCli, daemon: Daemon
+    engine: DockerCli, docker: Daemon
 ) -> None:
-    daemon.becomes_old()
-    assert await ensured(cli, NAME, "slim", "slim") == [True, False]
+    docker.becomes_old()
+    assert await ensured(engine, NAME, "slim", "slim") == [True, False]
 
 
-async def test_an_image_of_somebody_else_is_left_as_it_is(cli: DockerCli, daemon: Daemon) -> None:
-    daemon.add_image("theirs:1", ["/bin/agent"])
+async def test_an_image_of_somebody_else_is_left_as_it_is(
+    engine: DockerCli, docker: Daemon
+) -> None:
+    docker.add_image("theirs:1", ["/bin/agent"])
     with pytest.raises(SnapshotError) as refused:
-        await ensured(cli, "theirs:1", "slim")
+        await ensured(engine, "theirs:1", "slim")
     assert "SLIPGATE_DOCKER_IMAGES" in refused.value.advice
-    assert daemon.entrypoint("theirs:1") == ["/bin/agent"]
+    assert docker.entrypoint("theirs:1") == ["/bin/agent"]
 
 
 def test_the_command_needs_no_key_and_says_which_image_it_built(
-    tmp_path: Path, daemon: Daemon
+    tmp_path: Path, docker: Daemon
 ) -> None:
     environ = {"PATH": f"{tmp_path}/tools:{os.defpath}", "HOME": str(tmp_path)}
 
@@ -75,7 +64,7 @@ def test_the_command_needs_no_key_and_says_which_image_it_built(
     assert built.returncode == 0, built.stderr
     found = json.loads(built.stdout)
     assert (found["ok"], found["name"]) == (True, "ours:2")
-    assert daemon.image_folder("ours:2") is not None
-    daemon.goes(down=True)
+    assert docker.image_folder("ours:2") is not None
+    docker.goes(down=True)
     away = typed()
     assert (away.returncode, "Start docker on the launcher's host" in away.stderr) == (1, True)
