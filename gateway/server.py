@@ -21,7 +21,7 @@ from gateway.ledger import MAX_BATCH
 from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.service_manager import ServiceManager
 from gateway.settings import Settings
-from gateway.store.postgres.address import Location, PostgresAddress
+from gateway.store.location import Location, PostgresAddress
 from gateway.web.http.connection import IDLE_SECONDS, Connection
 from gateway.web.http.connections import Connections
 from gateway.wire.logs import LogFile, open_logs

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from gateway.store.postgres.address import SCHEMES, Location, PostgresAddress
+from gateway.store.location import SCHEMES, Location, PostgresAddress
 from gateway.wire.authorities import Authorities
 from gateway.wire.environment import NO, YES, EnvironmentReader, words
 from gateway.wire.signing import secret_bytes

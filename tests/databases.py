@@ -10,7 +10,7 @@ from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.api_key import ApiKey, key_digest
 from gateway.domain.operations.key_commands import CreateKey
 from gateway.store.administration import open_operator
-from gateway.store.postgres.address import Location
+from gateway.store.location import Location
 from gateway.store.sqlite.migrations import migrate
 
 

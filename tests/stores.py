@@ -16,7 +16,7 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.ledger import Ledger, wall_clock
 from gateway.store import opened
 from gateway.store.administration import audit, open_database
-from gateway.store.postgres.address import Location
+from gateway.store.location import Location
 from gateway.store.postgres.pool import Pool
 from gateway.store.postgres.store import PooledReads, open_postgres
 from gateway.store.protocol import Store

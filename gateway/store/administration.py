@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.postgres.address import Location, PostgresAddress
+from gateway.store.location import Location, PostgresAddress
 from gateway.store.sql.admin.audit import Audit
 from gateway.store.sql.admin.copying import Copy
 from gateway.store.sql.admin.database import Database, OnProgress, ignore_progress

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.operations.gauges import DiskSpace
+from gateway.store.location import Location
 from gateway.store.ownership import Ownership, Subscriber
 from gateway.store.peers import Peers
-from gateway.store.postgres.address import Location
 from gateway.store.protocol import Reads, Store
 from gateway.store.sqlite.store import open_sqlite
 

@@ -8,7 +8,7 @@ from traceback import format_exception
 import pytest
 
 from gateway.settings import read_settings
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.location import PostgresAddress
 from gateway.wire.environment import SettingsError
 
 KEY = base64.b64encode(b"k" * 32).decode()

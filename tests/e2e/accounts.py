@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from gateway.store.postgres.address import Location
+from gateway.store.location import Location
 from tests.e2e.arrivals import Span
 from tests.e2e.database import rows
 from tests.e2e.faulty_receiver import Arrival

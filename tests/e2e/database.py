@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from gateway.store.administration import open_database
-from gateway.store.postgres.address import Location
+from gateway.store.location import Location
 
 TASKS: Final = "SELECT id FROM tasks"
 UNFINISHED: Final = """

@@ -22,7 +22,7 @@ from gateway.cli.local.state import State
 from gateway.cli.operations.minting import mint
 from gateway.demo.script import Script, choose
 from gateway.store.administration import audit
-from gateway.store.postgres.address import Location
+from gateway.store.location import Location
 from gateway.store.sql.admin.audit import Audit
 from gateway.wire.signing import secret_bytes
 from tests.e2e import processes

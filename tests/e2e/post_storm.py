@@ -14,7 +14,7 @@ import httpx
 from starlette.types import Receive, Scope, Send
 
 from gateway.cli.local.processes import Child, wait_until_ready
-from gateway.store.postgres.address import Location
+from gateway.store.location import Location
 from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.signing import secret_bytes
 from tests.app.processes import environ

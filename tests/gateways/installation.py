@@ -13,7 +13,7 @@ import psycopg
 from starlette.types import Receive, Scope, Send
 
 from gateway.cli.operations.minting import mint
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.location import PostgresAddress
 from gateway.store.postgres.migrations import migrate
 from tests.app.processes import MASTER
 from tests.daytona.api import Api, opened

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.cli.local.processes import Child
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.location import PostgresAddress
 from gateway.store.postgres.admin.audit import audit
 from tests.daytona.api import Api
 from tests.e2e.arrivals import Span

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import psycopg
 from psycopg import sql
 
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.location import PostgresAddress
 from tests.postgres import warm
 from tests.postgres.databases import lasting_database
 

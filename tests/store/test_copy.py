@@ -18,7 +18,7 @@ import pytest
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.store.administration import audit, open_copy, open_database, open_operator
-from gateway.store.postgres.address import Location, PostgresAddress
+from gateway.store.location import Location, PostgresAddress
 from gateway.store.postgres.admin import presence
 from gateway.store.postgres.opening import prepare
 from gateway.store.postgres.session_connection import LOCK_SHARED, PRESENT, SESSIONS

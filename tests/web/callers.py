@@ -19,7 +19,7 @@ from gateway.domain.operations.key_commands import CreateKey
 from gateway.ledger import wall_clock
 from gateway.settings import read_settings
 from gateway.store.administration import open_database, open_operator
-from gateway.store.postgres.address import Location
+from gateway.store.location import Location
 from gateway.store.sql.rows import Row
 from gateway.store.sqlite.store import BUSY_MS
 from gateway.web.http.middleware import Application

@@ -8,7 +8,7 @@ from typing import Final
 from gateway.cli.http.connection import FOLDER
 from gateway.cli.http.profiles import Profile, write_profiles
 from gateway.settings import read_database, read_secret_keys
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.location import PostgresAddress
 from gateway.wire.environment import secret_of
 from gateway.wire.secret_files import MASTER_KEYS_VARIABLE, kept, new_master_key
 

@@ -13,7 +13,7 @@ from gateway.cli.console.terminal import out
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.settings import read_database
 from gateway.store.administration import audit, open_copy
-from gateway.store.postgres.address import Location, PostgresAddress
+from gateway.store.location import Location, PostgresAddress
 from gateway.wire.environment import SettingsError
 from gateway.wire.message import Reply
 

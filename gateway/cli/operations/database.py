@@ -12,7 +12,7 @@ from gateway.cli.console.terminal import out
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.settings import read_database
 from gateway.store.administration import audit, bring_up_to_date, newest, pending
-from gateway.store.postgres.address import Location, PostgresAddress
+from gateway.store.location import Location, PostgresAddress
 from gateway.store.sql.admin.audit import Audit
 from gateway.store.sqlite.admin.backup import back_up
 from gateway.wire.message import Reply

@@ -22,7 +22,7 @@ from gateway.domain.operations.key_changes import OPENS_PROJECT
 from gateway.domain.operations.key_commands import CreateKey
 from gateway.settings import read_database
 from gateway.store.administration import open_operator
-from gateway.store.postgres.address import PostgresAddress
+from gateway.store.location import PostgresAddress
 from gateway.web.operations.key_view import new_key_view
 from gateway.wire.keys import NewKeyView
 from gateway.wire.signing import secret_text

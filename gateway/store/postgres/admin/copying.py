@@ -7,8 +7,8 @@ from typing import Final
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
+from gateway.store.location import PostgresAddress
 from gateway.store.postgres import migrations
-from gateway.store.postgres.address import PostgresAddress
 from gateway.store.postgres.admin.database import PostgresDatabase, connected
 from gateway.store.postgres.admin.presence import without_gateways
 from gateway.store.postgres.opening import HERE, SET_HOME

@@ -1,4 +1,4 @@
-"""The address of a database: of a PostgreSQL server, or a file."""
+"""Locations of databases: a file, or the address of a PostgreSQL server."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
