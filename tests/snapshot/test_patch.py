@@ -166,7 +166,7 @@ def test_an_empty_folder_in_the_place_of_a_file_deletes_it(agent: Agent) -> None
 def test_a_submodule_that_is_moved_or_filled_in_is_named(
     ours: Git, remote: Bare, tmp_path: Path
 ) -> None:
-    links = "".join(f"160000 commit {'1' * 40}\t{name}\n" for name in "abcd")
+    links = "".join(f"160000 commit {'1' * 40}\t{name}\n" for name in "abcde")
     listed = git("ls-tree", "main", at=remote.path)
     tree = git("mktree", "--missing", at=remote.path, text=f"{listed}\n{links}")
     commit = git("commit-tree", "-m", "Submodules", "-p", "main", tree, at=remote.path)
@@ -174,7 +174,8 @@ def test_a_submodule_that_is_moved_or_filled_in_is_named(
     agent = Agent(ours, remote, tmp_path / "agent")
     agent.does(
         "echo x > a/new; git rm -q --cached b; echo x > b/new; git add b;"
-        "git update-index --cacheinfo 160000,$(git rev-parse @),c; echo x >> widgets.py"
+        "git update-index --cacheinfo 160000,$(git rev-parse @),c; echo x >> widgets.py;"
+        "echo gitdir: ../.git/modules/d > d/.git; echo x > d/old"
     )
     made = agent.patch()
     assert agent.paths(made) == {"widgets.py"}

@@ -258,7 +258,8 @@ def _is_submodule(folder: Path) -> bool:
     if not files.is_directory(folder):
         return False
     with suppress(OSError):
-        return files.is_directory(folder / ".git") or not any(folder.iterdir())
+        # Git may have moved its git directory into that of the repository, and left a file.
+        return os.path.lexists(folder / ".git") or not any(folder.iterdir())
     return False
 
 
