@@ -20,11 +20,7 @@ from tests.benchmarks.load import tasks_per_second
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.servers import Server, gateway
 
-SLICE: Final = 0.5
-"""Seconds of one measurement of the intake."""
 LOOK_EVERY: Final = 0.1
-START: Final = 5.0
-"""Seconds that a gateway has to start before its intake is measured alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +31,10 @@ class Size:
     connections: int = 64
     seconds: float = 8.0
     """Of the intake alone, before the clocks come due and after they were judged, in all."""
+    start: float = 5.0
+    """Seconds that a gateway has to start before its intake is measured alone."""
+    slice: float = 0.5
+    """Seconds of each measurement of the intake."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ async def section(size: Size) -> Section:
     return Section(
         name=f"{size.due:,} clocks due at once",
         note=f"heartbeats of running tasks; {size.connections} connections of intake beside it, in "
-        f"slices of {SLICE:g} s.",
+        f"slices of {size.slice:g} s.",
         results=(
             Figure(name="until all are judged", value=measured.judged_seconds, unit="s", most=10),
             Figure(name="intake: intake alone", value=kept, unit="×", least=0.7),
@@ -69,7 +69,7 @@ async def _measure(size: Size) -> Measured:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipgate-bench-")))
         path = folder / "slipgate.db"
         await fill(path, size.due, living=size.due, alive={running: 1})
-        due_at = time.time() + START + size.seconds / 2
+        due_at = time.time() + size.start + size.seconds / 2
         _come_due(path, round(due_at * 1000))
         server = stack.enter_context(gateway(folder))
         await ready(server.port)
@@ -78,17 +78,17 @@ async def _measure(size: Size) -> Measured:
 
 async def _watch(server: Server, path: Path, due_at: float, size: Size) -> Measured:
     async def slice_until(end: float) -> list[float]:
-        rates = []
+        rates = [await tasks_per_second(server, size.connections, size.slice)]
         while time.time() < end:
-            rates.append(await tasks_per_second(server, size.connections, SLICE))
+            rates.append(await tasks_per_second(server, size.connections, size.slice))
         return rates
 
-    before = await slice_until(due_at - SLICE)
+    before = await slice_until(due_at - size.slice)
     await asyncio.sleep(max(0.0, due_at - time.time()))
     judging = asyncio.ensure_future(_until_judged(path, round(due_at * 1000)))
     meanwhile = []
     while not judging.done():
-        meanwhile.append(await tasks_per_second(server, size.connections, SLICE))
+        meanwhile.append(await tasks_per_second(server, size.connections, size.slice))
     after = await slice_until(time.time() + size.seconds / 2)
     return Measured(
         due=size.due,

@@ -5,7 +5,6 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -13,9 +12,6 @@ from tests.benchmarks.connection import ready
 from tests.benchmarks.load import tasks_per_second
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.servers import Server, gateway
-
-TURN: Final = 1.0
-"""Seconds of load between two looks at how many were accepted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +22,8 @@ class Size:
     warm: int = 2_000
     """Accepted before the first look: caches fill, code is loaded."""
     connections: int = 64
+    turn: float = 1.0
+    """Seconds of load between two looks at how many were accepted."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,10 +56,10 @@ async def _measure(size: Size) -> Measured:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="slipgate-bench-"))
         server = stack.enter_context(gateway(Path(folder)))
         await ready(server.port)
-        await _accept(server, size.warm, size.connections)
+        await _accept(server, size.warm, size)
         before = server.resident_mb()
         began = time.perf_counter()
-        accepted = await _accept(server, size.tasks, size.connections)
+        accepted = await _accept(server, size.tasks, size)
         after = server.resident_mb()
         return Measured(
             tasks=accepted,
@@ -71,11 +69,11 @@ async def _measure(size: Size) -> Measured:
         )
 
 
-async def _accept(server: Server, tasks: int, connections: int) -> int:
+async def _accept(server: Server, tasks: int, size: Size) -> int:
     """At least so many."""
     accepted = 0
     while accepted < tasks:
         began = time.perf_counter()
-        rate = await tasks_per_second(server, connections, TURN)
+        rate = await tasks_per_second(server, size.connections, size.turn)
         accepted += round(rate * (time.perf_counter() - began))
     return accepted

@@ -30,7 +30,7 @@ from tests.benchmarks.report import Figure, Section, show
 from tests.benchmarks.results import throughput
 from tests.postgres.cluster import MISSING, programs
 
-TINY = Size(connections=2, rounds=1, seconds=0.1, handovers=2)
+TINY = Size(connections=2, rounds=1, seconds=0.05, handovers=2)
 
 
 async def test_every_load_is_measured_and_shown() -> None:
@@ -52,12 +52,13 @@ async def test_every_page_is_measured() -> None:
 
 
 async def test_readers_are_told_and_intake_is_measured_beside_them() -> None:
-    size = readers.Size(readers=5, connections=2, rounds=1, seconds=0.2, words=2)
+    size = readers.Size(readers=5, connections=2, rounds=1, seconds=0.05, words=2)
     _is_whole(await readers.section(size))
 
 
 async def test_clocks_that_come_due_at_once_are_judged_beside_the_intake() -> None:
-    _is_whole(await due.section(due.Size(due=50, connections=2, seconds=1)))
+    size = due.Size(due=50, connections=2, seconds=0.2, start=1, slice=0.1)
+    _is_whole(await due.section(size))
 
 
 async def test_deliveries_are_measured_beside_httpx_and_beside_receivers_that_hang() -> None:
@@ -89,7 +90,7 @@ async def test_messages_are_stored_and_delivered_and_the_cpu_of_each_path_is_cou
 
 @pytest.mark.skipif(programs() is None, reason=MISSING)
 async def test_gateways_on_postgresql_are_measured_beside_one_on_a_file() -> None:
-    _is_whole(await gateways.section(gateways.Size(rounds=1, seconds=0.2, connections=2)))
+    _is_whole(await gateways.section(gateways.Size(rounds=1, seconds=0.05, connections=2)))
 
 
 async def test_claims_are_measured_beside_those_that_wait() -> None:
@@ -101,7 +102,7 @@ async def test_the_steps_of_git_are_measured_beside_a_plain_clone() -> None:
 
 
 async def test_a_gateway_is_weighed_before_and_after() -> None:
-    found = await memory.section(memory.Size(tasks=20, warm=20, connections=2))
+    found = await memory.section(memory.Size(tasks=20, warm=20, connections=2, turn=0.1))
     assert found.results[1].value > 0
 
 

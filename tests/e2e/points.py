@@ -117,24 +117,15 @@ OF_A_LAST_DRAIN: Final = (
 )
 """Of an agent that was not told that its last word was heard."""
 OF_THE_AGENT: Final = (
-    (
-        asked("agent.started"),
-        answered("agent.started"),
-        asked("agent.clone"),
-        answered("agent.clone"),
-    ),
-    (
-        asked("agent.push"),
-        answered("agent.push"),
-        asked("agent.pr"),
-        answered("agent.pr"),
-    ),
+    (asked("agent.started"), answered("agent.started"), asked("agent.push")),
+    (answered("agent.push"), asked("agent.pr"), answered("agent.pr")),
 )
-"""Each in an attempt of its own, which ends with it."""
+"""Each in an attempt of its own, which ends with it. Of a kill before there is any work: that of
+the task that has no other attempt."""
 OF_AN_AGENT_THAT_IS_DONE: Final = (
     End(asked("agent.pr_created"), PROPOSED),
     End(answered("agent.pr_created"), PROPOSED),
     End(asked("agent.completed"), DONE),
-    End(answered("agent.completed"), DONE),
 )
-"""Points at which the agent's spool holds the event, even if the gateway never received it."""
+"""Points at which the agent's spool holds the event, even if the gateway never received it. Of one
+whose last word was received: the last drains."""

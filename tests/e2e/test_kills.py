@@ -86,6 +86,7 @@ async def test_a_task_goes_on_after_each_kill_of_the_gateway(
     check_completed(it, shown, task)
 
 
+@on_one("sqlite")
 async def test_a_conversation_with_a_model_goes_on_after_a_kill_of_launcher_and_gateway(
     it: Installation,
 ) -> None:
