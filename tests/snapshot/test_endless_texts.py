@@ -4,12 +4,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from snapshot.runner.agent.instructions import shown
+from snapshot.runner.agent.provider_errors import refused
 from snapshot.runner.findings.check_definitions import find
 from snapshot.runner.findings.file_change import FileChange
 from snapshot.runner.publication import masking, template
+from snapshot.runner.reporting.delivery import classify
 from snapshot.runner.validation import instructions, settings, workflows
 from snapshot.runner.validation.folder import Folder
 from snapshot.runner.validation.plan import Command
@@ -29,6 +32,8 @@ READERS: dict[str, Callable[[], object]] = {
     "a heading of a template": lambda: template.fill(HEADING, {}, HEADING),
     "open comments": lambda: shown("x<!--" * 50_000),
     "open images": lambda: shown("![" * 100_000),
+    "a provider's wait": lambda: refused(429, f"retry in {'9' * 5_000}m1s", {}),
+    "a gateway's wait": lambda: classify(httpx.Response(503, headers={b"retry-after": b"\xb2"})),
     "blanks in AGENTS.md": lambda: instructions.checks(f"```\nx{' ' * 90_000}y\n```\n"),
 }
 

@@ -75,7 +75,7 @@ def _document(response: httpx2.Response) -> Part:
         raise provider_errors.garbage("it is no JSON", text) from exc
     part = chat.mapping(document[0] if isinstance(document, list) and document else document)
     if part.get("error"):
-        raise provider_errors.told(part["error"])
+        raise provider_errors.reported(part["error"])
     if not part:
         raise provider_errors.garbage("it is no object", text)
     return part

@@ -138,7 +138,7 @@ def _translated_errors() -> Iterator[None]:
     except anthropic.APIStatusError as exc:
         if exc.status_code < 400:
             # Inside a stream.
-            raise provider_errors.told(chat.mapping(exc.body).get("error") or str(exc)) from exc
+            raise provider_errors.reported(chat.mapping(exc.body).get("error") or str(exc)) from exc
         raise provider_errors.refused(
             exc.status_code, exc.response.text, exc.response.headers
         ) from exc
@@ -172,7 +172,7 @@ def _assembled(answered: answer.Answer) -> answer.Part:
             given = chat.mapping(event.get("usage")).items()
             usage |= {name: value for name, value in given if value is not None}
         elif kind == "error":
-            raise provider_errors.told(event.get("error") or event)
+            raise provider_errors.reported(event.get("error") or event)
         elif kind == "message_stop":
             content = [_whole(block) for block in blocks.values()]
             return {**message, "content": content, "usage": usage}

@@ -99,7 +99,7 @@ class OpenAIChat(ChatClient[openai.OpenAI]):
         tokens = self._prices.tokens(completion.get("usage"), "chat")
         finish = chat.plain(choice.get("finish_reason")).lower()
         if choice.get("error") or finish == "error":
-            raise provider_errors.told(
+            raise provider_errors.reported(
                 choice.get("error") or "the provider's answer ends in an error"
             )
         text, refusal = chat.plain(message.get("content")), chat.plain(message.get("refusal"))

@@ -50,6 +50,6 @@ def translated_errors() -> Iterator[None]:
         raise provider_errors.unreachable(str(exc) or type(exc).__name__) from exc
     except openai.APIError as exc:
         # Inside a stream.
-        raise provider_errors.told(exc.body or exc.message) from exc
+        raise provider_errors.reported(exc.body or exc.message) from exc
     except (openai.OpenAIError, ValueError) as exc:
         raise provider_errors.garbage(str(exc)) from exc

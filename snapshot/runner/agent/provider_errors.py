@@ -67,7 +67,7 @@ TEMPORARY: Final = frozenset(
 )
 """Another ask may succeed."""
 _WAIT: Final = re.compile(
-    r"(?:retry in|try again in|\"retrydelay\":\s*\")\s*(?:(\d+)m)?\s*(\d+(?:\.\d+)?)\s*(ms|s)"
+    r"(?:retry in|try again in|\"retrydelay\":\s*\")\s*(?:(\d{1,6})m)?\s*(\d+(?:\.\d+)?)\s*(ms|s)"
 )
 _TAG: Final = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.DOTALL)
 
@@ -100,7 +100,7 @@ def refused(status: int, body: str, headers: Mapping[str, str]) -> ModelFailure:
     return ModelFailure(code, message, wait_seconds=text_wait if named is None else named)
 
 
-def told(error: object) -> ModelFailure:
+def reported(error: object) -> ModelFailure:
     """The failure of an error inside an answer, or inside a stream, that had begun well."""
     body = json.dumps({"error": error}, ensure_ascii=False)
     kind = " ".join(str(mapping(error).get(name)) for name in ("type", "code", "status")).lower()

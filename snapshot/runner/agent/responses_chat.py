@@ -111,7 +111,7 @@ def _assembled(answered: answer.Answer) -> answer.Part:
         if event.get("type") == "response.output_item.done":
             done.append(event.get("item"))
         elif event.get("type") == "error":
-            raise provider_errors.told(event.get("error") or event)
+            raise provider_errors.reported(event.get("error") or event)
         elif event.get("type") in ENDS:
             response = _checked(chat.mapping(event.get("response")))
             return {**response, "output": response.get("output") or done}
@@ -120,7 +120,7 @@ def _assembled(answered: answer.Answer) -> answer.Part:
 
 def _checked(response: answer.Part) -> answer.Part:
     if response.get("error") or response.get("status") == "failed":
-        raise provider_errors.told(response.get("error") or "the response failed")
+        raise provider_errors.reported(response.get("error") or "the response failed")
     return response
 
 

@@ -81,7 +81,7 @@ def classify(response: httpx.Response) -> DeliveryResult:
 
 def _unavailable(response: httpx.Response, code: str) -> DeliveryResult:
     header = response.headers.get("retry-after", "")
-    retry_after = float(header) if header.isdigit() else None
+    retry_after = float(header) if header.isdecimal() else None
     if retry_after is None and (moment := http_date(header)) is not None:
         retry_after = max(0.0, moment - time.time())
     if retry_after is None and not code and response.status_code in {502, 504}:
