@@ -239,7 +239,8 @@ def _github_token(variables: Variables) -> GitHubToken | None:
 def _agent(variables: Variables) -> AgentChoice:
     wanted = (
         '{"engine": "mini"|"claude-code"|"codex"|"opencode"|"command", '
-        '"command": [...]|null, "maxTurns": n, "maxCostUsd": n}'
+        '"command": [...]|null, "maxTurns": n, "maxCostUsd": n|null, '
+        '"effort": "low"|"medium"|"high"|null, "maxRepairRounds": n}'
     )
     agent = variables.json("SLIPGATE_AGENT", AgentChoice, wanted) or AgentChoice()
     if agent.engine == "command" and not agent.command:

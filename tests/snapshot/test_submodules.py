@@ -88,5 +88,6 @@ def test_those_that_cannot_be_had_are_named_and_stop_nothing(sandbox: Sandbox) -
     for path in urls:
         named = f"The submodule `{path}` is not checked out: "
         assert named in str(sandbox.gateway.last.data["warnings"])
+    assert "TARGET_REPO" not in str(sandbox.gateway.last.data["warnings"])
     assert not ran.exists()
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")

@@ -1,4 +1,4 @@
-"""Signed reads from the gateway: the whole prompt, and the patch of an earlier attempt."""
+"""Signed reads from the gateway: the whole prompt, an earlier attempt's patch, GitHub tokens."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -33,7 +33,7 @@ def fetch_prompt(channel: SignedChannel | None, url: str, sleep: Callable[[float
     """The prompt that did not fit in the environment; raises `prompt_unavailable`."""
     code, name = "prompt_unavailable", "the whole prompt"
     if channel is None:
-        raise Failure("prompt_unavailable", "the prompt's rest needs a signing secret")
+        raise Failure(code, f"{name} is fetched with a signature: set SLIPGATE_WEBHOOK_SECRET")
     return _fetch(channel, url, _Prompt, code=code, name=name, sleep=sleep).prompt
 
 

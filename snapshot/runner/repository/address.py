@@ -12,9 +12,8 @@ from ..network.hosts import canonical_host, netloc
 from .git import Git, GitFailed
 
 SCHEMES: Final = ("https", "ssh", "file")
-LONGEST_URL: Final = 2_000
-LONGEST_BRANCH: Final = 240
-"""Characters, both."""
+LONGEST_URL_CHARACTERS: Final = 2_000
+LONGEST_BRANCH_BYTES: Final = 240
 _SCP: Final = re.compile(r"(?:(?P<user>[\w.][\w.-]*)@)?(?P<host>[\w][\w.-]*):(?P<path>[^:].*)")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _INVISIBLE: Final = re.compile(r"[\x00-\x20\x7f]")
@@ -50,8 +49,9 @@ def parse(url: str) -> Repository:
     """Check an address; raises `repo_url_refused` with the rule that it breaks."""
     if url.startswith("-"):
         raise _rejected("it must not begin with '-'")
-    if len(url) > LONGEST_URL or _INVISIBLE.search(url):
-        raise _rejected(f"at most {LONGEST_URL} characters, no white space or control characters")
+    if len(url) > LONGEST_URL_CHARACTERS or _INVISIBLE.search(url):
+        most = f"at most {LONGEST_URL_CHARACTERS} characters"
+        raise _rejected(f"{most}, no white space or control characters")
     if "::" in url:
         raise _rejected("remote helpers ('ext::', 'fd::') are not allowed")
     try:
@@ -93,7 +93,7 @@ def _scp_like(url: str) -> Repository:
 
 
 def _rejected(rule: str) -> RepositoryRejected:
-    return RepositoryRejected("repo_url_refused", f"TARGET_REPO is refused: {rule}")
+    return RepositoryRejected("repo_url_refused", f"the repository's address is refused: {rule}")
 
 
 def check_branch(git: Git, name: str, variable: str) -> None:
@@ -101,8 +101,8 @@ def check_branch(git: Git, name: str, variable: str) -> None:
     rule = ""
     if name.startswith("-"):
         rule = "it must not begin with '-'"
-    elif len(name.encode()) > LONGEST_BRANCH:
-        rule = f"at most {LONGEST_BRANCH} bytes"
+    elif len(name.encode()) > LONGEST_BRANCH_BYTES:
+        rule = f"at most {LONGEST_BRANCH_BYTES} bytes"
     else:
         try:
             git("check-ref-format", "--branch", name)
