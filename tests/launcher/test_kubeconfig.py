@@ -169,7 +169,7 @@ NO_PLUGIN = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-suc
 @pytest.mark.parametrize(
     ("fields", "context", "words"),
     [
-        ({}, "other", "no context other"),
+        ({}, "other", "no context other; it has one"),
         ({"current-context": ""}, "", "SLIPGATE_KUBERNETES_CONTEXT"),
         ({"clusters": []}, "", "a cluster or a user it has not"),
         ({"clusters": 7}, "", "is no kubeconfig"),

@@ -20,8 +20,8 @@ from launcher.providers.kubernetes.credentials import (
     TokenSource,
     open_plugin,
 )
+from launcher.providers.kubernetes.errors import unusable
 from launcher.providers.kubernetes.kubeconfig import Chosen, choose
-from launcher.providers.protocol import ProviderError
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CONNECT_SECONDS: Final = 10.0
@@ -135,7 +135,7 @@ def _trust(authority: bytes) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cadata=authority.decode() or None)
     except (ssl.SSLError, UnicodeDecodeError, ValueError) as error:
-        raise _unusable("the certificate authority of the cluster is no PEM file") from error
+        raise unusable("the certificate authority of the cluster is no PEM file") from error
 
 
 def _content(text: str, path: str, folder: Path) -> bytes:
@@ -143,7 +143,7 @@ def _content(text: str, path: str, folder: Path) -> bytes:
     try:
         return base64.b64decode(text) if text else (folder / path).read_bytes() if path else b""
     except (OSError, binascii.Error) as error:
-        raise _unusable(f"{path or 'a certificate'} of the kubeconfig cannot be read") from error
+        raise unusable(f"{path or 'a certificate'} of the kubeconfig cannot be read") from error
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
@@ -154,8 +154,4 @@ def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -
         try:
             context.load_cert_chain(file.name)
         except (ssl.SSLError, ValueError) as error:
-            raise _unusable("the client certificate of the kubeconfig is unusable") from error
-
-
-def _unusable(message: str) -> ProviderError:
-    return ProviderError("provider_auth", f"kubernetes: {message}")
+            raise unusable("the client certificate of the kubeconfig is unusable") from error

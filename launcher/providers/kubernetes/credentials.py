@@ -15,9 +15,9 @@ import msgspec
 
 from gateway.wire.times import parse_rfc3339
 from launcher.client import Clock
+from launcher.providers.kubernetes.errors import unusable
 from launcher.providers.kubernetes.kubeconfig import ExecPlugin
 from launcher.providers.program import NotStarted, Program
-from launcher.providers.protocol import ProviderError
 
 EXEC_SECONDS: Final = 60.0
 EARLY_SECONDS: Final = 30.0
@@ -59,7 +59,7 @@ class TokenFile:
         try:
             return self.path.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise _unusable(f"the token in {self.path} cannot be read") from error
+            raise unusable(f"the token in {self.path} cannot be read") from error
 
 
 class _ExecStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -96,17 +96,17 @@ class ExecToken:
         try:
             ran = await self.program.run(*(self.plugin.args or ()), seconds=EXEC_SECONDS)
         except NotStarted as error:
-            raise _unusable(f"{error}, which the kubeconfig names for its tokens") from error
+            raise unusable(f"{error}, which the kubeconfig names for its tokens") from error
         if ran.code != 0:
             # What it printed may hold a secret.
             how = "took too long" if ran.code is None else f"ended with {ran.code}"
-            raise _unusable(f"{command}, which the kubeconfig names for its tokens, {how}")
+            raise unusable(f"{command}, which the kubeconfig names for its tokens, {how}")
         try:
             status = msgspec.json.decode(ran.out, type=_ExecCredential).status
         except msgspec.MsgspecError as error:
-            raise _unusable(f"{command} printed no ExecCredential") from error
+            raise unusable(f"{command} printed no ExecCredential") from error
         if not status.token:
-            raise _unusable(f"{command} gives no token; client certificates are not taken from it")
+            raise unusable(f"{command} gives no token; client certificates are not taken from it")
         return status
 
 
@@ -120,7 +120,7 @@ def open_plugin(
 ) -> ExecToken:
     """`folder`: where it runs; `cluster`: told to a plugin that asks for it."""
     if plugin.api_version not in API_VERSIONS:
-        raise _unusable(f"{plugin.command} speaks {plugin.api_version}, not {API_VERSIONS[0]}")
+        raise unusable(f"{plugin.command} speaks {plugin.api_version}, not {API_VERSIONS[0]}")
     info: dict[str, Any] = {
         "apiVersion": plugin.api_version,
         "kind": "ExecCredential",
@@ -162,7 +162,3 @@ class BearerAuth(httpx.Auth):
     async def headers(self, *, is_refused: bool = False) -> dict[str, str]:
         token = await self.source.token(is_refused=is_refused)
         return {"authorization": f"Bearer {token}"} if token else {}
-
-
-def _unusable(message: str) -> ProviderError:
-    return ProviderError("provider_auth", f"kubernetes: {message}")

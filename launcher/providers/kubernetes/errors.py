@@ -10,7 +10,7 @@ import msgspec
 from gateway.wire.truncation import head_and_tail
 from launcher.providers.protocol import ErrorRule, ProviderError, find_rule
 
-_MESSAGE_LENGTH: Final = 1_000
+_MESSAGE_CHARACTERS: Final = 1_000
 _GRANT: Final = (
     "gateway/deploy/kubernetes/sandboxes.yaml has the role that a launcher needs; `slipgate "
     "doctor` names what is missing."
@@ -86,7 +86,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def status_error(status: Status, *, retry_after: float = 0.0) -> ProviderError:
-    message = head_and_tail(" ".join(status.message.split()), _MESSAGE_LENGTH) or status.reason
+    message = head_and_tail(" ".join(status.message.split()), _MESSAGE_CHARACTERS) or status.reason
     text = f"kubernetes: {message.rstrip('.') or f'HTTP {status.code}'}"
     rule = find_rule(RULES, message)
     if status.code == 404 and rule is None:
@@ -107,7 +107,7 @@ def status_error(status: Status, *, retry_after: float = 0.0) -> ProviderError:
 
 def creation_error(message: str) -> ProviderError:
     """The failure of a controller to make a Job's pod; None of them ends the Job."""
-    text = head_and_tail(" ".join(message.split()), _MESSAGE_LENGTH)
+    text = head_and_tail(" ".join(message.split()), _MESSAGE_CHARACTERS)
     rule = find_rule(RULES, text)
     return _by_rule(rule, f"kubernetes: {text.rstrip('.')}") if rule else unavailable(text)
 
@@ -115,6 +115,11 @@ def creation_error(message: str) -> ProviderError:
 def unavailable(message: str, retry_after: float = 0.0) -> ProviderError:
     text = f"kubernetes: {message}"
     return ProviderError("provider_unavailable", text, retryable=True, retry_after=retry_after)
+
+
+def unusable(message: str) -> ProviderError:
+    """The failure of a kubeconfig, or of credentials, that only a person can mend."""
+    return ProviderError("provider_auth", f"kubernetes: {message}")
 
 
 def _by_rule(rule: ErrorRule, text: str, retry_after: float = 0.0) -> ProviderError:

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from launcher.providers.protocol import ProviderError
+from launcher.providers.kubernetes.errors import unusable
 
 DEFAULT: Final = "~/.kube/config"
 
@@ -103,17 +103,20 @@ def choose(paths: str, home: str, context: str = "") -> Chosen:
     read = [(path.parent, _read(path)) for path in files if path.exists() or len(files) == 1]
     name = context or next((each.current_context for _, each in read if each.current_context), "")
     if not name:
-        raise _unusable("the kubeconfig has no current context: SLIPGATE_KUBERNETES_CONTEXT")
-    found = _first(name, ((f, e.name, e.context) for f, k in read for e in k.contexts or ()))
+        remedy = "name one in SLIPGATE_KUBERNETES_CONTEXT"
+        raise unusable(f"the kubeconfig has no current context: {remedy}")
+    contexts = [(f, e.name, e.context) for f, k in read for e in k.contexts or ()]
+    found = _first(name, contexts)
     if found is None:
-        raise _unusable(f"the kubeconfig has no context {name}")
+        known = ", ".join(each for _, each, _ in contexts) or "none"
+        raise unusable(f"the kubeconfig has no context {name}; it has {known}")
     chosen = found[1]
     cluster = _first(
         chosen.cluster, ((f, e.name, e.cluster) for f, k in read for e in k.clusters or ())
     )
     user = _first(chosen.user, ((f, e.name, e.user) for f, k in read for e in k.users or ()))
     if cluster is None or (chosen.user and user is None):
-        raise _unusable(f"the kubeconfig's context {name} names a cluster or a user it has not")
+        raise unusable(f"the kubeconfig's context {name} names a cluster or a user it has not")
     return Chosen(
         cluster=cluster[1],
         cluster_folder=cluster[0],
@@ -131,10 +134,6 @@ def _read(path: Path) -> KubeConfig:
     try:
         return msgspec.yaml.decode(path.read_bytes(), type=KubeConfig)
     except OSError as error:
-        raise _unusable(f"the kubeconfig {path} cannot be read: {error.strerror}") from error
+        raise unusable(f"the kubeconfig {path} cannot be read: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _unusable(f"{path} is no kubeconfig") from error
-
-
-def _unusable(message: str) -> ProviderError:
-    return ProviderError("provider_auth", f"kubernetes: {message}")
+        raise unusable(f"{path} is no kubeconfig") from error

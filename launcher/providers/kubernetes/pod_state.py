@@ -13,6 +13,7 @@ from gateway.wire.times import milliseconds, parse_rfc3339
 from launcher.providers.kubernetes.errors import creation_error
 from launcher.providers.kubernetes.schema import (
     AGENT,
+    NAME_LABEL,
     SIDECAR,
     SNAPSHOT,
     STARTED,
@@ -53,9 +54,7 @@ _PULL_ADVICE: Final = (
 _CAPACITY_ADVICE: Final = (
     "Add a node, or look at SLIPGATE_KUBERNETES_REQUESTS, _NODE_SELECTOR and _TOLERATIONS."
 )
-_MESSAGE_LENGTH: Final = 700
-
-
+_MESSAGE_CHARACTERS: Final = 700
 _UNKNOWN: Final = Process(state="unknown")
 
 
@@ -108,7 +107,7 @@ class Sandbox:
             id=self.id,
             key=Key(
                 instance=labels.get(INSTANCE_LABEL, ""),
-                name=self.job.metadata.name if self.job else labels.get("slipgate-sandbox", ""),
+                name=self.job.metadata.name if self.job else labels.get(NAME_LABEL, ""),
                 id=self.id,
             ),
             snapshot=metadata.annotations.get(SNAPSHOT) or None,
@@ -257,5 +256,5 @@ def _ended(state: ContainerState) -> str:
 
 
 def _text(reason: str, message: str) -> str:
-    words = " ".join(message.split())[:_MESSAGE_LENGTH]
+    words = " ".join(message.split())[:_MESSAGE_CHARACTERS]
     return f"{reason}: {words}" if words else reason
