@@ -19,6 +19,7 @@ _REASON: Final = re.compile(
     r"|refus\w+|rejected|secrets?|exceeds|unable to|could not|HTTP \d{3}|returned error)\b",
     re.IGNORECASE,
 )
+_FENCE: Final = re.compile(r"`{3,}")
 _BLANK_REMOTE: Final = re.compile(r"remote:\s*")
 
 
@@ -35,6 +36,13 @@ def visible(text: str) -> str:
 def plain(text: str) -> str:
     """A text without control characters and invisible ones."""
     return _INVISIBLE.sub("", printable(text))
+
+
+def fenced(text: str) -> str:
+    """A block of Markdown that its own content cannot end."""
+    longest = max(map(len, _FENCE.findall(text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}\n{text}\n{fence}"
 
 
 def title(given: str | None, prompt: str) -> str:

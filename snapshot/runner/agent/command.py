@@ -46,7 +46,7 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Runner:
-    """Runs commands one after another; None: they are not confined."""
+    """Runs commands one after another; without a confinement they are not confined."""
 
     def __init__(
         self,
@@ -164,7 +164,9 @@ def _start(
     rulesets: tuple[int, ...],
 ) -> subprocess.Popen[bytes]:
     program = [sys.executable, "-I", "-S", "-c", _REAPER, str(os.getpid()), str(GRACE_SECONDS)]
-    rules = [",".join(map(str, rulesets)), syscall_filter.program().hex()] if rulesets else "--"
+    rules = ["-", "-"]
+    if rulesets:
+        rules = [",".join(map(str, rulesets)), syscall_filter.program().hex()]
     with files.source(stdin) as source:
         return subprocess.Popen(
             [*program, *rules, "--", *argv],

@@ -117,7 +117,7 @@ def _with_hidden_output(usage: dict[str, object]) -> dict[str, object]:
 
 
 def _read(usage: dict[str, object], protocol: Protocol) -> "Usage":
-    from genai_prices import Usage  # noqa: PLC0415
+    from genai_prices import Usage  # noqa: PLC0415 - a big table, as above
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415
 
     provider_id, flavour = _EXTRACTORS[protocol]

@@ -3,7 +3,6 @@
 Only the words that a task answers, those of a pull request that it goes on with, precede it.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -12,7 +11,7 @@ import msgspec
 from ..agent_summary import TITLE_LINE
 from ..configuration import AgentChoice
 from ..reporting.events import Receipt
-from ..text import TITLE_CHARACTERS
+from ..text import TITLE_CHARACTERS, fenced
 from .instructions import Instruction
 
 _TITLE: Final = (
@@ -20,7 +19,6 @@ _TITLE: Final = (
     f"{TITLE_CHARACTERS} characters, in the style of the repository's commits."
 )
 SHOWN_CHECKS: Final = 12
-_FENCE: Final = re.compile(r"`{3,}")
 _REPAIR: Final = (
     "Find the cause and mend it. Do not weaken, skip or remove a check: a person sees each such "
     "change. If the cause is not in your changes, say so and change nothing. End with a summary of "
@@ -133,10 +131,3 @@ def _receipt(receipt: Receipt) -> str:
 
 def _command(line: str) -> str:
     return f"`{line}`" if "\n" not in line and "`" not in line else f"\n{fenced(line)}"
-
-
-def fenced(text: str) -> str:
-    """A block that its own content cannot end."""
-    longest = max(map(len, _FENCE.findall(text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}\n{text}\n{fence}"

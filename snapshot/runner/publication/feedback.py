@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from ..agent.instructions import shown
-from ..agent.prompt import fenced
+from ..text import fenced
 from ..truncation import first_of
 from .github import GitHub
 

@@ -71,13 +71,6 @@ def _inline(line: str) -> str:
     return f"**{text}**" if text else ""
 
 
-def fenced(text: str) -> str:
-    """A block of code that its own content cannot end."""
-    longest = max(map(len, re.findall("`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}\n{masked(text)}\n{fence}"
-
-
 def code(text: str) -> str:
     """A span of code of one line, also within a table."""
     return f"`{masked(' '.join(text.split())).replace('`', chr(39)).replace('|', chr(92) + '|')}`"

@@ -9,10 +9,10 @@ import msgspec
 from ..agent_summary import without_folders
 from ..reporting.events import Receipt
 from ..repository.exclusions import SETUP
-from ..text import visible
+from ..text import fenced, visible
 from ..truncation import first_of, last_of
 from . import template as templates
-from .masking import code, fenced, markdown, masked
+from .masking import code, markdown, masked
 from .template import Part
 
 LARGEST_BYTES: Final = 28 * 1024
@@ -124,7 +124,7 @@ def _validation(receipts: Sequence[Receipt], *, has_tails: bool) -> Iterator[str
         output = without_folders(receipt.output_tail).strip("\n")
         tail = "\n".join(last_of(output, TAIL_CHARACTERS).splitlines()[-TAIL_LINES:])
         title = f"The end of the output of <code>{_html(receipt.command)}</code>"
-        yield f"<details><summary>{title}</summary>\n\n{fenced(tail)}\n\n</details>"
+        yield f"<details><summary>{title}</summary>\n\n{fenced(masked(tail))}\n\n</details>"
 
 
 def _verdict(receipts: Sequence[Receipt]) -> str:
@@ -183,7 +183,7 @@ def _changes(files: Sequence[FileStat]) -> str:
     width = max(map(len, names), default=0)
     lines = [f"{name:<{width}}  {_stat(file)}" for name, file in zip(names, shown, strict=True)]
     lines += [f"… and {rest} more"] if rest else []
-    return f"{count}, +{added} -{removed}\n\n{fenced(chr(10).join(lines))}"
+    return f"{count}, +{added} -{removed}\n\n{fenced(masked(chr(10).join(lines)))}"
 
 
 def _counts(file: FileStat) -> tuple[int, int]:

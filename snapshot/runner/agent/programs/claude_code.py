@@ -1,6 +1,5 @@
 """Claude Code (`claude -p`), by the events that it prints with `--output-format stream-json`."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,13 +12,12 @@ from ..prices import Prices
 from ..provider_errors import refused
 from ..provider_urls import base_url
 from ..usage import Tokens
-from .program import NOTHING, ProgramEvent, shown_call, shown_output
+from .program import NOTHING, UUID, ProgramEvent, shown_call, shown_output
 from .upstream import Access, Upstream
 
 LAST_TRY_OF_A_WRONG_KEY: Final = 3
 """It tries ten times, which takes minutes."""
 LARGEST_COUNT: Final = 10**12
-_SESSION: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BY_ERROR: Final = {
     "authentication_failed": ("model_auth", False),
     "oauth_org_not_allowed": ("model_auth", False),
@@ -149,7 +147,7 @@ class ClaudeCode:
         return NOTHING
 
     def _system(self, printed: _Line) -> ProgramEvent:
-        if printed.subtype == "init" and _SESSION.fullmatch(printed.session_id):
+        if printed.subtype == "init" and UUID.fullmatch(printed.session_id):
             return ProgramEvent(session=printed.session_id)
         if printed.subtype != "api_retry":
             return NOTHING

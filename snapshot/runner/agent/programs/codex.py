@@ -13,12 +13,10 @@ from ...failure import Failure
 from ..prices import Prices
 from ..provider_errors import refused
 from ..provider_urls import base_url
-from .program import NOTHING, ProgramEvent, shown_call, shown_output
+from .program import KEY, NOTHING, UUID, ProgramEvent, shown_call, shown_output
 from .rollout import Rollout
 from .upstream import Access, Upstream
 
-KEY: Final = "SLIPGATE_MODEL_KEY"
-_SESSION: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STATUS: Final = re.compile(r"status:? (\d{3})\b")
 _WORDS: Final = (
     ("quota", "model_quota", False),
@@ -139,7 +137,7 @@ class Codex:
         return msgspec.structs.replace(event, turns=turns)
 
     def _event(self, printed: _Line) -> ProgramEvent:
-        if printed.type == "thread.started" and _SESSION.fullmatch(printed.thread_id):
+        if printed.type == "thread.started" and UUID.fullmatch(printed.thread_id):
             return ProgramEvent(session=printed.thread_id)
         if printed.type == "turn.failed":
             return ProgramEvent(failure=_failure(printed.error.message if printed.error else ""))

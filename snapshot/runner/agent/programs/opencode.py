@@ -14,10 +14,9 @@ from ..engine import has_responses
 from ..prices import Prices
 from ..provider_errors import refused
 from ..provider_urls import base_url
-from .program import NOTHING, ProgramEvent, shown_call, shown_output
+from .program import KEY, NOTHING, ProgramEvent, shown_call, shown_output
 from .upstream import Access, Upstream
 
-KEY: Final = "SLIPGATE_MODEL_KEY"
 COMPATIBLE: Final = "@ai-sdk/openai-compatible"
 """Its package for servers of OpenAI's chat completions, which its binary brings."""
 OURS: Final = "slipgate"

@@ -1,5 +1,6 @@
 """A coding agent with a command line, as the engine that runs it sees it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -11,6 +12,10 @@ from ...truncation import first_of
 from ..usage import Tokens
 from .upstream import Access, Upstream
 
+KEY: Final = "SLIPGATE_MODEL_KEY"
+"""The variable of its token, for a program whose configuration names one."""
+UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The form of most session ids."""
 OUTPUT_CHARACTERS: Final = 4_000
 """Of the output of one of its tools, in the log."""
 INPUT_CHARACTERS: Final = 500

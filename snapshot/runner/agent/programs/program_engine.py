@@ -135,7 +135,7 @@ class _Run:
     """One run of the program, as far as its output tells."""
 
     def __init__(
-        self, program: Program, choice: AgentChoice, context: EngineContext, counted: "Counted"
+        self, program: Program, choice: AgentChoice, context: EngineContext, counted: Counted
     ) -> None:
         self._program = program
         self._choice = choice
