@@ -68,6 +68,7 @@ ALIKE: Final = frozenset(
 """Files of tests of what is decided before the store is asked, or after it has answered: of
 requests that are refused, of text that is left out, of cookies, spans and pages, whose rows are
 those of the API. A test that opens every page runs on each store."""
+BROWSER: Final = "browser"
 COMPANIONS: Final = 4
 WORKERS_PER_CORE = 5
 """Tests of real programs wait for them most of the time."""
@@ -110,21 +111,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _companions(items: Sequence[pytest.Item]) -> Iterator[list[pytest.Item]]:
-    """Tests that share an installation or a browser, a few each time: to make one takes as long as
-    a test."""
+    """Tests that share an installation, a few each time: to make one takes as long as a test. Those
+    of the browser are together: it takes as long as several, and all of them half a minute."""
     found: defaultdict[object, list[pytest.Item]] = defaultdict(list)
     for item in items:
         found[_installation(item)].append(item)
-    for group in found.values():
-        for start in range(0, len(group), COMPANIONS):
-            yield group[start : start + COMPANIONS]
+    for shared, group in found.items():
+        most = len(group) if shared == BROWSER else COMPANIONS
+        for start in range(0, len(group), most):
+            yield group[start : start + most]
 
 
 def _installation(item: pytest.Item) -> object:
     """Equal for all tests of one; a test that shares none is by itself."""
     if isinstance(item, pytest.Function) and "shared" in item.fixturenames:
         return item.path, item.callspec.params["shared"]
-    return item.path.parent if item.path.parent.name == "browser" else item
+    return BROWSER if item.path.parent.name == BROWSER else item
 
 
 def _kind(item: pytest.Item) -> str:

@@ -139,7 +139,8 @@ def test_every_page_is_readable_by_everybody(person: Person, running: Installati
     bulk = running.post("/v1/bulk", wanted, "ops")
     _, other = running.launch(keepSandbox=True)
     other.emit("task.completed", summary="x", branchName="b", validation=[])
-    check_every_look(person, "/dashboard/login", LOOKS)
+    with person.with_axe():
+        check_every_look(person, "/dashboard/login", LOOKS)
     person.log_in()
     person.open("/dashboard/tasks?status=queued")
     person.find("details summary").click()
@@ -150,8 +151,9 @@ def test_every_page_is_readable_by_everybody(person: Person, running: Installati
     paths = [f"/dashboard{name}" for name in names]
     tabs = ("timeline", "log", "diff", "receipts", "attempts", "deliveries", "request")
     paths += [f"/dashboard/tasks/{task['id']}?tab={tab}" for tab in tabs]
-    for path, looks in zip(paths, cycle((LOOKS[::-1], LOOKS)), strict=False):
-        check_every_look(person, path, looks)  # from the last look of the page before
+    with person.with_axe():
+        for path, looks in zip(paths, cycle((LOOKS[::-1], LOOKS)), strict=False):
+            check_every_look(person, path, looks)  # from the last look of the page before
 
 
 def check_every_look(person: Person, path: str, looks: Sequence[Look]) -> None:

@@ -64,6 +64,7 @@ def test_the_pages_of_a_customer_can_be_read_by_everybody(
     made = running.post("/v1/endpoints", customer | {"url": "http://127.0.0.1:9/x"}, "ops")
     running.post("/v1/events", customer | {"type": "invoice.paid", "data": {}}, "tasks")
     person.open(f"/portal{link.partition('/portal')[2]}")
-    for path in ("", f"/endpoints/{made['id']}", "/deliveries"):
-        person.open(f"/portal{path}")
-        person.check_accessibility()
+    with person.with_axe():
+        for path in ("", f"/endpoints/{made['id']}", "/deliveries"):
+            person.open(f"/portal{path}")
+            person.check_accessibility()
