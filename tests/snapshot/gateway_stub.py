@@ -96,7 +96,7 @@ class GatewayStub:
         self.earlier = {
             "attempt": first["attempt"],
             "baseSha": first["baseSha"],
-            "summary": first.get("summary", ""),
+            "summary": first.get("summary"),
             "warnings": first.get("warnings", []),
             "patch": self.patch,
         }

@@ -183,7 +183,7 @@ def test_what_is_taken_up_and_does_not_apply_needs_a_person(sandbox: Sandbox) ->
     git("update-ref", "-d", "refs/heads/main", at=sandbox.remote.path)
     sandbox.remote.push("other", {"widgets.py": "quite different\n"}, "Another")
     git("gc", "-q", "--prune=now", at=sandbox.remote.path)
-    base = {**sandbox.gateway.earlier, "baseSha": "1" * 40}
+    base = {**sandbox.gateway.earlier, "baseSha": None}
     sandbox.gateway.leaves = lambda: sandbox.gateway.earlier.update(base)  # type: ignore[method-assign]
     assert goes_on(sandbox, BASE_BRANCH="other") == 0, sandbox.printed()
     last = sandbox.gateway.last

@@ -106,7 +106,7 @@ class PatchChunk(Event, frozen=True, kw_only=True):
     revision: int = 1
     size: int
     partial: bool = False
-    base_sha: str
+    base_sha: str = ""
     summary: str = ""
     warnings: tuple[str, ...] = ()
 

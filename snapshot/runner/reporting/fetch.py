@@ -23,9 +23,9 @@ class _Prompt(msgspec.Struct):
 
 
 class _Patch(msgspec.Struct, rename="camel"):
-    base_sha: str
+    base_sha: str | None
     patch: str
-    summary: str = ""
+    summary: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -42,7 +42,10 @@ def fetch_patch(channel: SignedChannel, url: str, sleep: Callable[[float], None]
     code, name = "resume_unavailable", "the earlier attempt's patch"
     found = _fetch(channel, url, _Patch, code=code, name=name, sleep=sleep)
     return KeptPatch(
-        text=found.patch, base_sha=found.base_sha, summary=found.summary, warnings=found.warnings
+        text=found.patch,
+        base_sha=found.base_sha or "",
+        summary=found.summary or "",
+        warnings=found.warnings,
     )
 
 

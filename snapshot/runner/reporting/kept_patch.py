@@ -26,6 +26,7 @@ class KeptPatch(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     base_sha: str
+    """Empty if the gateway does not know it."""
     summary: str = ""
     """In the agent's own words."""
     warnings: tuple[str, ...] = ()

@@ -35,7 +35,8 @@ def reapply(
     `moves`: on the branch as it is now in any case. Raises `patch_does_not_apply`.
     """
     text = published(kept.text)
-    has_base = remote.has(clone, kept.base_sha) and not (moves and kept.base_sha != clone.base_sha)
+    is_wanted = kept.base_sha == clone.base_sha or (kept.base_sha and not moves)
+    has_base = is_wanted and remote.has(clone, kept.base_sha)
     base = msgspec.structs.replace(clone, base_sha=kept.base_sha) if has_base else clone
     options = () if has_base else ("--3way",)
     applied = clean_checkout.apply_text(git, base, text, workdir, options=options)

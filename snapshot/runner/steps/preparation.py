@@ -55,7 +55,7 @@ def prepare(context: StepContext) -> Start:
         check_requester(continuation, publisher.github)
         begin_thread(context, publisher)
     origin = context.state.workdir("origin")
-    base = remote.clone_or_commit(origin, earlier.base_sha if earlier else None)
+    base = remote.clone_or_commit(origin, (earlier.base_sha or None) if earlier else None)
     clone = base
     if context.continues:
         clone, context.declaring = remote.at_tip(base, context.branch), base
