@@ -29,6 +29,7 @@ FAULTY: Final = (600.0, 1_200.0, 2_400.0)
 PEACE: Final = 8 * 86_400.0
 """Seconds in which everything settles: a delivery is tried for more than three days."""
 STEPS: Final = 60_000
+"""Of the scheduler, after which a run counts as one that does not come to rest."""
 
 
 @dataclass(kw_only=True)
@@ -52,13 +53,14 @@ def play(
     *,
     is_read: bool = False,
     open_store: OpenStore = MemoryStore,
+    most_steps: int = STEPS,
 ) -> Run:
     """Plays the seed, or the recording of a run of it."""
     random.seed(seed)  # the launcher's client spreads its calls with it
     trace = Trace(is_read=is_read)
     world = World(Choices(seed, recording), trace=trace, open_store=open_store)
     installation = Installation(world)
-    installation.play()
+    installation.play(most_steps)
     failure, seconds = world.scheduler.failure, world.scheduler.time()
     world.scheduler.unwind()
     return Run(
@@ -104,21 +106,21 @@ class Installation:
         tasks = choices.pick(TASKS)
         self.frontends = [Frontend(world, self.network, number) for number in range(tasks)]
 
-    def play(self) -> None:
+    def play(self, most_steps: int) -> None:
         """Faults first, then peace; what is wrong is the scheduler's failure."""
         world = self.world
         faulty = world.choices.stream("installation").pick(FAULTY)
-        world.scheduler.run_until(faulty, most_steps=STEPS)
+        world.scheduler.run_until(faulty, most_steps=most_steps)
         if not world.scheduler.has_failed:
             world.trace.note("world", "faults end")
             world.faults.end()
             self.site.repair()
             self.network.repair()
-            self._settle()
+            self._settle(most_steps)
 
-    def _settle(self) -> None:
+    def _settle(self, most_steps: int) -> None:
         scheduler = self.world.scheduler
-        is_quiet = scheduler.run_until(scheduler.time() + PEACE, most_steps=STEPS)
+        is_quiet = scheduler.run_until(scheduler.time() + PEACE, most_steps=most_steps)
         if scheduler.has_failed:
             return
         try:

@@ -8,8 +8,8 @@ from tests.simulation.mutants import MUTANTS
 
 SEEDS = 25
 """`make simulate` plays thousands."""
-DIFFERENTIAL_SEEDS = 4
-"""As `tests.store.conformance` plays them, too."""
+DIFFERENTIAL_SEEDS = 2
+"""`tests.store.conformance` plays more."""
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
