@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 import msgspec
@@ -38,14 +38,14 @@ Sleep = Callable[[float], Coroutine[Any, Any, None]]
 Clock = Callable[[], float]
 """Seconds on a monotonic clock."""
 
-PATH = "/v1/launcher"
-RETRY_SECONDS = 600.0
+PATH: Final = "/v1/launcher"
+RETRY_SECONDS: Final = 600.0
 """Limit of the repetition of a call: a report must outlast a restart of the gateway."""
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
-CALL_SECONDS = 15.0
-NOTE_LENGTH = 2_000
-TRANSIENT = (429, 502, 503, 504)
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 5.0
+CALL_SECONDS: Final = 15.0
+NOTE_LENGTH: Final = 2_000
+TRANSIENT: Final = (429, 502, 503, 504)
 """Statuses of a gateway, or of a proxy before it, that may take the same call later."""
 REPORTS: Mapping[type[Request], str] = MappingProxyType(
     {

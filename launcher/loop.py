@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,15 +16,15 @@ from launcher.token_answers import TokenAnswers
 
 Result = TypeVar("Result")
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS: Final = 20.0
 """Limit of a claim that the gateway holds because it has no work."""
-DRAIN_SECONDS = 15.0
+DRAIN_SECONDS: Final = 15.0
 """Jobs that are unfinished so long after SIGTERM are given back. The parent process must wait
 longer before the kill, as `up` does."""
-PAUSE_SECONDS = 5.0
+PAUSE_SECONDS: Final = 5.0
 """After a claim that was rejected or not answered."""
-KEY_REJECTED = (401, 403)
-REJECTED_FOR_GOOD = (*KEY_REJECTED, 426)
+KEY_REJECTED: Final = (401, 403)
+REJECTED_FOR_GOOD: Final = (*KEY_REJECTED, 426)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,17 +17,17 @@ from launcher.forwarded_env import check_confinement, read_forwarded_env
 from launcher.kubernetes_settings import KubernetesSettings, read_kubernetes
 from launcher.sandbox_env import VARIABLE_NAME
 
-PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "kubernetes", "local")
-DAYTONA = ("daytona-api", "daytona-cli")
-DAYTONA_URL = "https://app.daytona.io/api"
-TTL_MINUTES = 48 * 60
+PROVIDERS: Final = ("daytona-api", "daytona-cli", "docker", "github-actions", "kubernetes", "local")
+DAYTONA: Final = ("daytona-api", "daytona-cli")
+DAYTONA_URL: Final = "https://app.daytona.io/api"
+TTL_MINUTES: Final = 48 * 60
 """A task runs for 24 h at most and is kept as long: an older sandbox is a leak."""
-TTL_MINUTES_MAX = 366 * 24 * 60
-GITHUB_URL = "https://api.github.com"
-DEFAULT_WORKFLOW = "slipgate.yml"
-DEFAULT_PROVIDERS = "daytona-api,daytona-cli"
-DEFAULT_STATE = "./.slipgate/launcher"
-ALWAYS_HIDDEN = (
+TTL_MINUTES_MAX: Final = 366 * 24 * 60
+GITHUB_URL: Final = "https://api.github.com"
+DEFAULT_WORKFLOW: Final = "slipgate.yml"
+DEFAULT_PROVIDERS: Final = "daytona-api,daytona-cli"
+DEFAULT_STATE: Final = "./.slipgate/launcher"
+ALWAYS_HIDDEN: Final = (
     "./.slipgate",
     *("~/.ssh", "~/.gnupg", "~/.netrc", "~/.git-credentials", "~/.config/gh", "~/.npmrc"),
     *("~/.pypirc", "~/.cargo/credentials.toml", "~/.docker", "~/.kube", "~/.aws", "~/.azure"),
@@ -39,22 +40,22 @@ ALWAYS_HIDDEN = (
 )
 """Keys of a gateway and credentials of a developer's machine; exported keys are in the files and
 the history of a shell."""
-CAPACITY_MAX = 200
+CAPACITY_MAX: Final = 200
 
-REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
-WORKFLOW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.ya?ml")
-REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,250}")
-REALM = re.compile(r"[^\s@]{0,200}")
-APP_ID = re.compile(r"[1-9]\d{0,18}|Iv[A-Za-z0-9.]{8,40}")
-APP_KEY = "the private key of the GitHub App, as GitHub made it: RSA, in PEM"
-APP_KEY_BITS = 2048
-MEMORY = re.compile(r"[1-9]\d{0,12}[bkmg]?", re.IGNORECASE)
-CPUS = re.compile(r"\d{1,4}(\.\d{1,3})?")
-DAYTONA_KEY = (
+REPOSITORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+WORKFLOW: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.ya?ml")
+REF: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,250}")
+REALM: Final = re.compile(r"[^\s@]{0,200}")
+APP_ID: Final = re.compile(r"[1-9]\d{0,18}|Iv[A-Za-z0-9.]{8,40}")
+APP_KEY: Final = "the private key of the GitHub App, as GitHub made it: RSA, in PEM"
+APP_KEY_BITS: Final = 2048
+MEMORY: Final = re.compile(r"[1-9]\d{0,12}[bkmg]?", re.IGNORECASE)
+CPUS: Final = re.compile(r"\d{1,4}(\.\d{1,3})?")
+DAYTONA_KEY: Final = (
     "a key of your organisation with the scopes write:sandboxes and delete:sandboxes "
     "(without Daytona: SLIPGATE_PROVIDERS=docker runs agents in containers of this host)"
 )
-ACTIONS_GRANT = (
+ACTIONS_GRANT: Final = (
     "a token that may start the workflow (SLIPGATE_GITHUB_ACTIONS_TOKEN goes before "
     "it): fine-grained, for that repository alone, with Actions: read and write"
 )

@@ -66,7 +66,7 @@ _ENDPOINT: Final = "/v1/endpoints/{endpoint_id}"
 _EVENT_TYPE: Final = "/v1/event-types/{event_type}"
 _JOB: Final = "/v1/launcher/jobs/{job_id}"
 
-ROUTES = [
+ROUTES: Final = [
     # Searched from the top: frequent requests first. The last column is the label `route` of the
     # metrics: dashboards select by it, so it stays when a handler is renamed.
     _route("POST", "/v1/webhooks/agent", agent.receive, "agent.hear"),

@@ -5,7 +5,7 @@ one is refused with 409 `lease_lost`.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -38,7 +38,7 @@ ProviderAtRealm = Annotated[
     ),
 ]
 
-SPOOL_BYTES_PER_CALL = 512 * 1024
+SPOOL_BYTES_PER_CALL: Final = 512 * 1024
 """The most bytes of spool lines in one report."""
 
 

@@ -1,8 +1,10 @@
 """Error replies: RFC 9457 `application/problem+json`."""
 
+from typing import Final
+
 import msgspec
 
-MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE: Final = "application/problem+json"
 
 
 class FieldError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

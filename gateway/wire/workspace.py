@@ -3,7 +3,7 @@
 The frontend sends fields that we do not use, and empty strings for absent values.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -11,7 +11,7 @@ from gateway.wire.message import Reply, WithoutNul
 from gateway.wire.tasks import Url, VariableName
 from gateway.wire.times import Moment
 
-ENV_CHARACTERS = 100_000
+ENV_CHARACTERS: Final = 100_000
 """One string of an environment has at most 128 KiB in Linux."""
 
 EnvValue = Annotated[WithoutNul, msgspec.Meta(max_length=ENV_CHARACTERS)]

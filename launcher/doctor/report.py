@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterable
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from rich.console import Console
@@ -12,8 +12,8 @@ from rich.text import Text
 
 Outcome = Literal["ok", "warning", "failed"]
 
-_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
-_SHORTEST_SECRET = 8
+_STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+_SHORTEST_SECRET: Final = 8
 """Characters: a shorter text may stand anywhere."""
 
 

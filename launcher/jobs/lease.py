@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from gateway.wire.launcher import Job
 from launcher.client import Client, GatewayUnreachable, LeaseLost, Sleep
 
-RENEWALS_PER_LEASE = 4
+RENEWALS_PER_LEASE: Final = 4
 
 
 class Lease:

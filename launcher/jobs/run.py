@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -22,10 +23,10 @@ from launcher.providers.protocol import ProviderError
 KINDS: Mapping[JobKind, Callable[[LauncherContext, Lease], Awaitable[str]]] = MappingProxyType(
     {"create": create, "inspect": inspect, "destroy": destroy, "sweep": sweep}
 )
-SHORTEST_SECRET = 8
+SHORTEST_SECRET: Final = 8
 """Shorter values of variables are words like `true`."""
-REASON_LENGTH = 500
-UNDONE = ("given_back", "lease_lost", "unreported", "broken", "failed")
+REASON_LENGTH: Final = 500
+UNDONE: Final = ("given_back", "lease_lost", "unreported", "broken", "failed")
 
 
 async def run_job(context: LauncherContext, job: Job, log: FilteringBoundLogger) -> bool:

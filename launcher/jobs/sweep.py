@@ -1,11 +1,13 @@
 """sweep: reports every sandbox of the gateway's instance in one realm; destroys none."""
 
+from typing import Final
+
 from gateway.wire.launcher import Done, SweptSandbox
 from gateway.wire.times import rfc3339
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.lease import Lease
 
-SANDBOXES_PER_REPORT = 1_000
+SANDBOXES_PER_REPORT: Final = 1_000
 
 
 async def sweep(context: LauncherContext, lease: Lease) -> str:

@@ -3,14 +3,14 @@
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from gateway.wire.launcher import Process, ReportedState, Spooled
 
-INSTANCE_LABEL = "slipgate-instance"
-LOG_TAIL = 1_500
+INSTANCE_LABEL: Final = "slipgate-instance"
+LOG_TAIL: Final = 1_500
 """Characters of an agent's output that are read."""
-STOP_SECONDS = 12
+STOP_SECONDS: Final = 12
 """From SIGTERM to SIGKILL: an agent ends its commands within 10 s."""
 
 

@@ -9,21 +9,21 @@ import binascii
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 
 from gateway.wire.launcher import SPOOL_BYTES_PER_CALL, Spooled
 from launcher.providers.protocol import SpoolPiece
 
-SPOOL = "spool.jsonl"
-ACKNOWLEDGED = "spool.acknowledged"
-WINDOW_BYTES = 1024 * 1024
+SPOOL: Final = "spool.jsonl"
+ACKNOWLEDGED: Final = "spool.acknowledged"
+WINDOW_BYTES: Final = 1024 * 1024
 """Bytes of a spool that are copied out of a sandbox at a time."""
-LINE_BYTES = 1_000_000
+LINE_BYTES: Final = 1_000_000
 """A longer line would not fit a request of 1 MiB; one over a piece's size goes alone."""
-LINES_PER_PIECE = 5_000
-SCAN_BYTES = 16 * 1024 * 1024
+LINES_PER_PIECE: Final = 5_000
+SCAN_BYTES: Final = 16 * 1024 * 1024
 """Limit of one call, however much of it is invalid."""
 
 

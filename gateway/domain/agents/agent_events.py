@@ -1,6 +1,7 @@
 """Events of agents: applied once if their attempt is current, else refused but stored."""
 
 import hmac
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -17,13 +18,13 @@ from gateway.domain.tasks.run_clocks import record_activity, start_clocks
 from gateway.domain.tasks.task import Attempt, KeptPatch, Status, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
-TERMINAL_EVENTS = {
+TERMINAL_EVENTS: Final = {
     "task.completed": Status.COMPLETED,
     "task.needs_review": Status.NEEDS_REVIEW,
     "task.failed": Status.FAILED,
 }
-MAX_REFUSED = 100
-MAX_REFUSED_BYTES = 64 * 1024
+MAX_REFUSED: Final = 100
+MAX_REFUSED_BYTES: Final = 64 * 1024
 """Limits of an attempt's stored late events; the others are only counted."""
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from base64 import urlsafe_b64encode
 from itertools import groupby, islice
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -22,9 +23,9 @@ from gateway.domain.tasks.queue_clock import fits, queue_left, watch_launchers
 from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
 
-MAX_EXTRA_JOBS = 10
+MAX_EXTRA_JOBS: Final = 10
 """Limit of inspect, destroy and sweep jobs per claim; they come first and beyond the capacity."""
-SECRET_BYTES = 16
+SECRET_BYTES: Final = 16
 """Length of the secret in a lease's token."""
 
 

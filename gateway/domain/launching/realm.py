@@ -66,7 +66,7 @@ def serves(project: str, of: str) -> bool:
 
 
 Outcome = Literal["waiting", "ending", "destroying"]
-MAX_LISTED = 100
+MAX_LISTED: Final = 100
 """Number of unwanted sandboxes stored by name; the others are counted."""
 
 

@@ -41,7 +41,6 @@ class StatusFacts(Frozen, frozen=True, kw_only=True):
 
     project: str | None = None
     """The only project they are about; None: all."""
-
     tasks: Mapping[str, int]
     """Living tasks by state."""
     ended: int

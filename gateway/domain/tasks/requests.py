@@ -1,5 +1,7 @@
 """Requests about a task: create, cancel, retry, release or destroy its sandbox."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from gateway.domain.kernel.answers import TaskReply
@@ -22,7 +24,7 @@ from gateway.domain.tasks.queue_clock import watch_launchers
 from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
 
-CANCEL_GRACE = 60_000
+CANCEL_GRACE: Final = 60_000
 """Time after `cancelSeconds` until a cancel ends, confirmed or not (milliseconds)."""
 
 

@@ -1,10 +1,12 @@
 """The clocks of a running attempt: started with it, and pushed back by each event of its agent."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from gateway.domain.tasks.task_change import TaskChange
 
-_PROGRESS = frozenset({"task.progress", "task.log", "task.usage"})
+_PROGRESS: Final = frozenset({"task.progress", "task.log", "task.usage"})
 
 
 def start_clocks(change: TaskChange) -> None:

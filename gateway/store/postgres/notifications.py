@@ -16,8 +16,6 @@ NOTIFY: Final = "SELECT pg_notify(:channel, :payload)"
 LISTEN: Final = "LISTEN slipgate"
 LONGEST: Final = 3_500
 """Bytes of the topics, and of the endpoints, in one payload; PostgreSQL takes less than 8,000."""
-
-
 NOTHING_DUE: Final[Mapping[str, str]] = {}
 
 

@@ -1,12 +1,13 @@
 """JSON replies."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from starlette.responses import Response
 
 _encode = msgspec.json.Encoder().encode
-_JSON = (b"content-type", b"application/json")
+_JSON: Final = (b"content-type", b"application/json")
 
 
 class _JSONReply(Response):

@@ -1,5 +1,7 @@
 """`/portal` as a link opens it, and the end of its session."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -12,7 +14,7 @@ from gateway.web.portal.endpoints import index
 from gateway.web.portal.page import Visit, action, failed
 from gateway.web.portal.session import LINK, SESSION, seal_ticket, ticket_of
 
-TOKEN = "token"  # noqa: S105 - the name of a parameter
+TOKEN: Final = "token"  # noqa: S105 - the name of a parameter
 
 
 class Login:

@@ -20,14 +20,14 @@ RESCUE_SECONDS: Final = 30
 """The runner itself ends earlier."""
 
 _PROCESS: Final = re.compile(r"(running|unknown|exited)(?::(\d{1,5}))?")
-_STATE = 'd="${SLIPGATE_STATE_DIR:-/tmp/slipgate-$SLIPGATE_TASK_ID-$SLIPGATE_ATTEMPT}"'
+_STATE: Final = 'd="${SLIPGATE_STATE_DIR:-/tmp/slipgate-$SLIPGATE_TASK_ID-$SLIPGATE_ATTEMPT}"'
 
 # The agent holds the lock while it lives, and has written its process id into it: an empty one was
 # made a moment ago. The lock is checked before the spool is read, which then holds all that an
 # ended agent wrote. Daytona's daemon writes `cmd.sh` and a new log at each start
 # of the entrypoint, and its exit code behind those of earlier starts, if the machine died in
 # between: an older code or a free older lock is of an earlier start.
-_SPOOL = (
+_SPOOL: Final = (
     _STATE + "; s=%d; a=0; "
     '[ -f "$d/spool.acknowledged" ] && a=$(head -c 19 "$d/spool.acknowledged" | tr -cd 0-9); '
     '[ "${a:-0}" -gt "$s" ] && s=$a; p=unknown; '

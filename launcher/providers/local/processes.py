@@ -7,16 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from launcher.client import Clock, Sleep
 from launcher.providers.local.supervisor import birth
 
-POLL_SECONDS = 0.05
-GRACE_SECONDS = 10.0
+POLL_SECONDS: Final = 0.05
+GRACE_SECONDS: Final = 10.0
 """From SIGTERM to SIGKILL."""
-KILL_SECONDS = 10.0
+KILL_SECONDS: Final = 10.0
 """A process that survives SIGKILL longer hangs in the kernel."""
 
 

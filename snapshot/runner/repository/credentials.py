@@ -2,12 +2,13 @@
 
 import shlex
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from ..github_token import GitHubToken
 
-SCRIPT = Path(__file__).with_name("credential-helper.sh")
+SCRIPT: Final = Path(__file__).with_name("credential-helper.sh")
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -10,7 +11,7 @@ from .plan import Command, Part, Target, usable
 from .session import Session
 from .verdict import UNCOUNTED
 
-LARGEST_CHECKS = 20
+LARGEST_CHECKS: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

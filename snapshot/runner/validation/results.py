@@ -129,8 +129,6 @@ _NONE: Final = re.compile(
     r"|> Task :\S*[tT]est\w* (?:NO-SOURCE|SKIPPED)|\.{3,}.*Skipped$|1\.\.0\b",
     re.IGNORECASE,
 )
-
-
 _PARTS: Final = re.compile(
     "unittest|go|cargo|TAP|ava|maven|gradle|sbt|dotnet|ctest|prove|GoogleTest|meson|automake|plain"
 )

@@ -1,7 +1,7 @@
 """Events of an application's own types."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from slipgate.declaration import listing, operation
 from slipgate.types import (
@@ -14,7 +14,7 @@ from slipgate.types import (
     PostedEvents,
 )
 
-_EVENT_TYPE = "/v1/event-types/{event_type}"
+_EVENT_TYPE: Final = "/v1/event-types/{event_type}"
 
 
 class OwnEvents:

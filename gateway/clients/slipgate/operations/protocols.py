@@ -1,7 +1,7 @@
 """The protocols of launchers, agents and services: for programs that take their part."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.wire.github_tokens import TokenAnswer, TokenRequests, WantedTokens
 from gateway.wire.launcher import (
@@ -23,7 +23,7 @@ from gateway.wire.launcher import (
 from slipgate.declaration import operation
 from slipgate.types import Accepted, FlatAccepted, GitHubToken, Prompt, Received, ResumedPatch
 
-_JOB = "/v1/launcher/jobs/{job_id}"
+_JOB: Final = "/v1/launcher/jobs/{job_id}"
 
 
 class LauncherProtocol:

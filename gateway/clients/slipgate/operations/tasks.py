@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from gateway.wire.tasks import OnStall
 from slipgate.declaration import listing, operation
@@ -18,7 +18,7 @@ from slipgate.types import (
     Timeouts,
 )
 
-_TASK = "/v1/tasks/{task_id}"
+_TASK: Final = "/v1/tasks/{task_id}"
 
 
 class Tasks:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import UNSET, UnsetType
 
@@ -18,7 +18,7 @@ from slipgate.types import (
     Replay,
 )
 
-_ENDPOINT = "/v1/endpoints/{endpoint_id}"
+_ENDPOINT: Final = "/v1/endpoints/{endpoint_id}"
 
 
 class Webhooks:

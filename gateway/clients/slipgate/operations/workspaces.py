@@ -1,11 +1,12 @@
 """The drop-in workspace API of today's frontend."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from slipgate.declaration import operation
 from slipgate.types import NewWorkspace, Workspace, Workspaces
 
-_WORKSPACE = "/workspace/{workspace_id}"
+_WORKSPACE: Final = "/workspace/{workspace_id}"
 
 
 class WorkspaceCalls:
