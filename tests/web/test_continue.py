@@ -1,6 +1,7 @@
 """A task that goes on with the branch and the pull request of an ended one."""
 
 import json
+from typing import Final
 
 import pytest
 
@@ -76,26 +77,26 @@ async def test_a_task_that_has_not_ended_cannot_be_continued(gateway: GatewayHar
     assert (answer.status_code, answer.json()["code"]) == (409, "not_finished")
 
 
-@pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({"repoUrl": "https://github.com/acme/gadgets"}, "$.repoUrl"),
-        ({"branchName": "another"}, "$.branchName"),
-        ({"baseBranch": "another"}, "$.baseBranch"),
-        ({"continueOf": "task_01k5yb2z7cfkh9dk5qjw9m3x4r"}, "$.continueOf"),
-        ({"continueOf": "nonsense"}, "$.continueOf"),
-        ({"continueOf": None}, "$.repoUrl"),
-    ],
+CONTRADICTIONS: Final[tuple[tuple[Json, str], ...]] = (
+    ({"repoUrl": "https://github.com/acme/gadgets"}, "$.repoUrl"),
+    ({"branchName": "another"}, "$.branchName"),
+    ({"baseBranch": "another"}, "$.baseBranch"),
+    ({"continueOf": "task_01k5yb2z7cfkh9dk5qjw9m3x4r"}, "$.continueOf"),
+    ({"continueOf": "nonsense"}, "$.continueOf"),
+    ({"continueOf": None}, "$.repoUrl"),
 )
+
+
 @pytest.mark.alike
 async def test_a_continuation_that_contradicts_its_task_names_the_field(
-    gateway: GatewayHarness, fields: Json, path: str
+    gateway: GatewayHarness,
 ) -> None:
     first = await ended(gateway)
-    body = {"continueOf": first, "prompt": "More"} | fields
-    answer = await gateway.post("/v1/tasks", body)
-    assert answer.status_code == 422, answer.text
-    assert [error["path"] for error in answer.json()["errors"]] == [path]
+    for fields, path in CONTRADICTIONS:
+        body = {"continueOf": first, "prompt": "More"} | fields
+        answer = await gateway.post("/v1/tasks", body)
+        assert answer.status_code == 422, answer.text
+        assert [error["path"] for error in answer.json()["errors"]] == [path]
 
 
 async def test_another_projects_task_cannot_be_continued(gateway: GatewayHarness) -> None:

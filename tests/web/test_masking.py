@@ -75,20 +75,22 @@ def test_a_sentence_that_quotes_a_token_does_not() -> None:
     assert SECRET not in masked_text(f"'{TOKEN}' is no task")
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("encode", [str, lambda text: quote(text, safe="")], ids=["", "%"])
 async def test_neither_log_nor_answer_nor_metrics_show_a_token(
-    gateway: GatewayHarness, lines: list[structlog.typing.EventDict], way: str, encode: type[str]
+    gateway: GatewayHarness, lines: list[structlog.typing.EventDict], encode: type[str]
 ) -> None:
-    path = way.format(encode(TOKEN))
-    referer = {"referer": f"https://gate.example{path}"}
-    for method in ("GET", "POST", "PUT"):
-        answer = await gateway.http.request(method, path, headers=referer)
-        assert SECRET not in answer.text
-        assert SECRET not in str(answer.headers)
+    for way in WAYS:
+        lines.clear()
+        path = way.format(encode(TOKEN))
+        referer = {"referer": f"https://gate.example{path}"}
+        for method in ("GET", "POST", "PUT"):
+            answer = await gateway.http.request(method, path, headers=referer)
+            assert SECRET not in answer.text
+            assert SECRET not in str(answer.headers)
+        assert lines
+        assert SECRET not in str(lines)
     for name in ("token", "TOKEN", "tok%65n", f"token%3D{TOKEN}", TOKEN):
         answer = await gateway.get(f"/v1/tasks?{name}={encode(TOKEN)}")
         assert SECRET not in answer.text
-    assert lines
     assert SECRET not in str(lines)
     assert SECRET not in (await gateway.get("/metrics", "read")).text

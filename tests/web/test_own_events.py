@@ -294,33 +294,30 @@ async def test_events_of_one_ordering_key_keep_their_order_whatever_becomes_of_t
     assert [event for event in again if event != beside] == [first, second, third, *held]
 
 
-@pytest.mark.alike
-@pytest.mark.parametrize(
-    ("wrong", "status", "code"),
-    [
-        ({"type": "task.done"}, 422, "reserved_event_type"),
-        ({"type": "Slipgate.done"}, 422, "reserved_event_type"),
-        ({"type": "pr.opened"}, 422, "reserved_event_type"),
-        ({"type": "invoice"}, 422, "invalid_request"),
-        ({"type": "invoice..paid"}, 422, "invalid_request"),
-        ({"type": f"a.{'b' * 127}"}, 422, "invalid_request"),
-        ({"data": []}, 422, "invalid_request"),
-        ({"data": None}, 422, "invalid_request"),
-        ({"data": {"x": "y" * 262_144}}, 413, "too_large"),
-        ({"data": {"x": 2**60}}, 422, "invalid_request"),
-        ({"customer": ""}, 422, "invalid_request"),
-        ({"customer": "a\nb"}, 422, "invalid_request"),
-        ({"timestamp": "2026-01-01T00:00:00Z"}, 422, "invalid_request"),
-    ],
-    ids=str,
+WRONG: Final[tuple[tuple[dict[str, Any], int, str], ...]] = (
+    ({"type": "task.done"}, 422, "reserved_event_type"),
+    ({"type": "Slipgate.done"}, 422, "reserved_event_type"),
+    ({"type": "pr.opened"}, 422, "reserved_event_type"),
+    ({"type": "invoice"}, 422, "invalid_request"),
+    ({"type": "invoice..paid"}, 422, "invalid_request"),
+    ({"type": f"a.{'b' * 127}"}, 422, "invalid_request"),
+    ({"data": []}, 422, "invalid_request"),
+    ({"data": None}, 422, "invalid_request"),
+    ({"data": {"x": "y" * 262_144}}, 413, "too_large"),
+    ({"data": {"x": 2**60}}, 422, "invalid_request"),
+    ({"customer": ""}, 422, "invalid_request"),
+    ({"customer": "a\nb"}, 422, "invalid_request"),
+    ({"timestamp": "2026-01-01T00:00:00Z"}, 422, "invalid_request"),
 )
-async def test_what_is_no_own_event_is_refused(
-    database: NewDatabase, wrong: dict[str, Any], status: int, code: str
-) -> None:
+
+
+@pytest.mark.alike
+async def test_what_is_no_own_event_is_refused(database: NewDatabase) -> None:
     async with opened(database) as (gateway, _):
-        response = await gateway.post("/v1/events", PAID | wrong)
+        for wrong, status, code in WRONG:
+            response = await gateway.post("/v1/events", PAID | wrong)
+            assert (response.status_code, response.json()["code"]) == (status, code), wrong
         feed = (await gateway.get("/v1/events?types=*")).json()["data"]
-    assert (response.status_code, response.json()["code"]) == (status, code)
     assert feed == []
 
 

@@ -1,6 +1,6 @@
 """`POST …/attempts/{n}/release`, for ops alone."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -37,27 +37,23 @@ async def test_nobody_else_may(gateway: GatewayHarness, scope: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-@pytest.mark.alike
-@pytest.mark.parametrize(
-    ("attempt", "body", "status", "code"),
-    [
-        pytest.param("2", REASON, 404, "not_found", id="no such attempt"),
-        pytest.param("0", REASON, 404, "not_found", id="none"),
-        pytest.param("x", REASON, 404, "not_found", id="no number"),
-        pytest.param("9" * 5_000, REASON, 404, "not_found", id="a very large one"),
-        pytest.param("1", {}, 422, "invalid_request", id="no reason"),
-        pytest.param("1", {"reason": ""}, 422, "invalid_request", id="an empty one"),
-        pytest.param("1", {**REASON, "force": True}, 422, "invalid_request", id="too much"),
-    ],
+WRONG: Final[tuple[tuple[str, Any, int, str], ...]] = (
+    ("2", REASON, 404, "not_found"),  # no such attempt
+    ("0", REASON, 404, "not_found"),  # none
+    ("x", REASON, 404, "not_found"),  # no number
+    ("9" * 5_000, REASON, 404, "not_found"),  # a very large one
+    ("1", {}, 422, "invalid_request"),  # no reason
+    ("1", {"reason": ""}, 422, "invalid_request"),  # an empty one
+    ("1", {**REASON, "force": True}, 422, "invalid_request"),  # too much
 )
-async def test_a_wrong_request_says_what_is_wrong(
-    gateway: GatewayHarness, attempt: str, body: Any, status: int, code: str
-) -> None:
-    task_id = await ended(gateway)
-    answer = await gateway.post(
-        f"/v1/tasks/{task_id}/attempts/{attempt}/release", body, scope="ops"
-    )
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.alike
+async def test_a_wrong_request_says_what_is_wrong(gateway: GatewayHarness) -> None:
+    attempts = f"/v1/tasks/{await ended(gateway)}/attempts"
+    for attempt, body, status, code in WRONG:
+        answer = await gateway.post(f"{attempts}/{attempt}/release", body, scope="ops")
+        assert (answer.status_code, answer.json()["code"]) == (status, code), (attempt, body)
 
 
 async def test_a_living_attempt_is_not_released(gateway: GatewayHarness) -> None:
