@@ -33,15 +33,21 @@ def test_failed_validation_is_pushed_as_a_draft_and_reported_plainly(sandbox: Sa
     assert "Written by `command` · slipgate task" in body
 
 
-def test_where_one_python_environment_cannot_be_made_no_other_is_tried(sandbox: Sandbox) -> None:
+def test_no_environment_for_python_and_no_pull_request_leave_a_branch_to_review(
+    sandbox: Sandbox,
+) -> None:
     tried, program = sandbox.shared / "tried", sandbox.root / "programs" / "python3"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\necho $2 >> {tried}; exit 1\n")
     program.chmod(0o755)
     sandbox.environ["PATH"] = f"{program.parent}:{sandbox.environ['PATH']}"
     sandbox.agent_is(FIX)
-    assert sandbox.run() == 0, sandbox.printed()
+    assert sandbox.run(GITHUB_TOKEN="ghp_another_token") == 0, sandbox.printed()
     assert tried.read_text() == "venv\n", "for the agent, not again for the checks"
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert "GitHub answered 401" in str(last.data["summary"])
+    assert last.data["commitSha"] == sandbox.remote.branches()[BRANCH]
 
 
 def test_what_did_not_run_is_reported_as_not_run(sandbox: Sandbox) -> None:
@@ -91,20 +97,14 @@ def test_without_a_token_the_branch_is_pushed_and_reported_to_have_no_pull_reque
     assert "progress:pr" not in sandbox.gateway.steps
 
 
-def test_a_refused_pull_request_leaves_a_branch_to_review(sandbox: Sandbox) -> None:
-    sandbox.agent_is(FIX)
-    assert sandbox.run(GITHUB_TOKEN="ghp_another_token") == 0, sandbox.printed()
-    last = sandbox.gateway.last
-    assert last.type == "task.needs_review"
-    assert "GitHub answered 401" in str(last.data["summary"])
-    assert last.data["commitSha"] == sandbox.remote.branches()[BRANCH]
-
-
 def test_a_repository_without_drafts_gets_a_plain_pull_request(sandbox: Sandbox) -> None:
-    sandbox.agent_is(FIX)
+    """With a fixed password, as the repository's own tests have it."""
+    sandbox.agent_is("echo 'password = \"for-tests-only\"' > settings.py")
     sandbox.github.offers_drafts = False
-    assert sandbox.run() == 0, sandbox.printed()
+    assert sandbox.run(DB_PASSWORD="for-tests-only") == 0, sandbox.printed()
     assert sandbox.gateway.of("task.pr_created")[0].data["draft"] is False
+    assert sandbox.gateway.last.type == "task.completed"
+    assert "for-tests-only" in sandbox.remote.show(BRANCH, "settings.py")
 
 
 def test_an_open_pull_request_of_the_branch_is_used_again(sandbox: Sandbox) -> None:
@@ -148,10 +148,3 @@ def test_even_an_unforeseen_error_is_a_final_event(sandbox: Sandbox) -> None:
     assert (error["stage"], error["code"]) == ("agent", "internal")
     assert "IsADirectoryError" in str(error["message"])
     assert "Traceback" in sandbox.printed()
-
-
-def test_a_fixed_password_of_the_tasks_own_tests_may_be_committed(sandbox: Sandbox) -> None:
-    sandbox.agent_is("echo 'password = \"for-tests-only\"' > settings.py")
-    assert sandbox.run(DB_PASSWORD="for-tests-only") == 0, sandbox.printed()
-    assert sandbox.gateway.last.type == "task.completed"
-    assert "for-tests-only" in sandbox.remote.show(BRANCH, "settings.py")
