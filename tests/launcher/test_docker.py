@@ -227,23 +227,24 @@ async def test_an_entrypoint_that_is_not_there_ends_the_job_and_leaves_nothing(
     assert daemon.containers() == []
 
 
-@pytest.mark.parametrize(
-    "at",
-    [
-        "create",
-        "create answered",
-        "cp",
-        "cp answered",
-        "start",
-        "start answered",
-        "network create answered",
-    ],
-)
-async def test_a_cli_that_is_killed_leaves_one_container_that_runs(
-    daemon: Daemon, context: LauncherContext, at: str
+STEPS = [
+    "network create answered",
+    "create",
+    "create answered",
+    "cp",
+    "cp answered",
+    "start",
+    "start answered",
+]
+"""Of one creation, in their order."""
+
+
+async def test_a_cli_that_is_killed_at_each_step_leaves_one_container_that_runs(
+    daemon: Daemon, context: LauncherContext
 ) -> None:
-    plan(daemon, {"at": at, "kind": "killed"})
+    plan(daemon, *({"at": step, "kind": "killed"} for step in STEPS))
     assert await do(context, "create")
+    assert json.loads((daemon.folder / FAULTS).read_text()) == [], "it was killed at all of them"
     assert [each["State"]["Status"] for each in daemon.containers()] == ["running"]
     assert len(daemon.networks()) == 1
 
@@ -262,17 +263,6 @@ async def test_a_taken_name_is_adopted_if_its_labels_are_ours(docker: Docker) ->
     with pytest.raises(ProviderError) as refused:
         await docker.create(a_spec(labels=LABELS | {"slipgate-task": "task_other"}))
     assert (refused.value.code, refused.value.retryable) == ("name_taken", False)
-
-
-async def test_the_spool_of_an_agent_that_ended_early_is_kept(
-    daemon: Daemon, gateway: StubGateway, context: LauncherContext
-) -> None:
-    daemon.add_image(IMAGE, WORD_AND_END)
-    assert await do(context, "create")
-    await until(lambda: exited(daemon))
-    assert await do(context, "create", lease=2)
-    assert await do(context, "inspect")
-    assert [each.id for each in gateway.done().spool] == ["w1"]
 
 
 async def _until_spooled(context: LauncherContext, gateway: StubGateway) -> None:
@@ -318,18 +308,23 @@ async def test_the_spool_of_a_running_agent_is_copied_and_nothing_runs_beside_it
     assert daemon.containers() == []
 
 
-async def test_an_ended_agent_is_reported_with_spool_exit_code_and_last_lines(
-    daemon: Daemon, gateway: StubGateway, context: LauncherContext
+async def test_an_agent_that_ended_early_is_reported_with_spool_exit_code_and_last_lines(
+    daemon: Daemon, docker: Docker, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, WORD_AND_END)
     assert await do(context, "create")
     await until(lambda: exited(daemon))
+    assert await do(context, "create", lease=2), "by a launcher that never said it was there"
     assert await do(context, "inspect")
     done = gateway.done()
     assert done.process
     assert (done.process.state, done.process.exit_code) == ("exited", 9)
     assert [each.id for each in done.spool] == ["w1"]
     assert "out\nof memory" in (done.diagnosis or "")
+    (made,) = daemon.containers()
+    (Path(f"{daemon.root(made)}{STATE}") / "spool.acknowledged").write_text("99999")
+    past_its_end = await docker.read_spool(KEY, 88_888)
+    assert [each.id for each in past_its_end.lines] == ["w1"], "nothing is hidden"
 
 
 async def test_the_final_spool_of_a_stopped_agent_is_reported_before_its_removal(
@@ -369,24 +364,21 @@ async def test_a_spool_of_many_windows_comes_out_of_a_stopped_container_in_whole
     assert names == ["w1", "w2", "w3", "w0"]
 
 
-@pytest.mark.parametrize("what", ["link", "folder", "pipe"])
-async def test_a_spool_that_is_no_file_is_no_spool(
-    daemon: Daemon, docker: Docker, tmp_path: Path, what: str
-) -> None:
+async def test_a_spool_that_is_no_file_is_no_spool(daemon: Daemon, docker: Docker) -> None:
     daemon.add_image(IMAGE, ENDS_WITH_7)
     await docker.create(a_spec())
     await until(lambda: exited(daemon))
     (made,) = daemon.containers()
     spool = Path(f"{daemon.root(made)}{STATE}") / "spool.jsonl"
-    match what:
-        case "link":
-            spool.symlink_to("/etc/passwd")
-        case "folder":
-            spool.mkdir()
-        case _:
-            os.mkfifo(spool)
-    piece = await docker.read_spool(KEY, 0)
-    assert (piece.lines, piece.offset, piece.has_more, piece.skipped) == ((), 0, False, 0)
+    link, folder, pipe = (spool.with_name(kind) for kind in ("link", "folder", "pipe"))
+    link.symlink_to("/etc/passwd")
+    folder.mkdir()
+    os.mkfifo(pipe)
+    for other in (link, folder, pipe):
+        other.rename(spool)
+        piece = await docker.read_spool(KEY, 0)
+        assert (piece.lines, piece.offset, piece.has_more, piece.skipped) == ((), 0, False, 0)
+        spool.rename(other)
 
 
 async def test_a_spool_that_grows_while_it_is_copied_is_read_as_far_as_it_was(
@@ -399,27 +391,6 @@ async def test_a_spool_that_grows_while_it_is_copied_is_read_as_far_as_it_was(
     refused = "Error response from daemon: archive/tar: write too long\n"
     plan(daemon, {"at": "cp answered", "kind": "print", "err": refused, "code": 1})
     assert [each.id for each in (await docker.read_spool(found.key, 0)).lines] == ["w1"]
-
-
-async def test_a_number_past_the_end_of_a_spool_hides_nothing(
-    daemon: Daemon, docker: Docker
-) -> None:
-    daemon.add_image(IMAGE, WORD_AND_END)
-    await docker.create(a_spec())
-    await until(lambda: exited(daemon))
-    (made,) = daemon.containers()
-    (Path(f"{daemon.root(made)}{STATE}") / "spool.acknowledged").write_text("99999")
-    assert [each.id for each in (await docker.read_spool(KEY, 88_888)).lines] == ["w1"]
-
-
-async def test_ended_agents_are_listed_by_one_call(daemon: Daemon, docker: Docker) -> None:
-    await docker.create(a_spec(name="runs"))
-    daemon.add_image(IMAGE, ENDS_WITH_7)
-    await docker.create(a_spec(name="ends"))
-    await until(lambda: any(each["State"]["Status"] == "exited" for each in daemon.containers()))
-    before = len(calls(daemon))
-    assert await docker.ended() == {Key(instance=INSTANCE, name="ends")}
-    assert len(calls(daemon)) == before + 1
 
 
 RESCUES = program("""
@@ -446,40 +417,32 @@ async def test_what_an_ended_agent_left_is_saved_before_its_container_goes(
     assert daemon.containers() == []
 
 
-async def test_a_list_has_running_and_ended_ones_of_this_instance_alone(
+async def test_a_list_has_running_and_ended_ones_of_this_instance_and_one_call_those_that_ended(
     daemon: Daemon, docker: Docker
 ) -> None:
     await docker.create(a_spec(name="runs"))
     daemon.add_image(IMAGE, ENDS_WITH_7)
     await docker.create(a_spec(name="ends"))
+    await until(lambda: any(each["State"]["Status"] == "exited" for each in daemon.containers()))
+    before = len(calls(daemon))
+    assert await docker.ended() == {Key(instance=INSTANCE, name="ends")}
+    assert len(calls(daemon)) == before + 1
     await docker.create(a_spec(name="foreign", labels=LABELS | {"slipgate-instance": "inst_2"}))
-    await until(
-        lambda: (
-            {each["Name"]: each["State"]["Status"] for each in daemon.containers()}["/ends"]
-            == "exited"
-        )
-    )
     found = {each.key.name: each for each in await docker.list_sandboxes(INSTANCE)}
     assert set(found) == {"runs", "ends"}
     assert (found["ends"].process.exit_code, found["runs"].process.state) == (7, "running")
     assert await docker.list_sandboxes("inst_3") == []
 
 
-async def test_what_is_gone_is_gone_however_often_it_is_removed(
-    daemon: Daemon, docker: Docker
-) -> None:
+async def test_what_is_gone_is_gone_however_often_it_is_removed(docker: Docker) -> None:
     made = await docker.create(a_spec())
+    beginning = a_spec(name=made.id[:12]).key
+    assert await docker.find(beginning) is None, "the beginning of an id is nobody's name"
     for _ in range(2):
         await docker.stop(made.key)
         await docker.remove(made.key)
     assert await docker.find(KEY) is None
     assert await docker.find(made.key) is None
-
-
-async def test_the_beginning_of_an_id_is_nobodys_name(docker: Docker) -> None:
-    made = await docker.create(a_spec())
-    key = a_spec(name=made.id[:12]).key
-    assert await docker.find(key) is None
 
 
 ASKED: dict[str, Callable[[Docker, Key], Awaitable[object]]] = {
@@ -491,15 +454,14 @@ ASKED: dict[str, Callable[[Docker, Key], Awaitable[object]]] = {
 }
 
 
-@pytest.mark.parametrize("at", ASKED)
-async def test_malformed_output_is_a_transient_error(
-    daemon: Daemon, docker: Docker, at: str
-) -> None:
+async def test_malformed_output_is_a_transient_error(daemon: Daemon, docker: Docker) -> None:
     made = await docker.create(a_spec())
-    plan(daemon, {"at": at, "kind": "print", "out": "}{", "err": "unexpected EOF\n", "code": 1})
-    with pytest.raises(ProviderError) as failed:
-        await ASKED[at](docker, made.key)
-    assert failed.value.retryable
+    garbage = {"kind": "print", "out": "}{", "err": "unexpected EOF\n", "code": 1}
+    for at, ask in ASKED.items():
+        plan(daemon, {"at": at, **garbage})
+        with pytest.raises(ProviderError) as failed:
+            await ask(docker, made.key)
+        assert failed.value.retryable, at
 
 
 async def test_the_realm_is_the_daemons_id(daemon: Daemon, tmp_path: Path) -> None:

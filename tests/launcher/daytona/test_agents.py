@@ -100,11 +100,10 @@ FAILS_AT_ONCE = program("raise SystemExit(2)")
 """An agent that has not yet taken its lock: git is missing."""
 
 
-@pytest.mark.parametrize("has_shell", [False, True], ids=["words", "shell"])
 async def test_an_agent_that_never_began_has_ended_all_the_same(
-    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path, has_shell: bool
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
-    world.api.machine = Machine(tmp_path, program=FAILS_AT_ONCE, has_shell=has_shell)
+    world.api.machine = Machine(tmp_path, program=FAILS_AT_ONCE)
     assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     await until(lambda: world.api.machine.exit_code(made.id) is not None)
@@ -159,18 +158,18 @@ raise SystemExit(len(count.read_text()))
 """)
 
 
-@pytest.mark.parametrize("how", ["killed", "stopped"])
 async def test_a_sandbox_that_starts_again_tells_the_exit_code_of_its_last_start(
-    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path, how: str
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
+    """It is killed twice, then stopped, and never holds its lock; its daemon has a shell."""
     machine = world.api.machine = Machine(tmp_path, program=COUNTS_ITS_STARTS, has_shell=True)
     assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
-    for number in (1, 2, 3):
+    for number, end in enumerate((machine.end, machine.end, machine.stop, machine.end), 1):
         await until(lambda: machine.exit_code(made.id) is not None)
         assert await run_job(context, job("inspect"), LOG)
         assert gateway.done().process == Process(state="exited", exit_code=number)
-        await (machine.end if how == "killed" else machine.stop)(made.id)
+        await end(made.id)
         await machine.start(made.id, made.env)
 
 
@@ -353,19 +352,20 @@ async def test_destroy_starts_a_stopped_sandbox_for_its_spool(
     assert world.alive == []
 
 
-@pytest.mark.parametrize("kind", ["inspect", "destroy"])
 async def test_a_stopped_sandbox_that_cannot_be_started_again_ends_without_its_spool(
-    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path, kind: JobKind
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
     world.api.machine = Machine(tmp_path, program=SPOOLS)
     await _stopped(world, context, gateway)
     quota = Fault(kind="status", status=400, message="Total CPU limit exceeded. Maximum allowed: 1")
-    world.api.faults.plan("POST /sandbox/{name}/start", *[quota] * 9)
-    assert await run_job(context, job(kind), LOG)
-    done = gateway.done()
-    assert done.sandbox
-    assert done.sandbox.state == ("stopped" if kind == "inspect" else "destroyed")
-    assert "limit exceeded" in str(done.diagnosis)
+    world.api.faults.plan("POST /sandbox/{name}/start", *[quota] * 18)
+    kinds: list[tuple[JobKind, str]] = [("inspect", "stopped"), ("destroy", "destroyed")]
+    for kind, state in kinds:
+        assert await run_job(context, job(kind), LOG)
+        done = gateway.done()
+        assert done.sandbox
+        assert done.sandbox.state == state
+        assert "limit exceeded" in str(done.diagnosis)
 
 
 async def test_a_spool_of_many_windows_comes_in_whole_lines(

@@ -93,26 +93,25 @@ async def test_a_permanent_error_ends_the_job_with_advice(
     assert world.alive == []
 
 
-@pytest.mark.parametrize(
-    ("status", "message"),
-    [
-        pytest.param(400, "Total CPU limit exceeded. Maximum allowed: 10.", id="quota"),
-        pytest.param(429, "ThrottlerException: Too Many Requests", id="rate"),
-        pytest.param(409, "Sandbox state change in progress", id="busy"),
-        pytest.param(500, "An unexpected error occurred.", id="server"),
-        pytest.param(400, "Snapshot slipgate-agent-1 is pulling", id="snapshot on its way"),
-    ],
-)
+TRANSIENT = [
+    (400, "Total CPU limit exceeded. Maximum allowed: 10."),
+    (429, "ThrottlerException: Too Many Requests"),
+    (409, "Sandbox state change in progress"),
+    (500, "An unexpected error occurred."),
+    (400, "Snapshot slipgate-agent-1 is pulling"),
+]
+
+
 async def test_a_transient_error_is_retried_and_the_next_attempt_notes_it(
-    world: World, gateway: StubGateway, context: LauncherContext, status: int, message: str
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
-    fault = Fault(kind="status", status=status, message=message)
-    world.api.faults.plan("POST /sandbox", fault, fault)
+    faults = [Fault(kind="status", status=each, message=message) for each, message in TRANSIENT]
+    world.api.faults.plan("POST /sandbox", *faults)
     assert await run_job(context, job("create"), LOG)
-    notes = [report.note for _, _, report in gateway.reports if isinstance(report, Trying)]
-    assert notes[0] is None
-    assert all(note is not None and message[:20] in note for note in notes[1:])
-    assert len(notes) == 3
+    first, *notes = [report.note for _, _, report in gateway.reports if isinstance(report, Trying)]
+    assert first is None
+    for note, (_, message) in zip(notes, TRANSIENT, strict=True):
+        assert message[:20] in str(note)
     assert world.alive == [NAME]
 
 
