@@ -152,6 +152,7 @@ class Workflow:
             patch=kept.text if kept else None,
             commit_sha=outcome.commit_sha,
             pr_url=outcome.pr_url,
+            resumable=outcome.is_refused and self._saved.is_resumable,
         )
 
     def _warnings(self, kept: KeptPatch | None) -> tuple[str, ...]:

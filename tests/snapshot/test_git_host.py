@@ -261,6 +261,7 @@ def test_a_refused_push_says_its_reason_first(sandbox: Sandbox) -> None:
     assert code in summary
     assert message.splitlines()[0] in summary
     assert "pre-receive hook declined" in summary
+    assert last.data["resumable"] is True, "a retry pushes what is there"
 
 
 def test_nothing_a_foreign_variable_says_keeps_the_runner_silent(sandbox: Sandbox) -> None:

@@ -183,6 +183,19 @@ def test_what_is_taken_up_and_does_not_apply_needs_a_person(sandbox: Sandbox) ->
     assert FIXED in str(last.data["patch"])
 
 
+def test_a_retry_after_a_refusal_of_github_pays_no_agent_again(sandbox: Sandbox) -> None:
+    process = waiting(sandbox)
+    taken, sandbox.github.token = sandbox.github.token, "another"
+    assert finished(sandbox, process) == 0, sandbox.printed()
+    last = sandbox.gateway.last
+    assert (last.type, last.data["resumable"]) == ("task.needs_review", True)
+    sandbox.github.token = taken
+    assert goes_on(sandbox) == 0, sandbox.printed()
+    assert sandbox.gateway.last.type == "task.completed"
+    assert "resumable" not in sandbox.gateway.last.data
+    assert len(sandbox.github.pulls) == 1
+
+
 def test_a_cancel_keeps_the_work_so_far(sandbox: Sandbox) -> None:
     sandbox.gateway.deadline_seconds = 4
     process = waiting(sandbox)

@@ -125,6 +125,8 @@ class Result(FinalEvent, frozen=True, kw_only=True):
     pr_url: str | None = None
     commit_sha: str | None = None
     patch: str | None = None
+    resumable: bool = False
+    """As in `Failed`."""
 
 
 class Completed(Result, frozen=True):

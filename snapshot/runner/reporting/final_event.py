@@ -70,6 +70,7 @@ def result(
     patch: str | None = None,
     commit_sha: str | None = None,
     pr_url: str | None = None,
+    resumable: bool = False,
 ) -> FinalEvent:
     """`task.completed` if nothing is missing, else `task.needs_review`."""
     kind = Completed if review.is_complete else NeedsReview
@@ -81,6 +82,7 @@ def result(
         pr_url=pr_url,
         commit_sha=commit_sha,
         patch=patch if patch and _fits(patch) else None,
+        resumable=resumable,
     )
 
 

@@ -26,6 +26,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     receipts: tuple[Receipt, ...]
     commit_sha: str | None = None
     pr_url: str | None = None
+    is_refused: bool = False
+    """The remote refused the branch, or GitHub the pull request: later it may take them."""
 
 
 def publish(context: StepContext, start: Start, work: Work) -> Outcome:
@@ -45,7 +47,7 @@ def publish(context: StepContext, start: Start, work: Work) -> Outcome:
             raise
         note = f"The branch could not be pushed ({failure.code}): {failure.message}."
         reviewed = reviewed.with_note(note, is_complete=False)
-        return Outcome(review=reviewed, receipts=work.receipts)
+        return Outcome(review=reviewed, receipts=work.receipts, is_refused=True)
     return propose(context, start, pushed)
 
 
@@ -69,6 +71,7 @@ def propose(context: StepContext, start: Start, pushed: PushRequest) -> Outcome:
         receipts=pushed.validation,
         commit_sha=pushed.commit_sha,
         pr_url=pr_url,
+        is_refused=pr_url is None and start.publisher.github is not None,
     )
 
 
