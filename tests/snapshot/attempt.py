@@ -7,11 +7,13 @@ starts, or about what their processes show, starts from there. Imported where fo
 import importlib
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
-from snapshot.runner import reexec, start
+from snapshot.runner import reexec, rescue, start
 from snapshot.runner.agent.child_env import ChildEnv
 from snapshot.runner.exit_code import leave
 from snapshot.runner.supervisor import SIGNALS, supervise
@@ -50,6 +52,11 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(clean)
     leave(supervise(_fork, environ), keep_alive=environ.get("KEEP_ALIVE", ""))
+
+
+def rescuing() -> None:
+    """In a fork: the entry `--rescue`, without its start."""
+    rescue.run(Path(sys.argv[1]), os.environ)
 
 
 def _fork(mode: str, environ: Mapping[str, str], death: str | None = None) -> int:

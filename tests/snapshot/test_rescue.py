@@ -7,19 +7,22 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.forks.programs import shared
 from tests.snapshot.conftest import made
 from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.repositories import FIX, Bare, git
 from tests.snapshot.sandbox import SCRIPT, Sandbox
 
+ENTRY = (sys.executable, "-I", str(SCRIPT.with_name("agent-runner.py")), "--rescue")
 
-def rescued(state: Path) -> list[dict[str, object]]:
+
+def rescued(state: Path, program: Sequence[str] = ENTRY) -> list[dict[str, object]]:
     """The lines of the entry."""
-    program = [sys.executable, "-I", str(SCRIPT.with_name("agent-runner.py")), "--rescue"]
     done = subprocess.run(
         [*program, str(state)],
         env={"PATH": os.environ["PATH"]},
@@ -113,7 +116,7 @@ def test_whatever_lies_there_nothing_of_it_runs_or_holds_it_up(
     (origin,), (agent,) = left.glob("work-origin-*"), left.glob("work-agent-*")
     names = {"origin": origin.name, "agent": agent.name, "root": tmp_path, "sha": "1" * 40}
     subprocess.run(["bash", "-c", script.format(**names)], cwd=left, check=True)
-    pieces = rescued(left)
+    pieces = rescued(left, [shared("rescue", "tests.snapshot.attempt:rescuing")])
     assert not (tmp_path / "ran").exists()
     if pieces:
         assert "root:" not in text_of(pieces), "nothing of the host's"
