@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -56,7 +57,8 @@ def found(state: Path, environ: Mapping[str, str]) -> KeptPatch | None:
         work = work_on_disk.found(state)
         if work is None:
             return None
-        (state / RESERVE).unlink(missing_ok=True)
+        with suppress(OSError):  # another user's directory
+            (state / RESERVE).unlink()
         with tempfile.TemporaryDirectory(prefix="slipgate-rescue-") as workdir:
             patch = work.patch(git, Path(workdir), is_secret=lambda _: False)
     except (Failure, Stopped, OSError) as exc:
