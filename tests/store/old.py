@@ -23,13 +23,19 @@ def make_old(path: Path, schema: int) -> None:
 
 @cache
 def _template(schema: int) -> bytes:
+    """Made of the one before it."""
+    older = SCHEMAS[: SCHEMAS.index(schema)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "old.db"
+        if older:
+            path.write_bytes(_template(older[-1]))
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.execute("PRAGMA synchronous = OFF")
-            database.executescript(DUMP.read_text())
-            for number in SCHEMAS[1 : SCHEMAS.index(schema) + 1]:
-                (file,) = FOLDER.glob(f"{number:04}_*.sql")
-                database.executescript(f"{file.read_text()}\nPRAGMA user_version = {number};")
+            database.executescript(_upgrade_to(schema) if older else DUMP.read_text())
             database.execute("PRAGMA journal_mode = WAL")
         return path.read_bytes()
+
+
+def _upgrade_to(schema: int) -> str:
+    (file,) = FOLDER.glob(f"{schema:04}_*.sql")
+    return f"{file.read_text()}\nPRAGMA user_version = {schema};"

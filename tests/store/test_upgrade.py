@@ -28,7 +28,7 @@ def upgraded(path: Path) -> Upgraded:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS[:-1])
-async def test_a_gateway_goes_on_with_the_data_of_any_older_version(
+async def test_a_gateway_goes_on_with_the_data_of_any_older_version_and_keeps_it_as_it_was(
     tmp_path: Path, schema: int
 ) -> None:
     path = tmp_path / "slipgate.db"
@@ -38,19 +38,19 @@ async def test_a_gateway_goes_on_with_the_data_of_any_older_version(
         assert sum((await store.reads.counts()).values()) == TASKS
     assert counts(path) == (newest(), TASKS, EVENTS)
     assert audit(path).problems == ()
-
-
-@pytest.mark.parametrize("schema", SCHEMAS[:-1])
-def test_the_database_as_it_was_is_kept_beside_the_upgraded_one(
-    tmp_path: Path, schema: int
-) -> None:
-    path = tmp_path / "slipgate.db"
-    make_old(path, schema)
-    done = upgraded(path)
     following = SCHEMAS[SCHEMAS.index(schema) + 1]
-    assert done.backup == tmp_path / f"slipgate.db.before-{following}"
-    assert counts(done.backup) == (schema, TASKS, EVENTS)
+    (as_it_was,) = tmp_path.glob("*.before-*")
+    assert as_it_was.name == f"slipgate.db.before-{following}"
+    assert counts(as_it_was) == (schema, TASKS, EVENTS)
     assert upgraded(path) == Upgraded(before=newest())
+
+
+def test_the_way_back_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "slipgate.db"
+    make_old(path, SCHEMAS[0])
+    done = upgraded(path)
+    assert done.before == SCHEMAS[0]
+    assert done.backup == tmp_path / f"slipgate.db.before-{SCHEMAS[1]}"
 
 
 def test_a_new_database_needs_no_way_back(tmp_path: Path) -> None:
