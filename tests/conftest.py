@@ -167,8 +167,10 @@ def tmp_path(
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for a database runs on each store, unless it is alike on all of them: the
-    files above, and rows of requests that are refused before anything is read. Without the fixture
-    are tests that make a file of their own: the doctor, the operator's files, a damaged file."""
+    files above, requests that are refused before anything is read, and what rules decide of rows
+    that at least three other tests read and write on each store, by the same statements. Without
+    the fixture are tests that make a file of their own: the doctor, the operator's files, a damaged
+    file."""
     if "database" in metafunc.fixturenames and not _has_its_own(metafunc.module):
         is_alike = Path(metafunc.module.__file__).stem in ALIKE
         is_marked = metafunc.definition.get_closest_marker("alike") is not None

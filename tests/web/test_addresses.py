@@ -59,6 +59,7 @@ FOLLOWED: Final = 60
 """Tasks of each kind of what cannot be sent: together more than one read ever gave."""
 
 
+@pytest.mark.alike
 async def test_an_address_that_nobody_can_call_is_refused_at_every_door(
     database: NewDatabase,
 ) -> None:

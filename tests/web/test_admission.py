@@ -121,6 +121,7 @@ async def limited_gateway(database: NewDatabase, limit: RateLimit) -> AsyncItera
         yield gateway
 
 
+@pytest.mark.alike
 async def test_past_its_rate_a_key_is_told_when_to_come_again(database: NewDatabase) -> None:
     limit = RateLimit(requests_per_second=0.01, burst=2)
     async with limited_gateway(database, limit) as gateway:
@@ -136,6 +137,7 @@ async def test_past_its_rate_a_key_is_told_when_to_come_again(database: NewDatab
         assert (await gateway.get("/v1/tasks")).status_code == 200
 
 
+@pytest.mark.alike
 async def test_past_its_open_requests_a_key_is_refused_until_one_has_ended(
     database: NewDatabase,
 ) -> None:

@@ -51,6 +51,7 @@ async def test_what_was_changed_after_the_signing_is_401(
 
 
 @pytest.mark.parametrize("foreign", [{"attempt": 7}, {"taskId": "task_" + "0" * 26}], ids=str)
+@pytest.mark.alike
 async def test_an_unknown_attempt_is_404_before_its_signature_matters(
     gateway: GatewayHarness, foreign: dict[str, object]
 ) -> None:
@@ -101,6 +102,7 @@ async def test_a_event_after_the_end_is_kept_but_not_applied(gateway: GatewayHar
     assert (kept["applied"], kept["reason"]) == (False, "attempt_finished")
 
 
+@pytest.mark.alike
 async def test_a_terminal_event_is_not_refused_for_the_size_of_a_field(
     gateway: GatewayHarness,
 ) -> None:
@@ -152,6 +154,7 @@ async def test_unknown_fields_of_a_last_event_do_not_hide_its_patch(
     assert (await gateway.get(f"/v1/tasks/{job['taskId']}/patch")).text == "+a\n"
 
 
+@pytest.mark.alike
 async def test_a_long_prompt_is_fetched_whole(gateway: GatewayHarness) -> None:
     prompt = "ä" * 30_000
     _, agent = await gateway.launch(prompt=prompt)
@@ -187,6 +190,7 @@ async def test_a_guessed_token_opens_nothing(gateway: GatewayHarness, token: str
     assert response.status_code in {401, 404}
 
 
+@pytest.mark.alike
 async def test_a_token_that_differs_in_its_last_character_opens_nothing(
     gateway: GatewayHarness,
 ) -> None:

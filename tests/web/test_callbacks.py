@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 import httpx
+import pytest
 
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import callback_secret_context
@@ -25,6 +26,7 @@ OF_EVERY_CLIENT: Final = {
 }
 
 
+@pytest.mark.alike
 async def test_a_callback_is_the_documented_one(database: NewDatabase) -> None:
     context = callback_secret_context("default")
     sealed = Keyring({"k1": b"m" * 32}).seal(b"s" * 32, context=context, nonce=b"n" * 12)

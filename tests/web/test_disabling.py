@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 import httpx
+import pytest
 
 from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway
@@ -56,6 +57,7 @@ async def test_a_receiver_that_says_410_is_asked_once_and_its_events_are_held(
     assert len(asked) == 1
 
 
+@pytest.mark.alike
 async def test_endpoints_that_hang_hold_up_no_other(database: NewDatabase) -> None:
     hung = asyncio.Event()
     received: asyncio.Queue[str] = asyncio.Queue()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import httpx
+import pytest
 
 from gateway.store.sql.rows import Row
 from tests.stores import NewDatabase
@@ -112,6 +113,7 @@ async def test_a_dry_run_is_refused_as_the_change_and_remembers_no_key(
         assert (real.status_code, real.json()["status"]) == (202, "cancelled")
 
 
+@pytest.mark.alike
 async def test_a_dry_run_shows_no_secret(gateway: GatewayHarness) -> None:
     key = await gateway.post("/v1/keys", {"scope": "ops", "name": "x"} | DRY, "ops")
     assert not {"key", "callbackSecret"} & set(key.json())

@@ -64,6 +64,7 @@ async def test_a_type_is_described_listed_and_forgotten(database: NewDatabase) -
     ]
 
 
+@pytest.mark.alike
 async def test_our_own_types_are_built_in_with_their_schemas(database: NewDatabase) -> None:
     async with open_gateway(database) as gateway:
         listed = (await gateway.get("/v1/event-types?builtIn=true")).json()["data"]
@@ -96,6 +97,7 @@ async def test_data_that_does_not_match_its_schema_is_refused(database: NewDatab
     assert [each.status_code for each in (taken, elsewhere, free)] == [202, 202, 202]
 
 
+@pytest.mark.alike
 async def test_an_example_has_to_match(database: NewDatabase) -> None:
     async with open_gateway(database) as gateway:
         refused = await gateway.send("PUT", PATH, PAID | {"example": {"amount": 1}})

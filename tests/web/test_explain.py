@@ -17,6 +17,7 @@ async def _explained(gateway: GatewayHarness, task_id: str, scope: str = "tasks"
     return explained
 
 
+@pytest.mark.alike
 async def test_it_has_a_sentence_what_is_next_and_evidence(gateway: GatewayHarness) -> None:
     task = await gateway.create()
     explained = await _explained(gateway, task["id"])
@@ -30,6 +31,7 @@ async def test_it_has_a_sentence_what_is_next_and_evidence(gateway: GatewayHarne
     assert explained["evidence"][-1].startswith("event 1 task.created ")
 
 
+@pytest.mark.alike
 async def test_a_full_launcher_is_named(gateway: GatewayHarness) -> None:
     task = await gateway.create()
     await gateway.claim(capacity=0)
@@ -57,6 +59,7 @@ async def test_nobody_else_may(gateway: GatewayHarness, scope: str, status: int,
 
 
 @pytest.mark.parametrize("name", ["task_nonsense", "task_01m3250v00e008000000000007"])
+@pytest.mark.alike
 async def test_a_task_that_is_not_there_is_not_explained(
     gateway: GatewayHarness, name: str
 ) -> None:
@@ -81,6 +84,7 @@ async def test_the_launch_in_hand_is_explained(gateway: GatewayHarness) -> None:
     assert f"job {job['id']} held by l1 until " in "\n".join(explained["evidence"])
 
 
+@pytest.mark.alike
 async def test_what_the_agent_reports_is_explained(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     await agent.emit("task.progress", "m1", stage="agent", message="turn 7 of 60")
@@ -90,6 +94,7 @@ async def test_what_the_agent_reports_is_explained(gateway: GatewayHarness) -> N
     assert explained["next"][-1]["what"] == "run clock: inspected, then timed_out"
 
 
+@pytest.mark.alike
 async def test_without_a_public_address_events_come_from_the_spool(database: NewDatabase) -> None:
     async with open_gateway(database, SLIPGATE_PUBLIC_URL="") as gateway:
         job, _ = await gateway.launch()
@@ -97,6 +102,7 @@ async def test_without_a_public_address_events_come_from_the_spool(database: New
         assert "its words are read from its spool" in explained["summary"]
 
 
+@pytest.mark.alike
 async def test_an_agent_that_cannot_reach_the_gateway_is_explained(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(timeouts={"heartbeatSeconds": 1})
     (inspect,) = await gateway.claim(capacity=0, waitSeconds=20)
@@ -115,6 +121,7 @@ async def test_an_agent_that_cannot_reach_the_gateway_is_explained(gateway: Gate
     assert explained["waitingFor"] == "its agent to reach the gateway"
 
 
+@pytest.mark.alike
 async def test_an_end_is_explained_with_advice_clean_up_and_retry(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(env={"FEATURE_X": "s3cret"})
     error = {"stage": "agent", "code": "model_auth", "message": "401: no.", "retryable": False}

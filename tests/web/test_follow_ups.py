@@ -176,6 +176,7 @@ async def test_a_follow_up_waits_for_the_task_whose_branch_it_continues(
     assert await gateway.claim(capacity=2) == [], "the retry waits for the follow-up"
 
 
+@pytest.mark.alike
 async def test_a_repository_that_is_allowed_no_more_gets_no_follow_up(
     database: NewDatabase,
 ) -> None:
@@ -191,6 +192,7 @@ async def test_a_repository_that_is_allowed_no_more_gets_no_follow_up(
             assert answer.json()["reason"] == "repo_not_allowed"
 
 
+@pytest.mark.alike
 async def test_a_failed_check_waits_for_the_work_that_is_under_way(
     gateway: GatewayHarness, github: GitHub
 ) -> None:
@@ -212,6 +214,7 @@ async def test_checks_that_fail_at_once_make_one_task(
     }
 
 
+@pytest.mark.alike
 async def test_the_follow_ups_of_a_pull_request_are_bounded(
     gateway: GatewayHarness, github: GitHub
 ) -> None:
@@ -247,6 +250,7 @@ async def test_a_kept_message_is_refused_once_its_id_is_forgotten(
     assert (answer.status_code, answer.json()["code"]) == (401, "timestamp_out_of_tolerance")
 
 
+@pytest.mark.alike
 async def test_nobodys_pull_request_makes_no_task(gateway: GatewayHarness, github: GitHub) -> None:
     answer = await send(github, "issue_comment", comment())
     assert answer.json()["reason"] == "unknown_pull_request"

@@ -106,6 +106,7 @@ async def test_a_revoked_launcher_gets_no_request_and_answers_none(
         assert not asked.done()
 
 
+@pytest.mark.alike
 async def test_without_a_launcher_that_has_an_app_the_answer_comes_at_once(
     gateway: GatewayHarness,
 ) -> None:

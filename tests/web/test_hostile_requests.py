@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.routing import Route
@@ -110,6 +111,7 @@ async def test_no_request_breaks_a_route(gateway: GatewayHarness) -> None:
     await asyncio.to_thread(attack)
 
 
+@pytest.mark.alike
 async def test_a_stream_is_resumed_only_behind_a_number(gateway: GatewayHarness) -> None:
     task = await gateway.create()
     key = gateway.bearer("read")["authorization"].encode()

@@ -89,6 +89,7 @@ async def test_what_cannot_be_included_is_refused(gateway: GatewayHarness, inclu
     assert response.json()["errors"][0]["path"] == "?include"
 
 
+@pytest.mark.alike
 async def test_a_browser_sees_attempts_and_no_deliveries(gateway: GatewayHarness) -> None:
     task = await gateway.create()
     path = f"/v1/tasks/{task['id']}"

@@ -45,6 +45,7 @@ async def test_a_waiting_claim_gets_the_task_as_it_comes(gateway: GatewayHarness
     assert job["taskId"] == task["id"]
 
 
+@pytest.mark.alike
 async def test_an_old_lease_token_changes_nothing(gateway: GatewayHarness) -> None:
     await gateway.create()
     (job,) = await gateway.claim()
@@ -62,6 +63,7 @@ async def test_an_old_lease_token_changes_nothing(gateway: GatewayHarness) -> No
     assert (await gateway.report(job, "renew")).json()["cancel"] is False
 
 
+@pytest.mark.alike
 async def test_a_job_that_is_not_there_is_404(gateway: GatewayHarness) -> None:
     ghost = {"id": "job_ghost", "leaseToken": "job_ghost.1"}
     response = await gateway.report(ghost, "renew")
@@ -75,6 +77,7 @@ async def test_reports_may_be_repeated(gateway: GatewayHarness) -> None:
     assert (await gateway.task(job["taskId"]))["sandbox"]["id"] == sandbox_of(job)["id"]
 
 
+@pytest.mark.alike
 async def test_trying_says_until_when_a_sandbox_may_be_made(gateway: GatewayHarness) -> None:
     await gateway.create()
     (job,) = await gateway.claim()
@@ -127,6 +130,7 @@ async def test_spooled_events_are_handled_before_the_report_is_judged(
     assert [event["type"] for event in events].count("task.started") == 1
 
 
+@pytest.mark.alike
 async def test_spooled_events_of_before_the_attempt_are_not_taken(gateway: GatewayHarness) -> None:
     await gateway.create()
     (job,) = await gateway.claim()
@@ -139,6 +143,7 @@ async def test_spooled_events_of_before_the_attempt_are_not_taken(gateway: Gatew
 
 
 @pytest.mark.parametrize(("age", "status"), [(60, "completed"), (400, "running")])
+@pytest.mark.alike
 async def test_spooled_events_of_another_attempt_have_the_tolerance_of_any_webhook(
     gateway: GatewayHarness, age: int, status: str
 ) -> None:
@@ -153,6 +158,7 @@ async def test_spooled_events_of_another_attempt_have_the_tolerance_of_any_webho
     assert (await gateway.task(job["taskId"]))["status"] == status
 
 
+@pytest.mark.alike
 async def test_under_a_lost_lease_no_spooled_event_is_taken(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     stale = job | {"leaseToken": job["leaseToken"] + "0"}

@@ -217,6 +217,7 @@ async def test_who_takes_an_id_over_does_not_get_its_jobs(database: NewDatabase)
         assert (await gateway.report(job, "renew")).status_code == 200
 
 
+@pytest.mark.alike
 async def test_tokens_cannot_be_guessed(gateway: GatewayHarness) -> None:
     for _ in range(8):
         await gateway.create()

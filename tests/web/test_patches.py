@@ -33,6 +33,7 @@ async def read(gateway: GatewayHarness, task_id: str, query: str = "") -> httpx.
     return await gateway.get(f"/v1/tasks/{task_id}/patch{query}")
 
 
+@pytest.mark.alike
 async def test_a_compressed_patch_is_read_as_text(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     pieces = [DIFF * 2_000, DIFF, DIFF * 9_000]
@@ -95,6 +96,7 @@ async def test_a_member_may_hold_one_mebibyte(gateway: GatewayHarness) -> None:
 KEEPS_MUCH: Final = f"""UPDATE attempts SET patch = '{{"stored": {MAX_STORED - 1_000}}}'"""  # noqa: S608 - a number of ours
 
 
+@pytest.mark.alike
 async def test_secrets_are_found_inside_of_compressed_pieces(
     gateway: GatewayHarness, database: NewDatabase
 ) -> None:
@@ -113,6 +115,7 @@ async def test_secrets_are_found_inside_of_compressed_pieces(
 @pytest.mark.parametrize(
     "fields", [{"offset": MAX_PATCH}, {"size": MAX_PATCH + 1}], ids=["offset", "size"]
 )
+@pytest.mark.alike
 async def test_a_patch_past_its_bound_is_413(gateway: GatewayHarness, fields: Json) -> None:
     job, agent = await gateway.launch()
     refused = await send(agent, "m1", **fields)
@@ -135,6 +138,7 @@ async def test_an_attempt_keeps_no_more_than_its_share(
     assert (await read(gateway, job["taskId"])).text == DIFF
 
 
+@pytest.mark.alike
 async def test_a_patch_that_comes_late_is_kept_beside_a_hundred_late_events(
     gateway: GatewayHarness,
 ) -> None:
@@ -193,6 +197,7 @@ async def test_the_newest_attempt_that_kept_one_is_read_or_the_one_asked_for(
     assert (await read(gateway, job["taskId"], "?attempt=1")).text == DIFF + DIFF
 
 
+@pytest.mark.alike
 async def test_why_there_is_no_patch_is_said(gateway: GatewayHarness) -> None:
     task = await gateway.create()
     reasons = [(await read(gateway, task["id"])).json()["detail"]]
@@ -213,6 +218,7 @@ async def test_why_there_is_no_patch_is_said(gateway: GatewayHarness) -> None:
     ]
 
 
+@pytest.mark.alike
 async def test_pieces_do_not_ride_in_feeds(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     await agent.emit("task.patch", "m1", offset=0, chunk="+" + "x" * 60_000, size=60_001)
@@ -228,6 +234,7 @@ async def test_pieces_do_not_ride_in_feeds(gateway: GatewayHarness) -> None:
     }
 
 
+@pytest.mark.alike
 async def test_a_patch_whose_summary_is_too_long_is_not_lost(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     answer = await send(agent, "m1", summary="x" * 9_000, more="y" * 70_000)

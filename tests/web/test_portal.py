@@ -250,6 +250,7 @@ async def test_nothing_of_others_is_reached_by_any_route_and_id(database: NewDat
     assert [len(rows["deliveries"]) for rows in (before, after)] == [4, 4]
 
 
+@pytest.mark.alike
 async def test_a_portal_session_opens_no_other_page_and_no_route_of_the_api(
     database: NewDatabase,
 ) -> None:

@@ -56,6 +56,7 @@ async def test_what_is_kept_needs_no_rescue(gateway: GatewayHarness) -> None:
 @pytest.mark.parametrize(
     "details", [{"chunk": DIFF[:9]}, {"offset": 9, "chunk": DIFF[9:]}], ids=str
 )
+@pytest.mark.alike
 async def test_half_a_patch_is_rescued(gateway: GatewayHarness, details: Json) -> None:
     _, agent = await gateway.launch()
     await agent.emit("task.patch", "m1", **{"offset": 0, "size": len(DIFF), **details})
@@ -137,6 +138,7 @@ async def test_a_look_that_was_under_way_is_followed_by_another(gateway: Gateway
     [{"name": "slipgate-unknown-1"}, {"realm": "there"}, {"instanceId": "ins_other"}],
     ids=str,
 )
+@pytest.mark.alike
 async def test_sandboxes_that_are_not_known_are_ignored(
     gateway: GatewayHarness, foreign: Json
 ) -> None:

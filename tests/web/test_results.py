@@ -101,6 +101,7 @@ async def test_the_record_of_the_turns_is_served_whole_or_not_at_all(
     assert (await gateway.get(f"{path}?attempt=2")).json()["code"] == "no_trajectory"
 
 
+@pytest.mark.alike
 async def test_a_record_that_is_longer_than_an_engine_makes_it_is_not_read_whole(
     gateway: GatewayHarness,
 ) -> None:

@@ -79,6 +79,7 @@ async def test_the_next_attempt_is_given_the_work_that_has_not_gone_out(
         pytest.param({}, FAILED | {"resumable": False}, id="that has gone out"),
     ],
 )
+@pytest.mark.alike
 async def test_work_that_is_not_whole_is_not_gone_on_with(
     gateway: GatewayHarness, sent: Json, last: Json
 ) -> None:
@@ -100,6 +101,7 @@ async def test_a_short_patch_may_come_with_the_last_event_alone(gateway: Gateway
 
 
 @pytest.mark.parametrize("name", ["prompt", "patch"])
+@pytest.mark.alike
 async def test_the_key_of_an_ended_attempt_reads_nothing_any_more(
     gateway: GatewayHarness, name: str
 ) -> None:

@@ -52,6 +52,7 @@ async def test_an_attempt_shares_its_budget_with_those_before_it(gateway: Gatewa
 @pytest.mark.parametrize(
     ("agent", "told"), [({}, None), ({"maxCostUsd": 3}, 3.0)], ids=["default", "given"]
 )
+@pytest.mark.alike
 async def test_the_runner_knows_a_bound_that_was_asked_for(
     gateway: GatewayHarness, agent: Json, told: float | None
 ) -> None:

@@ -65,6 +65,7 @@ def texts(body: Json) -> list[str]:
     return [body["text"], *blocks]
 
 
+@pytest.mark.alike
 async def test_an_end_reads_well_is_signed_and_mentions_nobody(database: NewDatabase) -> None:
     receiver = Slack()
     async with open_gateway(database, receivers=httpx.MockTransport(receiver)) as gateway:

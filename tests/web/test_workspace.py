@@ -110,6 +110,7 @@ async def test_two_at_once_are_one(gateway: GatewayHarness) -> None:
     assert len({answer["id"] for answer in answers}) == 1
 
 
+@pytest.mark.alike
 async def test_without_a_task_id_nothing_is_the_same(gateway: GatewayHarness) -> None:
     first, second = await made(gateway, TASK_ID=""), await made(gateway, TASK_ID="")
     assert first["id"] != second["id"]
@@ -176,6 +177,7 @@ async def test_an_error_of_the_branch_names_the_field_it_stood_in(gateway: Gatew
     assert error["path"] == "$.branch"
 
 
+@pytest.mark.alike
 async def test_empty_strings_are_absent_and_keep_alive_keeps_the_sandbox(
     gateway: GatewayHarness,
 ) -> None:
