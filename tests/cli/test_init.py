@@ -3,12 +3,14 @@
 import os
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.init.questions import PROVIDERS
 from gateway.cli.local.env_files import read_env_file
+from gateway.cli.local.processes import programs
 from gateway.cli.local.state import STATE
 from gateway.cli.main import main
 from gateway.cli.operations.minting import callback_secret_of
@@ -19,6 +21,7 @@ from launcher.settings import read_settings as read_launcher
 from tests.cli.test_dev import terminal
 from tests.cli.test_up import bare
 from tests.docker.cli import install as install_docker
+from tests.forks.children import forked_programs
 from tests.forks.programs import slipgate
 
 ELSEWHERE = "SLIPGATE_DATABASE_URL=sqlite:///elsewhere.db\n"
@@ -31,14 +34,16 @@ def files(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A git work tree whose database is not that of `up`."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A git work tree whose database is not that of `up`, in which programs are forks."""
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     (tmp_path / ".env.gateway").write_text(f"# mine\n{ELSEWHERE}")
     monkeypatch.chdir(tmp_path)
     for name in set(os.environ) - set(bare()):
         monkeypatch.delenv(name)
-    return tmp_path
+    before = programs.set(forked_programs())
+    yield tmp_path
+    programs.reset(before)
 
 
 def test_options_and_the_environment_answer_everything(

@@ -32,15 +32,36 @@ def launcher_child(environ: Mapping[str, str], log: Path, *agent: str) -> Forked
     return ForkedChild("launcher", (launcher, *agent), environ, log)
 
 
+def forked_programs() -> Programs:
+    """The programs that a command line starts, as forks; local agents are forks, too."""
+    return _programs(*_paths())
+
+
 def forking_slipgate() -> str:
-    """The command line whose `up`, `dev`, `init` and `demo` start gateway, launcher and local
-    agents as forks: of the programs they start otherwise are `tests.e2e.test_demo`'s."""
-    launcher = shared("own-launcher", "tests.forks.launcher:launch_with", attempt())
-    return shared("forking-slipgate", f"{__name__}:run_forking", slipgate(), launcher)
+    """A command line that starts those. What is started otherwise is `tests.e2e.test_demo`'s."""
+    return shared("forking-slipgate", f"{__name__}:run_forking", *_paths())
 
 
-def run_forking(command_line: str, launcher: str) -> int:
+def run_forking(*paths: str) -> int:
     """In a fork: the command line, with these programs."""
-    gateway = (command_line, "gateway")
-    programs.set(Programs(gateway=gateway, launcher=(launcher,), child=ForkedChild))
+    programs.set(_programs(*paths))
     return main()
+
+
+def _paths() -> tuple[str, ...]:
+    return (
+        slipgate(),
+        shared("own-launcher", "tests.forks.launcher:launch_with", attempt()),
+        shared("own-doctor", "launcher.doctor.__main__:main"),
+        shared("own-snapshots", "launcher.snapshots.__main__:main"),
+    )
+
+
+def _programs(command_line: str, launcher: str, doctor: str, snapshots: str) -> Programs:
+    return Programs(
+        gateway=(command_line, "gateway"),
+        launcher=(launcher,),
+        doctor=(doctor,),
+        snapshots=(snapshots,),
+        child=ForkedChild,
+    )

@@ -33,6 +33,7 @@ from gateway.cli.local.installation import (
     RunningInstallation,
     is_answering,
 )
+from gateway.cli.local.processes import programs
 from gateway.cli.local.state import STATE
 from gateway.cli.local.up import print_running
 from gateway.cli.tasks.watch import NEEDS_REVIEW, watch_task
@@ -42,8 +43,6 @@ from gateway.wire.environment import EnvironmentReader
 from gateway.wire.own_process import close_own_process
 from gateway.wire.tasks import TaskView
 
-DOCTOR: Final = (sys.executable, "-m", "launcher.doctor")
-SNAPSHOTS: Final = (sys.executable, "-m", "launcher.snapshots")
 _FOR_APPLICATION: Final = f"  {FRONTEND_FILE} is for the .env.local of your application"
 AGAIN: Final = (
     "Mend what is named above (the settings are in .env.gateway and .env.launcher; a key in your "
@@ -186,7 +185,7 @@ def _write(run: Run, setup: Setup) -> None:
 def _build(run: Run, builder: str) -> None:
     run.step("Snapshot")
     environ = {**os.environ, **read_env_file(LAUNCHER_FILE)}
-    if _call(run, (*SNAPSHOTS, builder), environ) != 0:
+    if _call(run, (*programs.get().snapshots, builder), environ) != 0:
         run.failed.append("the snapshot")
 
 
@@ -232,11 +231,11 @@ def _try_out(run: Run, setup: Setup, url: str, launcher_env: dict[str, str]) -> 
 def _check(run: Run, launcher_env: dict[str, str]) -> None:
     run.step("Doctor")
     if run.as_json:
-        command = [*DOCTOR, "--json"]
+        command = [*programs.get().doctor, "--json"]
         done = subprocess.run(command, env=launcher_env, stdout=subprocess.PIPE, check=False)
         run.doctor, code = msgspec.Raw(done.stdout or b"null"), done.returncode
     else:
-        code = _call(run, DOCTOR, launcher_env)
+        code = _call(run, programs.get().doctor, launcher_env)
     if code != 0:
         run.failed.append("the checks of `slipgate doctor`")
 

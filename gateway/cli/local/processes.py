@@ -22,6 +22,8 @@ GRACE: Final = 20.0
 """Seconds a child has to drain before it is killed."""
 GATEWAY: Final = (sys.executable, "-m", "gateway", "gateway")
 LAUNCHER: Final = (sys.executable, "-m", "launcher")
+DOCTOR: Final = (sys.executable, "-m", "launcher.doctor")
+SNAPSHOTS: Final = (sys.executable, "-m", "launcher.snapshots")
 
 
 class Child:
@@ -97,10 +99,12 @@ class Child:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Programs:
-    """The commands of gateway and launcher, and the class of their processes."""
+    """Their commands, and the class of the processes of gateway and launcher."""
 
     gateway: tuple[str, ...] = GATEWAY
     launcher: tuple[str, ...] = LAUNCHER
+    doctor: tuple[str, ...] = DOCTOR
+    snapshots: tuple[str, ...] = SNAPSHOTS
     child: type[Child] = Child
 
 
