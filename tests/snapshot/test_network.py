@@ -51,6 +51,14 @@ def test_no_proxy_is_read_in_every_form_that_is_in_use(url: str, is_direct: bool
     assert proxies.of_url(url) == (None if is_direct else PROXY)
 
 
+def test_the_well_known_authorities_are_read_for_https_alone() -> None:
+    network = Network.from_environ({})
+    counts = [
+        network.context_for(url).cert_store_stats()["x509_ca"] for url in ("http://x", "HTTPS://x")
+    ]
+    assert (counts[0], counts[1] > 0) == (0, True)
+
+
 def test_a_star_means_everything() -> None:
     assert Proxies.from_environ({"ALL_PROXY": PROXY, "no_proxy": "*"}).of_url("http://x/") is None
 

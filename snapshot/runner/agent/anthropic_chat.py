@@ -41,7 +41,7 @@ class AnthropicChat(ChatClient[anthropic.Anthropic]):
             http_client=anthropic.DefaultHttpxClient(
                 follow_redirects=False,
                 trust_env=False,
-                verify=network.context,
+                verify=network.context_for(url),
                 proxy=network.proxies.of_url(url),
             ),
             # Who waits for the next try must end with the attempt.

@@ -26,7 +26,7 @@ def client(model: ModelAccess, network: Network) -> openai.OpenAI:
         http_client=openai.DefaultHttpxClient(
             follow_redirects=False,
             trust_env=False,
-            verify=network.context,
+            verify=network.context_for(url),
             proxy=network.proxies.of_url(url),
         ),
         max_retries=0,

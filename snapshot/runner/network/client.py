@@ -38,6 +38,10 @@ class Network:
     def context(self) -> ssl.SSLContext:
         return self.certificates.context()
 
+    def context_for(self, url: str) -> ssl.SSLContext:
+        """For a client of this URL that follows no redirect."""
+        return self.context if url.lower().startswith("https:") else NO_AUTHORITY
+
     def usable(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environ, with those of its values that could be read."""
         others = {
@@ -56,7 +60,7 @@ class Network:
             headers=headers,
             follow_redirects=False,
             trust_env=False,
-            verify=self.context if url.lower().startswith("https:") else NO_AUTHORITY,
+            verify=self.context_for(url),
             proxy=self._proxy(url),
         )
 
