@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from itertools import product
+from typing import Final
 
 import pytest
 
@@ -71,22 +72,20 @@ async def fill(store: OpenedStore) -> None:
     await write(store, view)
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        pytest.param((None, None, range(1, 61)), id="everything"),
-        pytest.param(("acme", None, range(1, 61, 2)), id="one project"),
-        pytest.param(("acme", ["task.progress"], range(1, 61, 10)), id="one type"),
-        pytest.param(("default", ["task.progress"], []), id="a type that never comes"),
-        pytest.param(("nobody", None, []), id="a project without tasks"),
-    ],
+FEEDS: Final[tuple[Wanted, ...]] = (
+    (None, None, range(1, 61)),  # everything
+    ("acme", None, range(1, 61, 2)),  # one project
+    ("acme", ["task.progress"], range(1, 61, 10)),  # one type
+    ("default", ["task.progress"], []),  # a type that never comes
+    ("nobody", None, []),  # a project without tasks
 )
+
+
 async def test_a_feed_goes_on_at_its_cursor_to_its_end_whatever_lies_between(
-    store: OpenedStore, reader: Query, wanted: Wanted
+    store: OpenedStore, reader: Query
 ) -> None:
-    project, types, expected = wanted
     await fill(store)
-    for limit, budget in product((1, 4, 200), (1, 10, 1_000)):
+    for (project, types, expected), limit, budget in product(FEEDS, (1, 4, 200), (1, 10, 1_000)):
         seen: list[int] = []
         after, is_end = 0, False
         while not is_end:

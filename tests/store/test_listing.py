@@ -179,42 +179,35 @@ def _mixed_filters() -> Iterator[TaskFilter]:
         )
 
 
-@pytest.mark.parametrize("wanted", SINGLE_FILTERS.values(), ids=SINGLE_FILTERS)
 async def test_a_filter_lists_what_matches_newest_first(
-    store: OpenedStore, tasks: dict[str, tuple[Task, Spec]], wanted: TaskFilter
+    store: OpenedStore, tasks: dict[str, tuple[Task, Spec]]
 ) -> None:
-    page = await store.reads.page(wanted, limit=200)
-    expected = [pair for pair in tasks.values() if _matches(wanted, *pair)]
-    assert list(page.tasks) == sorted(expected, key=lambda pair: pair[0].id, reverse=True)
-    assert page.last is None
+    for name, wanted in SINGLE_FILTERS.items():
+        page = await store.reads.page(wanted, limit=200)
+        expected = [pair for pair in tasks.values() if _matches(wanted, *pair)]
+        expected.sort(key=lambda pair: pair[0].id, reverse=True)
+        assert list(page.tasks) == expected, name
+        assert page.last is None, name
 
 
-@pytest.mark.parametrize("limit", [1, 7])
-async def test_pages_of_any_filters_are_the_list_without_gap_or_repetition(
-    store: OpenedStore, tasks: dict[str, tuple[Task, Spec]], limit: int
-) -> None:
-    for wanted in _mixed_filters():
-        expected = sorted((key for key, pair in tasks.items() if _matches(wanted, *pair)))
-        assert await _listed(store.reads.page, wanted, limit) == expected[::-1]
-
-
-async def test_a_selection_has_all_ids_that_match_newest_first(
+async def test_pages_and_selections_of_any_filters_are_the_list_without_gap_or_repetition(
     store: OpenedStore, tasks: dict[str, tuple[Task, Spec]]
 ) -> None:
     for wanted in _mixed_filters():
         expected = sorted((key for key, pair in tasks.items() if _matches(wanted, *pair)))
+        for limit in (1, 7):
+            assert await _listed(store.reads.page, wanted, limit) == expected[::-1]
         assert await store.reads.ids(wanted, most=COUNT) == expected[::-1]
 
 
-@pytest.mark.parametrize(
-    ("most", "budget", "is_whole"),
-    [(COUNT, 1_000, True), (COUNT - 1, 1_000, False), (COUNT, 0, False)],
-)
-async def test_a_selection_of_too_many_is_none(
-    reader: Query, most: int, budget: int, is_whole: bool
-) -> None:
-    found = await Listing(reader).ids(TaskFilter(), most=most, budget=budget)
-    assert (found is not None) is is_whole
+async def test_a_selection_of_too_many_is_none(reader: Query) -> None:
+    for most, budget, is_whole in (
+        (COUNT, 1_000, True),
+        (COUNT - 1, 1_000, False),
+        (COUNT, 0, False),
+    ):
+        found = await Listing(reader).ids(TaskFilter(), most=most, budget=budget)
+        assert (found is not None) is is_whole
 
 
 async def test_a_search_ends_when_its_work_is_done_and_goes_on_at_the_next_request(
@@ -240,20 +233,17 @@ async def test_the_rarest_of_several_filters_leads(reader: Query) -> None:
     assert {task.status for task, _ in page.tasks} == {Status.EXPIRED}
 
 
-@pytest.mark.parametrize(
-    "wanted", [TaskFilter(flag=ANY_FLAG), TaskFilter(error_code="boom"), TaskFilter()]
-)
-async def test_a_single_filter_is_asked_for_no_more_than_its_page(
-    reader: Query, wanted: TaskFilter
-) -> None:
+async def test_a_single_filter_is_asked_for_no_more_than_its_page(reader: Query) -> None:
     asked: list[Mapping[str, object]] = []
 
     async def query(statement: str, params: Mapping[str, object]) -> Iterable[Row]:
         asked.append(params)
         return await reader(statement, params)
 
-    await Listing(query).page(wanted, before=NEWEST, limit=5)
-    assert {params["limit"] for params in asked if "limit" in params} == {6}
+    for wanted in (TaskFilter(flag=ANY_FLAG), TaskFilter(error_code="boom"), TaskFilter()):
+        asked.clear()
+        await Listing(query).page(wanted, before=NEWEST, limit=5)
+        assert {params["limit"] for params in asked if "limit" in params} == {6}
 
 
 async def _listed(page: Page, wanted: TaskFilter, limit: int) -> list[str]:
