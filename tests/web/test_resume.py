@@ -11,6 +11,7 @@ from tests.stores import NewDatabase
 from tests.web.callers import TASK, Agent, GatewayHarness, Json, open_gateway, sandbox_of
 
 DIFF = '--- a/ü\n+++ b/ü\n@@ -1 +1 @@\n-old\n+"new"\\\n'
+WITH_SECRET = DIFF + "+x\n" * 30 + f"+ghp_{'a1' * 18}\n"
 BASE = "0123456789abcdef0123456789abcdef01234567"
 FAILED: Json = {
     "error": {"stage": "push", "code": "push_failed", "message": "x", "retryable": True},
@@ -56,9 +57,12 @@ async def test_the_next_attempt_is_given_the_work_that_has_not_gone_out(
     job, agent = await gateway.launch(maxAttempts=1 if by_hand else 2)
     assert "SLIPGATE_RESUME_URL" not in agent.env
     await send(agent, summary="Added it", warnings=["venv was left out"])
-    await agent.emit("task.failed", "m1", **FAILED)
     if by_hand:
+        refused: Json = {"resumable": True, "patch": DIFF, "summary": "It was refused."}
+        await agent.emit("task.needs_review", "m1", **refused)
         assert (await gateway.post(f"/v1/tasks/{job['taskId']}/retry")).status_code == 202
+    else:
+        await agent.emit("task.failed", "m1", **FAILED)
     again = await next_attempt(gateway, job["taskId"])
     given = await get_as_agent(again, again.env["SLIPGATE_RESUME_URL"])
     assert given.status_code == 200
@@ -77,6 +81,7 @@ async def test_the_next_attempt_is_given_the_work_that_has_not_gone_out(
         pytest.param({"partial": True}, FAILED, id="interrupted"),
         pytest.param({"size": 1_000}, FAILED, id="with a hole"),
         pytest.param({}, FAILED | {"resumable": False}, id="that has gone out"),
+        pytest.param({"text": WITH_SECRET}, FAILED, id="that is redacted"),
     ],
 )
 @pytest.mark.alike

@@ -40,6 +40,8 @@ class PatchDetails(Document, frozen=True, kw_only=True):
     base_sha: str | None = None
     summary: str | None = None
     warnings: tuple[str, ...] = ()
+    redacted: bool = False
+    """Secrets were taken out of the text: it is not the agent's work any more."""
 
 
 class StoredPiece(Frozen, frozen=True, kw_only=True):
@@ -92,6 +94,7 @@ class Revision(Frozen, frozen=True, kw_only=True):
             base_sha=next((each.base_sha for each in reversed(details) if each.base_sha), None),
             summary=next((each.summary for each in reversed(details) if each.summary), None),
             warnings=once(text for each in details for text in each.warnings),
+            redacted=any(each.redacted for each in details),
         )
 
     def parts(self) -> Iterator[tuple[StoredPiece, int, int]]:

@@ -19,6 +19,7 @@ from gateway.wire.patches import Encoding, Unreadable, packed, text_of
 from gateway.wire.redaction import redact_patch
 from gateway.wire.scrubbing import scrub
 
+_NOT_KEPT: Final = frozenset({"chunk", "leaseToken", "redacted"})
 REDACTED: Final = "$.data.chunk: secrets in added lines were redacted"
 
 
@@ -40,8 +41,9 @@ async def kept_piece(
     piece = PatchPiece(
         revision=sent.revision, start=sent.offset, length=length, size=sent.size, chunk=chunk
     )
-    others = {name: value for name, value in fields.items() if name not in {"chunk", "leaseToken"}}
-    data, _ = scrub("task.patch", msgspec.json.encode(others | {"bytes": length}), own)
+    others = {name: value for name, value in fields.items() if name not in _NOT_KEPT}
+    others |= {"bytes": length} | ({"redacted": True} if is_redacted else {})
+    data, _ = scrub("task.patch", msgspec.json.encode(others), own)
     return piece, data, (REDACTED,) if is_redacted else ()
 
 

@@ -12,8 +12,10 @@ from gateway.domain.tasks.task import Attempt, Frozen, Task
 from gateway.store.protocol import Reads
 from gateway.wire.agent import TERMINAL_EVENTS
 from gateway.wire.patches import unpacked
+from gateway.wire.redaction import MARK
 
 _FINAL: Final = ("task.retried", "task.cancelled", *sorted(TERMINAL_EVENTS))
+_MARK: Final = MARK.partition("{")[0].encode()
 _AT_A_TIME: Final = 8
 """Pieces that are read together: at most 8 MiB of text."""
 
@@ -40,6 +42,11 @@ class WholePatch(Frozen, frozen=True, kw_only=True):
     revision: Revision | None = None
     final: bytes = b""
     """Its text, if a final event has brought it."""
+
+    @property
+    def is_redacted(self) -> bool:
+        """True if it lacks secrets that its agent wrote."""
+        return self.details.redacted or _MARK in self.final
 
     async def text(self, reads: Reads, task_id: str) -> AsyncIterator[bytes]:
         """Its text, a few pieces at a time."""
@@ -69,18 +76,19 @@ async def newest_patch(reads: Reads, task: Task, attempt: int | None = None) -> 
 
 async def resumable_patch(reads: Reads, task_id: str, attempt: int) -> WholePatch | None:
     """The patch this attempt may resume: the newest whole one of an earlier attempt that was not
-    interrupted and has not delivered it."""
+    interrupted and has not delivered it, as its agent made it."""
     known = await reads.attempts(task_id) if attempt > 1 else []
     earlier = [each for each in known if each.number < attempt and each.resumable]
     found = await _whole_patches(reads, task_id, earlier, is_settled=True)
-    return next((patch for patch in found if patch.size), None)
+    return next((patch for patch in found if patch.size and not patch.is_redacted), None)
 
 
 async def _whole_patches(
     reads: Reads, task_id: str, attempts: Iterable[Attempt], *, is_settled: bool = False
 ) -> list[WholePatch]:
     """The newest whole patch of each of these attempts that has one, newest attempt first;
-    `is_settled`: none of an agent that was interrupted."""
+    `is_settled`: none of an agent that was interrupted, and rather its own than that of a final
+    event, whose summary and warnings tell of the attempt's end."""
     keeping = {each.number: each.patch for each in attempts if each.patch is not None}
     if not keeping:
         return []
@@ -89,17 +97,23 @@ async def _whole_patches(
     finals = await reads.events_of_types(task_id, _FINAL, is_late_too=True) if in_final else []
     if is_settled:
         pieces = [piece for piece in pieces if not piece.details.partial]
-    chosen = (_whole(number, pieces, finals) for number in sorted(keeping, reverse=True))
+    chosen = (
+        _whole(number, pieces, finals, prefers_pieces=is_settled)
+        for number in sorted(keeping, reverse=True)
+    )
     return [patch for patch in chosen if patch is not None]
 
 
-def _whole(attempt: int, pieces: list[StoredPiece], finals: list[Event]) -> WholePatch | None:
+def _whole(
+    attempt: int, pieces: list[StoredPiece], finals: list[Event], *, prefers_pieces: bool
+) -> WholePatch | None:
     """The patch of the final event, unless another revision began after it."""
     sent = revisions(piece for piece in pieces if piece.attempt == attempt)
     revision = next((each for each in sent if each.hole is None), None)
     sent_last = [(each.task_seq, _data(each)) for each in finals if each.attempt == attempt]
     seq, final = next(((seq, one) for seq, one in sent_last if one.patch), (0, _Final()))
-    if final.patch and not (revision is not None and revision.oldest > seq):
+    is_newer = revision is not None and (prefers_pieces or revision.oldest > seq)
+    if final.patch and not is_newer:
         text = final.patch.encode()
         base = next((each.details.base_sha for each in sent if each.details.base_sha), None)
         details = PatchDetails(base_sha=base, summary=final.summary, warnings=final.warnings)
