@@ -1,4 +1,7 @@
-"""`slipgate up`: with any provider whose settings are there, and none that the launcher refuses."""
+"""`slipgate up`: with any provider whose settings are there, and none that the launcher refuses.
+
+The one whose task runs starts its programs as it does for a user, the others start forks.
+"""
 
 import asyncio
 import base64

@@ -1,4 +1,7 @@
-"""The whole product as real processes: the demo ends well through a kill -9 of the gateway."""
+"""The whole product as real processes: the demo ends well through a kill -9 of the gateway.
+
+The demo that is kept starts its programs as it does for a user, the others start forks.
+"""
 
 import os
 import signal

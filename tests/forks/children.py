@@ -38,7 +38,7 @@ def forked_programs() -> Programs:
 
 
 def forking_slipgate() -> str:
-    """A command line that starts those. What is started otherwise is `tests.e2e.test_demo`'s."""
+    """A command line that starts those."""
     return shared("forking-slipgate", f"{__name__}:run_forking", *_paths())
 
 
