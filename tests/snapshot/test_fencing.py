@@ -132,8 +132,11 @@ def test_without_a_public_url_it_only_spools(sandbox: Sandbox) -> None:
     assert sandbox.github.pulls
 
 
-def test_an_unwell_gateway_is_given_the_time_it_asks_for(sandbox: Sandbox) -> None:
-    sandbox.agent_is(FIX)
+def test_an_unwell_gateway_is_given_time_and_an_event_it_cannot_take_blocks_no_other(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.agent_is(f"echo hello; {FIX}")
+    sandbox.gateway.on_step("log", refusal(422, "invalid_request"))
     unwell = [
         refusal(503, "unavailable", retry_after="0"),
         refusal(429, "too_many_requests", retry_after="0"),
@@ -149,8 +152,11 @@ def test_an_unwell_gateway_is_given_the_time_it_asks_for(sandbox: Sandbox) -> No
     assert sandbox.gateway.last.type == "task.completed"
 
 
-def test_a_resent_event_keeps_its_id_and_its_bytes(sandbox: Sandbox) -> None:
+def test_a_resent_event_keeps_its_id_and_bytes_each_has_the_trace_and_the_last_is_noted(
+    sandbox: Sandbox,
+) -> None:
     sandbox.agent_is(FIX)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     seen: list[Event] = []
 
     def react(event: Event) -> Response | None:
@@ -158,26 +164,11 @@ def test_a_resent_event_keeps_its_id_and_its_bytes(sandbox: Sandbox) -> None:
         return refusal(503, "unavailable", retry_after="1") if len(seen) == 1 else None
 
     sandbox.gateway.reactions.append(react)
-    assert sandbox.run() == 0, sandbox.printed()
+    assert sandbox.run(TRACEPARENT=trace) == 0, sandbox.printed()
     first, second = sandbox.gateway.requests[:2]
     assert first.body == second.body
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.headers["webhook-timestamp"] < second.headers["webhook-timestamp"]
-
-
-def test_an_event_the_gateway_cannot_take_does_not_block_the_later_ones(sandbox: Sandbox) -> None:
-    sandbox.agent_is(f"echo hello; {FIX}")
-    sandbox.gateway.on_step("log", refusal(422, "invalid_request"))
-    assert sandbox.run() == 0, sandbox.printed()
-    assert sandbox.gateway.last.type == "task.completed"
-
-
-def test_the_trace_of_the_task_is_sent_back_and_what_was_acknowledged_is_noted(
-    sandbox: Sandbox,
-) -> None:
-    sandbox.agent_is(FIX)
-    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    assert sandbox.run(TRACEPARENT=trace) == 0, sandbox.printed()
     size = (sandbox.state / "spool.jsonl").stat().st_size
     assert (sandbox.state / "spool.acknowledged").read_text() == str(size)
     assert {request.headers["traceparent"] for request in sandbox.gateway.requests} == {trace}

@@ -40,21 +40,17 @@ def test_neither_agent_nor_validation_sees_a_secret_anywhere_it_can_look(
         assert "WEBHOOK_URL" not in text
 
 
-def test_no_secret_is_reported_printed_or_written(sandbox: Sandbox) -> None:
-    sandbox.agent_is(f'{FIX}; echo "my key is $OPENAI_API_KEY"; echo "$DB_PASSWORD"')
+def test_no_secret_is_reported_printed_written_or_in_an_argument_list(sandbox: Sandbox) -> None:
+    seen = sandbox.shared / "seen.txt"
+    look = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done"
+    prints = 'echo "my key is $OPENAI_API_KEY"; echo "$DB_PASSWORD"'
+    sandbox.agent_is(f"{FIX}; {prints}; {look} > {seen} 2>/dev/null; true")
     assert sandbox.run(DB_PASSWORD="correct horse battery") == 0, sandbox.printed()
     events = "".join(request.body.decode() for request in sandbox.gateway.requests)
     assert "my key is [redacted]" in events
     assert "correct horse" not in events
     written = [file.read_bytes() for file in sandbox.state.rglob("*") if file.is_file()]
-    for text in [events, sandbox.printed(), str(sandbox.github.pulls), str(written)]:
+    listed = seen.read_text()
+    assert "agent-runner.py" in listed
+    for text in [events, sandbox.printed(), str(sandbox.github.pulls), str(written), listed]:
         assert leaked(text) == []
-
-
-def test_a_secret_never_stands_in_an_argument_list(sandbox: Sandbox) -> None:
-    look = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done"
-    seen = sandbox.shared / "seen.txt"
-    sandbox.agent_is(f"{look} > {seen} 2>/dev/null")
-    sandbox.run()
-    assert "agent-runner.py" in seen.read_text()
-    assert leaked(seen.read_text()) == []
