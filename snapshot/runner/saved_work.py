@@ -5,7 +5,7 @@ from typing import Final
 
 from .failure import Failure
 from .reporting.kept_patch import KeptPatch
-from .reporting.redaction import Redaction
+from .reporting.redaction import REDACTED, Redaction
 from .reporting.reporter import Reporter
 from .repository import work_on_disk
 from .repository.git import Git
@@ -80,7 +80,8 @@ class SavedWork:
         return self.kept
 
     def recover(self, *, reads_disk: bool) -> KeptPatch | None:
-        """The whole patch of an earlier start; that of an interrupted agent is only reported."""
+        """The whole patch of an earlier start; that of an interrupted agent, or one out of which
+        secrets were taken, is only reported."""
         kept = self._reported
         found = work_on_disk.found(self._state.path) if reads_disk else None
         if (kept is None or kept.is_partial) and found is not None:
@@ -91,7 +92,7 @@ class SavedWork:
                 print(f"slipgate: the work of an earlier start cannot be read: {exc}", flush=True)
                 kept = None
             self._on_disk = None
-        if kept is None or kept.is_partial or not kept.text:
+        if kept is None or kept.is_partial or not _is_as_made(kept):
             return None
         return self.adopt(kept)
 
@@ -99,7 +100,7 @@ class SavedWork:
         """Save the work of a runner that died."""
         kept = self._reported
         if kept is not None and not kept.is_partial:
-            self.kept, self.is_resumable = kept, bool(kept.text)
+            self.kept, self.is_resumable = kept, _is_as_made(kept)
         else:
             self._on_disk = work_on_disk.found(self._state.path)
             self.rescue(seconds=DEATH_SECONDS)
@@ -153,3 +154,8 @@ class SavedWork:
             self._reporter.emit_all(list(new.pieces()))
             self._reported = new
         return new
+
+
+def _is_as_made(kept: KeptPatch) -> bool:
+    """False for an empty patch, and for one that may lack what its agent wrote."""
+    return bool(kept.text) and REDACTED not in kept.text

@@ -271,6 +271,20 @@ def test_a_runner_killed_after_its_agent_pays_no_agent_again(sandbox: Sandbox) -
     assert len(sandbox.gateway.of("task.patch")) == 1
 
 
+def test_a_patch_without_its_secrets_is_not_gone_on_with(sandbox: Sandbox) -> None:
+    there, word = sandbox.shared / "there", "postgres12"
+    sandbox.environ["DB_PASSWORD"] = word
+    sandbox.agent_is(f"echo url={word} > settings")
+    sandbox.validates(["sh", "-c", f"touch {there}; sleep 600"])
+    process = sandbox.start()
+    until(there.exists, "validation")
+    sandbox.kill(process)
+    sandbox.validates(["true"])
+    assert sandbox.run() == 0, sandbox.printed()
+    assert word not in sandbox.gateway.patch
+    assert sandbox.remote.show(BRANCH, "settings") == f"url={word}"
+
+
 def test_validation_that_cannot_be_done_does_not_stop_the_push(sandbox: Sandbox) -> None:
     sandbox.agent_is(FIX)
     sandbox.validates(["sh", "-c", 'rm -rf "$PWD"'], ["true"])
