@@ -1,15 +1,18 @@
 """Operator routes: launchers with their last call, and the reconciler's dry run."""
 
+import asyncio
 from typing import Final
 
 import pytest
 
 from gateway.domain.tasks.retention import KEPT
 from gateway.ledger import wall_clock
+from tests.e2e.database import rows
 from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, open_gateway, sandbox_of, write_locked
 
 BUSY_MS: Final = 50
+PULSES: Final = "SELECT pulse_at FROM ledger WHERE pulse_at IS NOT NULL"
 
 
 class Hands:
@@ -152,7 +155,8 @@ async def test_after_an_outage_what_came_due_meanwhile_would_be_moved(
     clock = Hands()
     async with open_gateway(database, busy_ms=BUSY_MS, clock=clock) as gateway:
         await gateway.create(timeouts={"queueSeconds": 5})
-        assert (await gateway.http.get("/readyz")).status_code == 200
+        while not await asyncio.to_thread(rows, database.location, PULSES):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         async with write_locked(database):
             clock.ahead = 20_000
             found = await rehearsed(gateway)
