@@ -87,11 +87,9 @@ class _Opening:
         organisation.add_snapshot(Snapshot(name=chaos.SNAPSHOT))
         http = await self.stack.enter_async_context(self.client())
         machine = ReportingMachine(self.folder / "sandboxes", http, EVENTS)
-        api = await self.stack.enter_async_context(
+        return await self.stack.enter_async_context(
             opened(Api(organisation=organisation, machine=machine))
         )
-        api.faults.otherwise = RandomFaults(organisation, seed=self.size.seed, share=FAULTS)
-        return api
 
     async def readers(self) -> list[Reader]:
         """One of each kind."""
@@ -133,6 +131,8 @@ async def installation(
         lines = await opening.lines(database, authority)
         api = await opening.daytona()
         client = await stack.enter_async_context(opening.client())
+        faults = RandomFaults(api.organisation, seed=size.seed, share=FAULTS)
+        api.faults.otherwise = faults
         yield Storm(
             size=size,
             database=database,
@@ -148,6 +148,7 @@ async def installation(
             ],
             frontend=Frontend(client, "", REPOSITORY),
             api=api,
+            faults=faults,
             lines=lines,
             readers=await opening.readers(),
             random=chance,

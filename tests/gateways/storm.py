@@ -21,6 +21,7 @@ from tests.gateways.fleet import Fleet, Member
 from tests.gateways.readers import Reader
 from tests.launches import chaos
 from tests.launches.chaos import OverlapCounter
+from tests.launches.random_faults import RandomFaults
 from tests.postgres.cluster import Cluster
 
 AWAY_SECONDS: Final = 1.0
@@ -74,6 +75,7 @@ class Storm:
     launchers: list[Child]
     frontend: Frontend
     api: Api
+    faults: RandomFaults
     lines: Sequence[Line]
     readers: Sequence[Reader]
     random: random.Random
@@ -204,7 +206,7 @@ class Storm:
         strike.until = time.monotonic()
 
     def _calm(self) -> None:
-        self.api.faults.otherwise = lambda _call: None
+        self.faults.stop()
         for line in self.lines:
             line.receiver.calm_down()
             line.receiver.takes_all = True
