@@ -15,7 +15,7 @@ from tests.daytona.faults import Fault
 from tests.kubernetes.cluster import REALM, Cluster
 from tests.kubernetes.node import Image
 from tests.launcher.agents import ENDS_WITH_7, FINAL_EVENT, program
-from tests.launcher.conditions import until, until_answered
+from tests.launcher.conditions import until
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_spec
 from tests.launcher.kubernetes.world import HERE, IMAGE, do, is_over, started
@@ -242,8 +242,7 @@ async def test_a_list_is_begun_anew_once_its_place_has_expired(
 async def test_ended_agents_are_seen_by_a_watch_that_survives_a_forgotten_version(
     cluster: Cluster, kubernetes: Kubernetes
 ) -> None:
-    await kubernetes.create(a_spec(name="runs"))
-    await _until_running(kubernetes, Key(instance=INSTANCE, name="runs"))
+    await started(cluster, kubernetes, name="runs")
     assert await kubernetes.ended() == frozenset()
     cluster.node.images[IMAGE] = Image(entrypoint=ENDS_WITH_7)
     await kubernetes.create(a_spec(name="ends"))
@@ -256,14 +255,6 @@ async def test_ended_agents_are_seen_by_a_watch_that_survives_a_forgotten_versio
     assert cluster.faults.calls.count("GET pods") > before + 1
     await kubernetes.remove(ends)
     await _until_ended(kubernetes, {Key(instance=INSTANCE, name="later")})
-
-
-async def _until_running(kubernetes: Kubernetes, key: Key) -> None:
-    async def is_running() -> bool:
-        found = await kubernetes.find(key)
-        return found is not None and found.process.state == "running"
-
-    await until_answered(is_running, "the agent's start")
 
 
 async def _until_ended(kubernetes: Kubernetes, expected: set[Key]) -> None:
