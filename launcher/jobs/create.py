@@ -188,8 +188,8 @@ async def _wait_created(
 
 
 async def _has_spoken(context: LauncherContext, provider: Provider, found: SandboxStatus) -> bool:
-    """True once an agent has written to its spool: then it may have left work, which inspect and
-    destroy jobs report."""
+    """Ends the agent; true if it has written to its spool: then it may have left work, which
+    inspect and destroy jobs report. False also for a spool that cannot be read."""
     piece, _ = await read_final_spool(context, provider, found.key, 0)
     return bool(piece.offset or piece.has_more)
 
