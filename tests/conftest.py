@@ -32,6 +32,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A shell that starts the tests in the background has these ignored, and every program with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup`
 # Certificates of these surroundings would be loaded by each client of each test: 50 ms.
 for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
     os.environ.pop(name, None)
