@@ -107,7 +107,8 @@ class Account:
 
 
 def _doubled(arrivals: Sequence[Arrival], outages: Sequence[Span]) -> list[str]:
-    """Webhooks that came again after they were taken, though no gateway died meanwhile."""
+    """Webhooks that came again after they were taken, though no gateway died since the start of the
+    attempt that was taken."""
     of: defaultdict[Key, list[Arrival]] = defaultdict(list)
     for each in arrivals:
         of[_key(each)].append(each)
@@ -116,7 +117,7 @@ def _doubled(arrivals: Sequence[Arrival], outages: Sequence[Span]) -> list[str]:
         for key, moments in of.items()
         for first, second in pairwise(moments)
         if first.ending == "taken"
-        and not any(first.at <= end and second.at >= begin for begin, end in outages)
+        and not any(first.attempt_at <= end and second.at >= begin for begin, end in outages)
     ]
 
 

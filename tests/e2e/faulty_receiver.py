@@ -47,6 +47,8 @@ class Arrival:
     task: str
     task_seq: int
     is_late: bool
+    attempt_at: float
+    """The start of its attempt, in whole seconds: a request may be sent again within one."""
     at: float
     ending: Ending = "unanswered"
 
@@ -123,12 +125,14 @@ class FaultyReceiver:
             self.forged += 1
             return
         event = msgspec.json.decode(body, type=_Body).data.event
+        now = time.monotonic()
         arrival = Arrival(
             id=headers["webhook-id"],
             task=event.task_id,
             task_seq=event.task_seq,
             is_late=headers.get("slipgate-late") == "true",
-            at=time.monotonic(),
+            attempt_at=now - time.time() + int(headers["webhook-timestamp"]),
+            at=now,
         )
         self.arrivals.append(arrival)
         name = self._reply_name(arrival)
