@@ -19,6 +19,7 @@ from launcher.providers.protocol import (
     ProviderUnusable,
     SandboxSpec,
     SandboxStatus,
+    SpoolPiece,
     unavailable,
 )
 from launcher.sandbox_env import is_readdressed, sandbox_environment
@@ -93,7 +94,8 @@ async def _try(
     await _check_cancelled(context, lease, provider, found)
     process = found.process
     if found.state != "started":
-        if not await _has_spoken(context, provider, found):
+        final = await read_final_spool(context, provider, found.key, 0)
+        if not _may_have_worked(found, *final):
             raise await _not_started(provider, found)
         process = Process(state="exited")
     sandbox = sandbox_report(provider, found)
@@ -187,11 +189,11 @@ async def _wait_created(
     return found
 
 
-async def _has_spoken(context: LauncherContext, provider: Provider, found: SandboxStatus) -> bool:
-    """Ends the agent; true if it has written to its spool: then it may have left work, which
-    inspect and destroy jobs report. False also for a spool that cannot be read."""
-    piece, _ = await read_final_spool(context, provider, found.key, 0)
-    return bool(piece.offset or piece.has_more)
+def _may_have_worked(found: SandboxStatus, piece: SpoolPiece, problem: str | None) -> bool:
+    """True if its agent may have left work, which inspect and destroy jobs report: it has written
+    to its spool, or the spool could not be read. False if the agent was never started."""
+    has_written = piece.offset > 0 or piece.has_more
+    return found.failure is None and (has_written or problem is not None)
 
 
 def _too_slow(found: SandboxStatus) -> ProviderError:
@@ -220,13 +222,14 @@ def _wrong_snapshot(expected: str, actual: str | None) -> ProviderError:
 async def _check_cancelled(
     context: LauncherContext, lease: Lease, provider: Provider, made: SandboxStatus | None = None
 ) -> None:
-    """Removes the sandbox of a cancelled job and raises. One whose agent has spoken is left to the
-    destroy job."""
+    """Ends the agent of a cancelled job, removes its sandbox and raises. A sandbox that may hold
+    work is left to the destroy job."""
     if not lease.is_cancelled:
         return
     found = made or await provider.find(key_of(lease.job))
     if found is not None:
         check_labels(lease.job, found)
-        if not await _has_spoken(context, provider, found):
+        final = await read_final_spool(context, provider, found.key, 0)
+        if not _may_have_worked(found, *final):
             await provider.remove(found.key)
     raise ProviderError(CANCELLED, "cancelled while launching")

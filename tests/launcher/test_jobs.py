@@ -17,7 +17,13 @@ from launcher.jobs.create import LAUNCH_SECONDS
 from launcher.jobs.run import run_job
 from launcher.providers.local.processes import Supervisor, members
 from launcher.providers.local.provider import LocalProvider
-from launcher.providers.protocol import Key, ProviderError, SandboxSpec, SandboxStatus
+from launcher.providers.protocol import (
+    Key,
+    ProviderError,
+    SandboxSpec,
+    SandboxStatus,
+    SpoolPiece,
+)
 from tests.launcher.agents import ENDS_WITH_7, FINAL_EVENT, WAITS
 from tests.launcher.clock import Time
 from tests.launcher.conditions import until
@@ -156,6 +162,34 @@ async def test_a_cancelled_create_leaves_its_agents_spool_to_the_destroy_job(
     assert (directory / "state" / "spool.jsonl").exists()
     await run_job(context, a_job("destroy"), LOG)
     assert [each.id for each in gateway.done().spool] == ["w0"]
+
+
+class Unreadable(LocalProvider):
+    """A provider that shows no spool."""
+
+    async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
+        raise ProviderError("provider_refused", "no spool here")
+
+
+async def test_a_create_removes_no_sandbox_whose_spool_it_cannot_read(
+    gateway: StubGateway, make_context: MakeContext, directory: Path
+) -> None:
+    """Its agent may have worked: destroy and inspect jobs find out."""
+    context = make_context(*WAITS)
+    await context.providers[0].create(a_spec())
+    await _kill_sandbox(directory)
+    provider = Unreadable(directory.parents[1], environ=os.environ)
+    context = replace(context, providers=(provider,))
+    gateway.may_create, gateway.cancel = False, True
+    await run_job(context, a_job("create"), LOG)
+    assert (gateway.failed().error.code, directory.exists()) == ("cancelled", True)
+    gateway.cancel = False
+    assert await run_job(context, a_job("create", lease=2), LOG)
+    done = gateway.done()
+    assert done.sandbox
+    assert done.process
+    assert (done.sandbox.state, done.process.state) == ("stopped", "exited")
+    assert directory.exists()
 
 
 async def test_a_lost_lease_stops_the_work_and_destroys_nothing(
