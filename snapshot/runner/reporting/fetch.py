@@ -9,6 +9,7 @@ import msgspec
 from ..failure import Failure
 from ..github_token import RenewedToken
 from .channel import TIMEOUT, SignedChannel
+from .delivery import Fenced, Rejected, classify
 from .kept_patch import KeptPatch
 from .messages import message_id
 
@@ -69,6 +70,7 @@ def _fetch(
     sleep: Callable[[float], None],
     timeout: httpx.Timeout = TIMEOUT,
 ) -> T:
+    """Raises `Failure`, retryable unless the gateway itself refuses."""
     detail = ""
     for number in range(TRIES):
         if number:
@@ -79,11 +81,16 @@ def _fetch(
             detail = str(exc) or type(exc).__name__
             continue
         if response.is_success:
-            try:
-                return msgspec.json.decode(response.content, type=shape)
-            except msgspec.MsgspecError as exc:
-                raise Failure(code, f"{name} could not be read: {exc}") from exc
+            return _decoded(response.content, shape, code=code, name=name)
+        refusal = classify(response)
+        if isinstance(refusal, Fenced | Rejected):
+            raise Failure(code, f"{name} could not be read: the gateway says {refusal.detail}")
         detail = f"HTTP {response.status_code}"
-        if response.status_code < 500 and response.status_code != 429:
-            break
     raise Failure(code, f"{name} could not be read: {detail}", retryable=True)
+
+
+def _decoded(content: bytes, shape: type[T], *, code: str, name: str) -> T:
+    try:
+        return msgspec.json.decode(content, type=shape)
+    except msgspec.MsgspecError as exc:
+        raise Failure(code, f"{name} could not be read: {exc}") from exc
