@@ -42,7 +42,7 @@ class Contract:
         await response.aread()
         if response.request.method in {"HEAD", "OPTIONS"} and response.is_success:
             return  # no operations of their own
-        if response.request.url.path.startswith(("/dashboard", "/docs/images/")):
+        if response.request.url.path.startswith(("/dashboard", "/portal", "/docs/images/")):
             return  # pages for people
         operation = _operation(response.request)
         if operation is None:

@@ -62,6 +62,23 @@ async def test_the_collection_names_all_its_methods(gateway: GatewayHarness) -> 
     assert {"GET", "POST"} <= set(response.headers["allow"].split(", "))
 
 
+async def test_the_address_of_a_form_loaded_again_leads_to_its_page(
+    gateway: GatewayHarness,
+) -> None:
+    pages = {
+        "/portal/leave": "/portal",
+        "/portal/endpoints": "/portal",
+        "/portal/endpoints/ep_a/rotate-secret": "/portal/endpoints/ep_a",
+        "/portal/deliveries/dlv_a%3Fb/retry": "/portal/deliveries/dlv_a%3Fb",
+        "/dashboard/tasks/task_x/attempts/1/release": "/dashboard/tasks/task_x",
+        "/dashboard/access/keys/key_x/revoke": "/dashboard/access",
+    }
+    for path, page in pages.items():
+        response = await gateway.http.get(path)
+        assert (response.status_code, response.headers.get("location")) == (303, page)
+    assert (await gateway.http.put("/portal/leave")).status_code == 405
+
+
 @pytest.mark.parametrize(
     ("given", "is_kept"),
     [("req-1.a", True), ("a b", False), ("x" * 101, False)],

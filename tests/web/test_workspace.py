@@ -243,6 +243,15 @@ async def test_a_wrong_door_says_which_one_is_right(
     assert named in refused.json()["message"]
 
 
+async def test_a_wrong_method_says_which_calls_there_are(gateway: GatewayHarness) -> None:
+    wrong = {"PUT": "/workspace", "DELETE": "/workspace", "POST": "/workspace/x"}
+    for method, path in (*wrong.items(), ("GET", "/workspace/x/stop")):
+        refused = await gateway.http.request(method, path)
+        problem = refused.json()
+        assert (refused.status_code, problem["error"]) == (405, "method_not_allowed")
+        assert "POST /workspace/{id}/stop and DELETE /workspace/{id}" in problem["message"]
+
+
 async def test_its_end_is_told_after_the_frontend_has_written_down_that_it_runs(
     database: NewDatabase,
 ) -> None:

@@ -1,18 +1,20 @@
 """Errors as `application/problem+json`."""
 
+from pathlib import PurePosixPath
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.codes import STATUS, TITLES
 from gateway.web.http.masking import masked_text
 from gateway.web.http.remedies import REMEDIES
-from gateway.web.sources.misdirected import correct_address
+from gateway.web.sources.misdirected import correct_address, correct_method
 from gateway.wire.decode import WrongShape
 from gateway.wire.problem import MEDIA_TYPE, FieldError, Problem
 
@@ -28,7 +30,7 @@ _DROP_IN_KEY: Final = (
     "Set DAYTONA_API_KEY to a key of scope tasks: SLIPGATE_API_KEY of .env.frontend, or one that "
     "`slipgate keys create --scope tasks` makes."
 )
-_HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
+_PAGES: Final = ("/dashboard/", "/portal/")
 
 
 def error_response(request: Request, exc: Exception) -> Response:
@@ -53,19 +55,36 @@ def _end_connection(request: Request) -> None:
 
 def http_error(request: Request, exc: HTTPException) -> Response:
     """The reply to an unknown route or a wrong method."""
-    code = _HTTP_CODES.get(exc.status_code, "invalid_request")
-    detail = (
-        "There is no such route."
-        if code == "not_found"
-        else f"{request.method} is not allowed here."
-    )
-    headers = dict(exc.headers or {})
     if exc.status_code == 405:
-        headers["Allow"] = _allowed(request, headers.get("Allow", ""))
-    error = (code == "not_found" and correct_address(request.url.path)) or ApiError(
-        code, detail, hint=_ROUTES if code == "not_found" else None
+        return _wrong_method(request, dict(exc.headers or {}))
+    error = correct_address(request.url.path) or ApiError(
+        "not_found", "There is no such route.", hint=_ROUTES
     )
+    return problem(request, error)
+
+
+def _wrong_method(request: Request, headers: dict[str, str]) -> Response:
+    page = _page_of_form(request)
+    if page is not None:
+        return RedirectResponse(page, 303)
+    method = request.method
+    error = correct_method(method, request.url.path) or ApiError(
+        "method_not_allowed", f"{method} is not allowed here."
+    )
+    headers["Allow"] = _allowed(request, headers.get("Allow", ""))
     return problem(request, error, headers)
+
+
+def _page_of_form(request: Request) -> str | None:
+    """The page above the address of a form, for a browser that loads the answer to it again."""
+    path = request.scope["path"]
+    if request.method not in ("GET", "HEAD") or not path.startswith(_PAGES):
+        return None
+    for parent in map(str, PurePosixPath(path).parents):
+        scope = {**request.scope, "path": parent}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            return quote(parent)
+    return None
 
 
 def _allowed(request: Request, given: str) -> str:

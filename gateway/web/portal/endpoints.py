@@ -30,13 +30,6 @@ async def index(visit: Visit) -> Response:
 
 
 @page
-async def again(visit: Visit) -> str:
-    """The page of a form, for a browser that loads the answer to it again."""
-    name = visit.path.get("endpoint_id")
-    return f"/portal/endpoints/{quote(name)}" if name else "/portal"
-
-
-@page
 async def show(visit: Visit) -> Response:
     return await _shown(visit)
 
@@ -116,13 +109,13 @@ def _mistake(visit: Visit, refused: ApiError | WrongShape) -> str:
     """A refused form in a sentence for a customer; other refusals are raised again."""
     error = to_api_error(refused)
     places = [each.path for each in error.errors] or [error.code]
-    told = [
+    sentences = [
         text for start, text in MISTAKES.items() if any(one.startswith(start) for one in places)
     ]
-    if not told:
+    if not sentences:
         raise refused
     visit.request.state.code = error.code
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 async def _listed(visit: Visit, mistake: str = "") -> Response:

@@ -1,4 +1,4 @@
-"""Wrong addresses that a misconfigured frontend calls, and the correction."""
+"""Wrong addresses and methods of a misconfigured frontend, and the correction."""
 
 import re
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from gateway.domain.kernel.errors import ApiError
 
 _WORKSPACE: Final = re.compile(r"(?:/api|/v1)*/workspaces?(?:/.*)?", re.IGNORECASE)
+_CALLED: Final = re.compile(r"/workspace(?:/[^/]+(?:/stop)?)?")
 _DAYTONA: Final = re.compile(
     r"(?:/api)?/(?:sandbox|sandboxes|snapshots?|toolbox|volumes?|organizations?|regions?"
     r"|object-storage|api-keys|docker-registry|users|config|health)(?:/.*)?",
@@ -15,6 +16,16 @@ _CALLS: Final = (
     "POST /workspace, GET /workspace, GET /workspace/{id}, POST /workspace/{id}/stop and "
     "DELETE /workspace/{id}"
 )
+
+
+def correct_method(method: str, path: str) -> ApiError | None:
+    """A 405 with the calls of the workspace API; None for any other path."""
+    if not _CALLED.fullmatch(path):
+        return None
+    return ApiError(
+        "method_not_allowed",
+        f"{method} is not allowed here. The workspace API is {_CALLS}.",
+    )
 
 
 def correct_address(path: str) -> ApiError | None:
