@@ -1,9 +1,11 @@
 """`slipgate init`: asks or takes options, writes private files, repairs and never duplicates."""
 
 import os
+import sqlite3
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -91,13 +93,16 @@ def test_a_second_run_keeps_all_and_repairs_what_is_broken(
     frontend = folder / ".env.frontend"
     mine = frontend.read_text().replace("APP_URL=http://localhost:3000", "APP_URL=https://mine")
     frontend.write_text(mine.replace(before[2]["SLIPGATE_API_KEY"], f"slip_tasks_{'x' * 43}"))
+    with closing(sqlite3.connect(folder / "elsewhere.db")) as database, database:
+        database.execute("UPDATE api_keys SET expires_at = 1 WHERE scope = 'launcher'")
     assert main(["init", "--provider=local", "--yes"]) == 0
     _, launcher, after = files(folder)
     assert after["APP_URL"] == "https://mine"
     assert after["SLIPGATE_WEBHOOK_SECRET"] == before[2]["SLIPGATE_WEBHOOK_SECRET"]
     assert after["SLIPGATE_API_KEY"] != f"slip_tasks_{'x' * 43}"
     assert launcher["SLIPGATE_PROVIDERS"] == "local"  # an option replaces what is there
-    assert len(all_keys(folder)) == keys + 1
+    assert launcher["SLIPGATE_API_KEY"] != before[1]["SLIPGATE_API_KEY"], "that has expired"
+    assert len(all_keys(folder)) == keys + 2
 
 
 def test_docker_builds_the_image_where_it_is_and_is_missed_where_it_is_not(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.cli.local.state import State
-from gateway.cli.operations.minting import callback_secret_of, mint
+from gateway.cli.operations.minting import callback_secret_of, mint, now
 from gateway.domain.operations.api_key import key_digest
 from gateway.settings import read_database
 from gateway.store.administration import open_operator
@@ -35,7 +35,7 @@ def frontend_keys(environ: Mapping[str, str], known: Mapping[str, str]) -> dict[
 
 
 def is_live(environ: Mapping[str, str], key: str) -> bool:
-    """True if the database knows the key, and it was not revoked."""
+    """True if the database knows the key, and it is neither revoked nor expired."""
     with open_operator(read_database(environ)) as operator:
         found = operator.key_of(key_digest(key))
-    return found is not None and found.revoked_at is None
+    return found is not None and found.is_live(now())
