@@ -26,7 +26,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ok: bool
     checks: tuple[Check, ...]
     trials: tuple[Trial, ...]
-    verdict: str | None
+    support_report: str | None
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -63,9 +63,11 @@ async def _run(options: argparse.Namespace, checkup: Checkup, report: Report) ->
     if options.live and _may_create(checks):
         async for check in live.run():
             add(check)
-    verdict = live.verdict or None
     return Findings(
-        ok=all_ok(checks), checks=tuple(checks), trials=tuple(live.trials), verdict=verdict
+        ok=all_ok(checks),
+        checks=tuple(checks),
+        trials=tuple(live.trials),
+        support_report=live.support_report or None,
     )
 
 
@@ -81,10 +83,10 @@ def _print_summary(report: Report, findings: Findings) -> None:
     report.line()
     warnings = outcomes.count("warning")
     report.line(f"{outcomes.count('failed')} failed, {warnings} warning{'s' * (warnings != 1)}")
-    if findings.verdict:
+    if findings.support_report:
         report.line()
         report.line("For Daytona's support (no key is in it):", style="bold")
-        report.line(findings.verdict)
+        report.line(findings.support_report)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -177,8 +177,8 @@ def _classic(answer: httpx.Response) -> list[Check]:
     scopes = classic_scopes(answer)
     if not scopes:
         return []
-    told = f"a classic one, for every repository, with {', '.join(sorted(scopes))}"
-    return [warning(_TOKEN, told, _GRANT)]
+    message = f"a classic one, for every repository, with {', '.join(sorted(scopes))}"
+    return [warning(_TOKEN, message, _GRANT)]
 
 
 def _read(answer: httpx.Response, kind: type[Document]) -> Document | None:

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from launcher.doctor.report import Check, failed, ok, print_error, warning
+from launcher.doctor.support_report import CreateResponses, support_report
 from launcher.doctor.trial import TTL_MINUTES, Trial, TrialRunner
-from launcher.doctor.verdict import CreateResponses, verdict
 from launcher.providers.factory import open_providers
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import ProviderError
@@ -34,10 +34,10 @@ class LiveCheck:
                 yield check
 
     @property
-    def verdict(self) -> str:
+    def support_report(self) -> str:
         """For Daytona's support; empty if no sandbox of Daytona was tried."""
         url = self.settings.daytona.api_url if self.settings.daytona else ""
-        return verdict(self.trials, self.responses.lines, url, self.realm)
+        return support_report(self.trials, self.responses.lines, url, self.realm)
 
     async def _try(self, name: str) -> list[Check]:
         daytona = self.settings.daytona
@@ -66,7 +66,7 @@ def _checks(name: str, trial: Trial) -> list[Check]:
 
 def _created(name: str, trial: Trial) -> Check:
     if trial.error is not None:
-        return failed(name, trial.error, "The verdict below holds what Daytona's support needs.")
+        return failed(name, trial.error, "The report below holds what Daytona's support needs.")
     times = f"created after {trial.created_seconds} s, started after {trial.started_seconds} s"
     return ok(name, times)
 
@@ -78,7 +78,7 @@ def _snapshot(name: str, trial: Trial) -> Check:
         name,
         f"asked for {trial.asked}, got {trial.got or 'none'}: the snapshot was ignored",
         "The launcher destroys such a sandbox and tries the next provider of SLIPGATE_PROVIDERS; "
-        "send the verdict below to Daytona's support.",
+        "send the report below to Daytona's support.",
     )
 
 

@@ -32,7 +32,7 @@ async def test_json_holds_all_findings_and_the_exit_code_their_outcome(
     assert (process.returncode, found["ok"], ill) == (1, False, ["public URL"]), err.decode()
     (trial,) = found["trials"]
     assert (trial["provider"], trial["isDeleted"]) == ("daytona-api", True)
-    assert "nothing to report" in found["verdict"]
+    assert "nothing to report" in found["supportReport"]
     for secret in ("DAYTONA_API_KEY", "GITHUB_TOKEN", "SLIPGATE_API_KEY"):
         assert installation.environ[secret] not in out.decode()
 

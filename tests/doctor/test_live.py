@@ -71,24 +71,24 @@ async def test_every_provider_makes_compares_and_deletes_one_sandbox(
     assert api.organisation.living() == []
     assert all(not made.env for made in api.organisation.sandboxes.values())
     assert all(made.settings["ttlMinutes"] == 15 for made in api.organisation.sandboxes.values())
-    assert "nothing to report" in live_run.live.verdict
+    assert "nothing to report" in live_run.live.support_report
 
 
-async def test_an_ignored_snapshot_makes_a_verdict_for_daytonas_support(
+async def test_an_ignored_snapshot_makes_a_report_for_daytonas_support(
     installation: Installation, api: Api
 ) -> None:
     api.organisation.habits = Habits(ignores_snapshot=True)
     live_run = LiveRun(installation, api, "daytona-api")
     await live_run.run()
     (trial,) = live_run.live.trials
-    verdict = live_run.live.verdict
+    report = live_run.live.support_report
     assert "failed" in live_run.outcome()["live daytona-api"]
     for needed in ("ignored `snapshot`", SNAPSHOT, "daytonaio/sandbox:0.4.3", trial.sandbox_id):
-        assert str(needed) in verdict
-    assert f"organisation {trial_realm(api)}" in verdict
-    assert "HTTP 200" in verdict
-    assert "API v0.214.3" in verdict
-    assert installation.environ["DAYTONA_API_KEY"] not in verdict
+        assert str(needed) in report
+    assert f"organisation {trial_realm(api)}" in report
+    assert "HTTP 200" in report
+    assert "API v0.214.3" in report
+    assert installation.environ["DAYTONA_API_KEY"] not in report
     assert api.organisation.living() == []
 
 
@@ -104,7 +104,7 @@ async def test_a_refusal_costs_nothing_and_is_reported(
     live_run = LiveRun(installation, api, "daytona-api")
     await live_run.run()
     assert live_run.outcome() == {"live daytona-api": ["failed", "ok"]}
-    assert "is inactive" in live_run.live.verdict
+    assert "is inactive" in live_run.live.support_report
     assert api.organisation.sandboxes == {}
 
 
@@ -114,7 +114,7 @@ async def test_a_sandbox_that_does_not_start_is_reported_and_deleted(
     api.organisation.habits = Habits(fails_to_start="no runner", start_seconds=2)
     live_run = LiveRun(installation, api, "daytona-api")
     await live_run.run()
-    assert "no runner" in live_run.live.verdict
+    assert "no runner" in live_run.live.support_report
     assert api.organisation.living() == []
 
 

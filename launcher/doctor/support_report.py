@@ -29,7 +29,7 @@ class CreateResponses:
         self.lines.append(", ".join((f"HTTP {response.status_code}", *date, *version, *traces)))
 
 
-def verdict(trials: Sequence[Trial], responses: Sequence[str], url: str, realm: str) -> str:
+def support_report(trials: Sequence[Trial], responses: Sequence[str], url: str, realm: str) -> str:
     tried = {trial.provider: trial for trial in trials if trial.provider in DAYTONA}
     if not tried:
         return ""
