@@ -143,7 +143,7 @@ async def _running(parts: Parts) -> AsyncIterator[Gateway]:
             )
         )
         group.create_task(parts.store.keep_session(deliverer), name="session")
-        runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
+        runners = _started((deliverer, *_background_loops(parts)), ledger.notifier, group)
         context = make_context(
             parts,
             tester=TestSender(messages.build_test, send, clock),
@@ -230,17 +230,17 @@ def _started(loops: Sequence[Loop], notifier: Notifier, group: asyncio.TaskGroup
     return runners
 
 
-def _patient_loops(parts: Parts) -> tuple[Loop, ...]:
+def _background_loops(parts: Parts) -> tuple[Loop, ...]:
     """Background loops. Their commands have low priority in the ledger."""
     ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
-    patiently = partial(ledger.submit, is_patient=True)
+    submit = partial(ledger.submit, is_background=True)
     retention = parts.settings.retention_days * DAY
     for_all = (
-        Reconciler(reads, patiently, clock),
+        Reconciler(reads, submit, clock),
         Pruner(reads, ledger.submit, clock, retention=retention),
-        Replayer(reads.endpoints, patiently),
-        BulkRunner(reads, patiently),
-        AlertWatch(reads, patiently, clock, partial(disk_state, parts)),
+        Replayer(reads.endpoints, submit),
+        BulkRunner(reads, submit),
+        AlertWatch(reads, submit, clock, partial(disk_state, parts)),
         MonthlyPartitions(
             partial(parts.store.keep_months, is_wanted=parts.settings.retention_by_month), clock
         ),
@@ -248,7 +248,7 @@ def _patient_loops(parts: Parts) -> tuple[Loop, ...]:
     return (
         *(LeaderLoop(loop, parts.store.ownership) for loop in for_all),
         Checkpointer(lambda: parts.store.written, parts.store.checkpoint),
-        KeyUseRecorder(lambda: parts.keys.uses, patiently),
+        KeyUseRecorder(lambda: parts.keys.uses, submit),
         LagMeter(parts.metrics.count_lag),
     )
 

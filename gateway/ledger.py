@@ -29,12 +29,12 @@ MAX_QUEUE: Final = 4_096
 """Commands that may wait; past it callers get 503 and try again."""
 MAX_BATCH: Final = 512
 """Commands that share one transaction."""
-PATIENT: Final = 3
-"""One patient command beside so many callers: thousands of clocks that come due at once take their
-time, and not the callers'."""
-LEAST_PATIENT: Final = 4
-"""The least number of patient commands in every batch, or few callers would hold them up."""
-MOST_PATIENT: Final = 128
+CALLERS_PER_BACKGROUND: Final = 3
+"""Commands of callers in a batch for each background command: thousands of clocks that come due at
+once take their own time, and not the callers'."""
+LEAST_BACKGROUND: Final = 4
+"""The least number of background commands in every batch, or few callers would hold them up."""
+MOST_BACKGROUND: Final = 128
 """Their number in a batch without callers: a caller that comes now waits for its commit."""
 TURNS: Final = 3
 """Turns of the event loop before a batch is closed: one resumes those who were just answered, one
@@ -49,7 +49,7 @@ LONGEST_CLAIM: Final = 30_000
 TRY_EVERY: Final = 1_000
 """Milliseconds between two tries to write while nothing can be written."""
 
-PATIENCE: Final = 5.0
+STUCK_SECONDS: Final = 5.0
 """Seconds that a batch may take before those who wait behind it are refused; it may itself wait for
 an answer that decides what its own callers are told."""
 
@@ -79,7 +79,7 @@ class Ledger:
         max_queue: int = MAX_QUEUE,
         max_batch: int = MAX_BATCH,
         turns: int = TURNS,
-        patience: float = PATIENCE,
+        stuck_seconds: float = STUCK_SECONDS,
         committed: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.notifier = Notifier()
@@ -93,19 +93,19 @@ class Ledger:
         self._max_queue = max_queue
         self._max_batch = max_batch
         self._turns = turns
-        self._patience = patience
+        self._stuck_seconds = stuck_seconds
         self._committed = committed
         self._waiting: Waiting = deque()
-        self._patient: Waiting = deque()
+        self._background: Waiting = deque()
         self._arrived = asyncio.Event()
         self._closing = False
         self._is_stuck = False
-        """True while a batch takes longer than `PATIENCE`."""
+        """True while a batch takes longer than `STUCK_SECONDS`."""
         self._refused_at = 0
 
-    async def submit(self, command: Command, *, is_patient: bool = False) -> Answer:
-        """Decides and commits the command together with its neighbours; a patient one lets callers
-        go first.
+    async def submit(self, command: Command, *, is_background: bool = False) -> Answer:
+        """Decides and commits the command together with its neighbours; one of a background
+        loop lets callers go first.
 
         Raises:
             ApiError: the rules do not grant it.
@@ -115,7 +115,7 @@ class Ledger:
         # A clock that was put back must not hold up the next try.
         if self.read_only is not None and 0 <= self._clock() - self._refused_at < TRY_EVERY:
             raise ReadOnly(self.read_only.reason)
-        queue = self._patient if is_patient else self._waiting
+        queue = self._background if is_background else self._waiting
         if self._closing or self._is_stuck or len(queue) >= self._max_queue:
             raise Unavailable("The gateway takes no more work just now.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -126,7 +126,7 @@ class Ledger:
     @property
     def waiting(self) -> int:
         """Commands that no transaction has taken up yet."""
-        return len(self._waiting) + len(self._patient)
+        return len(self._waiting) + len(self._background)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Ledger"]:
@@ -155,27 +155,26 @@ class Ledger:
 
     def _refuse_waiting(self, detail: str) -> None:
         """Answers those whose commands no batch has taken up."""
-        _give_up([answer for _, answer in (*self._waiting, *self._patient)], detail)
+        _give_up([answer for _, answer in (*self._waiting, *self._background)], detail)
         self._waiting.clear()
-        self._patient.clear()
+        self._background.clear()
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._waiting or self._patient)
+        return bool(self._waiting or self._background)
 
     async def _write_waiting(self) -> None:
         while self._has_work:
             for _ in range(self._turns):
                 await asyncio.sleep(0)
             batch = _taken(self._waiting, self._max_batch)
-            most = max(LEAST_PATIENT, len(batch) // PATIENT) if batch else MOST_PATIENT
             with self._refusing_behind():
-                await self._settle(batch + _taken(self._patient, most))
+                await self._settle(batch + _taken(self._background, _background_share(batch)))
 
     @contextmanager
     def _refusing_behind(self) -> Iterator[None]:
         """Nobody waits long behind a batch that is stuck."""
-        timer = asyncio.get_running_loop().call_later(self._patience, self._get_stuck)
+        timer = asyncio.get_running_loop().call_later(self._stuck_seconds, self._get_stuck)
         try:
             yield
         finally:
@@ -183,7 +182,7 @@ class Ledger:
             self._is_stuck = False
 
     def _get_stuck(self) -> None:
-        log.warning("ledger.stuck", seconds=self._patience, refused=self.waiting)
+        log.warning("ledger.stuck", seconds=self._stuck_seconds, refused=self.waiting)
         self._is_stuck = True
         self._refuse_waiting("The store does not answer just now.")
 
@@ -263,6 +262,13 @@ class Ledger:
             if unit.is_changed:
                 await transaction.write(unit, topics)
         return unit, topics, [_numbered(outcome, unit.seq) for outcome in outcomes]
+
+
+def _background_share(callers: Sequence[object]) -> int:
+    """The number of background commands in a batch with these commands of callers."""
+    if not callers:
+        return MOST_BACKGROUND
+    return max(LEAST_BACKGROUND, len(callers) // CALLERS_PER_BACKGROUND)
 
 
 def _taken(queue: Waiting, most: int) -> list[tuple[Command, asyncio.Future[Answer]]]:

@@ -18,7 +18,7 @@ from structlog.typing import EventDict
 
 from gateway.wire.times import rfc3339
 
-PATIENCE_MS: Final = 10
+WAIT_MS: Final = 10
 """The wait for a slow reader; after one timeout, none until it reads again."""
 ATOMIC: Final = 4_096
 """Bytes that a pipe that is not full takes at once (PIPE_BUF of Linux)."""
@@ -33,7 +33,7 @@ class LogFile(io.TextIOBase):
         self.dropped = 0
         self._descriptor = descriptor
         self._lines: deque[bytes] = deque()
-        self._patience = PATIENCE_MS
+        self._wait_ms = WAIT_MS
         self._is_torn = False
         """True if only the beginning of the last line was written."""
         # Writing to a file does not block; a pipe, a socket or a terminal may.
@@ -92,8 +92,8 @@ class LogFile(io.TextIOBase):
             self._is_torn = bool(left)
 
     def _is_writable(self) -> bool:
-        is_writable = bool(self._poll.poll(self._patience))
-        self._patience = PATIENCE_MS if is_writable else 0
+        is_writable = bool(self._poll.poll(self._wait_ms))
+        self._wait_ms = WAIT_MS if is_writable else 0
         return is_writable
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.loops.deliveries.wait_queue import PATIENCE, WaitQueue
+from gateway.loops.deliveries.wait_queue import WAIT_SECONDS, WaitQueue
 
 
 async def test_whoever_waits_longest_is_called_first() -> None:
@@ -27,11 +27,11 @@ async def test_nobody_is_called_where_nobody_waits() -> None:
     assert not WaitQueue().call()
 
 
-async def test_patience_ends() -> None:
+async def test_a_wait_ends() -> None:
     queue = WaitQueue()
     began = asyncio.get_running_loop().time()
     assert not await queue.wait()
-    assert asyncio.get_running_loop().time() - began >= PATIENCE * 0.9
+    assert asyncio.get_running_loop().time() - began >= WAIT_SECONDS * 0.9
     assert not queue.call()
 
 

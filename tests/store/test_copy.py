@@ -289,7 +289,7 @@ def test_a_copy_that_was_given_up_can_be_made_anew(source: Path, server: Postgre
 def test_only_a_database_that_nobody_uses_is_copied_and_only_into_an_empty_one(
     source: Path, server: PostgresAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "PATIENCE", "10ms")
+    monkeypatch.setattr(presence, "LOCK_TIMEOUT", "10ms")
     before = rows(source)
     prepare(server.url, None, lambda: "ins_1", take_over=False)
     with pytest.raises(ApiError, match="target_not_empty"):

@@ -143,7 +143,7 @@ async def test_nobody_waits_behind_a_batch_that_is_stuck(tmp_path: Path) -> None
     async with open_sqlite(path, new_instance_id=lambda: "inst_1") as store:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            async with Ledger(store, Policy(key_id="k1"), patience=0.01).running() as ledger:
+            async with Ledger(store, Policy(key_id="k1"), stuck_seconds=0.01).running() as ledger:
                 first = asyncio.create_task(ledger.submit(creation(1)))
                 await asyncio.sleep(0)  # it has been submitted
                 await until(lambda: not ledger.waiting, "a batch")

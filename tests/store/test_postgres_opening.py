@@ -139,7 +139,7 @@ def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
 def test_a_transaction_of_others_is_waited_for_and_then_named(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(BOUNDS, "patience", "10ms")
+    monkeypatch.setitem(BOUNDS, "lock_timeout", "10ms")
     with psycopg.connect(url) as other:
         other.execute("SELECT pg_advisory_xact_lock(%s)", (BATCHES,))
         with pytest.raises(ApiError, match="lock timeout") as refused:

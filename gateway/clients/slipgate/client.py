@@ -82,7 +82,7 @@ class Slipgate(BlockingClient, Calls):
         Raises:
             WaitTimeout: it had not in `timeout` seconds.
         """
-        return self.run(wait_for(task_id, self.connection.patience, timeout=timeout))
+        return self.run(wait_for(task_id, self.connection.long_retries, timeout=timeout))
 
     def stream(
         self,
@@ -93,7 +93,7 @@ class Slipgate(BlockingClient, Calls):
     ) -> Iterator[Event]:
         """The events of a task until it has ended, or without one those of the project, of these
         `types`, without end. Each comes once and in order, also across restarts of the gateway."""
-        items = stream(task_id, self.connection.patience, after=after, types=types)
+        items = stream(task_id, self.connection.long_retries, after=after, types=types)
         return self.iterate(items)
 
 
@@ -115,7 +115,7 @@ class AsyncSlipgate(AwaitingClient, Calls):
 
     async def wait_for(self, task_id: str, *, timeout: float | None = None) -> Task:
         """As that of `Slipgate`."""
-        return await self.run(wait_for(task_id, self.connection.patience, timeout=timeout))
+        return await self.run(wait_for(task_id, self.connection.long_retries, timeout=timeout))
 
     def stream(
         self,
@@ -125,5 +125,5 @@ class AsyncSlipgate(AwaitingClient, Calls):
         types: Iterable[str] | None = None,
     ) -> AsyncGenerator[Event, None]:
         """As that of `Slipgate`; `contextlib.aclosing` ends one that is left early."""
-        items = stream(task_id, self.connection.patience, after=after, types=types)
+        items = stream(task_id, self.connection.long_retries, after=after, types=types)
         return self.iterate(items)

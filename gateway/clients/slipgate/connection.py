@@ -42,7 +42,7 @@ class Connection:
     environ: Mapping[str, str] = field(repr=False)
 
     @property
-    def patience(self) -> Retries:
+    def long_retries(self) -> Retries:
         """The retries of what follows a task."""
         seconds = max(self.retries.seconds, OUTAGE_SECONDS)
         return msgspec.structs.replace(self.retries, seconds=seconds)

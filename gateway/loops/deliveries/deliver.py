@@ -97,7 +97,7 @@ class Deliverer:
         if unit.switches.is_changed or unit.outbox.is_read_anew:
             self._limits.switches = unit.switches
         if unit.outbox.is_read_anew:  # what an endpoint has held may be pending now
-            self._discovery.doubt()
+            self._discovery.invalidate()
         for update in unit.outbox.delivery_updates:
             self._discovery.mark(update.endpoint_id)
         for endpoint in unit.outbox.changed_endpoints.values():

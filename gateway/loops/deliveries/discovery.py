@@ -49,7 +49,7 @@ class Discovery:
         self._unread: dict[str, int] = {}
         """Endpoints that may have pending deliveries which are not under way; with the number of
         the last time this was found."""
-        self._doubted = 0
+        self._invalidated = 0
         """The number at which it last became unknown what is pending."""
         self._scanned = 0
         """The number of the last scan that came to its end."""
@@ -67,7 +67,7 @@ class Discovery:
         if not self._has_restored:
             self._restore(await self._failures())
         version = self._notifier.version(self.topic)
-        is_wanted = version != self._version or self._scanned < self._doubted
+        is_wanted = version != self._version or self._scanned < self._invalidated
         if self._scanned_to is None and (is_wanted or now >= self._scan_at):
             self._scanned_to = ""
         if self._scanned_to == "":
@@ -77,7 +77,7 @@ class Discovery:
         if self._scanned_to is not None:
             self._scanned_to = await self._scan(self._scanned_to)
             if self._scanned_to is None:
-                self._forget_found_nothing()
+                self._drop_cleared()
                 self._scanned = self._scan_number
         return self._scanned_to is not None
 
@@ -87,12 +87,12 @@ class Discovery:
         self._limits.drop(self._ownership.owns)
         self._has_restored = False
         self._scanned_to = ""
-        self.doubt()
+        self.invalidate()
 
-    def doubt(self) -> None:
+    def invalidate(self) -> None:
         """Something may be pending that nobody has handed over: only a scan that begins now can
         tell."""
-        self._doubted = next(self._numbers)
+        self._invalidated = next(self._numbers)
 
     async def _scan(self, after: str) -> str | None:
         """Read one page; returns its last endpoint, None at the end."""
@@ -105,7 +105,7 @@ class Discovery:
                 self.add(each.project, each.endpoint_id, each.at)
         return found[-1].endpoint_id if len(found) == PAGE else None
 
-    def _forget_found_nothing(self) -> None:
+    def _drop_cleared(self) -> None:
         """Forget the endpoints of which a whole scan has found nothing pending: a disabled or
         deleted one is never read, and nothing else would clear it."""
         found = {name: n for name, n in self._unread.items() if n > self._scan_number}
@@ -146,7 +146,7 @@ class Discovery:
     def is_clear(self, endpoint_id: str) -> bool:
         """True if all of its pending deliveries are under way: a new one is the head of its lane,
         unless that has an attempt. Of endpoints that have just come, only a scan can tell."""
-        has_scanned = self._scanned > self._doubted
+        has_scanned = self._scanned > self._invalidated
         is_known = has_scanned and self._owned == self._ownership.version
         return is_known and endpoint_id not in self._unread
 

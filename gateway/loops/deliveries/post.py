@@ -21,7 +21,7 @@ TIME_LIMIT: Final = 15.0
 CONNECT_LIMIT: Final = 5.0
 """Seconds for each address of a host, or one that swallows everything would leave no time for the
 next; and for the handshake. All else is bounded as a whole."""
-_PATIENCE: Final = httpx.Timeout(None, connect=CONNECT_LIMIT).as_dict()
+_TIMEOUTS: Final = httpx.Timeout(None, connect=CONNECT_LIMIT).as_dict()
 BODY_LIMIT: Final = 2.0
 """Seconds for its body once the status has come: it is kept for people, and decides nothing."""
 KEPT_ANSWER: Final = 4_096
@@ -188,7 +188,7 @@ async def _exchange(
             **headers(message, now // 1000),
         },
         stream=httpx.ByteStream(message.body),
-        extensions={"timeout": _PATIENCE, "project": message.project},
+        extensions={"timeout": _TIMEOUTS, "project": message.project},
     )
     response = await transport.handle_async_request(request)
     stream = _stream(response)

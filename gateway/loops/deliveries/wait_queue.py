@@ -7,8 +7,8 @@ from typing import Final
 
 PLACES: Final = 64
 """Deliveries that may wait for one endpoint."""
-PATIENCE: Final = 0.25
-"""Seconds that a delivery waits; then the rows that it was read from are too old."""
+WAIT_SECONDS: Final = 0.25
+"""Longest wait of a delivery; then the rows that it was read from are too old."""
 
 
 class WaitQueue:
@@ -32,11 +32,11 @@ class WaitQueue:
         self._size -= 1
 
     async def wait(self) -> bool:
-        """Wait to be called; False after `PATIENCE`."""
+        """Wait to be called; False after `WAIT_SECONDS`."""
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[bool] = loop.create_future()
         self._turns.append(turn)
-        timer = loop.call_later(PATIENCE, _resolve, turn, False)
+        timer = loop.call_later(WAIT_SECONDS, _resolve, turn, False)
         try:
             return await turn
         finally:

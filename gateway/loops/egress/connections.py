@@ -51,19 +51,19 @@ class Connections:
             connection.close()
         return None
 
-    async def new(self, origin: JudgedOrigin, patience: float | None) -> Connection:
-        """One that has served nothing yet, to the first of the addresses that answers; `patience`
-        are the seconds for each of them, and for the handshake.
+    async def new(self, origin: JudgedOrigin, seconds: float | None) -> Connection:
+        """One that has served nothing yet, to the first of the addresses that answers; `seconds`
+        is the limit for each of them, and for the handshake.
 
         Raises:
             httpx.ConnectError: none of them does, or TLS fails.
             httpx.ConnectTimeout: the same, too late.
         """
-        connection = await _connected(origin, patience)
+        connection = await _connected(origin, seconds)
         if not origin.is_tls:
             return connection
         try:
-            await self._secure(connection, origin.host, patience)
+            await self._secure(connection, origin.host, seconds)
         except BaseException:
             connection.close()
             raise
@@ -87,14 +87,14 @@ class Connections:
             for connection in connections:
                 connection.close()
 
-    async def _secure(self, connection: Connection, host: str, patience: float | None) -> None:
+    async def _secure(self, connection: Connection, host: str, seconds: float | None) -> None:
         loop = asyncio.get_running_loop()
         if self._context is None:
             # To read all well-known authorities takes 40 ms, and more where others are named.
             self._context = await asyncio.to_thread(self._trust)
             self._context.set_alpn_protocols(["http/1.1"])
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 secured = await loop.start_tls(
                     connection.transport, connection, self._context, server_hostname=host
                 )
@@ -121,17 +121,17 @@ class Connections:
         return connection.is_free and self._monotonic() - connection.idle_since < KEEPALIVE
 
 
-async def _connected(origin: JudgedOrigin, patience: float | None) -> Connection:
+async def _connected(origin: JudgedOrigin, seconds: float | None) -> Connection:
     loop = asyncio.get_running_loop()
     failure: httpx.TransportError = httpx.ConnectError("The host has no address")
     for address in origin.addresses:
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 _, connection = await loop.create_connection(
                     partial(Connection, origin.key, address), address, origin.port
                 )
         except TimeoutError as exc:
-            failure = httpx.ConnectTimeout(f"No answer within {patience} s")
+            failure = httpx.ConnectTimeout(f"No answer within {seconds} s")
             failure.__cause__ = exc
         except OSError as exc:
             failure = httpx.ConnectError(str(exc))

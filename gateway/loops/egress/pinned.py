@@ -37,7 +37,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         key = key_of(request.url)
         origin = JudgedOrigin(key=key, addresses=await self._guard.addresses(request))
         message = _head(request) + await request.aread()
-        patience = request.extensions.get("timeout", {}).get("connect")
+        seconds = request.extensions.get("timeout", {}).get("connect")
         kept = self._connections.take(origin)
         if kept is not None:
             try:
@@ -45,7 +45,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
             except (httpx.RemoteProtocolError, httpx.ReadError):
                 if not kept.has_died_idle:
                     raise
-        return await self._ask(await self._connections.new(origin, patience), message)
+        return await self._ask(await self._connections.new(origin, seconds), message)
 
     async def aclose(self) -> None:
         """Closes the connections."""

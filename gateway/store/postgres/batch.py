@@ -39,14 +39,14 @@ ORDER BY id FOR NO KEY UPDATE"""
 _BOUNDS: Final = """
     set_config('idle_in_transaction_session_timeout', :idle, true),
     set_config('statement_timeout', :time, true),
-    set_config('lock_timeout', :patience, true)"""
+    set_config('lock_timeout', :lock_timeout, true)"""
 LOCK_SHARED: Final = f"SELECT {_BOUNDS}, pg_advisory_xact_lock_shared(:lock)"
 LOCK_ALONE: Final = f"SELECT {_BOUNDS}, pg_advisory_xact_lock(:lock)"
 BATCHES: Final = 7_151_001
 """The advisory lock of batches."""
 BUSY_MS: Final = 8_000
 """Milliseconds that a batch waits for a lock of another."""
-BOUNDS: Final = {"lock": BATCHES, "idle": "4s", "time": "10s", "patience": f"{BUSY_MS}ms"}
+BOUNDS: Final = {"lock": BATCHES, "idle": "4s", "time": "10s", "lock_timeout": f"{BUSY_MS}ms"}
 
 OF_TASKS: Final = frozenset(
     {
@@ -97,7 +97,7 @@ class PostgresBatch(PostgresRead):
         self._sender = sender
         self._number = number
         self._is_alone = is_alone
-        self._bounds = {**BOUNDS, "patience": f"{busy_ms}ms"}
+        self._bounds = {**BOUNDS, "lock_timeout": f"{busy_ms}ms"}
         self._read: tuple[int, int] | None = None
         self.proof: Proof | None = None
         """None: nothing was changed."""

@@ -26,7 +26,7 @@ INSERT INTO schema_version (one, number, oldest) VALUES (1, %(number)s, %(oldest
 ON CONFLICT (one) DO UPDATE SET
     number = excluded.number, oldest = greatest(schema_version.oldest, excluded.oldest)"""
 # A change of a table waits for those who read it, and everybody behind it: not for long.
-PATIENCE: Final = "SET LOCAL lock_timeout = '5s'"
+SET_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '5s'"
 
 SESSION: Final = "slipgate session "
 """The name of a gateway's session at the server; the schema that it knows follows."""
@@ -79,7 +79,7 @@ def migrate(database: Connection[Any]) -> list[int]:
             continue
         with database.transaction():
             database.execute(LOCK)
-            database.execute(PATIENCE)
+            database.execute(SET_LOCK_TIMEOUT)
             if number in pending(database):
                 oldest = oldest_after(file)
                 check_sessions(database, oldest)

@@ -22,7 +22,7 @@ from gateway.store.sql.rows import Row
 log = structlog.get_logger(__name__)
 
 # A partition comes and goes under a lock on all events: not one that others wait behind for long.
-PATIENCE: Final = "SELECT set_config('lock_timeout', '2s', true)"
+SET_LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', '2s', true)"
 HAS_MONTH: Final = "SELECT 1 FROM event_months WHERE first = :first"
 ADD_MONTH: Final = """
 INSERT INTO event_months (first, next, name) VALUES (:first, :next, :name)"""
@@ -68,7 +68,7 @@ async def _drop_month(connection: "AsyncConnection[Row]", first: str) -> bool:
     async with connection.transaction():
         ours = PostgresConnection(connection)
         await ours.fetch(LOCK_ALONE, BOUNDS)
-        await ours.fetch(PATIENCE)
+        await ours.fetch(SET_LOCK_TIMEOUT)
         removed = [*await ours.fetch(REMOVE_MONTH, {"first": first})]
         for (name,) in removed:
             await connection.execute(_DROP.format(sql.Identifier(name)))
@@ -87,10 +87,10 @@ async def _add_next_month(connection: "AsyncConnection[Row]", now: int) -> None:
     name = f"events_{year}_{month:02}"
     bounds = sql.Literal(first), sql.Literal(following)
     try:
-        async with _patiently(connection):
+        async with _with_lock_timeout(connection):
             await connection.execute(_EXCLUDE.format(_NAME, *bounds))
         await connection.execute(_LOOK.format(_NAME))
-        async with _patiently(connection):
+        async with _with_lock_timeout(connection):
             await connection.execute(_CREATE.format(sql.Identifier(name), *bounds))
             await ours.write(ADD_MONTH, [{"first": first, "next": following, "name": name}])
     except CheckViolation:
@@ -102,15 +102,15 @@ async def _add_next_month(connection: "AsyncConnection[Row]", now: int) -> None:
 async def _include_next_month(connection: "AsyncConnection[Row]") -> None:
     """Lets events of the next month in where there is no partition for them."""
     if [*await PostgresConnection(connection).fetch(IS_LEFT, {"name": EMPTY_MONTH})]:
-        async with _patiently(connection):
+        async with _with_lock_timeout(connection):
             await connection.execute(_INCLUDE.format(_NAME))
 
 
 @asynccontextmanager
-async def _patiently(connection: "AsyncConnection[Row]") -> AsyncIterator[None]:
+async def _with_lock_timeout(connection: "AsyncConnection[Row]") -> AsyncIterator[None]:
     """A transaction that waits for locks, but not for long."""
     async with connection.transaction():
-        await PostgresConnection(connection).fetch(PATIENCE)
+        await PostgresConnection(connection).fetch(SET_LOCK_TIMEOUT)
         yield
 
 

@@ -78,7 +78,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
     os.environ["MSWEA_SILENT_STARTUP"] = "1"
     os.environ["MSWEA_GLOBAL_CONFIG_DIR"] = tempfile.mkdtemp(prefix="work-mini-", dir=directory)
     from .mini import MiniEngine  # noqa: PLC0415 - half a second, for this engine
-    from .mini_model import MiniModel, Patience  # noqa: PLC0415
+    from .mini_model import MiniModel, Waits  # noqa: PLC0415
     from .prices import Prices  # noqa: PLC0415 - a big table, for this engine
 
     def in_time(call: Callable[[], Reply]) -> Reply:
@@ -90,7 +90,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
     limits.check_bound(choice, is_priced=prices.is_known)
     if not prices.is_known:
         context.log.write(f"{limits.UNPRICED}\n")
-    patience = Patience(
+    waits = Waits(
         call=in_time,
         sleep=context.stop.sleep,
         seconds_left=lambda: context.budget.agent_seconds,
@@ -99,7 +99,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
     model_side = MiniModel(
         _chat(model, choice.effort, context),
         context.meter,
-        patience,
+        waits,
         prices,
     )
     return MiniEngine(choice, model_side, context)

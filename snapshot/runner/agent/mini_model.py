@@ -32,7 +32,7 @@ _NO_CALL: Final = "Every answer must call the tool 'bash' at least once, with a 
 _CUT: Final = "The answer was cut at its length limit before a tool call. Be brief."
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
+class Waits(msgspec.Struct, frozen=True, kw_only=True):
     """The ways in which the attempt waits: all end with it."""
 
     call: Callable[[Callable[[], Reply]], Reply]
@@ -49,7 +49,7 @@ class MiniModel:
         self,
         chat: Chat,
         meter: Meter,
-        patience: Patience,
+        waits: Waits,
         prices: Prices,
     ) -> None:
         self.config: dict[str, object] = {}
@@ -57,7 +57,7 @@ class MiniModel:
         """False: an answer had no price."""
         self._chat = chat
         self._meter = meter
-        self._patience = patience
+        self._waits = waits
         self._prices = prices
         self._most_tokens = FULL * prices.context_tokens if prices.context_tokens else None
         self._most_characters = float("inf")
@@ -115,7 +115,7 @@ class MiniModel:
             self._window = history.shortened(messages, self._window, sent // 2)
             if self._window == before:
                 raise
-            self._patience.log("[the model's context is full: older output is left out]\n")
+            self._waits.log("[the model's context is full: older output is left out]\n")
             return self._answer(messages)
 
     def _allowed_characters(self) -> float:
@@ -134,7 +134,7 @@ class MiniModel:
         ]
         for tried in range(1, TRIES + 1):
             try:
-                reply = self._patience.call(lambda: self._chat.complete(sent))
+                reply = self._waits.call(lambda: self._chat.complete(sent))
                 break
             except ModelFailure as failure:
                 if failure.tokens is not None:
@@ -154,14 +154,14 @@ class MiniModel:
         """Wait for the next try; raise the failure if there is none."""
         is_limited = failure.code == "model_rate_limited"
         first = FIRST_LIMITED_PAUSE_SECONDS if is_limited else FIRST_PAUSE_SECONDS
-        told = failure.wait_seconds
-        seconds = first * 2 ** (tried - 1) if told is None else told
+        asked = failure.wait_seconds
+        seconds = first * 2 ** (tried - 1) if asked is None else asked
         tries = TRIES_OF_GARBAGE if failure.code == "model_garbage" else TRIES
-        longest = min(LONGEST_PAUSE_SECONDS, self._patience.seconds_left())
+        longest = min(LONGEST_PAUSE_SECONDS, self._waits.seconds_left())
         if not failure.retryable or tried >= tries or seconds > longest:
             raise failure
-        self._patience.log(f"[asked again in {seconds:.1f} s: {failure.message}]\n")
-        self._patience.sleep(seconds)
+        self._waits.log(f"[asked again in {seconds:.1f} s: {failure.message}]\n")
+        self._waits.sleep(seconds)
 
     def _count(self, tokens: Tokens) -> None:
         self._meter.count(tokens)
@@ -198,7 +198,7 @@ def _action(call: Call, reply: Reply) -> dict[str, str]:
 
 def _format_error(message: str, reply: Reply) -> FormatError:
     extra = {"interrupt_type": "FormatError", "cost": reply.tokens.cost_usd or 0.0}
-    told = {"role": "user", "content": message}
+    correction = {"role": "user", "content": message}
     if reply.calls or not reply.text.strip():
-        return FormatError({**told, "extra": {**extra, "response": reply.text}})
-    return FormatError({**reply.message, "extra": extra}, told)
+        return FormatError({**correction, "extra": {**extra, "response": reply.text}})
+    return FormatError({**reply.message, "extra": extra}, correction)

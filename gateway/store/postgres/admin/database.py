@@ -30,7 +30,7 @@ OLDEST_SERVER: Final = 140_000
 AT_ONCE: Final = 1_000
 """Rows of a long result in memory."""
 IS_THERE: Final = "SELECT to_regclass(:name) IS NOT NULL"
-SET_PATIENCE: Final = "SELECT set_config('lock_timeout', :patience, false)"
+SET_LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', :timeout, false)"
 RAISE_VERSION: Final = "UPDATE ledger SET version = version + :by"
 
 _NUMBERS: Final = count(1)
@@ -129,13 +129,13 @@ class PostgresDatabase:
             self.write(RAISE_VERSION, [{"by": ENDPOINTS_CHANGED}])
 
     @contextmanager
-    def waiting(self, patience: str) -> Iterator[None]:
+    def waiting(self, timeout: str) -> Iterator[None]:
         """Bounds the time that each statement of the block waits for a lock."""
-        self.fetch(SET_PATIENCE, {"patience": patience})
+        self.fetch(SET_LOCK_TIMEOUT, {"timeout": timeout})
         try:
             yield
         finally:
-            self.fetch(SET_PATIENCE, {"patience": "0"})
+            self.fetch(SET_LOCK_TIMEOUT, {"timeout": "0"})
 
     @contextmanager
     def moment(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from gateway.store.postgres.session_connection import LOCKS, PRESENT, SESSIONS, 
 from gateway.store.sql.admin.resealing import check_current
 
 LOCK: Final = "SELECT pg_advisory_lock(CAST(:sessions AS integer), CAST(:lock AS integer))"
-PATIENCE: Final = "3s"
+LOCK_TIMEOUT: Final = "3s"
 
 
 def check_running_gateways(url: str, current: str) -> None:
@@ -37,7 +37,7 @@ def without_gateways(database: PostgresDatabase) -> Iterator[None]:
         ApiError: `database_locked`, one runs.
     """
     try:
-        with database.waiting(PATIENCE):
+        with database.waiting(LOCK_TIMEOUT):
             database.fetch(LOCK, {"sessions": SESSIONS, "lock": PRESENT})
     except LockNotAvailable as exc:
         raise ApiError(
