@@ -64,7 +64,7 @@ def decode(body: bytes) -> AgentEvent:
 def _progress(fields: Fields, *names: str) -> tuple[str, Fields]:
     texts = (_text(fields, name) for name in ("message", "error", *names))
     text = head_and_tail(next(filter(None, texts), ""), MESSAGE_CHARACTERS)
-    return "task.progress", _with(fields, message=text)
+    return "task.progress", _with_texts(fields, message=text)
 
 
 def _workspace(fields: Fields) -> tuple[str, Fields]:
@@ -103,7 +103,7 @@ def _failure(fields: Fields, *, default_code: str) -> tuple[str, Fields]:
 
 def _summarised(fields: Fields) -> Fields:
     text = _text(fields, "summary") or _both_texts(fields)
-    return _with(fields, summary=head_and_tail(text, SUMMARY_CHARACTERS))
+    return _with_texts(fields, summary=head_and_tail(text, SUMMARY_CHARACTERS))
 
 
 def _both_texts(fields: Fields) -> str:
@@ -112,7 +112,7 @@ def _both_texts(fields: Fields) -> str:
     return ": ".join(dict.fromkeys(text for text in texts if text))
 
 
-def _with(fields: Fields, **texts: str) -> Fields:
+def _with_texts(fields: Fields, **texts: str) -> Fields:
     """The fields with these texts, without a flat `error`: that is a text, ours is an object."""
     kept = {name: value for name, value in fields.items() if name != "error"}
     return kept | {name: text for name, text in texts.items() if text}

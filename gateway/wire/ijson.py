@@ -75,7 +75,7 @@ def is_suspect(body: bytes) -> bool:
     return (
         (b"\\u" in body and _ESCAPED.search(body) is not None)
         or (not body.isascii() and _HIGH.search(body) is not None)
-        or _is_odd(
+        or _needs_check(
             [match[0] for match in _TOKEN.finditer(body)]
         )  # a step for each token lets other threads run
     )
@@ -107,7 +107,7 @@ def _is_simple(body: bytes) -> bool:
     return is_usual and _ENCODE(_DECODE(body)).count(b":") == body.count(b":")
 
 
-def _is_odd(tokens: list[bytes]) -> bool:
+def _needs_check(tokens: list[bytes]) -> bool:
     """True if a number is long, or a name occurs twice (maybe in two objects), or is written with
     an escape or spaces, which could hide that."""
     if not tokens or max(tokens)[0] != _QUOTE:  # digits sort behind quotes

@@ -176,12 +176,12 @@ def redact_patch(text: str, own: Iterable[str] = (), *, keeps_length: bool = Fal
         text = _without_keys(text, keeps_length=keeps_length)
     for form in _marked(text, _CERTAIN):
         replaced = _replacing(form.kind, keeps_length=keeps_length)
-        text = form.pattern.sub(_where_added(text, replaced), text)
+        text = form.pattern.sub(_only_added(text, replaced), text)
     for secret in own:
         if secret in text:
             known = re.compile(f"(?P<secret>{re.escape(secret)})")
             replaced = _replacing("attempt_secret", keeps_length=keeps_length)
-            text = known.sub(_where_added(text, replaced), text)
+            text = known.sub(_only_added(text, replaced), text)
     return text
 
 
@@ -227,7 +227,7 @@ def _without_key(line: str, replaced: Replacement) -> str:
     return _KEY_LINE.sub(replaced, line) if _KEY_LINE.fullmatch(line) else line
 
 
-def _where_added(text: str, replaced: Replacement) -> Replacement:
+def _only_added(text: str, replaced: Replacement) -> Replacement:
     """A replacement that only changes lines that a patch adds. Matches come in the order of the
     text, and each line is checked once."""
     line_end = -1

@@ -91,7 +91,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     webhook_url: str | None
     webhook_secret: Secret | None
     flat_url: Secret | None
-    """A capability URL, used only without a secret: its holder may speak for the task."""
+    """A capability URL, used only without a secret: its holder may report events of the task."""
     traceparent: str | None
     ask_seconds: float
     """The wait of an ask for a gateway that does not answer at all."""

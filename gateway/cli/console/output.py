@@ -46,8 +46,8 @@ def print_document(value: object) -> None:
 
 def print_problem(error: CommandFailed) -> None:
     """Prints a failure as JSON on stderr: stdout holds results alone."""
-    told = {"code": "failed", **error.problem, "message": error.message, "next": error.next_step}
-    typer.echo(_formatted(told), err=True)
+    problem = {"code": "failed", **error.problem, "message": error.message, "next": error.next_step}
+    typer.echo(_formatted(problem), err=True)
 
 
 def _formatted(value: object) -> str:

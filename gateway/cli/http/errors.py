@@ -75,7 +75,7 @@ def rejection(response: httpx.Response, connection: Connection) -> CommandFailed
         document = msgspec.json.decode(response.content, type=dict[str, object])
         problem = msgspec.convert(_OPTIONAL | document, Problem)
     except msgspec.MsgspecError:
-        return _foreign(response.status_code, connection)
+        return _not_from_gateway(response.status_code, connection)
     message = f"{problem.code}: {_in_options(problem.detail + _field_lines(problem))}"
     if response.status_code in {429, 503}:
         return Unavailable(message, _advice(problem, connection), problem=document)
@@ -91,7 +91,7 @@ def _option(parameter: str) -> str:
     return _SHORTER.get(parameter) or _CAPITAL.sub(lambda found: f"-{found[0].lower()}", parameter)
 
 
-def _foreign(status: int, connection: Connection) -> CommandFailed:
+def _not_from_gateway(status: int, connection: Connection) -> CommandFailed:
     if status in {502, 503, 504}:
         return Unavailable(
             f"HTTP {status} from something before the gateway.",

@@ -122,7 +122,7 @@ def _drained(s: ExplainInput) -> Reason | None:
     )
 
 
-def _nobody(s: ExplainInput) -> Reason | None:
+def _no_live_launcher(s: ExplainInput) -> Reason | None:
     if s.able:
         return None
     wanted = wanted_realm(s)
@@ -132,7 +132,7 @@ def _nobody(s: ExplainInput) -> Reason | None:
     )
 
 
-def _all_full(s: ExplainInput) -> Reason | None:
+def _launchers_full(s: ExplainInput) -> Reason | None:
     if any(call.capacity for call in s.able):
         return None
     names = listed([call.launcher_id for call in s.able])
@@ -164,8 +164,8 @@ _REASONS: Final[tuple[Callable[[ExplainInput], Reason | None], ...]] = (
     _key_taken,
     _provider_paused,
     _drained,
-    _nobody,
-    _all_full,
+    _no_live_launcher,
+    _launchers_full,
     _soon,
 )
 

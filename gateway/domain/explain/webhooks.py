@@ -13,7 +13,7 @@ def problems(s: ExplainInput) -> tuple[str, ...]:
     pending = [delivery for delivery in s.deliveries if delivery.status == "pending"]
     failing = [delivery for delivery in pending if delivery.failures]
     fresh = len(pending) - len(failing)
-    way = (f"{count(fresh, 'webhook')} {_is(fresh)} on the way",)
+    way = (f"{count(fresh, 'webhook')} {_is_or_are(fresh)} on the way",)
     pause = s.pause("delivering") if pending else None
     return (
         *((paused(pause, s.now),) if pause else ()),
@@ -28,7 +28,8 @@ def waits_for_delivery(s: ExplainInput) -> str | None:
     """The receiver that an ended task waits for, if any."""
     number = sum(delivery.status == "pending" for delivery in s.deliveries)
     if number and s.pause("delivering") is not None:
-        return f"ops to resume delivering; {count(number, 'webhook')} {_is(number)} held until then"
+        held = f"{count(number, 'webhook')} {_is_or_are(number)} held until then"
+        return f"ops to resume delivering; {held}"
     if number:
         return f"its receiver to take {count(number, 'webhook')}"
     is_held = any(delivery.status == "held" for delivery in s.deliveries)
@@ -49,7 +50,7 @@ def _failing(s: ExplainInput, failing: Sequence[DeliveryState]) -> tuple[str, ..
     parked = sum(delivery.is_parked for delivery in failing)
     aside = f", {parked} of them parked" if parked and parked < len(failing) else ""
     aside = ", parked" if parked == len(failing) else aside
-    head = f"{count(len(failing), 'webhook')} {_is(len(failing))} owed{aside}"
+    head = f"{count(len(failing), 'webhook')} {_is_or_are(len(failing))} owed{aside}"
     last, following = failing[-1], next_try(s)
     why = f", the last try failed ({bare(last.reason)})" if last.reason else ""
     if following is None or following.next_attempt_at is None:
@@ -64,7 +65,7 @@ def _dead(dead: Sequence[DeliveryState]) -> tuple[str, ...]:
     why = f" ({bare(dead[-1].reason)})" if dead[-1].reason else ""
     after = tries(dead[-1].attempts)
     return (
-        f"{count(len(dead), 'webhook')} {_is(len(dead))} dead after {after}{why}",
+        f"{count(len(dead), 'webhook')} {_is_or_are(len(dead))} dead after {after}{why}",
         *_advice(dead[-1]),
     )
 
@@ -79,8 +80,8 @@ def _held(held: Sequence[DeliveryState]) -> tuple[str, ...]:
     if not held:
         return ()
     number = len(held)
-    return (f"{count(number, 'webhook')} {_is(number)} held, for the endpoint is disabled",)
+    return (f"{count(number, 'webhook')} {_is_or_are(number)} held, for the endpoint is disabled",)
 
 
-def _is(number: int) -> str:
+def _is_or_are(number: int) -> str:
     return "is" if number == 1 else "are"

@@ -204,8 +204,8 @@ def _of_launchers(facts: StatusFacts, now: int) -> Iterator[Problem]:
     waiting = facts.oldest_claimable
     if facts.is_paused("launching"):
         return
-    told = {"no_launcher", "provider_down"}
-    if waiting is None or any(group.code in told for group in facts.flags):
+    known = {"no_launcher", "provider_down"}
+    if waiting is None or any(group.code in known for group in facts.flags):
         return
     if facts.launchers == 0:
         yield Problem(

@@ -33,7 +33,7 @@ class SwitchesReply(Answer, frozen=True, kw_only=True):
 def set_switches(unit: UnitOfWork, command: SetSwitches, now: int) -> SwitchesReply:
     """Pauses and resumes; a pause that lasts already gets the new reason and end."""
     for switch in command.paused:
-        known = next(_own(unit, switch, command, now), None)
+        known = next(_pauses_of(unit, switch, command, now), None)
         pause = Pause(
             switch=switch,
             project=command.project,
@@ -46,7 +46,7 @@ def set_switches(unit: UnitOfWork, command: SetSwitches, now: int) -> SwitchesRe
         _put(unit, pause, now)
         _audit(unit, command, "switch.paused", switch)
     for switch in command.resumed:
-        for known in list(_own(unit, switch, command, now)):
+        for known in list(_pauses_of(unit, switch, command, now)):
             reason = command.reason
             ended = replace(known, ended_at=now, ended_by=command.actor, end_reason=reason)
             _put(unit, ended, now)
@@ -72,7 +72,7 @@ def _put(unit: UnitOfWork, pause: Pause, now: int) -> None:
         check_tasks(unit, pause, now)
 
 
-def _own(unit: UnitOfWork, switch: Switch, command: SetSwitches, now: int) -> Iterator[Pause]:
+def _pauses_of(unit: UnitOfWork, switch: Switch, command: SetSwitches, now: int) -> Iterator[Pause]:
     """The pauses of exactly this project, or of all: the other ones are not touched. A provider
     without a realm means all of its realms, also those that the gateway has paused."""
     wanted = command.provider

@@ -34,9 +34,9 @@ async def show(call: Call[None]) -> Response:
     context.admission.enter_attempt(call.request.scope["state"], attempt.task_id)
     spec = await context.reads.spec(attempt.task_id)
     if spec is None:
-        raise _none("The task has been deleted.")
+        raise _no_token("The task has been deleted.")
     if not context.waiting_tokens.has_launcher(spec.project):
-        raise _none("No launcher with a GitHub App waits for requests of this project.")
+        raise _no_token("No launcher with a GitHub App waits for requests of this project.")
     request = TokenRequest(
         id=context.new_id("tok"),
         repo_url=spec.repo_url,
@@ -59,11 +59,11 @@ def _token(asked: Waiting) -> GitHubToken:
         )
     if given.token is None or given.expires_at is None:
         reason = given.error.message if given.error else ""
-        raise _none(plain(redact(f"The launcher made no token: {reason}")))
+        raise _no_token(plain(redact(f"The launcher made no token: {reason}")))
     return GitHubToken(token=given.token, expires_at=rfc3339(milliseconds(given.expires_at)))
 
 
-def _none(detail: str) -> ApiError:
+def _no_token(detail: str) -> ApiError:
     return ApiError(
         "no_github_app", detail, hint="Go on with the token at hand, or configure the App there."
     )

@@ -34,7 +34,7 @@ def check_form(request: Request, form: Form, csrf: str) -> None:
     """
     check_site(request)
     if not is_genuine(csrf, form.get("csrf", "")):
-        raise _foreign()
+        raise _foreign_form()
 
 
 def check_site(request: Request) -> None:
@@ -42,10 +42,10 @@ def check_site(request: Request) -> None:
     headers = headers_of(request)
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if headers.get("sec-fetch-site", "none") not in _SAME_ORIGIN or kind != _MEDIA_TYPE:
-        raise _foreign()
+        raise _foreign_form()
 
 
-def _foreign() -> ApiError:
+def _foreign_form() -> ApiError:
     return ApiError(
         "forbidden",
         "The form was not made for this session.",

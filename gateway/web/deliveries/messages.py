@@ -148,11 +148,11 @@ def standard_body(event: Event, of_task: tuple[Task, Spec] | None) -> bytes:
 
 def _of_no_task(event: Event) -> bytes:
     if event.is_own:
-        return _own(event)
+        return _own_event(event)
     return _about_endpoint(event) if event.is_about_endpoint else _alert(event)
 
 
-def _own(event: Event) -> bytes:
+def _own_event(event: Event) -> bytes:
     data = msgspec.Raw(event.data)
     message = OwnEventNotice(type=event.type, timestamp=rfc3339(event.at), data=data)
     return msgspec.json.encode(message)

@@ -55,7 +55,7 @@ def task_message(event: Event, task: Task, spec: Spec, dashboard: str | None) ->
     """An event of a task; `dashboard` is the address of the dashboard, if it has one."""
     page = dashboard and f"{dashboard}/tasks/{task.id}"
     headline = f"*{_headline(event.type)}*: {_link(page, spec.title)}"
-    return _encoded(headline, _lines(event, task), _about(task, spec))
+    return _encoded(headline, _lines(event, task), _footer(task, spec))
 
 
 def alert_message(event: Event) -> bytes:
@@ -99,7 +99,7 @@ def _lines(event: Event, task: Task) -> Iterator[str]:
         yield _link(task.pr_url, task.pr_url)
 
 
-def _about(task: Task, spec: Spec) -> Iterator[str]:
+def _footer(task: Task, spec: Spec) -> Iterator[str]:
     yield escaped(spec.repo_url)
     if task.attempt > 1:
         yield f"attempt {task.attempt}"

@@ -62,7 +62,7 @@ def launch_env(
         UnknownKey: the master key of the attempt or of its secrets is no longer given.
     """
     task, attempt = job
-    own = _own(keyring, task, secrets)
+    own = _task_env(keyring, task, secrets)
     # A frontend may ask for something else under the same TASK_ID.
     is_same = spec.flat is None or own.get("AGENT_PROMPT", spec.prompt) == spec.prompt
     called_back = {
@@ -76,7 +76,7 @@ def launch_env(
     return {**own, **_computed(task, spec, spent), **called_back, **prompt}
 
 
-def _own(keyring: Keyring, task: Task, secrets: StoredSecrets | None) -> dict[str, str]:
+def _task_env(keyring: Keyring, task: Task, secrets: StoredSecrets | None) -> dict[str, str]:
     if secrets is None or secrets.env is None:
         return {}
     opened = keyring.open(secrets.env, context=env_context(task.id))

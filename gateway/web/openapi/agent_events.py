@@ -32,12 +32,12 @@ _OF_SCRIPTS: Final[tuple[Field, ...]] = (
 
 def signed_events() -> object:
     """The body of a signed webhook: an envelope, told apart by `type`."""
-    return _either(_signed(name, kind) for name, kind in EVENTS.items())
+    return _union(_signed(name, kind) for name, kind in EVENTS.items())
 
 
 def flat_events() -> object:
     """The same with the envelope's fields flat, and what today's scripts send."""
-    return _either(_flat(name, kind) for name, kind in _FLAT.items())
+    return _union(_flat(name, kind) for name, kind in _FLAT.items())
 
 
 def _signed(name: str, kind: type[Message]) -> type[msgspec.Struct]:
@@ -63,7 +63,7 @@ def _lenient(field: Field) -> Field:
     members = [member for member in _members(field[1]) if member is not NoneType]
     texts = [_text(member, None) or member for member in members]
     empty = () if texts != members or str in members else (Literal[""],)
-    return (field[0], _either([*texts, *empty, None]), None)
+    return (field[0], _union([*texts, *empty, None]), None)
 
 
 def _text(kind: object, least: int | None) -> object | None:
@@ -104,5 +104,5 @@ def _title(name: str) -> str:
     return "".join(word.capitalize() for word in name.replace(".", "_").split("_"))
 
 
-def _either(kinds: Iterable[Any]) -> object:
+def _union(kinds: Iterable[Any]) -> object:
     return Union[tuple(kinds)]  # noqa: UP007 - made at run time

@@ -65,7 +65,7 @@ async def ticket_of(context: Context, purpose: str, text: str) -> PortalTicket:
     """The ticket, if it is genuine, has not ended, and whose key lives; or `unauthorized`."""
     plain = open_text(context.keyring, purpose, text)
     found = None if plain is None else msgspec.msgpack.decode(plain, type=PortalTicket)
-    if found is None or found.ends_at <= context.clock() or not await _lives(context, found):
+    if found is None or found.ends_at <= context.clock() or not await _is_alive(context, found):
         raise ApiError(
             "unauthorized",
             "The link has expired, or is no link of this gateway.",
@@ -74,7 +74,7 @@ async def ticket_of(context: Context, purpose: str, text: str) -> PortalTicket:
     return found
 
 
-async def _lives(context: Context, found: PortalTicket) -> bool:
+async def _is_alive(context: Context, found: PortalTicket) -> bool:
     try:
         await context.keys.of_digest(found.digest)
     except ApiError as exc:

@@ -61,7 +61,7 @@ def _in_time(events: Iterable[object], clock: Callable[[], float]) -> Iterator[P
         if now - active_at > chat.TOKEN_SECONDS:
             raise provider_errors.broken_off("nothing but signs of life")
         if size > chat.LARGEST_ANSWER_CHARACTERS:
-            raise provider_errors.garbage("it does not end")
+            raise provider_errors.malformed("it does not end")
         if part and part.get("type") != KEEP_ALIVE:
             active_at = now
             yield part
@@ -72,10 +72,10 @@ def _document(response: httpx2.Response) -> Part:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise provider_errors.garbage("it is no JSON", text) from exc
+        raise provider_errors.malformed("it is no JSON", text) from exc
     part = chat.mapping(document[0] if isinstance(document, list) and document else document)
     if part.get("error"):
         raise provider_errors.reported(part["error"])
     if not part:
-        raise provider_errors.garbage("it is no object", text)
+        raise provider_errors.malformed("it is no object", text)
     return part

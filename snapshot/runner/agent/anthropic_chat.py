@@ -102,7 +102,7 @@ class AnthropicChat(ChatClient[anthropic.Anthropic]):
 
     def _reply(self, message: answer.Part) -> chat.Reply:
         if "content" not in message:
-            raise provider_errors.garbage("it has no content", json.dumps(message))
+            raise provider_errors.malformed("it has no content", json.dumps(message))
         tokens = self._prices.tokens(message.get("usage"), "messages")
         blocks = [block for block in chat.items(message.get("content")) if not _is_blank(block)]
         text = "".join(
@@ -120,7 +120,7 @@ class AnthropicChat(ChatClient[anthropic.Anthropic]):
         calls = [block for block in blocks if block.get("type") == "tool_use"]
         is_cut = reason == "max_tokens"
         if not (text.strip() or calls or is_cut):
-            raise provider_errors.garbage(f"it is empty ({reason or 'no reason'})", tokens=tokens)
+            raise provider_errors.malformed(f"it is empty ({reason or 'no reason'})", tokens=tokens)
         return chat.Reply(
             message={"role": "assistant", "content": text, BLOCKS: blocks},
             text=text,
@@ -148,7 +148,7 @@ def _translated_errors() -> Iterator[None]:
         # While the body of an error is read.
         raise provider_errors.unreachable(str(exc) or type(exc).__name__) from exc
     except (anthropic.AnthropicError, ValueError) as exc:
-        raise provider_errors.garbage(str(exc)) from exc
+        raise provider_errors.malformed(str(exc)) from exc
 
 
 def _assembled(answered: answer.Answer) -> answer.Part:

@@ -61,14 +61,14 @@ def size(messages: Sequence[Message]) -> int:
 
 def shortened(messages: Sequence[Message], window: Window, most: int) -> Window:
     """The first window after this one with at most so many characters, or the smallest there is."""
-    for candidate in _smaller(messages, window):
+    for candidate in _smaller_windows(messages, window):
         window = candidate
         if size(view(messages, window)) <= most:
             break
     return window
 
 
-def _smaller(messages: Sequence[Message], window: Window) -> Iterator[Window]:
+def _smaller_windows(messages: Sequence[Message], window: Window) -> Iterator[Window]:
     """Windows that get smaller: older observations go first, then whole turns."""
     observations = [i for i, message in enumerate(messages) if message["role"] == "tool"]
     for place in observations[:-KEPT_OBSERVATIONS]:

@@ -93,7 +93,7 @@ class OpenAIChat(ChatClient[openai.OpenAI]):
     def _reply(self, completion: answer.Part) -> chat.Reply:
         choices = chat.items(completion.get("choices"))
         if not choices:
-            raise provider_errors.garbage("it has no choice", json.dumps(completion))
+            raise provider_errors.malformed("it has no choice", json.dumps(completion))
         choice = choices[0]
         message = chat.mapping(choice.get("message"))
         tokens = self._prices.tokens(completion.get("usage"), "chat")
@@ -108,7 +108,7 @@ class OpenAIChat(ChatClient[openai.OpenAI]):
         calls = _with_ids(chat.items(message.get("tool_calls")))
         is_cut = finish == "length"
         if not (text.strip() or calls or is_cut):
-            raise provider_errors.garbage(f"it is empty ({finish or 'no reason'})", tokens=tokens)
+            raise provider_errors.malformed(f"it is empty ({finish or 'no reason'})", tokens=tokens)
         whole = {**message, "role": "assistant", "content": text or None}
         return chat.Reply(
             message={**whole, "tool_calls": calls} if calls else whole,

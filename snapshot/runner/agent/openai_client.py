@@ -52,4 +52,4 @@ def translated_errors() -> Iterator[None]:
         # Inside a stream.
         raise provider_errors.reported(exc.body or exc.message) from exc
     except (openai.OpenAIError, ValueError) as exc:
-        raise provider_errors.garbage(str(exc)) from exc
+        raise provider_errors.malformed(str(exc)) from exc

@@ -37,9 +37,13 @@ class Prices:
 
     @property
     def is_known(self) -> bool:
-        """True if the cost of an answer will be known: OpenRouter tells its own."""
-        told = self._model.provider == "openrouter"
-        return told or self._given is not None or self._listed is not None
+        """True if the cost of an answer will be known."""
+        return self._is_reported or self._given is not None or self._listed is not None
+
+    @property
+    def _is_reported(self) -> bool:
+        """True if answers name their cost, as those of OpenRouter do."""
+        return self._model.provider == "openrouter"
 
     @property
     def context_tokens(self) -> int | None:
@@ -52,7 +56,7 @@ class Prices:
         if protocol == "chat":
             counted = _with_hidden_output(counted)
         read = _read(counted, protocol)
-        cost = _reported_cost(mapping(usage)) if self._model.provider == "openrouter" else None
+        cost = _reported_cost(mapping(usage)) if self._is_reported else None
         return Tokens(
             input=_total(read, "input_tokens"),
             output=_total(read, "output_tokens"),

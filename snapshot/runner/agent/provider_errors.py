@@ -125,7 +125,7 @@ def broken_off(message: str = "the stream ended too early") -> ModelFailure:
     return ModelFailure("model_unreachable", f"the model's answer broke off: {_bounded(message)}")
 
 
-def garbage(message: str, body: str = "", *, tokens: Tokens | None = None) -> ModelFailure:
+def malformed(message: str, body: str = "", *, tokens: Tokens | None = None) -> ModelFailure:
     """The failure of an answer that breaks the protocol."""
     quoted = f": {words(body)}" if body.strip() else ""
     return ModelFailure(

@@ -70,7 +70,7 @@ class ResponsesChat(ChatClient[openai.OpenAI]):
         sent: list[answer.Part] = []
         for message in messages:
             if ITEMS in message:
-                sent += filter(_can_go_back, chat.items(message[ITEMS]))
+                sent += filter(_can_be_sent_back, chat.items(message[ITEMS]))
             elif message["role"] == "tool":
                 result = {"call_id": message["tool_call_id"], "output": message["content"]}
                 sent.append({"type": "function_call_output", **result})
@@ -80,7 +80,7 @@ class ResponsesChat(ChatClient[openai.OpenAI]):
 
     def _reply(self, response: answer.Part) -> chat.Reply:
         if "output" not in response:
-            raise provider_errors.garbage("it has no output", json.dumps(response))
+            raise provider_errors.malformed("it has no output", json.dumps(response))
         tokens = self._prices.tokens(response.get("usage"), "responses")
         output = [_without_nulls(item) for item in chat.items(response.get("output"))]
         reason = chat.plain(chat.mapping(response.get("incomplete_details")).get("reason"))
@@ -92,7 +92,7 @@ class ResponsesChat(ChatClient[openai.OpenAI]):
         calls = [item for item in output if item.get("type") == "function_call"]
         is_cut = reason == "max_output_tokens"
         if not (text.strip() or calls or is_cut):
-            raise provider_errors.garbage("it is empty", tokens=tokens)
+            raise provider_errors.malformed("it is empty", tokens=tokens)
         return chat.Reply(
             message={"role": "assistant", "content": text, ITEMS: output},
             text=text,
@@ -132,7 +132,7 @@ def _call(item: answer.Part) -> chat.Call:
     )
 
 
-def _can_go_back(item: answer.Part) -> bool:
+def _can_be_sent_back(item: answer.Part) -> bool:
     """False for reasoning that is not encrypted: nothing of it is stored where its id is sought."""
     return item.get("type") != "reasoning" or "encrypted_content" in item
 

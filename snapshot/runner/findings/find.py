@@ -30,25 +30,25 @@ def find(changes: Sequence[FileChange], undone: Sequence[str]) -> list[Finding]:
         Finding("Tests are deleted", lost.deleted),
         Finding("Tests are skipped or singled out", lost.skipped),
         Finding("Tests are weakened (assertions are gone)", lost.weakened),
-        Finding("Tests have changes too long to be looked through", _those(changes, _is_unread)),
-        Finding("The definition of the checks is changed", _those(changes, check_definitions.find)),
-        Finding("Workflows are changed", _those(changes, file_kinds.is_workflow)),
+        Finding("Tests have changes too long to be looked through", _paths(changes, _is_unread)),
+        Finding("The definition of the checks is changed", _paths(changes, check_definitions.find)),
+        Finding("Workflows are changed", _paths(changes, file_kinds.is_workflow)),
         Finding("Commits of the base branch are undone", tuple(undone)),
-        Finding("Only white space is changed", _those(changes, _is_white_space)),
-        Finding("Lock files are changed", _those(changes, file_kinds.is_lock_file)),
-        Finding("Generated files are changed", _those(changes, file_kinds.is_generated)),
-        Finding("Binary files are changed", _those(changes, lambda change: change.is_binary)),
+        Finding("Only white space is changed", _paths(changes, _is_white_space)),
+        Finding("Lock files are changed", _paths(changes, file_kinds.is_lock_file)),
+        Finding("Generated files are changed", _paths(changes, file_kinds.is_generated)),
+        Finding("Binary files are changed", _paths(changes, lambda change: change.is_binary)),
     ]
     return [finding for finding in found if finding.subjects]
 
 
 def notes(changes: Sequence[FileChange]) -> list[Finding]:
     """Changes of modes that a reviewer may want to see, and that need nobody."""
-    found = [Finding(EXECUTABLE_NOW, _those(changes, _is_executable_now))]
+    found = [Finding(EXECUTABLE_NOW, _paths(changes, _is_executable_now))]
     return [finding for finding in found if finding.subjects]
 
 
-def _those(
+def _paths(
     changes: Sequence[FileChange], is_found: Callable[[FileChange], bool]
 ) -> tuple[str, ...]:
     return tuple(change.path for change in changes if is_found(change))

@@ -96,8 +96,8 @@ class Feedback:
     def _reviews(self) -> Iterator[str]:
         """The newest first."""
         found = self._github.get(f"{self._pull}/reviews", tuple[_Review, ...], **_PAGE) or ()
-        told = [each for each in reversed(found) if each.body or each.state == "CHANGES_REQUESTED"]
-        for review in told[:MOST_OF_A_KIND]:
+        shown = [each for each in reversed(found) if each.body or each.state == "CHANGES_REQUESTED"]
+        for review in shown[:MOST_OF_A_KIND]:
             verb = _STATES.get(review.state, "comments")
             yield _block(f"{self._name(review.user)} {verb}:", review.body)
 

@@ -103,9 +103,9 @@ def _issues(issues: Sequence[int]) -> str:
 def _for_the_reviewer(facts: Facts) -> str:
     """Why a person must look, and what is not in the change."""
     # A set-up before the agent that failed is told to the agent; validation has its own.
-    told = [point for point in facts.points if not point.startswith(SETUP)]
-    points = [markdown(point) for point in told[:MOST_POINTS]]
-    if (more := len(told) - MOST_POINTS) > 0:
+    others = [point for point in facts.points if not point.startswith(SETUP)]
+    points = [markdown(point) for point in others[:MOST_POINTS]]
+    if (more := len(others) - MOST_POINTS) > 0:
         points.append(f"… and {more} more, in the task's `warnings`.")
     points.extend(_not_validated(facts.receipts))
     if not points:
@@ -143,9 +143,12 @@ def _not_validated(receipts: Sequence[Receipt]) -> Iterator[str]:
     broken = [each for each in receipts if each.status != "passed"]
     failed = [each for each in broken if each.status != "not_run"]
     for sentence, those in (
-        ("Fails with this change, and passes without it", _of(failed, "passed")),
-        ("Fails with this change", _of(failed, None)),
-        ("Fails without this change, too, so it validates nothing", _of(failed, "failed")),
+        ("Fails with this change, and passes without it", _with_baseline(failed, "passed")),
+        ("Fails with this change", _with_baseline(failed, None)),
+        (
+            "Fails without this change, too, so it validates nothing",
+            _with_baseline(failed, "failed"),
+        ),
         ("Did not run", [each for each in broken if each.status == "not_run"]),
     ):
         if those:
@@ -154,7 +157,7 @@ def _not_validated(receipts: Sequence[Receipt]) -> Iterator[str]:
             yield f"{sentence}: {names}{rest}."
 
 
-def _of(receipts: Sequence[Receipt], baseline: str | None) -> list[Receipt]:
+def _with_baseline(receipts: Sequence[Receipt], baseline: str | None) -> list[Receipt]:
     return [each for each in receipts if each.baseline == baseline]
 
 

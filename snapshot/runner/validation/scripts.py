@@ -36,7 +36,7 @@ def behind(command: Command, folder: Folder, ask: Ask) -> str | None:
     """The commands that it comes down to, one a line; None for a program of its own."""
     if command.argv[: len(SHELL)] == SHELL:
         return _expanded(command.plain_line, folder, ask, DEPTH)
-    return _of(command.argv, folder, ask, DEPTH)
+    return _script_of(command.argv, folder, ask, DEPTH)
 
 
 def _expanded(text: str, folder: Folder, ask: Ask, depth: int) -> str:
@@ -45,12 +45,12 @@ def _expanded(text: str, folder: Folder, ask: Ask, depth: int) -> str:
     for line in islice(simple_commands(text), LARGEST_LINES):
         if len(lines) >= LARGEST_LINES:
             break
-        inner = _of(_words(line), folder, ask, depth - 1) if depth else None
+        inner = _script_of(_words(line), folder, ask, depth - 1) if depth else None
         lines += [line] if inner is None else inner.splitlines() or [inner]
     return "\n".join(lines)
 
 
-def _of(argv: Argv, folder: Folder, ask: Ask, depth: int) -> str | None:
+def _script_of(argv: Argv, folder: Folder, ask: Ask, depth: int) -> str | None:
     program = argv[0] if argv else ""
     if option := _OPTION_OF_DRY_RUN.get(program):
         return ask((program, option, *argv[1:])) or UNKNOWN

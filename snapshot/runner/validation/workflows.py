@@ -200,11 +200,11 @@ def _variables(holder: Mapping[object, object]) -> dict[str, str] | None:
     if not isinstance(given, dict):
         return None
     variables = {_text(name): _text(value) for name, value in given.items()}
-    is_strange = any(map(_is_strange, variables)) or any(map(_UNFIT.search, variables.values()))
+    is_strange = any(map(_is_unusable, variables)) or any(map(_UNFIT.search, variables.values()))
     return None if is_strange or any("${{" in each for each in variables.values()) else variables
 
 
-def _is_strange(name: str) -> bool:
+def _is_unusable(name: str) -> bool:
     is_taken = is_reserved(name) and not _HARMLESS.fullmatch(name)
     return is_taken or _VARIABLE.fullmatch(name) is None
 
