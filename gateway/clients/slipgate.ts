@@ -1547,7 +1547,7 @@ export interface TasksQuery {
   createdAfter?: string | Date | undefined;
   /** Only tasks created before this moment. */
   createdBefore?: string | Date | undefined;
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** `nextCursor` of the page before, unchanged and with the same filters. */
   cursor?: string | undefined;
@@ -1561,7 +1561,7 @@ export interface GetTaskQuery {
 export interface TaskEventsQuery {
   /** Only what came behind this number; without it, from the oldest event that is kept. */
   after?: number | string | undefined;
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** Seconds to wait if there is nothing yet. */
   wait?: number | undefined;
@@ -1592,7 +1592,7 @@ export interface EventsQuery {
   after?: number | string | undefined;
   /** Only events of these types, ours (`task.*`) and your own (`invoice.paid`, `invoice.*`); without it, all that are of tasks. */
   types?: EventType | "*" | "task.*" | "sandbox.*" | "endpoint.*" | "ops.*" | (string & {}) | (EventType | "*" | "task.*" | "sandbox.*" | "endpoint.*" | "ops.*" | (string & {}))[] | undefined;
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** Seconds to wait if there is nothing yet. */
   wait?: number | undefined;
@@ -1601,7 +1601,7 @@ export interface EventsQuery {
 export interface EventTypesQuery {
   /** `true`: the types of slipgate itself. */
   builtIn?: "true" | "false" | undefined;
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** `nextCursor` of the page before, unchanged and with the same filters. */
   cursor?: string | undefined;
@@ -1619,7 +1619,7 @@ export interface EndpointsQuery {
   project?: string | undefined;
   /** Only endpoints of this customer. */
   customer?: string | undefined;
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** `nextCursor` of the page before, unchanged and with the same filters. */
   cursor?: string | undefined;
@@ -1641,21 +1641,21 @@ export interface DeliveriesQuery {
   customer?: string | undefined;
   /** Only deliveries that stand so. */
   status?: DeliveryStatus | undefined;
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** `nextCursor` of the page before, unchanged and with the same filters. */
   cursor?: string | undefined;
 }
 
 export interface WorkspacesQuery {
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** `nextCursor` of the page before, unchanged and with the same filters. */
   cursor?: string | undefined;
 }
 
 export interface LaunchersQuery {
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** `nextCursor` of the page before, unchanged and with the same filters. */
   cursor?: string | undefined;
@@ -1667,7 +1667,7 @@ export interface GetSwitchesQuery {
 }
 
 export interface KeysQuery {
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** `nextCursor` of the page before, unchanged and with the same filters. */
   cursor?: string | undefined;
@@ -1678,14 +1678,14 @@ export interface AuditQuery {
   actor?: string | undefined;
   /** Only changes after this moment. */
   after?: number | string | undefined;
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** `nextCursor` of the page before, unchanged and with the same filters. */
   cursor?: string | undefined;
 }
 
 export interface BulkActionsQuery {
-  /** So many entries at the most. */
+  /** The most entries of one page. */
   limit?: number | undefined;
   /** `nextCursor` of the page before, unchanged and with the same filters. */
   cursor?: string | undefined;

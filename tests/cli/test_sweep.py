@@ -15,7 +15,7 @@ def ops(ops: Operator) -> Operator:
 
 
 def _sweeps(ops: Operator) -> None:
-    """The launcher, until it was asked to sweep and has found a stray."""
+    """The launcher, until it was asked to sweep and has found an orphan."""
     while True:
         for job in ops.claims(wait=5):
             if job["kind"] == "sweep":

@@ -143,7 +143,7 @@ def test_an_event_says_which_endpoint_and_why_without_what_is_secret() -> None:
     assert msgspec.json.decode(failing.data)["endpoint"]["failingSince"] == since
     found = view.outbox.directory.find("ep_a")
     assert found is not None
-    assert (found.failing_since, found.told_at) == (None, None)
+    assert (found.failing_since, found.failure_event_at) == (None, None)
 
 
 def test_an_address_that_looks_like_a_key_is_redacted() -> None:

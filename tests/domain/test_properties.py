@@ -122,7 +122,7 @@ class Installation:
         self.submit(c.FinishJob(job_id=job.id, lease_token=job.token, sandboxes=found))
         task = self.world.task
         living = None if task.status.is_terminal else sandbox_name(TASK, task.attempt)
-        orphans = [job.stray.name for job in self.world.view.jobs.values() if job.stray]
+        orphans = [job.orphan.name for job in self.world.view.jobs.values() if job.orphan]
         assert living not in orphans or self.was_refused
 
     def report_by_an_old_token(self, choice: int) -> None:

@@ -40,13 +40,13 @@ def sandbox(world: World, **changes: object) -> SweptSandbox:
 
 
 def swept(world: World, *found: SweptSandbox, place: tuple[str, str] = REALM) -> list[Job]:
-    """The strays a sweep has brought to light."""
+    """The orphans a sweep has brought to light."""
     world.claim("sweeper", capacity=0, providers=[place])
     world.now += SWEEP_EVERY
     jobs = world.claim("sweeper", capacity=0, providers=[place])
     sweep = next(job for job in jobs if job.kind == "sweep")
     world.do(c.FinishJob(job_id=sweep.id, lease_token=sweep.token, sandboxes=found))
-    return [job for job in world.view.jobs.values() if job.stray is not None and job.is_open]
+    return [job for job in world.view.jobs.values() if job.orphan is not None and job.is_open]
 
 
 def ended(world: World) -> None:
@@ -98,8 +98,8 @@ def test_a_sandbox_whose_attempt_is_over_and_counts_as_gone_is_destroyed() -> No
     ended(world)
     (job,) = swept(world, sandbox(world))
     assert job.kind == "destroy"
-    assert job.stray is not None
-    assert (job.stray.name, job.stray.id) == (sandbox_name(TASK, 1), "sb-1")
+    assert job.orphan is not None
+    assert (job.orphan.name, job.orphan.id) == (sandbox_name(TASK, 1), "sb-1")
     assert (job.provider, job.realm) == REALM
     assert world.status == "completed"
 
@@ -136,7 +136,7 @@ def test_a_list_that_is_behind_is_given_time() -> None:
     world.now += GRACE * 1000 - 1
     found = (sandbox(world),)
     world.do(c.FinishJob(job_id=sweep.id, lease_token=sweep.token, sandboxes=found))
-    assert not any(job.stray for job in world.view.jobs.values())
+    assert not any(job.orphan for job in world.view.jobs.values())
 
 
 def test_a_kept_sandbox_is_left_alone_until_its_time_is_over() -> None:
@@ -183,12 +183,12 @@ def test_a_second_sandbox_in_another_realm_is_not_the_living_one() -> None:
     assert world.status == "running"
 
 
-def test_a_stray_is_destroyed_until_it_is_gone_and_may_come_again() -> None:
+def test_an_orphan_is_destroyed_until_it_is_gone_and_may_come_again() -> None:
     world = world_of()
     ended(world)
-    (stray,) = swept(world, sandbox(world))
+    (orphan,) = swept(world, sandbox(world))
     (job,) = world.claim(capacity=0)
-    assert job.id == stray.id
+    assert job.id == orphan.id
     world.do(c.FinishJob(job_id=job.id, lease_token=job.token))
     assert world.claim(capacity=0) == []
     world.pass_seconds(5)
@@ -210,8 +210,8 @@ def test_the_spool_of_a_stray_is_read_on_where_it_was_left() -> None:
     (job,) = world.claim(capacity=0)
     world.do(c.FinishJob(job_id=job.id, lease_token=job.token, spooled=3, spool_offset=99))
     (job,) = world.claim(capacity=0)
-    assert job.stray is not None
-    assert job.stray.spool_offset == 99
+    assert job.orphan is not None
+    assert job.orphan.spool_offset == 99
 
 
 def test_a_released_sandbox_that_comes_back_is_destroyed() -> None:
@@ -236,18 +236,18 @@ def test_a_sweep_keeps_what_it_found_and_why_nobody_wants_it() -> None:
     swept(world, sandbox(world), foreign, ghost)
     found = newest(world)
     assert (found.realm, found.seen, found.unwanted) == ((*REALM, ""), 2, 2)
-    assert [(one.id, one.outcome, one.reason) for one in found.told] == [
+    assert [(one.id, one.outcome, one.reason) for one in found.sandboxes] == [
         ("sb-1", "destroying", "attempt 1 is over"),
         ("sb-3", "waiting", "there is no such task"),
     ]
-    assert (found.told[0].task_id, found.told[0].attempt) == (TASK, 1)
+    assert (found.sandboxes[0].task_id, found.sandboxes[0].attempt) == (TASK, 1)
 
 
-def test_what_is_wanted_is_seen_and_not_told() -> None:
+def test_what_is_wanted_is_seen_and_not_listed() -> None:
     world = world_of()
     world.launch()
     swept(world, sandbox(world))
-    assert (newest(world).seen, newest(world).told) == (1, ())
+    assert (newest(world).seen, newest(world).sandboxes) == (1, ())
 
 
 def test_a_sweep_that_failed_has_found_nothing() -> None:

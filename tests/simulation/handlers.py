@@ -265,18 +265,18 @@ class Handlers:
 
 def _without_task(bare: wire.Job, job: Job) -> wire.Job:
     """A sweep, or a sandbox that one has found."""
-    stray = job.stray
-    if stray is None:
+    orphan = job.orphan
+    if orphan is None:
         return replace(
             bare, sandbox=wire.JobSandbox(name="", provider=job.provider, realm=job.realm)
         )
     return replace(
         bare,
         sandbox=wire.JobSandbox(
-            name=stray.name, id=stray.id, provider=job.provider, realm=job.realm
+            name=orphan.name, id=orphan.id, provider=job.provider, realm=job.realm
         ),
-        labels=dict(stray.labels),
-        spool_offset=stray.spool_offset,
+        labels=dict(orphan.labels),
+        spool_offset=orphan.spool_offset,
     )
 
 

@@ -158,7 +158,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "a sandbox is created after its agent spoke": Mutant(
         file="gateway/domain/launching/reports.py",
-        old="    if is_over or is_early or attempt.spoke_at is not None:",
+        old="    if is_over or is_early or attempt.first_event_at is not None:",
         new="    if is_over or is_early:",
         found_by=18,
     ),

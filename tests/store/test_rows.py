@@ -47,14 +47,18 @@ WRITTEN_WHOLE = {
     "workspaces",
 }
 """Tables whose rows are written over by all their columns."""
-OTHER_NAMES = {"launcher_id": "id", "at": "called_at"}
-"""Fields of a launcher's call that have another name than their column."""
+OTHER_NAMES = {
+    "attempts": {"first_event_at": "spoke_at"},
+    "endpoints": {"failure_event_at": "told_at"},
+    "jobs": {"orphan": "stray"},
+    "launchers": {"launcher_id": "id", "at": "called_at"},
+}
+"""By table, the fields that have another name than their column."""
 
 
 @pytest.mark.parametrize("table", sorted(COLUMNS))
 def test_columns_and_fields_agree(table: str) -> None:
-    columns = COLUMNS[table]
-    other = OTHER_NAMES if table == "launchers" else {}
+    columns, other = COLUMNS[table], OTHER_NAMES.get(table, {})
     fields = columns.kind.__struct_fields__
     assert columns.names == tuple(other.get(name, name) for name in fields)
 

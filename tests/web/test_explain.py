@@ -99,7 +99,7 @@ async def test_without_a_public_address_events_come_from_the_spool(database: New
     async with open_gateway(database, SLIPGATE_PUBLIC_URL="") as gateway:
         job, _ = await gateway.launch()
         explained = await _explained(gateway, job["taskId"])
-        assert "its words are read from its spool" in explained["summary"]
+        assert "its events are read from its spool" in explained["summary"]
 
 
 @pytest.mark.alike

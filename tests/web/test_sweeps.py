@@ -45,24 +45,24 @@ async def test_a_sweep_names_its_realm_and_a_stray_its_labels(
     foreign = {**found, "id": "s8", "labels": {**labels, "slipgate-instance": "ins_other"}}
     ours = {**found, "labels": {**labels, "more": "x"}}
     assert (await gateway.report(sweep, "done", sandboxes=[foreign, ours])).status_code == 200
-    (stray,) = await gateway.claim()
-    assert (stray["kind"], stray["taskId"], stray["attempt"]) == ("destroy", "task_ghost", 2)
-    assert stray["labels"] == labels
+    (orphan,) = await gateway.claim()
+    assert (orphan["kind"], orphan["taskId"], orphan["attempt"]) == ("destroy", "task_ghost", 2)
+    assert orphan["labels"] == labels
     place = {"provider": "local", "realm": "here"}
-    assert stray["sandbox"] == {"name": "slipgate-ghost-2", "id": "s9", **place}
+    assert orphan["sandbox"] == {"name": "slipgate-ghost-2", "id": "s9", **place}
     gone = {"id": "s9", "name": "slipgate-ghost-2", **place, "state": "destroyed"}
-    assert (await gateway.report(stray, "done", sandbox=gone)).status_code == 200
+    assert (await gateway.report(orphan, "done", sandbox=gone)).status_code == 200
     assert await gateway.claim() == []
 
 
 async def test_a_spool_may_be_as_old_as_its_attempt(gateway: GatewayHarness, clock: Clock) -> None:
     job, agent = await gateway.launch()
-    told_at = clock.now // 1000
+    sent_at = clock.now // 1000
     clock.now += 3_000_000
     await gateway.post(f"/v1/tasks/{job['taskId']}/cancel")
     destroy = next(one for one in await gateway.claim(capacity=0) if one["kind"] == "destroy")
     body = agent.body("task.completed", summary="offline for long")
-    line = line_of(agent, "m1", body, at=told_at)
+    line = line_of(agent, "m1", body, at=sent_at)
     await gateway.report(destroy, "done", sandbox=sandbox_of(job), spool=[line], spoolOffset=9)
     assert (await gateway.task(job["taskId"]))["status"] == "completed"
 
@@ -85,7 +85,7 @@ async def test_what_a_sweep_found_can_be_read_and_another_can_be_had_at_once(
     await gateway.report(sweep, "done", sandboxes=[found])
     (after,) = (await gateway.get("/v1/sweeps", scope="ops")).json()["data"]
     assert (after["seen"], after["unwanted"]) == (1, 1)
-    (stray,) = after["sandboxes"]
-    assert (stray["name"], stray["taskId"], stray["attempt"]) == (found["name"], "task_ghost", 2)
-    assert (stray["outcome"], stray["reason"]) == ("destroying", "there is no such task")
+    (orphan,) = after["sandboxes"]
+    assert (orphan["name"], orphan["taskId"], orphan["attempt"]) == (found["name"], "task_ghost", 2)
+    assert (orphan["outcome"], orphan["reason"]) == ("destroying", "there is no such task")
     assert after["sweptAt"] < after["nextAt"]

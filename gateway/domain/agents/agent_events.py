@@ -11,7 +11,7 @@ from gateway.domain.kernel.answers import Accepted, AgentEventReply
 from gateway.domain.kernel.commands import ReportAgentEvent, RescuePatch
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.launching.reports import about, held
+from gateway.domain.launching.reports import held, job_and_attempt
 from gateway.domain.tasks.event import Ended, Event
 from gateway.domain.tasks.finish import end
 from gateway.domain.tasks.run_clocks import record_activity, start_clocks
@@ -112,9 +112,9 @@ def _record_late(
 
 
 def _apply(change: TaskChange, attempt: Attempt, command: ReportAgentEvent) -> None:
-    spoke_at = attempt.spoke_at or change.now
-    if attempt.spoke_at is None or attempt.missing_since is not None:
-        attempt = replace(attempt, spoke_at=spoke_at, missing_since=None)
+    first_event_at = attempt.first_event_at or change.now
+    if attempt.first_event_at is None or attempt.missing_since is not None:
+        attempt = replace(attempt, first_event_at=first_event_at, missing_since=None)
         change.put_attempt(attempt)
     event = _event(change, command)
     waiting = change.task.status.is_waiting
@@ -202,7 +202,7 @@ def _taken(event: Event, piece: PatchPiece) -> int:
 def rescue(unit: UnitOfWork, command: RescuePatch, now: int) -> Accepted:
     """Stores a piece of a patch that a launcher found, once; also after the task's end."""
     held(unit, command, now)
-    _, change, attempt = about(unit, command, now)
+    _, change, attempt = job_and_attempt(unit, command, now)
     if (command.task_id, command.attempt, command.name) in unit.events.seen:
         return Accepted()
     event = change.event(

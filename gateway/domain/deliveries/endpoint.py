@@ -61,7 +61,7 @@ class Endpoint(Frozen, frozen=True, kw_only=True):
     """The first failed attempt since the last success."""
     created_at: int = 0
     updated_at: int = 0
-    told_at: int | None = None
+    failure_event_at: int | None = None
     """Time of the event that it fails or is disabled; None: no such event since it last worked."""
     seq: int = 0
     """The number of its newest event."""

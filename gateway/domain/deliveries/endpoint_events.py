@@ -32,7 +32,7 @@ def emit_endpoint_event(
     after = replace(
         endpoint,
         seq=endpoint.seq + 1,
-        told_at=None if is_well else endpoint.told_at or now,
+        failure_event_at=None if is_well else endpoint.failure_event_at or now,
         failing_since=None if is_well else endpoint.failing_since,
     )
     unit.outbox.put_endpoint(after)

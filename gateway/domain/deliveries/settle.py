@@ -39,7 +39,7 @@ def settle(unit: UnitOfWork, command: SettleDelivery, now: int) -> Accepted:
 
 def _succeed(unit: UnitOfWork, endpoint: Endpoint, now: int) -> None:
     # An attempt in flight may succeed after the endpoint was disabled: it stays disabled.
-    if endpoint.told_at is not None and endpoint.enabled:
+    if endpoint.failure_event_at is not None and endpoint.enabled:
         emit_endpoint_event(unit, endpoint, "endpoint.recovered", now)
     elif endpoint.failing_since is not None:
         unit.outbox.put_endpoint(replace(endpoint, failing_since=None))
@@ -54,7 +54,7 @@ def _fail(unit: UnitOfWork, endpoint: Endpoint, command: SettleDelivery, now: in
     reason = _reason_to_give_up(endpoint, command, now)
     if reason is not None:
         disable(unit, DisableEndpoint(endpoint_id=endpoint.id, reason=reason), now)
-    elif endpoint.told_at is None and _fails_for(FAILING_AFTER, endpoint, command, now):
+    elif endpoint.failure_event_at is None and _fails_for(FAILING_AFTER, endpoint, command, now):
         status = command.http_status
         emit_endpoint_event(
             unit, endpoint, "endpoint.failing", now, reason=command.reason, http_status=status

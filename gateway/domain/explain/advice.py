@@ -71,7 +71,7 @@ ADVICE: Final = {
     "model_not_found": "name a model that the key's account may use",
     "model_quota": "add credit at the model's provider",
     "model_rate_limited": "wait, or raise the limit at the model's provider",
-    "model_refused": "word the prompt otherwise, or choose another model: its last words say why",
+    "model_refused": "rephrase the prompt, or choose another model: its last output says why",
     "model_refused_request": "read in its log what the model's provider objects to",
     "model_unavailable": "look at the status page of the model's provider",
     "model_unreachable": "check that the sandbox may reach the model's provider",

@@ -56,12 +56,12 @@ def _attempt(s: ExplainInput, attempt: Attempt) -> str:
     if attempt.sandbox is not None:
         known = f" ({attempt.sandbox.id})" if attempt.sandbox.id else ""
         parts.append(f"sandbox {attempt.sandbox.name}{known} {attempt.sandbox.state}")
-    if attempt.spoke_at is not None:
-        parts.append(f"first word {second(attempt.spoke_at, s.now)}")
+    if attempt.first_event_at is not None:
+        parts.append(f"first event {second(attempt.first_event_at, s.now)}")
     if attempt.gone_at is not None:
         parts.append(f"sandbox gone {second(attempt.gone_at, s.now)}")
     if attempt.refused:
-        parts.append(f"{count(attempt.refused, 'late word')} refused")
+        parts.append(f"{count(attempt.refused, 'late event')} refused")
     return short(f"attempt {attempt.number}: {', '.join(parts)}", _LINE)
 
 

@@ -138,10 +138,10 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
         if self.agent_events:
             return self.agent_events[-1].at
         silent = self.flag("silent")
-        spoke_at = self.attempt.spoke_at if self.attempt else None
-        if spoke_at is not None and silent is not None:
-            return max(spoke_at, silent.since - self.task.timeouts.heartbeat * 1000)
-        return spoke_at
+        first_event_at = self.attempt.first_event_at if self.attempt else None
+        if first_event_at is not None and silent is not None:
+            return max(first_event_at, silent.since - self.task.timeouts.heartbeat * 1000)
+        return first_event_at
 
     def newest(self, kind: str) -> Event | None:
         """The newest event of this type among those read."""

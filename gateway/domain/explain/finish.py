@@ -116,10 +116,10 @@ def cancelling(s: ExplainInput) -> Reason:
 
 def _agent_knows(s: ExplainInput) -> bool:
     """True if an event of the agent was answered after the request."""
-    spoke_at, asked_at = s.last_event_at, s.task.cancel_requested_at
-    if spoke_at is None or asked_at is None or _is_unreachable(s):
+    last_event_at, asked_at = s.last_event_at, s.task.cancel_requested_at
+    if last_event_at is None or asked_at is None or _is_unreachable(s):
         return False
-    return spoke_at > asked_at
+    return last_event_at > asked_at
 
 
 def _is_unreachable(s: ExplainInput) -> bool:
@@ -128,16 +128,16 @@ def _is_unreachable(s: ExplainInput) -> bool:
 
 def _cancelled_agent(s: ExplainInput) -> tuple[str, ...]:
     attempt = s.attempt
-    if attempt is not None and attempt.spoke_at is not None:
+    if attempt is not None and attempt.first_event_at is not None:
         if _is_unreachable(s):
             return ("its agent cannot reach the gateway, so it cannot be told",)
         if _agent_knows(s):
             return ("its agent has been told to stop",)
-        return ("its agent is told in the answer to its next word",)
+        return ("its agent is told in the answer to its next event",)
     job = s.job("create", s.task.attempt)
     if job is not None and job.is_held(s.now):
         return (f"{job.leased_by} is told when it renews its lease",)
-    return ("its agent has never spoken",)
+    return ("its agent has sent no event",)
 
 
 def _cancelled_sandbox(s: ExplainInput, attempt: Attempt | None) -> tuple[str, ...]:
@@ -161,4 +161,4 @@ def _cancel_waits_for(s: ExplainInput, attempt: Attempt | None) -> str:
         return "its sandbox to be destroyed"
     if _is_unreachable(s):
         return "the end of its grace, for its agent cannot be told"
-    return "its agent to stop" if _agent_knows(s) else "its agent to hear of the cancel"
+    return "its agent to stop" if _agent_knows(s) else "its agent to learn of the cancel"

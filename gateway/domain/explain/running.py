@@ -32,12 +32,12 @@ _SEEN: Final = {
 
 def running(s: ExplainInput) -> Reason:
     return Reason(
-        clauses=(_head(s), *_doing(s), *_pull_request(s), *_problems(s), *_end(s)),
+        clauses=(_head(s), *_reported_stage(s), *_pull_request(s), *_problems(s), *_end(s)),
         waiting_for=_waiting_for(s),
     )
 
 
-def _doing(s: ExplainInput) -> tuple[str, ...]:
+def _reported_stage(s: ExplainInput) -> tuple[str, ...]:
     """The stage and message that the agent reported."""
     task = s.task
     if task.stage is None and task.message is None:
@@ -76,17 +76,17 @@ def _head(s: ExplainInput) -> str:
     task = s.task
     parts = [state(s)]
     silent, stuck = s.flag("silent"), s.flag("no_progress")
-    spoke_at, started_at = s.last_event_at, task.started_at or s.now
+    last_event_at, started_at = s.last_event_at, task.started_at or s.now
     if silent is not None:
-        parts.append(f"silent {since(spoke_at or started_at, s.now)}")
+        parts.append(f"silent {since(last_event_at or started_at, s.now)}")
     if stuck is not None:
         parts.append(f"without progress {since(stuck.since - s.policy.progress, s.now)}")
     if silent is None and stuck is None:
         parts[0] = f"{parts[0]} {since(started_at, s.now)}"
-    if spoke_at is None:
-        parts.append("its agent has not said a word yet")
+    if last_event_at is None:
+        parts.append("its agent has sent no event yet")
     elif silent is None:
-        parts.append(f"last word {duration(s.now - spoke_at)} ago")
+        parts.append(f"last event {duration(s.now - last_event_at)} ago")
     return ", ".join(parts)
 
 
@@ -117,7 +117,7 @@ def _inspected(s: ExplainInput, attempt: Attempt) -> str:
 
 def _spool(s: ExplainInput) -> tuple[str, ...]:
     if s.policy.spool_only:
-        return ("its words are read from its spool, for the gateway has no public address",)
+        return ("its events are read from its spool, for the gateway has no public address",)
     if s.flag("unreachable") is None:
         return ()
     number, is_least = _spooled(s)
@@ -171,7 +171,7 @@ def _waiting_for(s: ExplainInput) -> str:
     if s.flag("unreachable"):
         return "its agent to reach the gateway"
     if s.flag("silent"):
-        return "its agent to speak again" if s.last_event_at else "its agent's first word"
+        return "its agent's next event" if s.last_event_at else "its agent's first event"
     if s.flag("no_progress"):
         return "its agent to get on"
-    return "its agent to finish" if s.last_event_at else "its agent's first word"
+    return "its agent to finish" if s.last_event_at else "its agent's first event"

@@ -51,7 +51,7 @@ class EndpointHistory(EventLog):
         """The differences between the endpoint's row and its events."""
         yield from self._check_count(endpoint.seq)
         last = self._last
-        if last is not None and (last.type == _RECOVERED) != (endpoint.told_at is None):
+        if last is not None and (last.type == _RECOVERED) != (endpoint.failure_event_at is None):
             yield self._problem("row_differs", f"told_at of its row contradicts {last.type}")
 
 

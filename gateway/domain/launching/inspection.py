@@ -114,7 +114,7 @@ def _sandbox_error(
     if seen.process is not None and seen.process.state == "exited":
         code = seen.process.exit_code
         how = "" if code is None else f" with exit code {code}"
-        return _error("agent_exited", f"The agent exited{how} without a last word{detail}")
+        return _error("agent_exited", f"The agent exited{how} without a final event{detail}")
     return None
 
 

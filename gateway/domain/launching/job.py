@@ -41,7 +41,7 @@ class Job(Frozen, frozen=True, kw_only=True):
     closed_at: int | None = None
     answered_lease: int | None = None
     """The lease whose report was accepted: the same report again gets the same answer."""
-    stray: OrphanSandbox | None = None
+    orphan: OrphanSandbox | None = None
     """The sandbox to destroy, if it belongs to no attempt."""
     error: TaskError | None = None
     """The error that ended its last lease, if one did."""

@@ -120,7 +120,7 @@ def destroy_if_unwanted(change: TaskChange, job: Job) -> bool:
     over = task.status.is_terminal or task.attempt != job.attempt
     if attempt is None or not (over or task.cancel_requested_at is not None):
         return False
-    if over or attempt.spoke_at is None:
+    if over or attempt.first_event_at is None:
         _destroy_left_over(change, attempt)
     block_claim(change)
     return True

@@ -93,5 +93,5 @@ class Sweep(Frozen, frozen=True, kw_only=True):
     seen: int
     """Number of sandboxes with our label."""
     unwanted: int
-    told: tuple[Unwanted, ...]
+    sandboxes: tuple[Unwanted, ...]
     """The first unwanted ones."""

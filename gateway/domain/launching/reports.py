@@ -52,7 +52,7 @@ def renew(unit: UnitOfWork, command: RenewLease, now: int) -> LeaseReply:
 
 def trying(unit: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
     """Permits a create call, after which a sandbox may exist; none after an event of the agent."""
-    job, change, attempt = about(unit, command, now)
+    job, change, attempt = job_and_attempt(unit, command, now)
     # Without the id of an earlier try: its absence would prove nothing about this one.
     sandbox = Sandbox(
         name=command.name,
@@ -63,7 +63,7 @@ def trying(unit: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
     before = now + unit.policy.create_window
     is_over = not job.is_open or job.kind != "create" or _is_unwanted(unit, job)
     is_early = any(older.number < attempt.number for older in change.living())
-    if is_over or is_early or attempt.spoke_at is not None:
+    if is_over or is_early or attempt.first_event_at is not None:
         return TryReply(create=False, create_before=before)
     check_sandbox(change, job, attempt, sandbox)
     label = f"{job.id}.{job.lease}/{command.number}"
@@ -90,7 +90,7 @@ def trying(unit: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
 def created(unit: UnitOfWork, command: ReportCreated, now: int) -> Accepted:
     """Records the sandbox that the provider has created; of a destroy job, whose sandbox is on its
     way out, its id alone."""
-    job, change, attempt = about(unit, command, now)
+    job, change, attempt = job_and_attempt(unit, command, now)
     if job.is_open and job.kind in ("create", "destroy"):
         check_sandbox(change, job, attempt, command.sandbox)
         if job.kind == "create":
@@ -110,7 +110,7 @@ def finished(unit: UnitOfWork, command: FinishJob, now: int) -> Accepted:
         return Accepted()
     if job.task_id is None:
         return orphan_finished(unit, job, command, now)
-    job, change, attempt = about(unit, command, now)
+    job, change, attempt = job_and_attempt(unit, command, now)
     if command.sandbox is None and job.kind == "create":
         command = replace(command, sandbox=own_sandbox(change, job, attempt))
     if command.sandbox is not None:
@@ -141,7 +141,7 @@ def failed(unit: UnitOfWork, command: FailJob, now: int) -> Accepted:
     if job.task_id is None:
         return orphan_finished(unit, job, nothing, now, error)
     answered = answered_by(job, error)
-    _, change, attempt = about(unit, command, now)
+    _, change, attempt = job_and_attempt(unit, command, now)
     if job.kind == "destroy":
         apply_destroy(change, answered, attempt, nothing)
     else:
@@ -213,10 +213,12 @@ def _may_still_stop(unit: UnitOfWork, job: Job, now: int) -> bool:
     attempt = unit.attempts.get((task.id, job.attempt or 0))
     is_current = task.attempt == job.attempt and not task.status.is_terminal
     has_time = task.clocks.cancel is not None and task.clocks.cancel > now
-    return is_current and has_time and attempt is not None and attempt.spoke_at is not None
+    return is_current and has_time and attempt is not None and attempt.first_event_at is not None
 
 
-def about(unit: UnitOfWork, command: JobReport, now: int) -> tuple[Job, TaskChange, Attempt]:
+def job_and_attempt(
+    unit: UnitOfWork, command: JobReport, now: int
+) -> tuple[Job, TaskChange, Attempt]:
     """The job of a report, and the attempt it is about. Raises `unknown_job` or `lease_lost`."""
     job = _fenced(unit, command, now)
     task = unit.tasks.get(job.task_id or "")

@@ -56,7 +56,7 @@ def _apply_sweep(unit: UnitOfWork, sweep: Job, found: Iterable[SweptSandbox], no
         at=now,
         seen=len(there),
         unwanted=len(unwanted),
-        told=tuple(unwanted[:MAX_LISTED]),
+        sandboxes=tuple(unwanted[:MAX_LISTED]),
     )
 
 
@@ -132,7 +132,7 @@ def _destroy_orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int)
         realm=sweep.realm,
         project=task.project if task else sweep.project,
         not_before=now,
-        stray=orphan,
+        orphan=orphan,
         # A closed job may be reopened under its id: no old token may be valid again.
         lease=known.lease + 1 if known else 0,
     )
@@ -168,8 +168,8 @@ def orphan_finished(
 ) -> Accepted:
     """Applies a sweep and offers the next one; offers the destroy of an orphan until it is gone."""
     answered = answered_by(job, error)
-    if job.stray is not None:
-        unit.jobs.put(_orphan_after(answered, job.stray, report, now))
+    if job.orphan is not None:
+        unit.jobs.put(_orphan_after(answered, job.orphan, report, now))
     else:
         if error is None:
             unit.sweeps.append(_apply_sweep(unit, job, report.sandboxes, now))
@@ -190,5 +190,5 @@ def _orphan_after(job: Job, orphan: OrphanSandbox, report: FinishJob, now: int) 
     if report.sandbox is not None and report.sandbox.state in NOT_THERE:
         return replace(job, closed_at=now)
     if report.spool_offset is not None:
-        job = replace(job, stray=replace(orphan, spool_offset=report.spool_offset))
+        job = replace(job, orphan=replace(orphan, spool_offset=report.spool_offset))
     return offered_again(job, report, now)

@@ -88,7 +88,7 @@ def _launch_end(change: TaskChange) -> None:
 def _heartbeat(change: TaskChange) -> None:
     silence = change.task.timeouts.heartbeat
     first = not change.task.has_flag("silent")
-    change.raise_flag("silent", f"no word for {silence} s")
+    change.raise_flag("silent", f"no event for {silence} s")
     _inspect(change)
     change.schedule(heartbeat=change.now + silence * 1000)
     if first and (change.task.on_stall != "flag" or change.task.pr_url is not None):
@@ -99,7 +99,7 @@ def _stall_end(change: TaskChange) -> None:
     error = TaskError(
         stage=change.task.stage or "agent",
         code="agent_silent",
-        message=f"No word for {2 * change.task.timeouts.heartbeat} s.",
+        message=f"No event for {2 * change.task.timeouts.heartbeat} s.",
         retryable=change.task.on_stall == "retry",
     )
     fail(change, error)

@@ -148,7 +148,7 @@ def _request_cancel(change: TaskChange, command: CancelTask) -> None:
     due = now + change.policy.cancel
     change.schedule(claimable_at=None, queue=None, no_launcher=None)
     change.schedule(cancel=due, cancel_end=due + CANCEL_GRACE)
-    if attempt is not None and tried and attempt.spoke_at is None:
+    if attempt is not None and tried and attempt.first_event_at is None:
         destroy(change, attempt, at=now)
         change.schedule(cancel=None)
 

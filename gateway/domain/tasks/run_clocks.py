@@ -41,4 +41,4 @@ def record_activity(change: TaskChange, kind: str, *, spooled: bool) -> None:
     if not spooled:
         change.lower_flag("unreachable")
     elif not change.policy.spool_only:
-        change.raise_flag("unreachable", "its words are read from its spool")
+        change.raise_flag("unreachable", "its events are read from its spool")

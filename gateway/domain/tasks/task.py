@@ -246,7 +246,7 @@ class Attempt(Frozen, frozen=True, kw_only=True):
     tried_at: int | None = None
     """Time of the newest `trying`; None: no sandbox was ever made."""
     create_before: int | None = None
-    spoke_at: int | None = None
+    first_event_at: int | None = None
     """Time of the agent's first applied event."""
     gone_at: int | None = None
     """Time at which its sandbox was confirmed gone, or released."""

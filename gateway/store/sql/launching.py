@@ -238,7 +238,7 @@ def write_sweeps(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[
                 "at": sweep.at,
                 "seen": sweep.seen,
                 "unwanted": sweep.unwanted,
-                "told": msgspec.json.encode(sweep.told).decode(),
+                "told": msgspec.json.encode(sweep.sandboxes).decode(),
             }
             for sweep in unit.sweeps
         ],
@@ -296,9 +296,9 @@ class LaunchingQueries(Queries):
 
 
 def _sweep_from_row(row: Row) -> tuple[Realm, Sweep | None]:
-    *columns, at, seen, unwanted, told = row
+    *columns, at, seen, unwanted, listed = row
     realm = REALM.read(columns)
     if at is None:
         return realm, None
-    listed = _LISTED.decode(told)
-    return realm, Sweep(realm=realm.key, at=at, seen=seen, unwanted=unwanted, told=listed)
+    sandboxes = _LISTED.decode(listed)
+    return realm, Sweep(realm=realm.key, at=at, seen=seen, unwanted=unwanted, sandboxes=sandboxes)

@@ -56,7 +56,7 @@ _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
     "warnings": msgspec.json.Decoder(tuple[str, ...]).decode,
     "patch": msgspec.json.Decoder(KeptPatch).decode,
     "details": msgspec.json.Decoder(PatchDetails).decode,
-    "stray": msgspec.json.Decoder(OrphanSandbox).decode,
+    "orphan": msgspec.json.Decoder(OrphanSandbox).decode,
     "header_names": msgspec.json.Decoder(tuple[str, ...]).decode,
     "event_types": msgspec.json.Decoder(Patterns).decode,
     "metadata": msgspec.json.Decoder(dict[str, str]).decode,
@@ -85,7 +85,11 @@ _READ: Final = {**_JSON_FIELDS, **_OTHER_FIELDS}
 
 
 class Columns(Generic[T]):
-    """The columns of a struct, in the order of its fields."""
+    """The columns of a struct, in the order of its fields.
+
+    `spoke_at`, `stray` and `told_at` have another name than their field: a gateway of the version
+    before, which may work on the same rows, knows them by it.
+    """
 
     def __init__(self, kind: type[T], names: str, *, unconverted: str = "") -> None:
         """`unconverted` is a column that only shares its name with one that is converted."""

@@ -50,10 +50,10 @@ operation: Final = partial(Operation, tag=TAG, access=SIGNED)
     id="sendAgentEvent",
     summary="Report an event of the agent, signed",
     description=(
-        "`cancel: true` in the answer, 409 and 410 tell the agent to stop. The last word is never "
+        "`cancel: true` in the answer, 409 and 410 tell the agent to stop. A final event is never "
         "refused for an optional text that is too long: it is dropped, and `warnings` says so. "
         "What looks like a secret is kept as `[redacted:<kind>]`; in a patch, only what certainly "
-        f"is one in an added line, with a warning. A word nests at most {MAX_DEPTH} levels."
+        f"is one in an added line, with a warning. An event nests at most {MAX_DEPTH} levels."
     ),
     source="agent",
     body=Body(kind=signed_events(), example="sendAgentEvent", is_raw=True, media_type=None),

@@ -23,7 +23,7 @@ from gateway.wire.times import maybe_rfc3339
     tag=TAG,
     summary="Report an event of the agent, by the capability URL",
     description=(
-        "For scripts that cannot sign: whoever knows the URL may speak. `id`, if present, "
+        "For scripts that cannot sign: whoever knows the URL may report events. `id`, if present, "
         "deduplicates; a `taskId` in the payload is ignored; texts that are too long are cut, "
         "and null and empty ones are as good as absent. What today's snapshot sends "
         "(`workspace.*`, `pr.created`, a flat `error`) is taken too."

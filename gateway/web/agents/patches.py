@@ -49,7 +49,7 @@ async def kept_piece(
 
 async def needs_rescue(reads: Reads, attempt: Attempt) -> bool:
     """True if its agent may have changed something of which no complete patch is kept."""
-    if attempt.spoke_at is None or attempt.has_final_patch:
+    if attempt.first_event_at is None or attempt.has_final_patch:
         return False
     if attempt.patch is None:
         return True

@@ -20,7 +20,7 @@ Position = tuple[int, str]
 """A number that rows are ordered by, newest first, and a name that tells equal ones apart."""
 
 LIMIT: Final = Number(
-    name="limit", default=50, least=1, most=200, meaning="So many entries at the most."
+    name="limit", default=50, least=1, most=200, meaning="The most entries of one page."
 )
 CURSOR: Final = Text(
     name="cursor",

@@ -41,8 +41,8 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
         instance_id=context.instance_id,
         labels={INSTANCE: context.instance_id},
     )
-    if job.stray is not None:
-        return _orphan_job(bare, job, job.stray)
+    if job.orphan is not None:
+        return _orphan_job(bare, job, job.orphan)
     if task is None or attempt is None:
         unnamed = wire.JobSandbox(name="", provider=job.provider, realm=job.realm)
         return msgspec.structs.replace(bare, sandbox=unnamed)

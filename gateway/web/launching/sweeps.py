@@ -68,5 +68,5 @@ def _sweep(realm: Realm, sweep: Sweep | None, job: Job | None, now: int) -> Swee
         next_at=rfc3339(max(job.not_before, now)) if job is not None and is_waiting else None,
         seen=sweep.seen if sweep else 0,
         unwanted=sweep.unwanted if sweep else 0,
-        sandboxes=tuple(convert(UnwantedView, each) for each in sweep.told) if sweep else (),
+        sandboxes=tuple(convert(UnwantedView, each) for each in sweep.sandboxes) if sweep else (),
     )

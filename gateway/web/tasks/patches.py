@@ -150,7 +150,7 @@ def _reason(task: Task, attempts: list[Attempt], asked: int | None, *, is_empty:
         return "The agent changed no file."
     if number > task.attempt:
         return f"There is no attempt {number}: the newest is {task.attempt}."
-    if newest is None or newest.spoke_at is None:
+    if newest is None or newest.first_event_at is None:
         return f"No agent has begun to work in attempt {number}."
     if newest.number == task.attempt and not task.status.is_terminal:
         return f"The agent of attempt {newest.number} is at work and has sent no patch yet."

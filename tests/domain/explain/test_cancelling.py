@@ -86,11 +86,11 @@ TABLE: Final = [
         the_agent_does_not_know_yet,
         (
             "running, cancel requested at 14:13 (20 s ago); "
-            "its agent is told in the answer to its next word; "
+            "its agent is told in the answer to its next event; "
             "at 14:14 its sandbox is destroyed; "
             "it is cancelled at 14:15 at the latest"
         ),
-        "its agent to hear of the cancel",
+        "its agent to learn of the cancel",
         [
             "14:14:35 cancel clock: its sandbox is destroyed",
             "14:15:35 cancel clock: cancelled, confirmed or not",
@@ -131,7 +131,7 @@ TABLE: Final = [
         its_sandbox_is_being_destroyed,
         (
             "running, cancel requested at 14:13 (1 min ago); "
-            "its agent is told in the answer to its next word; "
+            "its agent is told in the answer to its next event; "
             "launcher-a is destroying its sandbox; "
             "it is cancelled at 14:15 at the latest"
         ),
@@ -179,7 +179,7 @@ TABLE: Final = [
         between_two_launches,
         (
             "queued, cancel requested at 14:13 (2 s ago); "
-            "its agent has never spoken; "
+            "its agent has sent no event; "
             "launcher-a is asked to destroy its sandbox and has not begun; "
             "it is cancelled at 14:15 at the latest"
         ),
@@ -194,7 +194,7 @@ TABLE: Final = [
         nothing_is_left_but_the_clock,
         (
             "launching, cancel requested at 14:13 (5 s ago); "
-            "its agent has never spoken; "
+            "its agent has sent no event; "
             "no sandbox has been made; "
             "it is cancelled at 14:15 at the latest"
         ),

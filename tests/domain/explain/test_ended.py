@@ -263,7 +263,7 @@ TABLE: Final = [
         needs_review_after_the_agent_exited,
         (
             "needs review since 14:18 (20 s) after 5 min; "
-            "agent_exited in sandbox: the agent exited with exit code 137 without a last word; "
+            "agent_exited in sandbox: the agent exited with exit code 137 without a final event; "
             "what helps: read the end of its log (out of memory is one reason to exit); "
             "its pull request is https://github.com/acme/widgets/pull/1; "
             "next: review it, then merge it, or ask for more by --continue-of; "

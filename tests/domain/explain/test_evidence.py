@@ -111,17 +111,17 @@ TABLE: Final = [
         [
             (
                 f"attempt 1: launched 1 time, at local@here, sandbox {SANDBOX} (sb-1) started, "
-                "first word 14:13:25"
+                "first event 14:13:25"
             ),
             f"{JOB}-inspect offered, held by nobody",
-            "flag silent since 14:18:31: no word for 300 s",
+            "flag silent since 14:18:31: no event for 300 s",
             LAUNCHER,
             f"event 5 task.launched 14:13:20: {SANDBOX} started at local",
             "event 6 task.started 14:13:25",
             "event 7 task.progress 14:13:30: agent: turn 7 of 60",
             "event 8 task.usage 14:13:30: 7 turns, 0.25 USD",
             "event 9 task.log 14:13:30",
-            "event 10 task.stalled 14:18:31: silent: no word for 300 s",
+            "event 10 task.stalled 14:18:31: silent: no event for 300 s",
         ],
     ),
     (
@@ -139,7 +139,7 @@ TABLE: Final = [
         [
             (
                 f"attempt 1: launched 1 time, at local@here, sandbox {SANDBOX} (sb-1) destroyed, "
-                "first word 14:13:25, sandbox gone 14:13:30, 1 late word refused"
+                "first event 14:13:25, sandbox gone 14:13:30, 1 late event refused"
             ),
             "webhook of event 9 to ep_1: parked, 4 tries, last HTTP 500, next 14:14:30",
             "event 6 task.started 14:13:25",
@@ -163,7 +163,7 @@ TABLE: Final = [
         [
             (
                 f"attempt 1: launched 1 time, at local@here, sandbox {SANDBOX} (sb-1) destroying, "
-                "first word 14:13:25"
+                "first event 14:13:25"
             ),
             (
                 f"{JOB}-destroy offered from 14:13:35 on, "

@@ -167,8 +167,8 @@ def _silent(**spec: object) -> World:
 TABLE: Final = [
     pytest.param(
         no_word_yet,
-        ("running since 14:13 (20 s), its agent has not said a word yet; at 15:13 it times out"),
-        "its agent's first word",
+        ("running since 14:13 (20 s), its agent has sent no event yet; at 15:13 it times out"),
+        "its agent's first event",
         [
             (
                 "14:18:20 heartbeat clock: flagged silent and its sandbox inspected, unless its "
@@ -182,7 +182,7 @@ TABLE: Final = [
     pytest.param(
         at_work,
         (
-            "running since 14:13 (18 s), last word 8 s ago; "
+            "running since 14:13 (18 s), last event 8 s ago; "
             "its agent is in stage agent: “turn 7 of 60”; "
             "at 15:13 it times out"
         ),
@@ -200,7 +200,7 @@ TABLE: Final = [
     pytest.param(
         at_work_in_its_second_attempt,
         (
-            "running (attempt 2 of 3) since 14:13 (5 s), last word 0 s ago; "
+            "running (attempt 2 of 3) since 14:13 (5 s), last event 0 s ago; "
             "its agent is in stage clone; "
             "at 15:13 it times out"
         ),
@@ -218,7 +218,7 @@ TABLE: Final = [
     pytest.param(
         with_a_pull_request,
         (
-            "running since 14:13 (18 s), last word 8 s ago; "
+            "running since 14:13 (18 s), last event 8 s ago; "
             "its agent is in stage agent: “turn 7 of 60”; "
             "its pull request is https://github.com/acme/widgets/pull/1; "
             "at 15:13 it times out"
@@ -242,7 +242,7 @@ TABLE: Final = [
             "its sandbox is alive (inspected at 14:18); "
             "at 15:13 it times out"
         ),
-        "its agent to speak again",
+        "its agent's next event",
         [
             "14:23:31 heartbeat clock: its sandbox is inspected again, unless its agent speaks",
             "14:28:30 progress clock: flagged no_progress, unless its agent gets on",
@@ -258,7 +258,7 @@ TABLE: Final = [
             "its sandbox is alive as far as known, launcher-a is inspecting it; "
             "at 15:13 it times out"
         ),
-        "its agent to speak again",
+        "its agent's next event",
         [
             "14:19:31 lease of launcher-a: the inspection is offered again, unless renewed",
             "14:23:31 heartbeat clock: its sandbox is inspected again, unless its agent speaks",
@@ -276,7 +276,7 @@ TABLE: Final = [
             "at 14:23 it fails with agent_silent, unless its agent speaks; "
             "at 15:13 it times out"
         ),
-        "its agent to speak again",
+        "its agent's next event",
         [
             "14:23:31 heartbeat clock: its sandbox is inspected again, unless its agent speaks",
             "14:23:31 heartbeat clock: failed (agent_silent), unless its agent speaks",
@@ -295,7 +295,7 @@ TABLE: Final = [
             "speaks; "
             "at 15:13 it times out and attempt 2 of 2 follows"
         ),
-        "its agent to speak again",
+        "its agent's next event",
         [
             "14:23:31 heartbeat clock: its sandbox is inspected again, unless its agent speaks",
             "14:23:31 heartbeat clock: attempt 2 of 2 follows, unless its agent speaks",
@@ -314,7 +314,7 @@ TABLE: Final = [
             "at 14:23 it needs review for its pull request, unless its agent speaks; "
             "at 15:13 it times out"
         ),
-        "its agent to speak again",
+        "its agent's next event",
         [
             "14:23:31 heartbeat clock: its sandbox is inspected again, unless its agent speaks",
             (
@@ -329,11 +329,11 @@ TABLE: Final = [
     pytest.param(
         silent_from_the_beginning,
         (
-            "running, silent since 14:13 (5 min), its agent has not said a word yet; "
+            "running, silent since 14:13 (5 min), its agent has sent no event yet; "
             "its sandbox is alive (inspected at 14:18); "
             "at 15:13 it times out"
         ),
-        "its agent's first word",
+        "its agent's first event",
         [
             "14:23:21 heartbeat clock: its sandbox is inspected again, unless its agent speaks",
             "14:28:20 progress clock: flagged no_progress, unless its agent gets on",
@@ -362,7 +362,7 @@ TABLE: Final = [
     pytest.param(
         unreachable_for_long,
         (
-            "running since 14:13 (30 s), last word 20 s ago; "
+            "running since 14:13 (30 s), last event 20 s ago; "
             "its agent is in stage agent: “turn 29 of 60”; "
             "its sandbox is alive; "
             "its agent cannot reach the gateway; "
@@ -383,7 +383,7 @@ TABLE: Final = [
     pytest.param(
         without_progress,
         (
-            "running, without progress since 14:13 (16 min), last word 0 s ago; "
+            "running, without progress since 14:13 (16 min), last event 0 s ago; "
             "its agent is in stage agent: “turn 7 of 60”; "
             "its sandbox is alive as far as known; "
             "at 15:13 it times out"
@@ -436,7 +436,7 @@ TABLE: Final = [
     pytest.param(
         from_another_snapshot,
         (
-            "running since 14:13 (18 s), last word 8 s ago; "
+            "running since 14:13 (18 s), last event 8 s ago; "
             "its agent is in stage agent: “turn 7 of 60”; "
             "its sandbox is not what was asked for: it came up from agent-0, not from agent-1; "
             "at 15:13 it times out"
@@ -455,9 +455,9 @@ TABLE: Final = [
     pytest.param(
         only_spooling,
         (
-            "running since 14:13 (18 s), last word 8 s ago; "
+            "running since 14:13 (18 s), last event 8 s ago; "
             "its agent is in stage agent: “turn 7 of 60”; "
-            "its words are read from its spool, for the gateway has no public address; "
+            "its events are read from its spool, for the gateway has no public address; "
             "at 15:13 it times out"
         ),
         "its agent to finish",
@@ -474,7 +474,7 @@ TABLE: Final = [
     pytest.param(
         its_time_is_over,
         (
-            "running since 14:13 (10 min), last word 0 s ago; "
+            "running since 14:13 (10 min), last event 0 s ago; "
             "its agent is in stage agent: “turn 7 of 60”; "
             "its time is over: it is inspected a last time and times out at 14:24"
         ),
@@ -487,7 +487,7 @@ TABLE: Final = [
     pytest.param(
         its_receiver_fails,
         (
-            "running since 14:13 (18 s), last word 8 s ago; "
+            "running since 14:13 (18 s), last event 8 s ago; "
             "its agent is in stage agent: “turn 7 of 60”; "
             "at 15:13 it times out; "
             "1 webhook is owed, the last try failed (HTTP 500) and the next is at 14:18 (in 4 "
