@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from .failure import Failure
 from .reporting.kept_patch import KeptPatch
 from .reporting.redaction import REDACTED, Redaction
@@ -70,18 +72,22 @@ class SavedWork:
     def save(self, patch: WholePatch, *, summary: str, warnings: tuple[str, ...]) -> KeptPatch:
         """Report the patch of an agent that has ended."""
         kept = self._save(patch, summary=summary, warnings=warnings, is_partial=False)
-        is_redacted = kept.text != patch.text
-        self.kept, self.is_resumable = kept, bool(patch.main.text) and not is_redacted
+        is_as_made = self._redaction.restored(kept.text) == patch.text
+        self.kept, self.is_resumable = kept, bool(patch.main.text) and is_as_made
         return kept
 
-    def adopt(self, kept: KeptPatch) -> KeptPatch:
-        """Report the whole patch of an earlier agent as that of this attempt."""
+    def adopt(self, kept: KeptPatch) -> KeptPatch | None:
+        """Report the whole patch of an earlier agent as that of this attempt, and return it with
+        the secrets that were taken out; None if one of these is not known here."""
+        text = self._redaction.restored(kept.text)
+        if text is None:
+            return None
         self.kept, self.is_resumable = self._report(kept), True
-        return self.kept
+        return msgspec.structs.replace(self.kept, text=text)
 
     def recover(self, *, reads_disk: bool) -> KeptPatch | None:
-        """The whole patch of an earlier start; that of an interrupted agent, or one out of which
-        secrets were taken, is only reported."""
+        """The whole patch of an earlier start; that of an interrupted agent, or one that lacks
+        secrets, is only reported."""
         kept = self._reported
         found = work_on_disk.found(self._state.path) if reads_disk else None
         if (kept is None or kept.is_partial) and found is not None:
@@ -92,7 +98,7 @@ class SavedWork:
                 print(f"slipgate: the work of an earlier start cannot be read: {exc}", flush=True)
                 kept = None
             self._on_disk = None
-        if kept is None or kept.is_partial or not _is_as_made(kept):
+        if kept is None or kept.is_partial or not self._is_restorable(kept):
             return None
         return self.adopt(kept)
 
@@ -100,7 +106,7 @@ class SavedWork:
         """Save the work of a runner that died."""
         kept = self._reported
         if kept is not None and not kept.is_partial:
-            self.kept, self.is_resumable = kept, _is_as_made(kept)
+            self.kept, self.is_resumable = kept, self._is_restorable(kept)
         else:
             self._on_disk = work_on_disk.found(self._state.path)
             self.rescue(seconds=DEATH_SECONDS)
@@ -136,13 +142,18 @@ class SavedWork:
         is_partial: bool,
     ) -> KeptPatch:
         kept = KeptPatch(
-            text=self._redaction.text(patch.text),
+            text=self._redaction.restorable(patch.text),
             base_sha=patch.main.base_sha,
             summary=summary,
             warnings=(*warnings, *patch.warnings),
             is_partial=is_partial,
         )
         return self._report(kept)
+
+    def _is_restorable(self, kept: KeptPatch) -> bool:
+        """False for an empty patch, and for one that may lack what its agent wrote."""
+        is_as_made = REDACTED not in kept.text and self._redaction.restored(kept.text) is not None
+        return bool(kept.text) and is_as_made
 
     def _report(self, kept: KeptPatch) -> KeptPatch:
         """Report it as the next revision, unless it was reported as it is."""
@@ -154,8 +165,3 @@ class SavedWork:
             self._reporter.emit_all(list(new.pieces()))
             self._reported = new
         return new
-
-
-def _is_as_made(kept: KeptPatch) -> bool:
-    """False for an empty patch, and for one that may lack what its agent wrote."""
-    return bool(kept.text) and REDACTED not in kept.text

@@ -271,7 +271,7 @@ def test_a_runner_killed_after_its_agent_pays_no_agent_again(sandbox: Sandbox) -
     assert len(sandbox.gateway.of("task.patch")) == 1
 
 
-def test_a_patch_without_its_secrets_is_not_gone_on_with(sandbox: Sandbox) -> None:
+def test_a_patch_is_gone_on_with_by_the_secrets_of_its_variables(sandbox: Sandbox) -> None:
     there, word = sandbox.shared / "there", "postgres12"
     sandbox.environ["DB_PASSWORD"] = word
     sandbox.agent_is(f"echo url={word} > settings")
@@ -279,9 +279,11 @@ def test_a_patch_without_its_secrets_is_not_gone_on_with(sandbox: Sandbox) -> No
     process = sandbox.start()
     until(there.exists, "validation")
     sandbox.kill(process)
+    sandbox.agent_is(f"touch {sandbox.shared}/paid-again")
     sandbox.validates(["true"])
     assert sandbox.run() == 0, sandbox.printed()
-    assert word not in sandbox.gateway.patch
+    assert not (sandbox.shared / "paid-again").exists()
+    assert "+url=[redacted DB_PASSWORD 0]" in sandbox.gateway.patch
     assert sandbox.remote.show(BRANCH, "settings") == f"url={word}"
 
 

@@ -94,7 +94,10 @@ def _earlier_patch(context: StepContext) -> tuple[KeptPatch | None, bool]:
     url, channel = context.configuration.resume_url, services.channel
     if kept is not None or url is None or channel is None or is_pushed:
         return kept, False
-    return context.saved.adopt(fetch_patch(channel, url, services.stop.sleep)), True
+    adopted = context.saved.adopt(fetch_patch(channel, url, services.stop.sleep))
+    if adopted is None:
+        context.log.write("The earlier patch lacks a secret of a variable that is not set here\n")
+    return adopted, adopted is not None
 
 
 def whole_prompt(context: StepContext) -> str:
