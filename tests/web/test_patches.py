@@ -107,6 +107,8 @@ async def test_secrets_are_found_inside_of_compressed_pieces(
     found = (await read(gateway, job["taskId"])).text
     assert secret not in found
     assert "[redacted:github_token]" in found
+    (sentence,) = (await gateway.get(f"/v1/tasks/{job['taskId']}")).json()["warnings"]
+    assert "a retry cannot go on with it" in sentence
     assert found.endswith("'\n old\n")
     ((chunk,),) = rows_of(database, "SELECT chunk FROM patch_pieces")
     assert secret.encode() not in gzip.decompress(chunk)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.agents.patch import PatchPiece, revisions
+from gateway.domain.agents.patch import MAX_WARNINGS, PatchPiece, revisions
 from gateway.domain.kernel.keyring import UnknownKey
 from gateway.domain.tasks.task import Attempt
 from gateway.store.protocol import Reads
@@ -21,6 +21,10 @@ from gateway.wire.scrubbing import scrub
 
 _NOT_KEPT: Final = frozenset({"chunk", "leaseToken", "redacted"})
 REDACTED: Final = "$.data.chunk: secrets in added lines were redacted"
+NOT_RESUMED: Final = (
+    "The kept patch lacks secrets that its agent wrote, which are stored nowhere: a retry cannot "
+    "go on with it, and pays an agent again."
+)
 
 
 async def kept_piece(
@@ -42,7 +46,11 @@ async def kept_piece(
         revision=sent.revision, start=sent.offset, length=length, size=sent.size, chunk=chunk
     )
     others = {name: value for name, value in fields.items() if name not in _NOT_KEPT}
-    others |= {"bytes": length} | ({"redacted": True} if is_redacted else {})
+    others["bytes"] = length
+    if is_redacted:
+        given = others.get("warnings")
+        sentences = [NOT_RESUMED, *(given if isinstance(given, list) else ())]
+        others |= {"redacted": True, "warnings": sentences[:MAX_WARNINGS]}
     data, _ = scrub("task.patch", msgspec.json.encode(others), own)
     return piece, data, (REDACTED,) if is_redacted else ()
 
