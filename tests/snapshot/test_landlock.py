@@ -156,6 +156,39 @@ def test_the_limits_of_another_process_are_not_changed(place: Confined, bystande
     assert place.run("ulimit -n 64 && ulimit -n").output == "64\n"
 
 
+STARVE = """
+import ctypes, os, sys
+who, set_io_priority = int(sys.argv[1]), {"x86_64": 251}.get(os.uname().machine, 30)
+def check(answer):
+    if answer: raise OSError
+def set_affinity():
+    os.sched_setaffinity(who, {max(before)})
+    check(os.sched_getaffinity(who) == before)
+before = os.sched_getaffinity(who)
+for name, act in {
+    "process": lambda: os.setpriority(os.PRIO_PROCESS, who, 19),
+    "group": lambda: os.setpriority(os.PRIO_PGRP, who, 19),
+    "user": lambda: os.setpriority(os.PRIO_USER, 0, 0),
+    "disk": lambda: check(ctypes.CDLL(None).syscall(set_io_priority, 1, who, 3 << 13)),
+    "processors": set_affinity,
+    "idle": lambda: os.sched_setscheduler(who, os.SCHED_IDLE, os.sched_param(0)),
+}.items():
+    try:
+        act()
+        print(name)
+    except OSError:
+        pass
+"""
+
+
+def test_the_priority_of_another_process_is_not_changed(place: Confined) -> None:
+    (place.workdir / "home/starve.py").write_text(STARVE)
+    other = "setsid sleep 600 & python3 ~/starve.py $!; kill $!"
+    changed = place.run(f"{other}; python3 ~/starve.py 0").output.split()
+    processors = ["processors"] if len(os.sched_getaffinity(0)) > 1 else []
+    assert changed == ["process", "group", "disk", *processors, "idle"], "each once: its own"
+
+
 CONNECT = """
 import ctypes, os, socket, sys
 to, ways = ("127.0.0.1", int(sys.argv[1])), {
