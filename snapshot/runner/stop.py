@@ -4,9 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 TICK_SECONDS: Final = 0.1
+T = TypeVar("T")
 
 
 class Reason(Enum):
@@ -75,3 +76,27 @@ class Stop:
                 return False
         self.check()
         return True
+
+    def call(self, call: Callable[[], T], *, seconds: float) -> T:
+        """Wait for a call that cannot be interrupted; one that is given up ends with the process.
+
+        Raises `Stopped` when the stop is requested, and TimeoutError after so many seconds.
+        """
+        outcome: list[T] = []
+        errors: list[BaseException] = []
+        is_over = threading.Event()
+
+        def run() -> None:
+            try:
+                outcome.append(call())
+            except BaseException as exc:  # noqa: BLE001 - carried to the waiting thread whole
+                errors.append(exc)
+            finally:
+                is_over.set()
+
+        threading.Thread(target=run, daemon=True, name="call").start()
+        if not self.until(is_over.wait, seconds=seconds):
+            raise TimeoutError
+        if errors:
+            raise errors[0]
+        return outcome[0]

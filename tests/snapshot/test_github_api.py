@@ -1,13 +1,16 @@
 """Patience with GitHub: its limits are waited for, its events are kept, its redirects followed."""
 
+import threading
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from functools import partial
 
 import pytest
 
 from snapshot.runner.failure import Failure
 from snapshot.runner.github_token import GitHubToken
 from snapshot.runner.publication.github_api import GitHubApi, error_text
+from snapshot.runner.stop import Stop
 from tests.snapshot.http_stub import HttpStub, Request, Response
 
 NOW = 1_800_000_000.0
@@ -156,3 +159,16 @@ def test_no_other_redirect_is_followed_for_ever(
         script.api().request("GET", f"{script.http.url}/x")
     assert (caught.value.code, caught.value.retryable) == ("github_unreachable", False)
     assert len(script.requests) <= 6
+
+
+def test_an_answer_that_does_not_come_whole_is_not_waited_for() -> None:
+    held = threading.Event()
+    github = HttpStub(lambda _: Response(status=200 if held.wait() else 500))
+    whole = partial(Stop().call, seconds=0.05)
+    api = GitHubApi(url=github.url, token=GitHubToken("t"), sleep=lambda _: None, whole=whole)
+    try:
+        with pytest.raises(Failure, match="did not come to its end"):
+            api.request("GET", github.url)
+    finally:
+        held.set()
+        github.stop()

@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -84,7 +83,11 @@ def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> En
     def in_time(call: Callable[[], Reply]) -> Reply:
         # The rest of the attempt's time belongs to the steps after the agent.
         seconds = min(CALL_SECONDS, context.budget.agent_seconds)
-        return _interruptible(call, context.stop, seconds=seconds)
+        try:
+            return context.stop.call(call, seconds=seconds)
+        except TimeoutError as exc:
+            message = f"the model's provider did not answer within {seconds:.0f} s"
+            raise Failure("model_unreachable", message, retryable=True) from exc
 
     prices = Prices(model)
     limits.check_bound(choice, is_priced=prices.is_known)
@@ -126,29 +129,3 @@ def has_responses(model: ModelAccess) -> bool:
         return model.api == "responses"
     is_theirs = model.base_url is None or hosts.netloc(model.base_url) == OPENAI_HOST
     return model.provider == "openai" and is_theirs
-
-
-def _interruptible(call: Callable[[], T], stop: Stop, *, seconds: float) -> T:
-    """Wait for a call that cannot be interrupted, until the time is over or the stop requested.
-
-    The call then ends with the process. Raises `Stopped`, and `Failure` with `model_unreachable`.
-    """
-    outcome: list[T] = []
-    errors: list[BaseException] = []
-    is_over = threading.Event()
-
-    def run() -> None:
-        try:
-            outcome.append(call())
-        except BaseException as exc:  # noqa: BLE001 - carried to the waiting thread whole
-            errors.append(exc)
-        finally:
-            is_over.set()
-
-    threading.Thread(target=run, daemon=True, name="model").start()
-    if not stop.until(is_over.wait, seconds=seconds):
-        message = f"the model's provider did not answer within {seconds:.0f} s"
-        raise Failure("model_unreachable", message, retryable=True)
-    if errors:
-        raise errors[0]
-    return outcome[0]

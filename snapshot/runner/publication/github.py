@@ -19,7 +19,14 @@ from ..repository.access import Access
 from ..repository.address import Repository
 from ..stop import Stop
 from ..time_budget import Budget
-from .github_api import LONGEST_WAIT_SECONDS, GitHubApi, decoded, error_text
+from .github_api import (
+    CALL_SECONDS,
+    LONGEST_WAIT_SECONDS,
+    GitHubApi,
+    Send,
+    decoded,
+    error_text,
+)
 
 CHECK_SECONDS: Final = 30.0
 """The longest wait to learn more of the repository: the agent needs the time."""
@@ -93,8 +100,11 @@ class GitHub:
         network: Network = PLAIN,
         sleep: Callable[[float], None] = time.sleep,
         seconds_left: Callable[[], float] = lambda: 2 * LONGEST_WAIT_SECONDS,
+        whole: Callable[[Send], httpx.Response] = lambda send: send(),
     ) -> None:
-        api = partial(GitHubApi, url=api_url, token=token, network=network, sleep=sleep)
+        api = partial(
+            GitHubApi, url=api_url, token=token, network=network, sleep=sleep, whole=whole
+        )
         self._api = api(seconds_left=seconds_left)
         self._check_api = api(seconds_left=lambda: CHECK_SECONDS)
         self.sleep: Final = sleep
@@ -271,5 +281,6 @@ def connect(
         network=network,
         sleep=stop.sleep,
         seconds_left=lambda: budget.seconds,
+        whole=partial(stop.call, seconds=CALL_SECONDS),
     )
     return github, ""

@@ -5,6 +5,7 @@ Source: docs.github.com/rest, "Best practices" (redirects), "Rate limits for the
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -18,6 +19,8 @@ from ..network.hosts import is_same_host
 from ..truncation import first_of
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
+CALL_SECONDS: Final = 60.0
+"""For one answer as a whole: the timeout is one of its pieces."""
 TRIES: Final = 4
 """Of one request, for errors of the network and of GitHub."""
 HOPS: Final = 5
@@ -33,6 +36,7 @@ _MOVED: Final = frozenset({301, 302, 307, 308})
 _SECONDARY: Final = ("secondary rate limit", "abuse detection")
 T = TypeVar("T")
 Body = Mapping[str, str | bool]
+Send = Callable[[], httpx.Response]
 
 
 class _Mistake(msgspec.Struct, frozen=True):
@@ -57,7 +61,9 @@ class GitHubApi:
         sleep: Callable[[float], None] = time.sleep,
         seconds_left: Callable[[], float] = lambda: LONGEST_WAIT_SECONDS + RESERVE_SECONDS,
         clock: Callable[[], float] = time.time,
+        whole: Callable[[Send], httpx.Response] = lambda send: send(),
     ) -> None:
+        """`whole` waits for an answer; raises TimeoutError if it does not come to its end."""
         self.url: Final = url
         self.is_installation: Final = token.current().startswith("ghs_")
         """True for an app's token: the permissions of a user say nothing about it."""
@@ -65,6 +71,7 @@ class GitHubApi:
         self._sleep = sleep
         self._seconds_left = seconds_left
         self._clock = clock
+        self._whole = whole
         headers = {
             "accept": "application/vnd.github+json",
             "user-agent": "slipgate-snapshot",
@@ -113,8 +120,11 @@ class GitHubApi:
         self, method: str, url: str, params: Mapping[str, str] | None, json: Body | None
     ) -> httpx.Response | httpx.RequestError:
         headers = {"authorization": f"Bearer {self._token.current()}"}
+        send = partial(self._client.request, method, url, params=params, json=json, headers=headers)
         try:
-            return self._client.request(method, url, params=params, json=json, headers=headers)
+            return self._whole(send)
+        except TimeoutError:
+            return httpx.ReadTimeout("the answer did not come to its end")
         except httpx.RequestError as exc:
             return exc
 
