@@ -176,9 +176,22 @@ async def _ask(port: int, request: bytes) -> bytes | None:
 
 
 async def _read(stream: asyncio.StreamReader) -> bytes:
-    """A whole HTTP/1.1 message whose body has a length, as all of ours have."""
+    """A whole HTTP/1.1 message, whose body has a length or comes in chunks."""
     head = await stream.readuntil(b"\r\n\r\n")
-    return head + await stream.readexactly(int(_fields(head).get("content-length", 0)))
+    fields = _fields(head)
+    if fields.get("transfer-encoding") == "chunked":
+        return head + await _chunks(stream)
+    return head + await stream.readexactly(int(fields.get("content-length", 0)))
+
+
+async def _chunks(stream: asyncio.StreamReader) -> bytes:
+    """A chunked body as it was sent, without trailers."""
+    body, size = b"", 1
+    while size:
+        line = await stream.readuntil(b"\r\n")
+        size = int(line, 16)
+        body += line + await stream.readexactly(size + len(b"\r\n"))
+    return body
 
 
 def _fields(message: bytes) -> dict[str, str]:

@@ -205,6 +205,24 @@ async def test_a_pull_request_that_a_killed_agent_asked_for_is_the_next_attempts
 
 
 @on_one("sqlite")
+async def test_a_retry_pushes_what_the_agent_of_an_earlier_attempt_did(it: Installation) -> None:
+    remote = it.world.sample.bare
+    away = remote.with_name("away.git")
+    task = await at(it, asked("agent.push"), maxAttempts=2)
+    remote.rename(away)
+    it.proxy.hold(asked("agent.failed"))
+    it.proxy.release(asked("agent.push"))
+    await it.proxy.reached(asked("agent.failed"))
+    away.rename(remote)
+    it.let_go()
+    shown = await task.until_over()
+    await settle(it, task)
+    assert (shown["status"], shown["attempt"]) == ("completed", 2)
+    assert len(it.world.pulls(shown["branchName"])) == 1
+    assert stages(task).count("agent") == 1, "no agent was paid again"
+
+
+@on_one("sqlite")
 async def test_a_killed_agent_without_another_attempt_is_a_failure_with_its_reason(
     it: Installation,
 ) -> None:
