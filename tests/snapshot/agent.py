@@ -27,7 +27,8 @@ class Agent:
         self._ours = ours
         self._root = root
         self.clone = Remote(ours, parse(remote.url), "main").clone(self.workdir("clone"))
-        self.checkout = root / "checkout"
+        self.checkout = root / "work" / "checkout"
+        self.checkout.parent.mkdir()
         self.state = starting_state.begin(ours, self.clone, self.checkout)
 
     def workdir(self, name: str) -> Path:
@@ -42,7 +43,10 @@ class Agent:
     def patch(self, *, most: int = diff.LARGEST_PATCH_BYTES) -> Patch:
         """The patch that is made of its work."""
         workdir = self.workdir("patch")
-        return patch.make(self._ours, self.state, workdir, is_secret=_is_secret, most=most)
+        around = self.checkout.parent
+        return patch.make(
+            self._ours, self.state, workdir, is_secret=_is_secret, most=most, around=around
+        )
 
     def patch_and_processes(self) -> tuple[Patch, int]:
         """The same, and how many processes of git that took."""

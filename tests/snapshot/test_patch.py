@@ -49,6 +49,7 @@ LEFT_OUT: Final = {
         ("ln -s /etc/passwd link", "link", LINK_OUT),
         ("mkdir a; ln -s ../../x a/link", "a/link", LINK_OUT),
         ("ln -s .git/config config", "config", "a symbolic link into a .git directory"),
+        ("ln -s $'caf\\351' other", "other", "a symbolic link whose target is not UTF-8"),
         (INNER.format("inner"), "inner/", NESTED),
         ("git clone -q . cloned", "cloned/", NESTED),
         ("python3 -m venv --without-pip env", "env", BUILT),
@@ -379,10 +380,11 @@ def test_a_file_taken_out_of_the_index_alone_is_not_deleted(agent: Agent) -> Non
     assert sentence == "Not deleted (taken out of git's index, but on the disk): `README.md`."
 
 
-def test_an_ignored_file_that_was_added_goes_out(agent: Agent) -> None:
+@pytest.mark.parametrize("before", ["true", "git update-index --split-index"])
+def test_an_ignored_file_that_was_added_goes_out(agent: Agent, before: str) -> None:
     agent.does(
-        "echo build/ > .gitignore; mkdir build; echo x > build/wanted; echo y > build/other;"
-        "git add -f build/wanted"
+        f"{before}; echo build/ > .gitignore; mkdir build; echo x > build/wanted;"
+        "echo y > build/other; git add -f build/wanted"
     )
     assert agent.paths(agent.patch()) == {".gitignore", "build/wanted"}
 
@@ -425,6 +427,9 @@ COMMIT = "echo x > new; git add new; git commit -qm x"
         (f"git switch -qc side; {COMMIT}; git switch -q -; mv .git ..; ln -s ../.git .git", "side"),
         ("git worktree add -q ../w; echo x > ../w/new; mkfifo ../w/.gitignore", "worktree ../w"),
         (f"{COMMIT}; git sparse-checkout set --no-cone '/*' '!/new'", "HEAD"),
+        (f"git clone -q . ../tmp/x; cd ../tmp/x; {COMMIT}; cd - > /dev/null", "main of clone"),
+        ("mkdir -p ../home/src; cp -r . ../home/src/x; echo x > ../home/src/x/new", "clone ../ho"),
+        (f"git clone -qs . ../x; cd ../x; git switch -qc a; {COMMIT}; cd - >/dev/null", "branch a"),
     ],
 )
 def test_work_that_is_not_in_the_directory_is_named(agent: Agent, script: str, where: str) -> None:
@@ -458,8 +463,19 @@ def test_work_that_is_not_in_the_directory_is_named(agent: Agent, script: str, w
             "mkdir -p .git/worktrees/w; echo $PWD/../w/.git > .git/worktrees/w/gitdir;"
             "mkdir ../w; echo gitdir: $PWD/.git > ../w/.git; echo x > ../w/x; echo y > new"
         ),
+        (
+            f"git init -q ../own; cd ../own; {COMMIT}; cd - > /dev/null;"
+            "git clone -q . ../tmp/same; echo y > new; cp new ../tmp/same"
+        ),
+        (
+            f"git clone -q . ../up; cd ../up; {COMMIT}; cd - > /dev/null;"
+            "git fetch -q ../up main:refs/prefetch/remotes/origin/main; rm -rf ../up; echo y > new"
+        ),
     ],
-    ids=["stash", "committed", "merged", "left", "worktree", "old tag", "fetched tag", "foreign"],
+    ids=[
+        *("stash", "committed", "merged", "left", "worktree", "old tag", "fetched tag", "foreign"),
+        *("own repository, same clone", "prefetched"),
+    ],
 )
 def test_work_that_was_taken_over_or_is_not_the_agents_is_not_named(
     agent: Agent, script: str

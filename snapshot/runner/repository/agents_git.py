@@ -5,6 +5,7 @@ its objects are only borrowed by a git directory of ours.
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,6 +21,8 @@ from .starting_state import StartingState
 from .worktrees import Worktree
 
 LARGEST_INDEX_BYTES: Final = 256 * 1024**2
+MOST_SHARED: Final = 10
+"""Parts of a split index (git-update-index(1)); git removes old ones."""
 LOOK_SECONDS: Final = 10.0
 
 
@@ -73,6 +76,8 @@ def _index(git: Git, workdir: Path, start: StartingState, theirs: Path) -> list[
         return []
     init_borrowing(workdir, start.base_sha, objects=[start.objects])
     (workdir / ".git" / "index").write_bytes(content)
+    for shared in islice(theirs.glob("sharedindex.*"), MOST_SHARED):
+        files.copy(shared, workdir / ".git" / shared.name, most=LARGEST_INDEX_BYTES)
     try:
         listed = git.at(workdir)("ls-files", "-t", "--stage", "-z", seconds=LOOK_SECONDS)
     except Failure:

@@ -43,12 +43,16 @@ def make(
         raw = git("diff-index", "--cached", "--raw", "--no-renames", "--full-index", "-z", base_sha)
         changes = list(raw_changes(raw))
         parts = list(_grouped(git(*command, seconds=DIFF_SECONDS), changes)) if changes else []
+        texts = [_decoded(part) for part in parts]
         too_large = _too_large(changes, parts, most)
-        if not too_large:
+        # git shows no link as binary data.
+        pairs = zip(changes, texts, strict=True)
+        no_text = [change.path for change, text in pairs if text is None and change.is_of_link]
+        if not too_large and not no_text:
             break
         exclude(too_large, ExclusionReason.LARGE)
-        _put_back(git, base_sha, too_large)
-    texts = [_decoded(part) for part in parts]
+        exclude(no_text, ExclusionReason.NO_TEXT)
+        _put_back(git, base_sha, [*too_large, *no_text])
     foreign = {change.path for change, text in zip(changes, texts, strict=True) if text is None}
     binary = _binary(git, workdir, command, changes, foreign)
     return [next(binary) if text is None else text for text in texts], changes

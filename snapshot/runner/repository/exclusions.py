@@ -47,6 +47,7 @@ class ExclusionReason(Enum):
     UNREADABLE = "it cannot be read"
     LFS = "git LFS keeps its content, which is not pushed"
     UNTAKEN = "git does not take it"
+    NO_TEXT = "a symbolic link whose target is not UTF-8"
 
 
 HARMLESS: Final = frozenset(

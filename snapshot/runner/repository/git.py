@@ -171,11 +171,17 @@ def init_borrowing(directory: Path, base_sha: str, *, objects: Sequence[Path]) -
     for name in ("objects/info", "objects/pack", "refs/heads", "info"):
         (ours / name).mkdir(parents=True)
     (ours / "HEAD").write_text("ref: refs/heads/none\n")
-    is_sha256 = len(base_sha) == _SHA256_CHARACTERS
-    version, extensions = (1, "[extensions]\n\tobjectFormat = sha256\n") if is_sha256 else (0, "")
+    version, extensions = 0, ""
+    if object_format(base_sha) == "sha256":
+        version, extensions = 1, "[extensions]\n\tobjectFormat = sha256\n"
     core = f"[core]\n\trepositoryFormatVersion = {version}\n\tbare = false\n"
     (ours / "config").write_text(core + extensions)
     (ours / "objects/info/alternates").write_text("".join(f"{path}\n" for path in objects))
+
+
+def object_format(sha: str) -> str:
+    """The hash function of a repository with this object (gitformat-hash-function-transition)."""
+    return "sha256" if len(sha) == _SHA256_CHARACTERS else "sha1"
 
 
 def write_attributes(directory: Path, attributes: str) -> None:

@@ -1,9 +1,9 @@
 """Makes the patch: the agent's changes, read as data by a git that the agent never touched."""
 
 import os
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,15 +15,24 @@ from ..findings import find as findings
 from ..findings.file_change import FileChange
 from ..findings.find import Finding
 from ..stop import Stopped
-from . import agents_git, changed_files, changes, diff, left_files, undone_commits, unpatched, walk
+from . import (
+    agents_git,
+    changed_files,
+    changes,
+    clones,
+    diff,
+    left_files,
+    undone_commits,
+    unpatched,
+    walk,
+)
 from .agents_git import LARGEST_INDEX_BYTES, LOOK_SECONDS, AgentsGit
 from .changes import Changes
 from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, sentences
 from .git import Git, GitFailed, init_borrowing, write_attributes
+from .other_directories import OtherDirectories
 from .plumbing import EMPTY_TREES, Change, attributes_of, blob_contents, nul_joined, staged_files
 from .starting_state import RAW_ATTRIBUTES, StartingState
-from .unpatched import Unpatched
-from .worktrees import Worktree
 
 DELETIONS: Final = 100
 SHARE_OF_DELETIONS: Final = 0.25
@@ -85,10 +94,12 @@ def make(
     *,
     is_secret: Callable[[bytes], bool],
     most: int = diff.LARGEST_PATCH_BYTES,
+    around: Path | None = None,
 ) -> Patch:
     """Compare the agent's directory with its starting state, in a new directory `workdir`.
 
-    The text has at most `most` bytes. Nothing of the agent's own .git, or of a nested repository,
+    The text has at most `most` bytes; `around` is a folder in which the agent's clones are looked
+    for. Nothing of the agent's own .git, or of a nested repository,
     is run: neither configuration, hooks, filters nor attributes.
 
     Raises `RepositoryRejected` (`patch_refused`, if the directory is gone).
@@ -110,7 +121,9 @@ def make(
     found = changes.find(
         ours, start.work_tree, agents, is_secret=is_secret, left=left, unlisted=unlisted
     )
-    return _PatchBuilder(git, start, workdir / "tree", agents, is_secret).build(found, most)
+    others = clones.found(around, start.work_tree) if around else []
+    builder = _PatchBuilder(git, start, workdir / "tree", agents, is_secret, others=others)
+    return builder.build(found, most)
 
 
 class _PatchBuilder:
@@ -123,12 +136,15 @@ class _PatchBuilder:
         workdir: Path,
         agents: AgentsGit,
         is_secret: Callable[[bytes], bool],
+        *,
+        others: Sequence[Path],
     ) -> None:
         init_borrowing(workdir, start.base_sha, objects=[start.objects])
         self._start = start
         self._workdir = workdir
         self._agents = agents
         self._is_secret = is_secret
+        self._clones = others
         self._plain = git
         self._git = git.at(workdir, work_tree=start.work_tree)
         self._excluded: list[Exclusion] = []
@@ -303,7 +319,9 @@ class _PatchBuilder:
         git = self._plain.within(LOOK_SECONDS)
         workdir = self._workdir.with_name("unpatched")
         found = unpatched.find(git, workdir, self._start, self._agents, patched)
-        found += self._in_worktrees(git, patched)
+        others = OtherDirectories(git, workdir, self._start, partial(self._missing, git, patched))
+        found += others.in_worktrees(self._agents.worktrees)
+        found += others.in_clones(self._clones, patched)
         if not found:
             return []
         places = named([one.place for one in found], most=NAMED_PLACES)
@@ -311,31 +329,17 @@ class _PatchBuilder:
         names = f"is not in the patch: {named(paths)}" if paths else "may not be in the patch"
         return [cut(f"Work of the agent on {places} {names}.")]
 
-    def _in_worktrees(self, git: Git, patched: Mapping[bytes, bytes]) -> Iterator[Unpatched]:
-        for number, worktree in enumerate(self._agents.worktrees):
-            place = f"worktree {os.path.relpath(worktree.path, self._start.work_tree)}"
-            made = self._of_worktree(git, worktree, self._workdir.with_name(f"tree-{number}"))
-            if made is None:
-                yield Unpatched(place, ())
-                continue
-            paths = [path for path, blob in made.written.items() if patched.get(path) != blob]
-            paths += [os.fsencode(one.path) for one in made.excluded if one.reason not in HARMLESS]
-            if paths:
-                yield Unpatched(place, paths)
-
-    def _of_worktree(self, git: Git, worktree: Worktree, workdir: Path) -> Patch | None:
-        """The patch of its uncommitted work, as a branch or a detached HEAD holds the rest; None if
-        it cannot be made, or the time is over."""
-        if time.monotonic() > git.ends_at:
-            return None
-        base_sha = worktree.head or self._start.base_sha
-        clone = workdir / "clone"
-        init_borrowing(clone, base_sha, objects=self._start.all_objects)
-        start = StartingState(clone=clone, base_sha=base_sha, work_tree=worktree.path)
+    def _missing(
+        self, git: Git, patched: Mapping[bytes, bytes], start: StartingState, workdir: Path
+    ) -> list[bytes] | None:
+        """The changes of another directory that the patch lacks; None if they cannot be read."""
         try:
-            return make(git, start, workdir, is_secret=self._is_secret)
+            made = make(git, start, workdir, is_secret=self._is_secret)
         except (Failure, OSError):
             return None
+        missing = [path for path, blob in made.written.items() if patched.get(path) != blob]
+        excluded = [one for one in made.excluded if one.reason not in HARMLESS]
+        return missing + [os.fsencode(one.path) for one in excluded]
 
 
 def _findings(files: Sequence[FileChange], undone: Sequence[str]) -> list[str]:

@@ -47,6 +47,11 @@ class Change(NamedTuple):
         return self.new_mode != NO_MODE
 
     @property
+    def is_of_link(self) -> bool:
+        """True if it was a symbolic link, or is one now."""
+        return b"12" in {self.old_mode[:2], self.new_mode[:2]}
+
+    @property
     def sections(self) -> int:
         """Its sections in the text of a diff: a file that becomes a link is deleted and added."""
         both = NO_MODE not in {self.old_mode, self.new_mode}

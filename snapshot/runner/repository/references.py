@@ -44,6 +44,7 @@ _FOLDERS: Final = {
     "refs/heads/": ReferenceKind.BRANCH,
     "refs/remotes/": ReferenceKind.REMOTE,
     "refs/tags/": ReferenceKind.TAG,
+    "refs/prefetch/": ReferenceKind.REMOTE,
     # Of others, if they are fetched under the names that they have on the server.
     "refs/pull/": ReferenceKind.REMOTE,
     "refs/merge-requests/": ReferenceKind.REMOTE,

@@ -7,7 +7,7 @@ import msgspec
 
 from ..failure import Failure
 from .address import Repository
-from .git import Git, GitFailed
+from .git import Git, GitFailed, object_format
 from .push_failure import is_passing, push_failure
 
 CLONE_SECONDS: Final = 900.0
@@ -79,7 +79,8 @@ class Remote:
             if commit is None or failure.code not in {"base_branch_missing", "empty_repository"}:
                 raise
         directory = workdir / "commit"
-        self._git("init", "--quiet", "--template=", "--", str(directory))
+        hashing = f"--object-format={object_format(commit)}"
+        self._git("init", "--quiet", "--template=", hashing, "--", str(directory))
         self._git.at(directory)("remote", "add", "origin", self._repository.url)
         branch = self._base_branch or "HEAD"
         clone = Clone(directory=directory, base_sha=commit, base_branch=branch)

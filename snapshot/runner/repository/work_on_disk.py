@@ -88,7 +88,8 @@ class AgentsWork(msgspec.Struct, frozen=True, kw_only=True):
         Raises `Failure` (the task's own repository cannot be read).
         """
         main, *rest = self.states
-        made = patch.make(git, main, workdir / "main", is_secret=is_secret)
+        around = main.work_tree.parent
+        made = patch.make(git, main, workdir / "main", is_secret=is_secret, around=around)
         submodules, doubts = [], []
         for number, start in enumerate(rest):
             name = f"The submodule `{start.path}`"
