@@ -34,6 +34,11 @@ class Ownership(Protocol):
         """True if this gateway knew of every event before those of the commit that it followed
         last."""
 
+    @property
+    def is_unchanged(self) -> bool:
+        """True if no endpoint has come or gone since the commit began that this gateway followed
+        last: if its answer was late, another gateway may have sent its deliveries."""
+
     def owns(self, endpoint_id: str) -> bool:
         """True if the deliveries to this endpoint start here and nowhere else."""
 
@@ -64,6 +69,7 @@ class SoleOwner:
     gateways = 1
     partitions = PARTITIONS
     is_informed = True
+    is_unchanged = True
 
     def owns(self, _endpoint_id: str) -> bool:
         """True."""

@@ -133,6 +133,10 @@ class Committed:
         """Another gateway makes an earlier delivery pending, which was held."""
         self._heads.insert(0, Row(seq=0))
 
+    def take_elsewhere(self) -> None:
+        """Another gateway has delivered everything."""
+        self._heads.clear()
+
     def commit(
         self,
         *,
@@ -318,6 +322,25 @@ async def test_what_another_gateway_has_released_is_not_overtaken_by_the_next_co
         assert await turns(lambda: committed.transport.asked == 3), "from memory again"
         await committed.answer()
     assert committed.sent == [0, 1, 2]
+
+
+async def test_a_commit_whose_answer_was_late_is_read_for_another_may_have_sent_it() -> None:
+    owner = SharedOwner()
+    owner.pass_on()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        committed = Committed(group, ownership=owner)
+        await committed.deliverer.step()
+        owner.is_unchanged = False
+        committed.commit()
+        assert not await turns(lambda: committed.transport.asked > 0)
+        committed.take_elsewhere()
+        await committed.deliverer.step()
+        assert not await turns(lambda: committed.transport.asked > 0)
+        owner.is_unchanged = True
+        committed.commit()
+        assert await turns(lambda: committed.transport.asked > 0), "the next one from memory again"
+        await committed.answer()
+    assert committed.sent == [2]
 
 
 async def test_nothing_is_sent_to_an_endpoint_that_has_gone_to_another_gateway() -> None:

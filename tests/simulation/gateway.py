@@ -77,7 +77,7 @@ class Gateway(Handlers):
             connect = partial(server.connect, self.process, self._choices)
             monotonic = partial(server.monotonic, self.process)
             self.session = Session("", self._name, connect=connect, monotonic=monotonic)
-            self.store = SharedStore(server, self.process, commit, sender=self._name)
+            self.store = SharedStore(server, self.process, commit, ownership=self.session)
         self.ownership: Ownership = self.session or ALONE
         self.reads = self.store.reads
         self.policy = Policy(key_id=KEY_ID, instance_id=world.instance, started_at=self.clock())

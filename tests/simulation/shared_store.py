@@ -15,6 +15,7 @@ from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.postgres.batch import PostgresBatch
 from gateway.store.postgres.connection import PostgresConnection
+from gateway.store.postgres.session import Session
 from gateway.store.sql.batch import NOTHING, CachedRows
 from tests.simulation.scheduler import Process
 from tests.simulation.server import Server, Transaction
@@ -60,12 +61,14 @@ class SharedBatch(PostgresBatch):
 class SharedStore:
     """As `gateway.store.postgres.store`, whose connections are a part of PostgreSQL."""
 
-    def __init__(self, server: Server, process: Process, commit: Commit, *, sender: str) -> None:
+    def __init__(
+        self, server: Server, process: Process, commit: Commit, *, ownership: Session
+    ) -> None:
         self.reads = MemoryReads(server.tables)
         self._server = server
         self._process = process
         self._commit = commit
-        self._sender = sender
+        self._ownership = ownership
         self._cached = NOTHING
         self._is_alone = False
         self._turn = asyncio.Lock()
@@ -74,6 +77,7 @@ class SharedStore:
     async def transaction(self) -> AsyncIterator[SharedBatch]:
         """Commits when the block ends; a batch that meets others is decided again, alone."""
         async with self._turn:
+            self._ownership.begin()
             is_alone, self._is_alone = self._is_alone, False
             try:
                 async with self._server.transaction(self._process) as transaction:
@@ -82,7 +86,7 @@ class SharedStore:
                         transaction,
                         self._cached,
                         is_alone=is_alone,
-                        sender=self._sender,
+                        sender=self._ownership.gateway_id,
                     )
                     yield batch
                     if batch.unit is not None:

@@ -53,6 +53,17 @@ def test_endpoints_spread_over_all_partitions() -> None:
     assert {partition(f"ep_{number}") for number in range(2_000)} == set(range(PARTITIONS))
 
 
+def test_endpoints_that_come_during_a_commit_are_a_change() -> None:
+    session, unit = Session("", "gw_1"), UnitOfWork(policy=Policy(key_id="k1"))
+    session.begin()
+    session.follow(unit)
+    assert session.is_unchanged
+    session.begin()
+    session.version += 1
+    session.follow(unit)
+    assert not session.is_unchanged
+
+
 class Idle:
     """A subscriber with nothing in flight."""
 

@@ -144,6 +144,8 @@ class Deliverer:
         now = self._timing.clock()
         if self._timing.is_stopping() or self._is_blocked or head.due_at > now:
             return False
+        if not self._ownership.is_unchanged:
+            return False
         # Another gateway may have committed an earlier delivery of the lane; not of a new one.
         if not (self._ownership.is_informed or isinstance(head, NewLaneHead)):
             return False

@@ -116,6 +116,7 @@ class Session:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.is_informed = False
+        self.is_unchanged = False
         self.version = 0
         self.gateways = 0
         """The number of gateways of the database; 0 while it is out of reach."""
@@ -135,6 +136,8 @@ class Session:
         self._leaving: frozenset[int] = frozenset()
         """Partitions that another gateway may have once their attempts have ended."""
         self._informed = Informed()
+        self._version_at_begin = 0
+        """The version when the last commit began."""
         self._is_closing = False
         self.receivers: Final[list[Callable[[str], None]]] = []
         """Each is given the messages of other gateways."""
@@ -160,8 +163,13 @@ class Session:
         """The number of groups of endpoints that are served here."""
         return len(self._owned)
 
+    def begin(self) -> None:
+        """Notes that a commit of this gateway begins."""
+        self._version_at_begin = self.version
+
     def follow(self, unit: UnitOfWork) -> None:
         """Notes the numbers of a commit of this gateway."""
+        self.is_unchanged = self.version == self._version_at_begin
         if unit.events.new:
             is_notified = self.gateways > 0
             self.is_informed = is_notified and self._informed.add(unit.seq, unit.newest)

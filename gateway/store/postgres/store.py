@@ -89,6 +89,7 @@ class PostgresStore:
             Unavailable: the server cannot be reached, or cannot write: nothing was written.
         """
         async with self._turn:
+            self.ownership.begin()
             is_alone, self._is_alone = self._is_alone, False
             try:
                 with translated_errors(is_write=True, is_alone=is_alone):
