@@ -34,8 +34,10 @@ async def inspect(context: LauncherContext, lease: Lease) -> str:
     try:
         piece = await provider.read_spool(found.key, job.spool_offset)
     except ProviderError as error:
-        # A stopped one that cannot be started again is destroyed without its spool.
-        if not isinstance(error, ProviderUnusable) and found.state != "stopped":
+        # The state counts without the spool where that cannot be read later either: else a broken
+        # sandbox would stand as running until its time is over.
+        may_pass = error.retryable and not isinstance(error, ProviderUnusable)
+        if may_pass and found.state != "stopped":
             raise
         note = diagnosis(0, reason=found.reason, problem=error.message)
         sandbox = sandbox_report(provider, found)

@@ -203,7 +203,7 @@ def test_an_orphan_is_destroyed_until_it_is_gone_and_may_come_again() -> None:
     assert (again.id, again.token != job.token) == (job.id, True)
 
 
-def test_the_spool_of_a_stray_is_read_on_where_it_was_left() -> None:
+def test_the_spool_of_an_orphan_is_read_on_where_it_was_left() -> None:
     world = world_of()
     ended(world)
     swept(world, sandbox(world))

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-from gateway.wire.launcher import Created, JobKind, JobSandbox, Trying
+from gateway.wire.launcher import Created, JobKind, JobSandbox, Process, Trying
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.create import LAUNCH_SECONDS
 from launcher.jobs.run import run_job
@@ -190,6 +190,26 @@ async def test_a_create_removes_no_sandbox_whose_spool_it_cannot_read(
     assert done.process
     assert (done.sandbox.state, done.process.state) == ("stopped", "exited")
     assert directory.exists()
+
+
+class Broken(Unreadable):
+    """A provider whose sandboxes are broken."""
+
+    async def find(self, key: Key) -> SandboxStatus | None:
+        found = await super().find(key)
+        return found and replace(found, state="error", process=Process(state="unknown"))
+
+
+async def test_a_broken_sandbox_is_reported_as_such_also_without_its_spool(
+    gateway: StubGateway, make_context: MakeContext, directory: Path
+) -> None:
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
+    provider = Broken(directory.parents[1], environ=os.environ)
+    assert await run_job(replace(context, providers=(provider,)), a_job("inspect"), LOG)
+    done = gateway.done()
+    assert done.sandbox
+    assert (done.sandbox.state, done.diagnosis) == ("error", "no spool here")
 
 
 async def test_a_lost_lease_stops_the_work_and_destroys_nothing(

@@ -32,7 +32,7 @@ async def gateway(database: NewDatabase, clock: Clock) -> AsyncIterator[GatewayH
         yield gateway
 
 
-async def test_a_sweep_names_its_realm_and_a_stray_its_labels(
+async def test_a_sweep_names_its_realm_and_an_orphan_its_labels(
     gateway: GatewayHarness, clock: Clock
 ) -> None:
     assert await gateway.claim() == []

@@ -102,10 +102,10 @@ async def _numbered(call: Call[NewEvents], number: int) -> PostEvent:
         return await _command(call, call.body.events[number])
     except ApiError as exc:
         place = f"$.events[{number}]"
-        errors = [replace(error, path=place + error.path[1:]) for error in exc.errors]
-        first = errors or [FieldError(path=place, message=exc.detail)]
-        detail = f"{first[0].path}: {first[0].message}"
-        raise ApiError(exc.code, detail, hint=exc.hint, errors=tuple(first)) from exc
+        errors = tuple(replace(error, path=place + error.path[1:]) for error in exc.errors)
+        errors = errors or (FieldError(path=place, message=exc.detail),)
+        detail = f"{errors[0].path}: {errors[0].message}"
+        raise ApiError(exc.code, detail, hint=exc.hint, errors=errors) from exc
 
 
 async def _command(call: Call[Any], wanted: NewEvent) -> PostEvent:
