@@ -42,9 +42,7 @@ def test_commands_in_the_folder_of_up_have_that_one_secret(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(kept.folder.parent)
     assert callback_secret_here(kept) is None
-    with kept.connection(
-        "http://127.0.0.1:8700", lambda: mint(environ, "ops", "default", "up").key
-    ):
+    with kept.connection("http://127.0.0.1:8700", mint(environ, "ops", "default", "up").key):
         assert callback_secret_here(kept) == minted.callback_secret
         assert secret_of(None, "default", None) == minted.callback_secret
         assert secret_of(None, "default", "acme") is None

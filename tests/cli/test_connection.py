@@ -84,7 +84,7 @@ def test_a_key_goes_to_no_other_address(
 
 def test_a_running_up_is_found_in_its_folder_and_gone_afterwards(home: Path) -> None:
     environ = {"HOME": str(home)}
-    with State(Path(".slipgate")).connection(UP, lambda: "k_up"):
+    with State(Path(".slipgate")).connection(UP, "k_up"):
         found = find_connection(Chosen(), environ)
         assert (found.url, found.key) == (UP, "k_up")
         assert find_connection(Chosen(), {**environ, **ENVIRON}).key == "k_env"

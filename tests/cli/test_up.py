@@ -7,9 +7,10 @@ import asyncio
 import base64
 import os
 import signal
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -222,8 +223,14 @@ async def test_a_first_key_that_was_never_shown_is_made_again_with_its_callback_
         async with httpx.AsyncClient(base_url=running["url"], trust_env=False, timeout=60) as http:
             bearer = {"authorization": f"Bearer {running['tasksKey']}"}
             assert (await http.get("/v1/tasks", headers=bearer)).status_code == 200
+    with closing(sqlite3.connect(state / "slipgate.db")) as database, database:
+        database.execute("UPDATE api_keys SET expires_at = 1 WHERE scope <> 'tasks'")
     async with up(tmp_path) as running:
         assert "tasksKey" not in running
+        async with httpx.AsyncClient(base_url=running["url"], trust_env=False, timeout=60) as http:
+            for path, name in (("launcher", "launcher-key"), ("launchers", "operator-key")):
+                bearer = {"authorization": f"Bearer {(state / name).read_text()}"}
+                assert (await http.get(f"/v1/{path}", headers=bearer)).status_code == 200
         await its_operators_commands_take_no_master_key(environ)
 
 

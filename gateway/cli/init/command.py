@@ -208,7 +208,7 @@ def _start(run: Run, setup: Setup) -> None:
     installation = Installation.prepared(STATE)
     with suppress(KeyboardInterrupt), installation.running() as running:
         run.line(f"  slipgate runs at {installation.url}")
-        _try_out(run, setup, installation.url, installation.launcher_env)
+        _try_out(run, setup, installation.url, running.launcher_env)
         if run.is_kept_running and not run.failed:
             if run.as_json:
                 _print(run)

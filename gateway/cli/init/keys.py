@@ -2,26 +2,14 @@
 
 from collections.abc import Mapping
 
+from gateway.cli.local.environments import launcher_key
 from gateway.cli.local.state import State
-from gateway.cli.operations.minting import callback_secret_of, mint, now
-from gateway.domain.operations.api_key import key_digest
-from gateway.settings import read_database
-from gateway.store.administration import open_operator
+from gateway.cli.operations.minting import callback_secret_of, is_live, mint
 
 
-def launcher_key(environ: Mapping[str, str], kept: State, known: str) -> str:
-    """The launcher's key, which `up` uses too."""
-    if known and is_live(environ, known):
-        return known
-
-    def make() -> str:
-        return mint(environ, "launcher", "default", "up", all_projects=True).key
-
-    key = kept.kept("launcher-key", make)
-    if is_live(environ, key):
-        return key
-    (kept.folder / "launcher-key").unlink()
-    return kept.kept("launcher-key", make)
+def key_of_launcher(environ: Mapping[str, str], kept: State, known: str) -> str:
+    """The launcher's key: the known one, else that of `up`."""
+    return known if known and is_live(environ, known) else launcher_key(environ, kept)
 
 
 def frontend_keys(environ: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
@@ -32,10 +20,3 @@ def frontend_keys(environ: Mapping[str, str], known: Mapping[str, str]) -> dict[
         key = made.key
     secret = callback_secret_of(environ, key) or known.get("SLIPGATE_WEBHOOK_SECRET", "")
     return {"SLIPGATE_API_KEY": key, "SLIPGATE_WEBHOOK_SECRET": secret}
-
-
-def is_live(environ: Mapping[str, str], key: str) -> bool:
-    """True if the database knows the key, and it is neither revoked nor expired."""
-    with open_operator(read_database(environ)) as operator:
-        found = operator.key_of(key_digest(key))
-    return found is not None and found.is_live(now())

@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.cli.console.output import CommandFailed
 from gateway.cli.init.answers import YES_OPTION, Answers
-from gateway.cli.init.keys import frontend_keys, launcher_key
+from gateway.cli.init.keys import frontend_keys, key_of_launcher
 from gateway.cli.init.questions import GITHUB_TOKEN, MODELS, PROVIDERS, model_key
 from gateway.cli.init.writing import ignore, write_env_file
 from gateway.cli.local.env_files import (
@@ -109,7 +109,7 @@ def write_setup(setup: Setup) -> dict[str, list[str]]:
     gateway = {**setup.gateway, MASTER_KEYS_VARIABLE: master_keys}
     frontend = frontend_keys(gateway, read_env_file(FRONTEND_FILE))
     known = read_env_file(LAUNCHER_FILE).get("SLIPGATE_API_KEY", "")
-    key = {"SLIPGATE_API_KEY": launcher_key(gateway, kept, known)}
+    key = {"SLIPGATE_API_KEY": key_of_launcher(gateway, kept, known)}
     values = {
         GATEWAY_FILE: gateway,
         LAUNCHER_FILE: {**setup.launcher, **key},

@@ -8,7 +8,7 @@ from typing import Final
 from gateway.cli.http.connection import KEY_VARIABLE, PROFILE_VARIABLE, URL_VARIABLE
 from gateway.cli.local.processes import without_slipgate
 from gateway.cli.local.state import State
-from gateway.cli.operations.minting import mint
+from gateway.cli.operations.minting import is_live, mint
 from gateway.cli.webhook.secret import VARIABLE as SECRET_VARIABLE
 from gateway.settings import LOOPBACK, SQLITE
 from gateway.wire.environment import SettingsError
@@ -83,6 +83,7 @@ OWN: Final = {
     "SLIPGATE_LAUNCHER_STATE": "--state names its folder",
 }
 """Settings that `up` decides, and the way to change each."""
+_LAUNCHER_KEY: Final = "launcher-key"
 LOCAL: Final = "local"
 HOST: Final = "127.0.0.1"
 KNOWN: Final = frozenset(
@@ -113,9 +114,7 @@ def launcher_environ(
     environ: Mapping[str, str], kept: State, url: str, gateway_env: dict[str, str], providers: str
 ) -> dict[str, str]:
     """The environment of the launcher, with the keys of models, of GitHub and of Daytona."""
-    # For all projects: this machine is its operator's own.
-    mint_key = partial(mint, gateway_env, "launcher", "default", "up", all_projects=True)
-    key = kept.kept("launcher-key", lambda: mint_key().key)
+    key = kept.kept(_LAUNCHER_KEY, partial(_new_launcher_key, gateway_env))
     passed = _passed(environ, PASSED_ON, OF_PROVIDERS)
     return {
         **without_slipgate(environ),
@@ -128,6 +127,17 @@ def launcher_environ(
             filter(None, (str(kept.folder), passed.get("SLIPGATE_HIDDEN")))
         ),
     }
+
+
+def launcher_key(gateway_env: Mapping[str, str], kept: State) -> str:
+    """A key that opens the gateway to the launcher."""
+    make = partial(_new_launcher_key, gateway_env)
+    return kept.live_key(_LAUNCHER_KEY, make, partial(is_live, gateway_env))
+
+
+def _new_launcher_key(gateway_env: Mapping[str, str]) -> str:
+    """For all projects: this machine is its operator's own."""
+    return mint(gateway_env, "launcher", "default", "up", all_projects=True).key
 
 
 def public_url_of(environ: Mapping[str, str], own: str, providers: str) -> str:

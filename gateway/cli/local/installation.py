@@ -24,6 +24,7 @@ from gateway.cli.local.environments import (
     check_own,
     gateway_environ,
     launcher_environ,
+    launcher_key,
     public_url_of,
 )
 from gateway.cli.local.processes import (
@@ -37,7 +38,7 @@ from gateway.cli.local.processes import (
 )
 from gateway.cli.local.shortcomings import shortcomings
 from gateway.cli.local.state import State
-from gateway.cli.operations.minting import mint
+from gateway.cli.operations.minting import is_live, mint
 from gateway.settings import read_settings
 from gateway.wire.environment import EnvironmentReader, secret_of
 from gateway.wire.keys import NewKeyView
@@ -111,14 +112,17 @@ class Installation:
             gateway = stack.enter_context(self._child("gateway", command, self.gateway_env))
             wait_until_ready(self.url, gateway)
             command = programs.get().launcher
-            launcher = stack.enter_context(self._child("launcher", command, self.launcher_env))
-            key = stack.enter_context(
-                self.kept.connection(self.url, partial(_operator_key, self.gateway_env))
-            )
+            # The kept keys may have been revoked, or be those of a database that was lost.
+            keys = {"SLIPGATE_API_KEY": launcher_key(self.gateway_env, self.kept)}
+            environ = {**self.launcher_env, **keys}
+            launcher = stack.enter_context(self._child("launcher", command, environ))
+            key = _operator_key(self.gateway_env, self.kept)
+            stack.enter_context(self.kept.connection(self.url, key))
             yield RunningInstallation(
                 installation=self,
                 first=first,
                 connection=Connection(url=self.url, key=key),
+                launcher_env=environ,
                 children=(gateway, launcher),
             )
 
@@ -141,6 +145,8 @@ class RunningInstallation:
     first: NewKeyView | None
     """The application's key, to be shown once."""
     connection: Connection
+    launcher_env: dict[str, str]
+    """The environment that its launcher was started with."""
     children: tuple[Child, ...]
 
     def watch(self, over: threading.Event, every: float = 0.5) -> None:
@@ -184,9 +190,13 @@ def is_answering(url: str) -> bool:
             return False
 
 
-def _operator_key(gateway_env: dict[str, str]) -> str:
+def _operator_key(gateway_env: dict[str, str], kept: State) -> str:
     """The key of the commands in this folder: whoever can read it can read the database, too."""
-    return mint(gateway_env, "ops", "default", "command line of up").key
+
+    def make() -> str:
+        return mint(gateway_env, "ops", "default", "command line of up").key
+
+    return kept.live_key("operator-key", make, partial(is_live, gateway_env))
 
 
 def _port(environ: Mapping[str, str]) -> int:

@@ -37,19 +37,27 @@ class State:
         return self.kept(MASTER_KEYS, new_master_key)
 
     @contextmanager
-    def connection(self, url: str, make_key: Callable[[], str]) -> Iterator[str]:
+    def connection(self, url: str, key: str) -> Iterator[None]:
         """Keeps address and key for the commands of this folder, while the gateway runs."""
         file = self.folder / FOLDER.name
-        key = self.kept("operator-key", make_key)
         write_profiles(file, {"up": Profile(url, key)})
         try:
-            yield key
+            yield
         finally:
             file.unlink(missing_ok=True)
 
     def kept(self, name: str, make: Callable[[], str]) -> str:
         """The secret in a file of this name; made and written the first time."""
         return kept(self.folder / name, make)
+
+    def live_key(self, name: str, make: Callable[[], str], is_live: Callable[[str], bool]) -> str:
+        """The key in a file of this name; made anew where it opens nothing any more, as after the
+        loss of the database."""
+        key = self.kept(name, make)
+        if is_live(key):
+            return key
+        (self.folder / name).unlink(missing_ok=True)
+        return self.kept(name, make)
 
 
 def read_master_keys(environ: Mapping[str, str]) -> Mapping[str, bytes]:

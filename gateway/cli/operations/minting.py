@@ -82,6 +82,13 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def is_live(environ: Mapping[str, str], key: str) -> bool:
+    """True if the database knows the key, and it is neither revoked nor expired."""
+    with open_operator(read_database(environ)) as operator:
+        found = operator.key_of(key_digest(key))
+    return found is not None and found.is_live(now())
+
+
 def callback_secret_of(environ: Mapping[str, str], key: str) -> str | None:
     """The callback secret of a key's project, for an operator who has the database and its master
     keys; None if they are not here, or the secret is being rotated."""
