@@ -113,7 +113,7 @@ async def test_a_stream_of_the_project_goes_on_where_it_was(
 ) -> None:
     with restartable(tmp_path, database) as (child, url, key):
         async with AsyncSlipgate(url, key) as client:
-            stream = client.stream(types=["task.created"])
+            stream = client.stream(types=iter(["task.created"]))
             ids = []
             for number in range(3):
                 task = await client.create_task(repo_url=REPO, prompt=f"{number}")

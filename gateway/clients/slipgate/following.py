@@ -121,7 +121,8 @@ class _Feed:
         self.after = None if after is None else str(after)
         self.is_behind = False
         """True if the last page was full."""
-        self._types = types
+        # Each request names them, and an iterator gives them once.
+        self._types = types if types is None or isinstance(types, str) else tuple(types)
 
     def task(self) -> Call[Task]:
         return make_call("GET", "/v1/tasks/{task_id}", Task, {"task_id": self.task_id})
