@@ -1,13 +1,16 @@
 """Keys over HTTP, and the audit log of what they do."""
 
+import asyncio
 import time
+
+import pytest
 
 from gateway.domain.operations.key_commands import NoteKeyUses
 from gateway.web.context import context_of
 from gateway.web.http.auth import REMEMBER_MS
 from gateway.wire.times import rfc3339
 from tests.stores import NewDatabase
-from tests.web.callers import TASK, GatewayHarness, Json, open_gateway
+from tests.web.callers import PROVIDER, TASK, GatewayHarness, Json, open_gateway
 
 
 def bearer(key: Json) -> dict[str, str]:
@@ -66,6 +69,40 @@ async def test_a_revoked_key_is_refused(database: NewDatabase) -> None:
         assert refused.json()["code"] == "unauthorized"
         assert (await gateway.post(path, scope="ops")).json() == revoked
         assert await listed(gateway, key) == revoked
+
+
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        ("read", "/v1/events"),
+        ("launcher", "/v1/launcher/claim"),
+        ("launcher", "/v1/launcher/token-requests"),
+    ],
+)
+@pytest.mark.alike
+async def test_a_revoked_key_gets_nothing_that_it_has_waited_for(
+    database: NewDatabase, scope: str, path: str
+) -> None:
+    clock = Clock()
+    async with open_gateway(database, clock=clock) as gateway:
+        key = await create(gateway, scope=scope)
+
+        async def poll(seconds: int) -> Json:
+            claim = {"launcherId": "l9", "waitSeconds": seconds}
+            claim |= {"providers": [PROVIDER], "capacity": 1} if path.endswith("claim") else {}
+            asked = {"json": claim} if scope == "launcher" else {"params": {"wait": seconds}}
+            method = "POST" if scope == "launcher" else "GET"
+            answer = await gateway.http.request(method, path, headers=bearer(key), **asked)
+            found: Json = answer.json()
+            return found
+
+        assert "code" not in await poll(0)
+        waiting = asyncio.create_task(poll(30))
+        await gateway.post(f"/v1/keys/{key['id']}/revoke", scope="ops")
+        clock.now += REMEMBER_MS
+        await gateway.create()
+        context_of({"app": gateway.app}).notifier.notify_all()
+        assert (await waiting).get("code") == "unauthorized"
 
 
 async def test_past_its_end_a_key_is_told_so(database: NewDatabase) -> None:

@@ -12,7 +12,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.read_set import Command, Idempotency
 from gateway.domain.operations.api_key import ApiKey
 from gateway.web.context import Context
-from gateway.web.http.access import Access, Caller, StreamReader
+from gateway.web.http.access import Access, Caller
 from gateway.web.http.auth import project_of
 from gateway.web.http.body import Nothing
 from gateway.web.http.headers import PRINTABLE, headers_of
@@ -76,14 +76,17 @@ class Call(Generic[B]):
         return project_of(self.key)
 
     async def is_still_admitted(self) -> bool:
-        """False once the caller's key has been revoked; a stream token ends by itself."""
-        if isinstance(self.caller, StreamReader) or self._access.admit is None:
-            return True
+        """False once the caller's key or token has ended."""
         try:
-            await self._access.admit(self.request)
+            await self.admit_again()
         except ApiError:
             return False
         return True
+
+    async def admit_again(self) -> None:
+        """Refuses a caller whose key or token has ended while it waited, as it would be now."""
+        if self._access.admit is not None:
+            await self._access.admit(self.request)
 
     async def ask(self, command: Command, kind: type[A]) -> A:
         """Submits a command in the name of the caller's key, if there is one, with its reason; or

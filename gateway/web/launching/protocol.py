@@ -288,6 +288,7 @@ async def _wait_for_jobs(call: Call[wire.Claim], command: commands.Claim) -> tup
     end = time.monotonic() + call.body.wait_seconds
     with context.notifier.listen("jobs") as listener:
         while True:
+            await call.admit_again()
             asked_at = context.clock()
             answer = await call.ask(command, ClaimReply)
             left = end - time.monotonic()

@@ -30,6 +30,7 @@ operation: Final = partial(Operation, tag="Launchers", access=LAUNCHER)
 )
 async def claim(call: Call[WantedTokens]) -> Response:
     async def is_gone() -> bool:
+        await call.admit_again()
         await _check_mode(call.context, call.body.launcher_id)
         return await call.request.is_disconnected()
 

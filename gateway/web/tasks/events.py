@@ -148,6 +148,7 @@ async def _answer(call: Call[None], feed: Feed) -> Response:
     await _check_complete(call, feed, after)
     if not page.events and call.request.method == "GET":
         page = await _wait_for(context, feed, page, limit, call[WAIT])
+        await call.admit_again()
     data = tuple(map(event_view, page.events))
     return reply(Page[EventView](data=data, next_cursor=str(page.cursor)))
 
