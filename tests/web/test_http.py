@@ -113,6 +113,12 @@ async def test_a_bad_body_is_refused_with_its_code(
     assert response.json()["requestId"] == response.headers["x-request-id"]
 
 
+async def test_a_compressed_body_is_refused(gateway: GatewayHarness) -> None:
+    refused = await gateway.post("/v1/tasks", TASK, content_encoding="gzip")
+    assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_media_type")
+    assert (await gateway.post("/v1/tasks", TASK, content_encoding="identity")).status_code == 202
+
+
 async def test_a_body_without_a_length_is_bounded_while_it_is_read(gateway: GatewayHarness) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(40):

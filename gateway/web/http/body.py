@@ -17,6 +17,7 @@ from gateway.wire.ijson import check, is_suspect
 T = TypeVar("T")
 
 _JSON: Final = "application/json"
+_PLAIN: Final = "identity"
 MIB: Final = 1024 * 1024
 TASK_LIMIT: Final = 2 * MIB
 LIMIT: Final = MIB
@@ -101,8 +102,15 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
 
 
 def check_media_type(request: Request) -> None:
-    """Refuses another media type than JSON."""
-    media_type = headers_of(request).get("content-type", _JSON).partition(";")[0]
+    """Refuses another media type than JSON, and a compressed body."""
+    headers = headers_of(request)
+    if headers.get("content-encoding", _PLAIN).lower() != _PLAIN:
+        raise ApiError(
+            "unsupported_media_type",
+            "A body with a Content-Encoding is not taken here.",
+            hint="Send the JSON as it is, without compression.",
+        )
+    media_type = headers.get("content-type", _JSON).partition(";")[0]
     if media_type != _JSON and media_type.strip().lower() != _JSON:
         raise ApiError(
             "unsupported_media_type",
