@@ -8,7 +8,7 @@ from typing import Final
 from launcher.doctor.report import Check, failed, ok, warning
 from launcher.providers.daytona.api_client import DaytonaApiClient
 from launcher.providers.daytona.cli_client import NEEDED_RELEASE, DaytonaCliClient, open_cli_client
-from launcher.providers.daytona.realm import realm_by_api
+from launcher.providers.daytona.realm import find_key, realm_by_api
 from launcher.providers.daytona.schema import LISTED, ApiKey, Snapshot
 from launcher.providers.protocol import ProviderError, ProviderUnusable
 from launcher.settings import DaytonaSettings
@@ -25,7 +25,7 @@ _INSTALL: Final = (
 async def check_api_key(http: DaytonaApiClient, daytona: DaytonaSettings) -> list[Check]:
     """Reads the key's description, or a list where this release of the API has no such path."""
     try:
-        key = await http.find("/api-keys/current", ApiKey)
+        key = await find_key(http)
         if key is None:
             await http.get("/sandbox", LISTED, query={"limit": "1"})
     except ProviderError as error:
@@ -46,7 +46,7 @@ async def check_realm(http: DaytonaApiClient, daytona: DaytonaSettings, given: s
 
 def _scopes(key: ApiKey | None) -> Check:
     name = "key's scopes"
-    if key is None:
+    if key is None or key.permissions is None:
         advice = f"It needs {' and '.join(SCOPES)}: `slipgate doctor --live` tries them."
         return warning(name, "this API does not tell what DAYTONA_API_KEY may do", advice)
     missing = [scope for scope in SCOPES if scope not in key.permissions]

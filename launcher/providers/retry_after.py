@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx
 
+from gateway.wire.times import parse_rfc3339
 from launcher.client import Sleep
 
 LIMITED: Final = 429
@@ -18,7 +19,9 @@ _RETRY: Final = "retry-after"
 _RESET: Final = "x-ratelimit-reset"
 _REMAINING: Final = "x-ratelimit-remaining"
 _EPOCH: Final = 1_000_000_000
-"""A larger number of seconds is a time, not a duration."""
+"""A larger number is a time in seconds, not a duration."""
+_MILLISECONDS: Final = 100_000_000_000
+"""A larger number is a time in milliseconds."""
 
 
 async def repeated_once(
@@ -65,12 +68,15 @@ def _is_of(name: str, prefix: str) -> bool:
 def _seconds(value: str, here: float) -> float | None:
     if value.replace(".", "", 1).isdecimal() and value.isascii() and len(value) <= 20:
         number = float(value)
+        number = number / 1000 if number > _MILLISECONDS else number
         return number if number < _EPOCH else number - here
     timestamp = _timestamp(value)
     return None if timestamp is None else timestamp - here
 
 
 def _timestamp(value: str) -> float | None:
+    if (moment := parse_rfc3339(value)) is not None:
+        return moment.timestamp()
     try:
         return parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):

@@ -339,6 +339,8 @@ class _Endpoint:
             return HTMLResponse(page, fault.status)
         if fault.kind == "status":
             refused = _refused(request, Refusal(fault.status, fault.message))
+            if fault.body is not None:
+                refused = JSONResponse(fault.body, fault.status)
             refused.headers.update(dict(fault.headers))
             return refused
         answered = await self._do(request)

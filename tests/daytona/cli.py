@@ -7,6 +7,7 @@ commands use is here.
 import hashlib
 import json
 import os
+import re
 import shlex
 import sys
 import time
@@ -431,7 +432,8 @@ def _help(name: tuple[str, ...], flags: Sequence[Flag]) -> None:
     _print("", "Flags:")
     for flag in flags:
         short = f"-{flag.short}, " if flag.short else "    "
-        _print(f"  {short}--{flag.name} {kinds[flag.kind]}".rstrip())
+        shown = f"{short}--{flag.name} {kinds[flag.kind]}"
+        _print(f"  {shown:<33} {flag.text}".rstrip())
     _print("  -h, --help", "", "Global Flags:", "      --help   help for daytona")
 
 
@@ -442,10 +444,13 @@ def _print(*rows: str) -> None:
 
 
 def log(level: str, message: str) -> None:
-    """Writes a log line to stderr."""
+    """Writes a log line to stderr; a message of one plain word has no quotes."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    escaped = message.replace('"', '\\"')
-    sys.stderr.write(f'time="{now}" level={level} msg="{escaped}"\n')
+    text = message
+    if not re.fullmatch(r"[a-zA-Z0-9._/@^+-]+", message):
+        escaped = message.replace('"', '\\"').replace("\t", "\\t")
+        text = f'"{escaped}"'
+    sys.stderr.write(f'time="{now}" level={level} msg={text}\n')
 
 
 def config_path(environ: Mapping[str, str]) -> Path:

@@ -92,12 +92,26 @@ class CliClient:
         except ValueError:
             first = content[:1].decode(errors="replace")
             return f"invalid character '{first}' looking for beginning of value"
-        message = f"{document.get('error')}: {document.get('message')}"
+        message = _explained(document, content.decode())
         if error.code == 401:
             message += " - run 'daytona login' to reauthenticate"
         if error.code == 403 and self._version >= HINTS_SINCE:
             message += " - check that your API key has sufficient permissions for this action"
         return message
+
+
+def _explained(document: Any, content: str) -> str:
+    """The reason phrase and the message, lists as Go prints them; without a phrase the body."""
+    if not isinstance(document, dict):
+        kind = "array" if isinstance(document, list) else type(document).__name__
+        text = f"json: cannot unmarshal {kind} into Go value of type apiclient.ApiErrorResponse"
+        raise Fatal(text)
+    phrase, message = document.get("error"), document.get("message")
+    if not phrase:
+        return content
+    if isinstance(message, list):
+        message = f"[{' '.join(map(str, message))}]" if message else None
+    return f"{phrase}: {message}" if message is not None else str(phrase)
 
 
 def quoted(name: str) -> str:

@@ -27,6 +27,8 @@ class Fault:
     message: str = "An unexpected error occurred."
     seconds: float = 0.0
     headers: tuple[tuple[str, str], ...] = ()
+    body: object = None
+    """The document of a `status`; None: the API's form with `message`."""
 
 
 class Faults:

@@ -20,6 +20,8 @@ class Flag:
     short: str = ""
     since: Version = (0, 101, 0)
     until: Version = (9, 0, 0)
+    text: str = ""
+    """The part of its description that names another flag."""
 
     def is_in(self, version: Version) -> bool:
         """True if this release has the flag."""
@@ -40,7 +42,12 @@ CREATE = (
     Flag(name="memory", kind="number"),
     Flag(name="disk", kind="number"),
     Flag(name="auto-stop", kind="number"),
-    Flag(name="auto-pause", kind="number", since=(0, 197, 0)),
+    Flag(
+        name="auto-pause",
+        kind="number",
+        since=(0, 197, 0),
+        text="Mutually exclusive with --auto-stop",
+    ),
     Flag(name="auto-archive", kind="number"),
     Flag(name="auto-delete", kind="number"),
     Flag(name="ttl", kind="number", since=(0, 199, 0)),

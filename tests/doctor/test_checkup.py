@@ -155,6 +155,10 @@ async def test_an_api_that_does_not_describe_keys_is_no_fault(
     checks = await installation.checks()
     assert checks["Daytona API"][0].outcome == "ok"
     assert checks["key's scopes"][0].outcome == "warning"
+    api.tells_scopes = True
+    body = {"name": "launcher", "permissions": None}
+    api.faults.plan("GET /api-keys/current", Fault(kind="status", status=200, body=body))
+    assert (await installation.checks())["key's scopes"][0].outcome == "warning"
     refused = await installation.check("Daytona API", DAYTONA_API_KEY="nope")
     assert refused.outcome == "failed"
 

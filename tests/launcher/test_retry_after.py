@@ -25,6 +25,10 @@ NOW = 1_793_954_977.0
             id="seconds since the epoch",
         ),
         pytest.param(
+            {"X-RateLimit-Reset-sandbox-create": "1793954987000", **DATE}, 10, id="milliseconds"
+        ),
+        pytest.param({"Retry-After": "2026-11-06T08:50:07Z", **DATE}, 30, id="a date of ISO 8601"),
+        pytest.param(
             {"X-RateLimit-Reset": "12", "X-RateLimit-Remaining": "3"}, 0, id="not used up"
         ),
         pytest.param(

@@ -61,7 +61,7 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
         while True:
             page = page_of(await self.client.get("/sandbox", LISTED, query=query))
             found += (each.sandbox_status() for each in page.items)
-            if page.next_cursor is None:
+            if not page.next_cursor or page.next_cursor == query.get("cursor"):
                 return found
             query = {**query, "cursor": page.next_cursor}
 
@@ -146,8 +146,8 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
         path = f"{await self._toolbox(sandbox)}/process/execute"
         done = await self.client.post(path, body, Executed, seconds=seconds + 10)
         if done.exit_code:
-            raise command_failed(done.exit_code, done.result)
-        return done.result
+            raise command_failed(done.exit_code, done.result or "")
+        return done.result or ""
 
     async def _toolbox(self, sandbox: Sandbox) -> str:
         path = f"/sandbox/{segment(sandbox.id)}/toolbox-proxy-url"

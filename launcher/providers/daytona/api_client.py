@@ -1,6 +1,7 @@
 """Typed calls of Daytona's API; every failure is a `ProviderError`."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -11,8 +12,15 @@ import msgspec
 
 from launcher.client import Sleep
 from launcher.egress import DIRECT, Egress, ResponseHook
-from launcher.providers.daytona.errors import api_error, unanswered
+from launcher.providers.daytona.errors import (
+    NotThere,
+    api_error,
+    no_document,
+    redirected,
+    unanswered,
+)
 from launcher.providers.daytona.schema import ErrorBody
+from launcher.providers.protocol import ProviderError
 from launcher.providers.retry_after import LIMITED, repeated_once, seconds_to_wait
 
 T = TypeVar("T")
@@ -22,7 +30,6 @@ CREATE_SECONDS: Final = 90.0
 CALL_SECONDS: Final = 20.0
 LONGEST_WAIT: Final = 60.0
 """A rate limit's minute (seconds); a create does not wait here: its window may close meanwhile."""
-NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,11 @@ class DaytonaApiClient:
         return _read(await self._request("GET", path, query=query), kind)
 
     async def find(self, path: str, kind: type[T]) -> T | None:
-        """None for 404."""
-        response = await self._request("GET", path)
-        return None if response.status_code == NOT_FOUND else _read(response, kind)
+        """None if the API says that there is no such resource."""
+        try:
+            return await self.get(path, kind)
+        except NotThere:
+            return None
 
     async def create(self, path: str, body: object, kind: type[T]) -> T:
         """One call: a caller with a window for it waits for a rate limit itself."""
@@ -51,9 +60,8 @@ class DaytonaApiClient:
 
     async def delete(self, path: str) -> None:
         """A missing resource is no error."""
-        response = await self._request("DELETE", path)
-        if response.status_code != NOT_FOUND:
-            _check(response)
+        with suppress(NotThere):
+            _check(await self._request("DELETE", path))
 
     async def _request(
         self,
@@ -106,17 +114,19 @@ def _read(response: httpx.Response, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unanswered(f"an answer that is none (HTTP {response.status_code})") from error
+        raise _no_document(response) from error
 
 
 def _check(response: httpx.Response) -> None:
     if response.is_success:
         return
+    if response.has_redirect_location:
+        raise redirected(response.status_code, response.headers["location"])
     try:
-        message = msgspec.json.decode(response.content, type=ErrorBody).message
+        message = msgspec.json.decode(response.content, type=ErrorBody).text
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if response.status_code != LIMITED:
-            raise unanswered(f"HTTP {response.status_code} from a proxy") from error
+            raise _no_document(response) from error
         message = ""
     raise api_error(
         response.status_code,
@@ -124,3 +134,8 @@ def _check(response: httpx.Response) -> None:
         area="snapshot" if "/snapshots" in response.url.path else "sandbox",
         retry_after=seconds_to_wait(response.headers),
     )
+
+
+def _no_document(response: httpx.Response) -> ProviderError:
+    wait = seconds_to_wait(response.headers) if response.is_server_error else 0.0
+    return no_document(response.status_code, response.headers.get("content-type", ""), wait)

@@ -65,8 +65,9 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
                 if each.labels.get(INSTANCE_LABEL) == instance
             )
             number += 1
-            if has_cursor and page.next_cursor:
-                page_option = f"--cursor={page.next_cursor}"
+            cursor_option = f"--cursor={page.next_cursor}"
+            if has_cursor and page.next_cursor and page_option != cursor_option:
+                page_option = cursor_option
             elif not has_cursor and number <= page.total_pages:
                 page_option = f"--page={number}"
             else:

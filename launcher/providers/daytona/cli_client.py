@@ -4,14 +4,15 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
 from launcher.egress import Egress
-from launcher.providers.daytona.cli_errors import cli_error
+from launcher.providers.daytona.cli_errors import ANSI, cli_error
 from launcher.providers.daytona.errors import unanswered
 from launcher.providers.program import CommandResult, NotStarted, OutputHandler, Program
 from launcher.providers.protocol import ProviderUnusable
@@ -23,8 +24,10 @@ CALL_SECONDS: Final = 45.0
 NEEDED_RELEASE: Final = "v0.135"
 """The first one with `sandbox exec`, which reads spools and stops agents."""
 READS_ENVIRONMENT_SINCE: Final = (0, 128, 0)
-_FLAG: Final = re.compile(r"--([a-z][a-z0-9-]*)")
+_FLAG: Final = re.compile(r"^  (?:-\w, |    )--([a-z][a-z0-9-]*)", re.MULTILINE)
+"""The definition in a help, whose descriptions name other flags."""
 _COMMAND: Final = re.compile(r"^  ([a-z][a-z-]*)  +\S", re.MULTILINE)
+_DOCUMENT: Final = re.compile(r"^[\[{]", re.MULTILINE)
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 _NO_PROFILE: Final[Mapping[str, object]] = {"activeProfile": "", "profiles": []}
 
@@ -51,10 +54,10 @@ class DaytonaCliClient:
     async def document(self, kind: type[T], *arguments: str) -> T:
         """The JSON output of a run that succeeds."""
         out = await self.run(*arguments, "--format=json")
-        try:
-            return msgspec.json.decode(out, type=kind)
-        except msgspec.DecodeError as error:
-            raise unanswered("its CLI printed no JSON") from error
+        for text in _documents(out):
+            with suppress(msgspec.DecodeError):
+                return msgspec.json.decode(text, type=kind)
+        raise unanswered("its CLI printed no JSON")
 
     async def try_run(
         self, *arguments: str, seconds: float = CALL_SECONDS, on_output: OutputHandler | None = None
@@ -133,6 +136,16 @@ def open_cli_client(
         **Egress.of_environ(environ).variables,
     }
     return DaytonaCliClient(Program(path, environ=variables, folder=empty), config_file)
+
+
+def _documents(out: str) -> Iterator[str]:
+    """The output, then each JSON document in it: a wrapper may print notices around it."""
+    yield out
+    plain = ANSI.sub("", out)
+    for begin in _DOCUMENT.finditer(plain):
+        with suppress(ValueError):
+            _, end = json.JSONDecoder().raw_decode(plain, begin.start())
+            yield plain[begin.start() : end]
 
 
 def _profile(environ: Mapping[str, str]) -> dict[str, object]:

@@ -8,6 +8,8 @@ import re
 from http import HTTPStatus
 from typing import Final
 
+import msgspec
+
 from gateway.wire.truncation import head_and_tail
 from launcher.providers.daytona.errors import (
     MESSAGE_LENGTH,
@@ -16,14 +18,17 @@ from launcher.providers.daytona.errors import (
     command_failed,
     unanswered,
 )
+from launcher.providers.daytona.schema import ErrorBody
 from launcher.providers.program import CommandResult
 from launcher.providers.protocol import ErrorRule, ProviderError, find_rule
 
-_FATAL: Final = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
+_FATAL: Final = re.compile(r'level=fatal msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
+"""A message of one plain word (`EOF`, `Forbidden`) has no quotes."""
+_CONTROL: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _ESCAPED: Final = re.compile(r"\\(.)")
 _NOISE: Final = re.compile(r'time="[^"]*" level=(warning|info|debug) ')
 """A CLI older than the API warns of that in nearly every run."""
-_ANSI: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _HINT: Final = re.compile(
     r" - (run 'daytona login' to reauthenticate|check that your API key has sufficient "
     r"permissions for this action)$"
@@ -47,7 +52,7 @@ def cli_error(result: CommandResult, area: Area = "sandbox") -> ProviderError:
     message = _message(result)
     phrase, _, rest = _HINT.sub("", message).partition(": ")
     status = _PHRASES.get(phrase)
-    return _own_error(message) if status is None else api_error(status, rest, area=area)
+    return _own_error(message, area) if status is None else api_error(status, rest, area=area)
 
 
 def exec_error(result: CommandResult) -> ProviderError:
@@ -61,15 +66,29 @@ def _message(result: CommandResult) -> str:
     """The last fatal line, unescaped; else the last line, as printed to a terminal."""
     fatal = _FATAL.findall(result.err)
     if fatal:
-        return _ESCAPED.sub(lambda found: {"n": "\n"}.get(found[1], found[1]), fatal[-1])
-    lines = _ANSI.sub("", result.err).splitlines()
+        quoted, word = fatal[-1]
+        return word or _ESCAPED.sub(lambda found: _CONTROL.get(found[1], found[1]), quoted)
+    lines = ANSI.sub("", result.err).splitlines()
     shown = [line for line in lines if line.strip() and not _NOISE.match(line)]
     return shown[-1] if shown else f"exit code {result.code}"
 
 
-def _own_error(message: str) -> ProviderError:
+def _raw_error(message: str, area: Area) -> ProviderError | None:
+    """The API's error if the CLI prints its body: it does so if that names no reason phrase."""
+    try:
+        body = msgspec.json.decode(_HINT.sub("", message), type=ErrorBody)
+    except msgspec.DecodeError:
+        return None
+    status = body.status_code
+    known = isinstance(status, int) and status >= 400
+    return api_error(status, body.text, area=area) if known else None
+
+
+def _own_error(message: str, area: Area) -> ProviderError:
     if rule := find_rule(_RULES, message):
         return ProviderError(rule.code, f"{message}. {rule.advice}")
+    if error := _raw_error(message, area):
+        return error
     if message.lstrip().startswith(("{", "[")):
         # Old releases print the whole answer, with variables of other sandboxes in it.
         return unanswered("its CLI cannot read what the API answers; a newer release may")

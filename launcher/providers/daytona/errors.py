@@ -26,11 +26,23 @@ class NotThere(ProviderError):
     """404: the API knows no such thing."""
 
 
+class NoSuchRoute(ProviderError):
+    """404: this API has no such path; the answer is not about the resource."""
+
+
 class Rejected(ProviderError):
     """400: the API does not accept the request."""
 
 
-_SUSPENDED: Final = ErrorRule(r"organi[sz]ation .*suspended", "provider_suspended")
+_SUSPENDED: Final = ErrorRule(
+    r"(organi[sz]ation|account|subscription|billing)\b.*suspended|suspended organi[sz]ation",
+    "provider_suspended",
+)
+_NO_ROUTE: Final = re.compile(
+    r"cannot [a-z]+ /|(no|unknown) route|route .*not found", re.IGNORECASE
+)
+_NOT_THE_RESOURCE: Final = re.compile(r"(organi[sz]ation|region|user|project)\b", re.IGNORECASE)
+"""404s about where a resource belongs begin with it: they do not say that the resource is gone."""
 _RULES: Final = (
     ErrorRule(
         r"snapshot .* not found",
@@ -60,11 +72,16 @@ _RULES: Final = (
     # Any other state, also an unknown one, is transient.
     ErrorRule(r"snapshot \S+ is \w+\W*$", "provider_unavailable", retryable=True),
     ErrorRule(
-        r"exceeds maximum allowed per sandbox",
+        r"exceeds maximum allowed per",
         "provider_quota",
         "The snapshot wants more than one sandbox may have.",
     ),
-    ErrorRule(r"limit exceeded", "provider_quota", retryable=True),
+    ErrorRule(r"(limit|quota) exceeded|exceeds? .*\bquota", "provider_quota", retryable=True),
+    ErrorRule(
+        r"\bregion\b.*not (found|available)|not available in .*region",
+        "provider_refused",
+        "Set DAYTONA_TARGET to a region of the organisation.",
+    ),
     ErrorRule(r"sandbox failed to start", "sandbox_error", retryable=True),
 )
 _SCOPES: Final[dict[Area, str]] = {
@@ -76,9 +93,11 @@ _ABOUT_SCOPES: Final = re.compile(
 )
 """A 403 about the key; any other (a region, an unverified address) says enough."""
 _ABOUT_LIFESPAN: Final = re.compile(
-    r"\bttl|(?-i:[a-z_]T(tl|TL))|life[ -]?(span|time)|time[ -]to[ -]live|auto[ -]?destroy",
+    r"\bttl|(?-i:[a-z_]T(tl|TL))|life[ -]?(span|time)?\b|time[ -]to[ -]live|auto[ -]?destroy"
+    r"|duration|expir(y|ation|es)\b|\bmax\w* (age|run|uptime)|wall[- ]clock",
     re.IGNORECASE,
 )
+_ADDRESS: Final = "Is DAYTONA_API_URL right? It ends with /api"
 MESSAGE_LENGTH: Final = 1_000
 """Characters that are shown of a message; the whole of it is matched."""
 
@@ -89,7 +108,7 @@ def api_error(
     """The error for a response with this HTTP status and message; `retry_after` in seconds."""
     whole = " ".join(message.split()) or f"HTTP {status}"
     text = head_and_tail(whole, MESSAGE_LENGTH)
-    if _SUSPENDED.matches(whole):
+    if status == 402 or _SUSPENDED.matches(whole):
         return _permanent(_SUSPENDED.code, text, "")
     if status == 401:
         return _permanent("provider_auth", text, "Check DAYTONA_API_KEY of the launcher.")
@@ -117,6 +136,21 @@ def unanswered(message: str, retry_after: float = 0.0) -> Unanswered:
     )
 
 
+def redirected(status: int, address: str) -> ProviderError:
+    """`address` is where the server sends its callers."""
+    target = address.partition("?")[0] or "nowhere"
+    message = f"Daytona's address answers HTTP {status} and sends to {target}"
+    return ProviderError("provider_refused", _with_advice(message, _ADDRESS))
+
+
+def no_document(status: int, media_type: str, retry_after: float = 0.0) -> ProviderError:
+    """An answer that is not the API's own: a page of a proxy, or of Daytona's dashboard."""
+    if status >= 500:
+        return unanswered(f"HTTP {status} from a proxy", retry_after)
+    where = "a web page" if "html" in media_type else "a proxy"
+    return unanswered(_with_advice(f"HTTP {status} from {where}, not from the API", _ADDRESS))
+
+
 def command_failed(code: int, output: str) -> ProviderError:
     text = head_and_tail(output.strip(), MESSAGE_LENGTH)
     return unanswered(f"a command in the sandbox ended with {code}{text and f': {text}'}")
@@ -128,7 +162,9 @@ def is_about_lifespan(error: ProviderError) -> bool:
 
 
 def _by_text(status: int, whole: str, text: str) -> ProviderError:
-    kind = NotThere if status == 404 else Rejected
+    if status == 404 and _NO_ROUTE.match(whole):
+        return NoSuchRoute("provider_refused", _with_advice(f"Daytona: {text}", _ADDRESS))
+    kind = Rejected if status != 404 or _NOT_THE_RESOURCE.match(whole) else NotThere
     rule = find_rule(_RULES, whole)
     if rule is None:
         return kind("provider_refused", f"Daytona does not take it: {text}")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from launcher.providers.daytona.api_client import DaytonaApiClient
 from launcher.providers.daytona.cli_client import DaytonaCliClient
+from launcher.providers.daytona.errors import NoSuchRoute
 from launcher.providers.daytona.schema import (
     LISTED,
     ApiKey,
@@ -49,9 +50,17 @@ async def realm_by_cli(cli: DaytonaCliClient, url: str) -> str:
     return _realm(url, organisation)
 
 
+async def find_key(http: DaytonaApiClient) -> ApiKey | None:
+    """The key's description; None from a release of the API that has none."""
+    try:
+        return await http.find("/api-keys/current", ApiKey)
+    except NoSuchRoute:
+        return None
+
+
 async def _of_key(http: DaytonaApiClient) -> str | None:
     try:
-        key = await http.find("/api-keys/current", ApiKey)
+        key = await find_key(http)
     except ProviderError as error:
         if error.retryable:
             raise

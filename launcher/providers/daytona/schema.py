@@ -33,8 +33,8 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A sandbox, whole or as an item of a list."""
 
     id: str
-    name: str
-    labels: dict[str, str]
+    name: str = ""
+    nullable_labels: dict[str, str] | None = msgspec.field(name="labels", default=None)
     organization_id: str | None = None
     snapshot: str | None = None
     state: str | None = None
@@ -43,6 +43,10 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     spot_evicted_at: str | None = None
     created_at: str | None = None
     toolbox_proxy_url: str | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.nullable_labels or {}
 
     @property
     def reported_state(self) -> ReportedState:
@@ -85,9 +89,14 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class SandboxPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A page of a list, numbered up to v0.179, with a cursor since."""
 
-    items: tuple[Sandbox, ...]
+    nullable_items: tuple[Sandbox, ...] | None = msgspec.field(name="items")
     next_cursor: str | None = None
+    """The last page has none, or an empty one."""
     total_pages: int = 1
+
+    @property
+    def items(self) -> tuple[Sandbox, ...]:
+        return self.nullable_items or ()
 
 
 LISTED: Final[Any] = SandboxPage | tuple[Sandbox, ...]
@@ -96,7 +105,7 @@ union for a `type[T]`.)"""
 
 
 def page_of(listed: SandboxPage | tuple[Sandbox, ...]) -> SandboxPage:
-    return listed if isinstance(listed, SandboxPage) else SandboxPage(items=listed)
+    return listed if isinstance(listed, SandboxPage) else SandboxPage(nullable_items=listed)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -116,12 +125,16 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class SnapshotPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    items: tuple[Snapshot, ...]
+    nullable_items: tuple[Snapshot, ...] | None = msgspec.field(name="items")
+
+    @property
+    def items(self) -> tuple[Snapshot, ...]:
+        return self.nullable_items or ()
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    name: str
-    permissions: tuple[str, ...]
+    permissions: tuple[str, ...] | None = None
+    """None: not told."""
     organization_id: str | None = None
     """Sent by newer releases."""
     expires_at: str | None = None
@@ -132,7 +145,7 @@ class Executed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     exit_code: int | None = None
     """Optional in newer releases; a missing one is 0."""
-    result: str = ""
+    result: str | None = None
 
 
 class ToolboxAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,5 +154,16 @@ class ToolboxAddress(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
-class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    message: str = ""
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An error of the API, its daemon or a gateway before them: each leaves out other fields."""
+
+    message: Any = None
+    """A text; a list of texts if nothing joins them."""
+    error: Any = None
+    """The status's phrase, or the whole explanation."""
+    status_code: Any = None
+
+    @property
+    def text(self) -> str:
+        found = self.message or self.error or ""
+        return ", ".join(map(str, found)) if isinstance(found, list) else str(found)

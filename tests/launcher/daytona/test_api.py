@@ -79,6 +79,34 @@ async def test_an_api_before_v0_180_lists_all_sandboxes_in_a_bare_array(
     assert api.faults.calls == ["GET /sandbox"]
 
 
+async def test_a_list_ends_also_where_no_cursor_is_null(api: Api, make: MakeProvider) -> None:
+    item = {"id": "s1", "name": "foreign", "labels": None}
+    pages = [
+        {"items": [item], "nextCursor": ""},
+        {"items": [item], "nextCursor": "a"},
+        {"items": None, "nextCursor": "a"},
+    ]
+    faults = [Fault(kind="status", status=200, body=page) for page in pages]
+    api.faults.plan("GET /sandbox", *faults)
+    counts = [len(await make().list_sandboxes(INSTANCE)) for _ in range(2)]
+    assert (counts, len(api.faults.calls)) == ([1, 1], 3)
+
+
+async def test_an_address_that_sends_elsewhere_is_said_to_be_wrong(
+    api: Api, make: MakeProvider
+) -> None:
+    headers = (("location", "https://app.daytona.io/api/sandbox?code=secret"),)
+    api.faults.plan("POST /sandbox", Fault(kind="status", status=308, headers=headers))
+    with pytest.raises(ProviderError, match=r"sends to https://app\.daytona\.io") as refused:
+        await make().create(a_spec())
+    assert "DAYTONA_API_URL" in refused.value.message
+    assert "secret" not in refused.value.message
+    assert not refused.value.retryable
+    api.faults.plan("POST /sandbox", Fault(kind="html", status=200))
+    with pytest.raises(ProviderError, match="DAYTONA_API_URL"):
+        await make().create(a_spec())
+
+
 @pytest.mark.parametrize(
     "headers",
     [

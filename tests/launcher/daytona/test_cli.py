@@ -225,6 +225,39 @@ async def test_a_create_that_was_killed_is_looked_up(tmp_path: Path, api: Api) -
     assert (await made.create(a_spec())).key.id == api.organisation.living()[0].id
 
 
+HELP = """\x1b[1mCreate a new sandbox\x1b[0m
+
+Flags:
+      --auto-stop int32   Minutes; see --ttl for
+                          --name and the like
+  -e, --env stringArray   Variables
+"""
+
+
+async def test_a_flag_is_known_by_its_definition_not_by_the_text_of_another(
+    tmp_path: Path, api: Api
+) -> None:
+    cli = terminal(tmp_path, api, "0.205.1")
+    version = {"kind": "print", "text": "Daytona CLI version v0.205.1"}
+    (tmp_path / "bin" / FAULTS).write_text(json.dumps([version, {"kind": "print", "text": HELP}]))
+    assert await cli.flags("sandbox", "create") == {"auto-stop", "env"}
+
+
+async def test_notices_around_a_document_are_no_part_of_it(tmp_path: Path, api: Api) -> None:
+    there = provider(tmp_path, api)
+    made = await there.create(a_spec())
+    shown = json.dumps({"id": made.id, "name": NAME, "labels": LABELS, "state": "started"})
+    nulls = json.dumps({"id": made.id, "name": NAME, "labels": None, "state": None}, indent=2)
+    planned = [
+        f"[notice] a newer release is there\n\x1b[33m{{beta}}\x1b[0m\n{shown}\nBye.\n",
+        f"\x1b[?25l{nulls}\n\x1b[?25h[done]\n",
+    ]
+    faults = [{"kind": "print", "text": text} for text in planned]
+    (tmp_path / "bin" / FAULTS).write_text(json.dumps(faults))
+    states = [found.state for _ in planned if (found := await there.find(KEY))]
+    assert states == ["started", "creating"]
+
+
 async def test_malformed_output_is_no_result(tmp_path: Path, api: Api) -> None:
     made = provider(tmp_path, api)
     await made.create(a_spec())
