@@ -90,6 +90,17 @@ async def test_a_launcher_that_makes_none_says_why(
     assert TOKEN not in response.text
 
 
+async def test_an_attempt_that_ends_while_it_waits_gets_no_token(gateway: GatewayHarness) -> None:
+    _, agent = await gateway.launch()
+    async with asking(gateway, agent) as asked:
+        (request,) = await wanted(gateway, seconds=30)
+        error = {"stage": "agent", "code": "x", "message": "x", "retryable": False}
+        assert (await agent.emit("task.failed", "m1", error=error)).status_code == 202
+        await gateway.post(f"{PATH}/{request['id']}", MADE, scope="launcher")
+        response = await asked
+    assert (response.status_code, response.json()["code"]) == (410, "attempt_finished")
+
+
 async def test_a_revoked_launcher_gets_no_request_and_answers_none(
     gateway: GatewayHarness,
 ) -> None:

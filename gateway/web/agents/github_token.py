@@ -44,6 +44,8 @@ async def show(call: Call[None]) -> Response:
         attempt=attempt.number,
     )
     asked = await context.waiting_tokens.ask(request, spec.project, seconds=WAIT_SECONDS)
+    # An attempt that has ended meanwhile gets no token.
+    await sender_of(call)
     return reply(_token(asked))
 
 
