@@ -78,7 +78,7 @@ class Program:
         ours = f"v{'.'.join(map(str, self.version))}"
         log(
             "warning",
-            f"Version mismatch: Daytona CLI is on {ours} and API is on {newer}.\\nMake sure the "
+            f"Version mismatch: Daytona CLI is on {ours} and API is on {newer}.\nMake sure the "
             "versions are aligned using 'brew upgrade daytonaio/cli/daytona' or by downloading the "
             f"latest version from https://github.com/{owner}/{home}/releases.",
         )
@@ -142,6 +142,7 @@ def list_(program: Program, line: Line) -> int:
     else:
         found = program.client.ask("GET", "/sandbox")[(number - 1) * limit : number * limit]
     items = found if isinstance(found, list) else found["items"]
+    items[:] = [program.client.known(each, found) for each in items]
     if line.text("format") is not None:
         _print(json.dumps(found, indent=2, sort_keys=True))
     elif not items:
@@ -328,7 +329,7 @@ def main(version: str, arguments: Sequence[str], environ: Mapping[str, str]) -> 
     try:
         return _run(release, arguments, environ)
     except (Fatal, Usage) as error:
-        log("fatal", str(error).replace("\n", "\\n"))
+        log("fatal", str(error))
         return 1
 
 
@@ -448,7 +449,8 @@ def log(level: str, message: str) -> None:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     text = message
     if not re.fullmatch(r"[a-zA-Z0-9._/@^+-]+", message):
-        escaped = message.replace('"', '\\"').replace("\t", "\\t")
+        escaped = message.replace("\\", "\\\\").replace('"', '\\"')
+        escaped = escaped.replace("\n", "\\n").replace("\t", "\\t")
         text = f'"{escaped}"'
     sys.stderr.write(f'time="{now}" level={level} msg={text}\n')
 

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.daytona import releases
 from tests.daytona.releases import HINTS_SINCE, Version
 
 REQUIRED = (
@@ -34,8 +35,22 @@ class CliClient:
         document: dict[str, Any] = self.ask(method, path, body)
         for key in (*REQUIRED, "env", "networkBlockAll"):
             if key not in document:
-                raise Fatal(f"no value given for required property {key}")
-        return document
+                raise self._unreadable(document, f"no value given for required property {key}")
+        return self.known(document, document)
+
+    def known(self, sandbox: dict[str, Any], answer: object) -> dict[str, Any]:
+        """A sandbox of an answer, with its state as this release reads it."""
+        state = sandbox.get("state")
+        if state is None or releases.STATES.get(state, (9, 0, 0)) <= self._version:
+            return sandbox
+        if self._version < releases.READS_ANY_STATE_SINCE:
+            raise self._unreadable(answer, f"{state} is not a valid SandboxState")
+        return {**sandbox, "state": releases.UNKNOWN_STATE}
+
+    def _unreadable(self, answer: object, reason: str) -> Fatal:
+        if self._version < releases.PRINTS_UNREADABLE_ANSWERS_UNTIL:
+            return Fatal(json.dumps(answer, separators=(",", ":")))
+        return Fatal(reason)
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """A JSON response; `path` may be a whole address."""

@@ -125,6 +125,21 @@ PAGINATED_SINCE: Version = (0, 110, 0)
 """Before, `list --format json` is a bare array; until v0.179 it requests `GET /sandbox/paginated`.
 """
 HINTS_SINCE: Version = (0, 168, 0)
+STATES: dict[str, Version] = {
+    **dict.fromkeys(("creating", "restoring", "destroyed", "destroying", "unknown"), ALWAYS),
+    **dict.fromkeys(("started", "stopped", "starting", "stopping", "error"), ALWAYS),
+    **dict.fromkeys(("build_failed", "pending_build", "building_snapshot"), ALWAYS),
+    **dict.fromkeys(("pulling_snapshot", "archived", "archiving"), ALWAYS),
+    "resizing": (0, 138, 0),
+    **dict.fromkeys(("snapshotting", "forking"), (0, 165, 0)),
+    **dict.fromkeys(("pausing", "paused", "resuming"), (0, 190, 0)),
+}
+"""States of sandboxes, with the releases that know them."""
+PRINTS_UNREADABLE_ANSWERS_UNTIL: Version = (0, 165, 0)
+"""Before, an answer that a release cannot read is its error, as a whole."""
+READS_ANY_STATE_SINCE: Version = (0, 170, 0)
+UNKNOWN_STATE = "11184809"
+"""A state that the release does not know, in its output."""
 CURSOR_SINCE: Version = (0, 180, 0)
 SENDS_AUTO_STOP_ONLY_WHEN_GIVEN_SINCE: Version = (0, 197, 0)
 PRIVATE_CONFIG_SINCE: Version = (0, 200, 0)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
@@ -12,10 +12,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from launcher.egress import Egress
-from launcher.providers.daytona.cli_errors import ANSI, cli_error
+from launcher.providers.daytona.cli_errors import ANSI, cli_error, fatal_message
 from launcher.providers.daytona.errors import unanswered
 from launcher.providers.program import CommandResult, NotStarted, OutputHandler, Program
-from launcher.providers.protocol import ProviderUnusable
+from launcher.providers.protocol import ProviderError, ProviderUnusable
 
 T = TypeVar("T")
 
@@ -48,15 +48,19 @@ class DaytonaCliClient:
         """The output of a run that succeeds."""
         result = await self.try_run(*arguments, seconds=seconds)
         if result.code != 0:
-            raise cli_error(result, "snapshot" if arguments[0] == "snapshot" else "sandbox")
+            raise _failed(result, arguments)
         return result.out
 
     async def document(self, kind: type[T], *arguments: str) -> T:
-        """The JSON output of a run that succeeds."""
-        out = await self.run(*arguments, "--format=json")
-        for text in _documents(out):
+        """The API's answer, which a run prints as JSON. A release before v0.165 that does not know
+        a state in it fails, and prints it as its error."""
+        result = await self.try_run(*arguments, "--format=json")
+        texts = _documents(result.out) if result.code == 0 else (fatal_message(result),)
+        for text in texts:
             with suppress(msgspec.DecodeError):
                 return msgspec.json.decode(text, type=kind)
+        if result.code != 0:
+            raise _failed(result, arguments)
         raise unanswered("its CLI printed no JSON")
 
     async def try_run(
@@ -136,6 +140,10 @@ def open_cli_client(
         **Egress.of_environ(environ).variables,
     }
     return DaytonaCliClient(Program(path, environ=variables, folder=empty), config_file)
+
+
+def _failed(result: CommandResult, arguments: Sequence[str]) -> ProviderError:
+    return cli_error(result, "snapshot" if arguments[0] == "snapshot" else "sandbox")
 
 
 def _documents(out: str) -> Iterator[str]:

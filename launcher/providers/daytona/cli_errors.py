@@ -34,6 +34,7 @@ _HINT: Final = re.compile(
     r"permissions for this action)$"
 )
 """The CLI adds it to every 401 and 403, whatever their reason (v0.168 and later)."""
+_STATE: Final = re.compile(r"(\S+) is not a valid (Sandbox|Snapshot)State")
 _PHRASES: Final = {status.phrase: status.value for status in HTTPStatus if status.value >= 400}
 _RULES: Final = (
     ErrorRule(r"no profiles found", "provider_auth", "Set DAYTONA_API_KEY and DAYTONA_API_URL."),
@@ -49,7 +50,7 @@ def cli_error(result: CommandResult, area: Area = "sandbox") -> ProviderError:
     """The error of a failed run."""
     if result.code is None:
         return unanswered("its CLI took too long")
-    message = _message(result)
+    message = fatal_message(result)
     phrase, _, rest = _HINT.sub("", message).partition(": ")
     status = _PHRASES.get(phrase)
     return _own_error(message, area) if status is None else api_error(status, rest, area=area)
@@ -62,7 +63,7 @@ def exec_error(result: CommandResult) -> ProviderError:
     return cli_error(result) if is_its_own else command_failed(result.code or 0, result.out)
 
 
-def _message(result: CommandResult) -> str:
+def fatal_message(result: CommandResult) -> str:
     """The last fatal line, unescaped; else the last line, as printed to a terminal."""
     fatal = _FATAL.findall(result.err)
     if fatal:
@@ -85,6 +86,9 @@ def _raw_error(message: str, area: Area) -> ProviderError | None:
 
 
 def _own_error(message: str, area: Area) -> ProviderError:
+    if found := _STATE.search(message):
+        what = f"its CLI does not know the {found[2].lower()}'s state `{found[1]}`"
+        return unanswered(f"{what}. Install a newer release (v0.170 and later read any state)")
     if rule := find_rule(_RULES, message):
         return ProviderError(rule.code, f"{message}. {rule.advice}")
     if error := _raw_error(message, area):

@@ -243,6 +243,40 @@ async def test_a_flag_is_known_by_its_definition_not_by_the_text_of_another(
     assert await cli.flags("sandbox", "create") == {"auto-stop", "env"}
 
 
+@pytest.mark.parametrize(
+    ("release", "state", "seen"),
+    [
+        pytest.param("0.135.0", "paused", "stopped", id="printed as an error"),
+        pytest.param("0.150.0", "teleporting", "creating", id="unknown and printed"),
+        pytest.param("0.168.0", "resizing", "creating", id="known"),
+        pytest.param("0.180.0", "paused", "creating", id="a number in its place"),
+    ],
+)
+async def test_a_state_that_a_release_does_not_know_hides_no_sandbox(
+    tmp_path: Path, api: Api, release: str, state: str, seen: str
+) -> None:
+    there = provider(tmp_path, api, release)
+    made = await there.create(a_spec({"LINES": 'a\n"b\\n"'}))
+    api.organisation.find(made.id).changes = [(0.0, state)]
+    found = await there.find(made.key)
+    assert found
+    assert (found.id, found.state, found.labels) == (made.id, seen, LABELS)
+    assert [each.state for each in await there.list_sandboxes(INSTANCE)] == [seen]
+    await there.remove(made.key)
+    assert api.organisation.living() == []
+
+
+async def test_a_release_that_hides_an_unknown_state_asks_for_a_newer_one(
+    tmp_path: Path, api: Api
+) -> None:
+    there = provider(tmp_path, api, "0.168.0")
+    made = await there.create(a_spec())
+    api.organisation.find(made.id).changes = [(0.0, "paused")]
+    with pytest.raises(ProviderError, match=r"state `paused`\. Install a newer release") as failed:
+        await there.find(made.key)
+    assert failed.value.retryable
+
+
 async def test_notices_around_a_document_are_no_part_of_it(tmp_path: Path, api: Api) -> None:
     there = provider(tmp_path, api)
     made = await there.create(a_spec())
