@@ -12,6 +12,7 @@ from launcher.providers.daytona.errors import (
     Unanswered,
     command_failed,
     is_about_lifespan,
+    unanswered,
     unavailable,
 )
 from launcher.providers.daytona.sandboxes import (
@@ -144,7 +145,11 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
     ) -> str:
         body = {"command": command, "timeout": seconds}
         path = f"{await self._toolbox(sandbox)}/process/execute"
-        done = await self.client.post(path, body, Executed, seconds=seconds + 10)
+        try:
+            done = await self.client.post(path, body, Executed, seconds=seconds + 10)
+        except ProviderError as error:
+            # Of its proxy or its daemon: no status of theirs is final, and work may lie there.
+            raise error if error.retryable else unanswered(error.message) from error
         if done.exit_code:
             raise command_failed(done.exit_code, done.result or "")
         return done.result or ""

@@ -331,13 +331,18 @@ async def test_an_unknown_state_is_transient(world: World, provider: Provider) -
     assert found.state == "creating"
 
 
+@pytest.mark.parametrize(
+    "status", [pytest.param(502, id="the daemon"), pytest.param(400, id="the proxy before it")]
+)
 async def test_a_destroy_does_not_depend_on_the_spool(
-    world: World, gateway: StubGateway, context: LauncherContext
+    world: World, gateway: StubGateway, context: LauncherContext, status: int
 ) -> None:
     assert await run_job(context, job("create"), LOG)
     call = "POST /{id}/process/execute"
     world.api.faults.otherwise = lambda asked: (
-        Fault(kind="status", status=502) if asked == call else None
+        Fault(kind="status", status=status, message="failed to get runner info")
+        if asked == call
+        else None
     )
     assert await run_job(context, job("destroy"), LOG)
     sandbox = gateway.done().sandbox
