@@ -65,6 +65,8 @@ LEFT_OUT: Final = {
             ".git/z",
             "it lies in a .git directory",
         ),
+        ("mkdir -p m/.git; touch m/.git/k", "m/.git", "it lies in a .git directory"),
+        ("mkdir o; touch o/.git", "o/.git", "it lies in a .git directory"),
         ("ln -s x .gitmodules", ".gitmodules", "git does not take it"),
         ("rm Makefile; git init -q Makefile; touch Makefile/x", "Makefile/", NESTED),
         ("rm README.md; ln -s /etc/motd README.md", "README.md", "replaced by a symbolic link"),

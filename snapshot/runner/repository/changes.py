@@ -53,7 +53,7 @@ def find(
     git("update-index", "-q", "--refresh", allowed=(0, 1))
     touched, gone = _touched(git)
     others, ignored = _untracked(git, agents, kept.files)
-    new, ignored = left.without(others, work_tree), left.without(ignored, work_tree)
+    new, unwanted = left.without(others, work_tree), left.without(ignored, work_tree)
     artifacts = BuildArtifacts(kept=kept.files, new=new)
     rules = _Rules(work_tree, kept, artifacts, is_secret)
     candidates = [*touched, *(path for path in new if not rules.is_artifact(path))]
@@ -63,9 +63,10 @@ def find(
     stay = agents.skipped if not agents.is_sparse else frozenset(deleted)
     rules.exclude(_changed_submodules(work_tree, agents, kept), ExclusionReason.SUBMODULE)
     rules.exclude(special, ExclusionReason.SPECIAL)
+    rules.exclude(_hidden(unlisted.gits, [*others, *ignored], kept), ExclusionReason.GIT)
     rules.exclude(unlisted.closed, ExclusionReason.UNREADABLE)
     unexpected = (
-        path for path in ignored if not (artifacts.is_cache(path) or artifacts.built(path))
+        path for path in unwanted if not (artifacts.is_cache(path) or artifacts.built(path))
     )
     rules.exclude(unexpected, ExclusionReason.IGNORED)
     return Changes(
@@ -236,6 +237,13 @@ def _untracked(
     ]
     hidden = {listing for path in added for listing in _listings(path)}
     return [*new, *added], [path for path in ignored if path not in hidden]
+
+
+def _hidden(gits: Iterable[bytes], listed: Iterable[bytes], kept: _Kept) -> Iterator[bytes]:
+    """The paths among these that git passes over without a word: it lists the folder of a nested
+    repository, and one that is ignored."""
+    named = {*listed, *(path + b"/" for path in kept.submodules)}
+    yield from (path for path in gits if named.isdisjoint(_listings(path)))
 
 
 def _listings(path: bytes) -> list[bytes]:

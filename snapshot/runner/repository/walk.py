@@ -30,11 +30,13 @@ class Unlisted(NamedTuple):
     """Pipes, sockets and devices, and what leads git to a pipe."""
     closed: list[bytes]
     """Folders that cannot be read."""
+    gits: list[bytes]
+    """All that is called `.git`, but the repository's own."""
 
 
 def prepare(work_tree: Path) -> Unlisted:
     """Walk through the directory, as far as the time goes."""
-    found = Unlisted([], [])
+    found = Unlisted([], [], [])
     ends_at = time.monotonic() + SECONDS
     folders = [(os.fsencode(work_tree), b"")]
     while folders and time.monotonic() < ends_at:
@@ -52,6 +54,8 @@ def _enter(folder: bytes, name: bytes, found: Unlisted) -> Iterator[tuple[bytes,
         found.closed.extend([] if is_gits else [name])
         return
     for entry in entries:
+        if entry.name == _GIT and name and not is_gits:
+            found.gits.append(name + entry.name)
         if entry.is_dir(follow_symlinks=False):
             yield entry.path, name + entry.name + b"/"
             continue
