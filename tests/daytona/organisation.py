@@ -102,6 +102,8 @@ class Habits:
         "Requested TTL of {ttl} minutes exceeds the maximum sandbox lifespan of {max} minutes"
     )
     """An invented text: no published source has the real one."""
+    is_ephemeral_only: bool = False
+    """True if the region keeps no stopped sandbox."""
     suspended: str | None = None
     """The reason of the organisation's suspension."""
 
@@ -133,6 +135,8 @@ class Organisation:
         if self.habits.suspended is not None:
             raise Refusal(403, f"Organization is suspended: {self.habits.suspended}")
         self._check_lifespan(wanted.get("ttlMinutes"))
+        if self.habits.is_ephemeral_only and wanted.get("autoDeleteInterval") != 0:
+            raise Refusal(400, "Only ephemeral sandboxes are permitted in this region")
         snapshot = self._snapshot(wanted)
         name = str(wanted.get("name") or "")
         if name and self._holder_of(name):

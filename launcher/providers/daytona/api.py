@@ -11,16 +11,15 @@ from launcher.providers.daytona.errors import (
     Conflict,
     Unanswered,
     command_failed,
-    is_about_lifespan,
     unanswered,
     unavailable,
 )
 from launcher.providers.daytona.sandboxes import (
     EXECUTE_SECONDS,
     START_SECONDS,
-    STOPPED_MINUTES,
     Sandboxes,
     check_owner,
+    relaxed,
 )
 from launcher.providers.daytona.schema import (
     LISTED,
@@ -67,17 +66,16 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
             query = {**query, "cursor": page.next_cursor}
 
     async def _make(self, spec: SandboxSpec) -> Sandbox:
-        body = self._body(spec)
-        try:
-            return await self.client.create("/sandbox", body, Sandbox)
-        except ProviderError as error:
-            if "ttlMinutes" not in body or not is_about_lifespan(error):
-                raise
-        del body["ttlMinutes"]
-        return await self.client.create("/sandbox", body, Sandbox)
+        body, limits = self._body(spec), self._limits()
+        while True:
+            try:
+                return await self.client.create("/sandbox", {**body, **limits}, Sandbox)
+            except ProviderError as error:
+                if (fewer := relaxed(limits, error)) is None:
+                    raise
+            limits = fewer
 
     def _body(self, spec: SandboxSpec) -> dict[str, object]:
-        """Without auto-stop, which would end a busy agent: Daytona sees no activity inside."""
         secrets = {
             name: secret
             for name, secret in self.options.secrets.items()
@@ -88,15 +86,11 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
             "snapshot": spec.snapshot,
             "env": {name: value for name, value in spec.env.items() if name not in secrets},
             "labels": dict(spec.labels),
-            "autoStopInterval": 0,
-            "autoDeleteInterval": STOPPED_MINUTES,
         }
         if secrets:
             body["secrets"] = [{name: secret} for name, secret in secrets.items()]
         if self.options.target is not None:
             body["target"] = self.options.target
-        if self.options.ttl_minutes is not None:
-            body["ttlMinutes"] = self.options.ttl_minutes
         return body
 
     async def _find_created(self, spec: SandboxSpec, error: ProviderError) -> Sandbox:

@@ -5,20 +5,20 @@ created, but existing ones are found and destroyed. The CLI prints success befor
 started, and fails although it created one: whatever it prints, the name is looked up afterwards.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from launcher.providers.daytona.cli_client import DaytonaCliClient
 from launcher.providers.daytona.cli_errors import cli_error, exec_error
-from launcher.providers.daytona.errors import Conflict, NotThere, is_about_lifespan, unavailable
+from launcher.providers.daytona.errors import Conflict, NotThere, unavailable
 from launcher.providers.daytona.sandboxes import (
     EXECUTE_SECONDS,
     START_SECONDS,
-    STOPPED_MINUTES,
     Sandboxes,
     check_owner,
+    relaxed,
 )
 from launcher.providers.daytona.schema import LISTED, Sandbox, Snapshot, page_of
 from launcher.providers.program import CommandResult
@@ -26,6 +26,12 @@ from launcher.providers.protocol import INSTANCE_LABEL, ProviderError, SandboxSp
 
 CREATE_SECONDS: Final = 100.0
 PAGE: Final = 100
+_LIMITS: Final = {
+    "autoStopInterval": "auto-stop",
+    "autoDeleteInterval": "auto-delete",
+    "ttlMinutes": "ttl",
+}
+"""Field of the API → flag."""
 
 
 class DaytonaCli(Sandboxes[DaytonaCliClient]):
@@ -34,17 +40,15 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
     async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """The name is the idempotency key: the sandbox that has it is the result."""
         await self.client.check_release()
-        ttl = self.options.ttl_minutes
+        limits = self._limits()
         if "ttl" not in await self.client.flags("sandbox", "create"):
-            ttl = None
-        result, found = await self._make(spec, ttl)
-        if (
-            found is None
-            and ttl is not None
-            and result.code
-            and is_about_lifespan(cli_error(result))
-        ):
-            result, found = await self._make(spec, None)
+            limits.pop("ttlMinutes", None)
+        result, found = await self._make(spec, limits)
+        while found is None and result.code:
+            if (fewer := relaxed(limits, cli_error(result))) is None:
+                break
+            limits = fewer
+            result, found = await self._make(spec, limits)
         if result.code == 0 and found is None:
             raise unavailable("its CLI says that the sandbox was made, and it is not there")
         if found is None or found.state == "destroying":
@@ -74,23 +78,20 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
                 return found
 
     async def _make(
-        self, spec: SandboxSpec, ttl: int | None
+        self, spec: SandboxSpec, limits: Mapping[str, int]
     ) -> tuple[CommandResult, Sandbox | None]:
         result = await self.client.try_run(
-            "sandbox", "create", *self._arguments(spec, ttl), seconds=CREATE_SECONDS
+            "sandbox", "create", *self._arguments(spec, limits), seconds=CREATE_SECONDS
         )
         found = await self._fetch_by_name(spec.key.name)
         return result, None if found is None or found.is_gone else found
 
-    def _arguments(self, spec: SandboxSpec, ttl: int | None) -> Iterator[str]:
+    def _arguments(self, spec: SandboxSpec, limits: Mapping[str, int]) -> Iterator[str]:
         """Each value in the argument of its option, so that none can become an option."""
         yield f"--name={spec.key.name}"
         if spec.snapshot:
             yield f"--snapshot={spec.snapshot}"
-        yield "--auto-stop=0"
-        yield f"--auto-delete={STOPPED_MINUTES}"
-        if ttl is not None:
-            yield f"--ttl={ttl}"
+        yield from (f"--{_LIMITS[name]}={value}" for name, value in limits.items())
         if self.options.target is not None:
             yield f"--target={self.options.target}"
         yield from (f"--label={name}={value}" for name, value in spec.labels.items())

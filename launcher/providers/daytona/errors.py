@@ -98,6 +98,9 @@ _ABOUT_LIFESPAN: Final = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS: Final = "Is DAYTONA_API_URL right? It ends with /api"
+_ABOUT_EPHEMERAL: Final = re.compile(
+    r"only ephemeral|must (be|remain) ephemeral|non-ephemeral sandboxes are not", re.IGNORECASE
+)
 MESSAGE_LENGTH: Final = 1_000
 """Characters that are shown of a message; the whole of it is matched."""
 
@@ -159,6 +162,11 @@ def command_failed(code: int, output: str) -> ProviderError:
 def is_about_lifespan(error: ProviderError) -> bool:
     """True if the request may be accepted without `ttlMinutes`; the texts differ by release."""
     return isinstance(error, Rejected) and _ABOUT_LIFESPAN.search(error.message) is not None
+
+
+def is_about_ephemeral(error: ProviderError) -> bool:
+    """True where a stopped sandbox may not be kept: for some regions, and for those with a GPU."""
+    return isinstance(error, Rejected) and _ABOUT_EPHEMERAL.search(error.message) is not None
 
 
 def _by_text(status: int, whole: str, text: str) -> ProviderError:

@@ -4,12 +4,16 @@ import asyncio
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.errors import unavailable
+from launcher.providers.daytona.errors import (
+    is_about_ephemeral,
+    is_about_lifespan,
+    unavailable,
+)
 from launcher.providers.daytona.remote_commands import (
     RESCUE_COMMAND,
     RESCUE_SECONDS,
@@ -190,6 +194,12 @@ class Sandboxes(ABC, Generic[ClientT]):
                 await self._execute(sandbox, STOP_COMMAND)
             await self.sleep(POLL_SECONDS)
 
+    def _limits(self) -> dict[str, int]:
+        """Without auto-stop, which would end a busy agent: Daytona sees no activity inside."""
+        limits = {"autoStopInterval": 0, "autoDeleteInterval": STOPPED_MINUTES}
+        ttl = self.options.ttl_minutes
+        return limits if ttl is None else {**limits, "ttlMinutes": ttl}
+
     @abstractmethod
     async def _fetch_by_name(self, id_or_name: str) -> Sandbox | None: ...
 
@@ -209,6 +219,15 @@ class Sandboxes(ABC, Generic[ClientT]):
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
     ) -> str:
         """The output of a command, which Daytona ends after `seconds`."""
+
+
+def relaxed(limits: Mapping[str, int], error: ProviderError) -> dict[str, int] | None:
+    """The limits to request after this refusal of others; None: it is not about them."""
+    if "ttlMinutes" in limits and is_about_lifespan(error):
+        return {name: value for name, value in limits.items() if name != "ttlMinutes"}
+    if limits["autoDeleteInterval"] and is_about_ephemeral(error):
+        return {**limits, "autoDeleteInterval": 0}
+    return None
 
 
 def check_owner(spec: SandboxSpec, found: Sandbox) -> Sandbox:

@@ -4,6 +4,7 @@ import pytest
 
 from launcher.providers.protocol import Provider, ProviderError
 from tests.daytona.faults import Fault
+from tests.daytona.organisation import Habits
 from tests.launcher.daytona.world import World
 from tests.launcher.jobs import KEY, a_spec
 
@@ -109,6 +110,16 @@ async def test_a_404_that_is_not_about_the_sandbox_does_not_say_that_it_is_gone(
     assert len(world.alive) == 1
     await provider.remove(made.key)
     assert await provider.find(made.key) is None
+
+
+async def test_a_region_that_keeps_no_stopped_sandbox_is_not_asked_to(
+    world: World, provider: Provider
+) -> None:
+    world.api.organisation.habits = Habits(is_ephemeral_only=True, max_lifespan_minutes=60)
+    made = await provider.create(a_spec())
+    settings = world.api.organisation.find(made.id).settings
+    assert (settings["autoDeleteInterval"], settings.get("ttlMinutes")) == (0, None)
+    assert world.api.faults.calls.count("POST /sandbox") == 3
 
 
 LIFESPANS = [
