@@ -83,6 +83,11 @@ _RULES: Final = (
         "Set DAYTONA_TARGET to a region of the organisation.",
     ),
     ErrorRule(r"sandbox failed to start", "sandbox_error", retryable=True),
+    ErrorRule(
+        r"no (available|suitable|healthy) (runner|capacity|host)|(no|insufficient|out of) capacity",
+        "provider_unavailable",
+        retryable=True,
+    ),
 )
 _SCOPES: Final[dict[Area, str]] = {
     "sandbox": "The key needs the scopes write:sandboxes and delete:sandboxes",
@@ -93,10 +98,12 @@ _ABOUT_SCOPES: Final = re.compile(
 )
 """A 403 about the key; any other (a region, an unverified address) says enough."""
 _ABOUT_LIFESPAN: Final = re.compile(
-    r"\bttl|(?-i:[a-z_]T(tl|TL))|life[ -]?(span|time)?\b|time[ -]to[ -]live|auto[ -]?destroy"
+    r"\bttl|(?-i:[a-z_]T(tl|TL))|life[ -]?(span|time)|\blife\b|time[ -]to[ -]live|auto[ -]?destroy"
     r"|duration|expir(y|ation|es)\b|\bmax\w* (age|run|uptime)|wall[- ]clock",
     re.IGNORECASE,
 )
+_MISTIMED: Final = frozenset({408, 423, 425})
+"""Statuses of requests that came at the wrong moment: a timeout, a lock, too early."""
 _ADDRESS: Final = "Is DAYTONA_API_URL right? It ends with /api"
 _ABOUT_EPHEMERAL: Final = re.compile(
     r"only ephemeral|must (be|remain) ephemeral|non-ephemeral sandboxes are not", re.IGNORECASE
@@ -124,7 +131,7 @@ def api_error(
         return ProviderError("provider_quota", text, retryable=True, retry_after=retry_after)
     if status >= 500:
         return unanswered(text, retry_after)
-    if status == 408:
+    if status in _MISTIMED:
         return unavailable(text)
     return _by_text(status, whole, text)
 

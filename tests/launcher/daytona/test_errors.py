@@ -69,7 +69,9 @@ async def test_a_permanent_error_is_known_in_every_form_of_its_body(
 
 TRANSIENT = [
     (_of_api(400, "GPU quota exceeded. Maximum allowed: 0."), "provider_quota"),
+    (_of_api(400, "No available runners", error="Bad Request"), "provider_unavailable"),
     (_of_api(409, [], error="Conflict"), "provider_unavailable"),
+    (_of_api(423, "The sandbox is locked", error="Locked"), "provider_unavailable"),
     (_of_api(429, "ThrottlerException: Too Many Requests"), "provider_quota"),
     (
         _of_api(503, 'It is "down"\tfor now\nplease wait', error="Service Unavailable"),
@@ -128,6 +130,7 @@ LIFESPANS = [
     _of_api(400, ["max age of a sandbox: 60"], error="Bad Request"),
     _of_api(422, "Maximum life of a sandbox is 1 h", error="Unprocessable Entity"),
     _of_api(400, "maximum run time exceeded", code="LIMIT"),
+    _of_api(400, "See maxSandboxLifespanMinutes"),
 ]
 
 
