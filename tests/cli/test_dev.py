@@ -31,7 +31,8 @@ class Terminal:
         self._controller = controller
         self._shown = b""
         self._changed = threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
+        # Of its own: the number of one that is closed would be that of the next terminal's.
+        threading.Thread(target=self._read, args=(os.dup(controller),), daemon=True).start()
 
     def presses(self, key: str) -> None:
         os.write(self._controller, key.encode())
@@ -47,12 +48,12 @@ class Terminal:
         """Waits until the program has ended by itself."""
         self.process.wait(60)
 
-    def _read(self) -> None:
+    def _read(self, controller: int) -> None:
         while True:
             try:
-                found = os.read(self._controller, 65_536)
+                found = os.read(controller, 65_536)
             except OSError:
-                return  # the program has ended
+                return os.close(controller)  # the program has ended
             with self._changed:
                 self._shown += found
                 self._changed.notify_all()
