@@ -120,7 +120,7 @@ class _Worker:
     def clone_to_patch(self) -> None:
         """As if the agent had changed one file at once."""
         self._clone = self._remote.clone(self._root / "origin" / "main")
-        state = starting_state.begin(self._git, self._clone, self._root / "checkout")
+        state = starting_state.begin(self._git, self._clone, self._root / "agent" / "checkout")
         self._work = AgentsWork(states=(state,))
         self.change(1)
         made = self._work.patch(self._git, self._root / "first", is_secret=_no_secret)
@@ -128,7 +128,7 @@ class _Worker:
 
     def change(self, count: int) -> None:
         """Add a line to so many files."""
-        for file in sorted((self._root / "checkout").rglob("*.py"))[:count]:
+        for file in sorted((self._root / "agent" / "checkout").rglob("*.py"))[:count]:
             file.write_text(file.read_text() + "more = 1\n")
 
     def patch_to_push(self) -> None:
