@@ -54,10 +54,19 @@ def make_context(client: Client, make_local: MakeLocal) -> Callable[..., Launche
 
 
 def kill_all_under(state: Path) -> None:
-    """Kills a test's remaining processes, found by the directory in their environment."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):
-            if str(state).encode() in (entry / "environ").read_bytes():
-                os.kill(int(entry.name), signal.SIGKILL)
+    """Kills a test's remaining processes, until none is left: one may have started another
+    meanwhile."""
+    while sum(_is_killed(entry, str(state).encode()) for entry in Path("/proc").iterdir()):
+        pass
+
+
+def _is_killed(entry: Path, state: bytes) -> bool:
+    """Kills the process of this entry of /proc if it has the directory in its environment or
+    arguments; true if it had."""
+    if not entry.name.isdigit() or int(entry.name) == os.getpid():
+        return False
+    with contextlib.suppress(OSError):
+        if any(state in (entry / name).read_bytes() for name in ("environ", "cmdline")):
+            os.kill(int(entry.name), signal.SIGKILL)
+            return True
+    return False

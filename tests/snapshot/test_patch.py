@@ -3,7 +3,6 @@
 import os
 import socket
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -109,9 +108,9 @@ def test_a_path_that_cannot_go_out_is_named_and_the_rest_goes(
         assert f"`{path}`" in sentence
 
 
-def test_a_socket_is_named(agent: Agent) -> None:
+def test_a_socket_is_named(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     there = socket.socket(socket.AF_UNIX)
-    os.chdir(agent.checkout)
+    monkeypatch.chdir(agent.checkout)
     there.bind("s")
     there.close()
     assert agent.patch().warnings == ("Left out (neither a file nor a link): `s`.",)
@@ -594,11 +593,3 @@ def test_nothing_of_a_hostile_git_directory_runs_or_holds_us_up(agent: Agent) ->
 def test_a_broken_git_directory_costs_nothing_but_its_hints(agent: Agent, script: str) -> None:
     agent.does(f"{script}; echo x >> widgets.py")
     assert agent.paths(agent.patch()) == {"widgets.py"}
-
-
-@pytest.fixture(autouse=True)
-def _come_back() -> Iterator[None]:
-    """One test changes the working directory."""
-    before = Path.cwd()
-    yield
-    os.chdir(before)
