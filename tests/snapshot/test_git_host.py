@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from snapshot.runner.repository.git import GitFailed
-from snapshot.runner.repository.push_failure import push_failure
+from snapshot.runner.repository.push_failure import is_passing, push_failure
 from tests.loops.tls import Authority
 from tests.snapshot.conftest import made
 from tests.snapshot.git_host import BASIC, TOKEN, GitHost
@@ -248,6 +248,54 @@ def test_a_refusal_has_a_code_by_its_words(message: str, code: str) -> None:
     assert failure.code == code
     for words in (message.splitlines()[0], "pre-receive hook declined"):
         assert words in failure.message
+
+
+LOCK = "cannot lock ref 'refs/heads/x': "
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "is_retryable"),
+    [
+        ("Internal Server Error", "push_failed", True),
+        ("failed to update ref", "push_failed", True),
+        (f"{LOCK}Unable to create '/r/refs/heads/x.lock': File exists.", "push_failed", True),
+        (f"{LOCK}is at {'a' * 40} but expected {'b' * 40}", "branch_moved", True),
+        (f"{LOCK}reference already exists", "branch_moved", True),
+        (
+            f"{LOCK}'refs/heads' exists; cannot create 'refs/heads/x'",
+            "branch_in_the_way",
+            False,
+        ),
+    ],
+)
+def test_a_remote_that_is_unwell_or_quicker_refuses_no_change(
+    reason: str, code: str, is_retryable: bool
+) -> None:
+    stderr = f" ! [remote rejected] {'c' * 40} -> x ({reason})\nerror: failed to push some refs"
+    failure = push_failure(GitFailed("push", 1, stderr), "x")
+    assert (failure.code, failure.retryable) == (code, is_retryable)
+
+
+NO_ANSWER = """\
+Failed to connect to 127.0.0.1 port 9 after 0 ms: Couldn't connect to server
+Failed to connect to git.test port 443: No route to host
+Empty reply from server
+Could not resolve proxy: proxy.test
+OpenSSL SSL_read: error:0A000126:SSL routines::unexpected eof while reading, errno 0
+GnuTLS recv error (-110): The TLS connection was non-properly terminated.
+HTTP/2 stream 1 was not closed cleanly before end of the underlying stream
+Error in the HTTP2 framing layer
+The requested URL returned error: 503
+The requested URL returned error: 408
+ssh: connect to host git.test port 22: Network is unreachable
+Connection to git.test closed by remote host.
+"""
+
+
+@pytest.mark.parametrize("words", NO_ANSWER.splitlines())
+def test_a_remote_that_cannot_be_reached_is_asked_again(words: str) -> None:
+    assert is_passing(GitFailed("clone", 128, f"fatal: unable to access 'https://x/': {words}"))
+    assert not is_passing(GitFailed("clone", 128, "The requested URL returned error: 403"))
 
 
 def test_a_refused_push_says_its_reason_first(sandbox: Sandbox) -> None:

@@ -10,7 +10,10 @@ from typing import Final
 from ..failure import Failure
 from .git import GitFailed
 
-_OURS: Final = re.compile(r"stale info|!\s+\[rejected\]")
+_OURS: Final = re.compile(
+    r"stale info|!\s+\[rejected\]|cannot lock ref .*(?:but expected|reference already exists)"
+)
+"""The branch is not where we saw it, by our own git or by that of the remote."""
 
 
 def _signs(*patterns: str) -> re.Pattern[str]:
@@ -83,16 +86,25 @@ _KINDS: Final = (
 )
 """Code, signs in the output of git and of hosts, meaning; the first match counts."""
 _TRANSIENT: Final = _signs(
-    *("could not resolve host", "timed out", "early eof", "unexpected disconnect"),
-    *("connection (?:reset|refused|closed)", r"returned error: (?:429|5\d\d)"),
-    *("gnutls_handshake", "ssl_error_syscall", "rpc failed; curl (?!22)"),
+    *("could not resolve", "timed out", "early eof", "unexpected (?:disconnect|eof)"),
+    *(r"connection (?:to \S+ )?(?:reset|refused|closed)", "(?:couldn't|failed to) connect"),
+    *("no route to host", "network is (?:unreachable|down)", "empty reply"),
+    *("gnutls_handshake", "non-properly terminated", "ssl_error_syscall", "http2 framing"),
+    *(r"returned error: (?:408|429|5\d\d)", "rpc failed; curl (?!22)", "not closed cleanly"),
 )
-"""Signs of a fault of the network."""
+"""Signs of a fault of the network, in the words of git, curl, ssh and the libraries of TLS."""
+_UNAVAILABLE: Final = re.compile(
+    r"\[remote rejected\] .*\((?:internal (?:server )?error|failed to update ref|.*\.lock')",
+    re.IGNORECASE,
+)
+"""Refusals of a remote that is unwell or busy, and not against the change."""
 
 
 def push_failure(exc: GitFailed, branch: str) -> Failure:
     if _OURS.search(exc.stderr):
         return Failure("branch_moved", f"somebody else wrote to {branch} meanwhile", retryable=True)
+    if _UNAVAILABLE.search(exc.stderr):
+        return Failure("push_failed", exc.message, retryable=True)
     for code, signs, meaning in _KINDS:
         if signs.search(exc.stderr):
             return Failure(code, f"{meaning}. It said: {exc.stderr}")
