@@ -96,18 +96,23 @@ async def test_a_session_outlives_what_others_send_on_its_channel() -> None:
         def catch_up(self) -> None:
             seen.append("caught up")
 
+    def refuse(message: str) -> None:
+        raise ValueError(message)
+
     with reused_database() as reused:
         async with ServerDatabase(reused).opened(), asyncio.TaskGroup() as group:
             session = Session(reused.address.url, "gw_1", look_every=3_600)
+            session.receivers.extend((refuse, seen.append))
             group.create_task(session.run(Looking()))
             await until(lambda: session.owns("ep_1"), "its place")
             seen.clear()
             with psycopg.connect(reused.address.url, autocommit=True) as other:
-                for payload in ("", "[]", '{"sender":"gw_2","topics":["due"]}'):
+                message = '{"sender":"gw_2","message":"?"}'
+                for payload in ("", "[]", message, '{"sender":"gw_2","topics":["due"]}'):
                     other.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
             await until(lambda: "received" in seen, "the notification behind them")
             session.close()
-    assert seen == ["caught up", "caught up", "received"]
+    assert seen == ["caught up", "caught up", "?", "received"]
 
 
 def test_notifications_are_as_short_as_postgresql_takes_them() -> None:

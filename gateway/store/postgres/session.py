@@ -275,9 +275,17 @@ class Session:
         if notification.sender == self.gateway_id:
             return
         if notification.message:
-            for receive in self.receivers:
-                receive(notification.message)
+            self._call_receivers(notification.message)
             return
         subscriber.receive(notification.topics, notification.due)
         if notification.until:
             self._informed.add(notification.after, notification.until)
+
+    def _call_receivers(self, message: str) -> None:
+        """One that a receiver cannot take, of a later version or of a stranger, must not end the
+        session, and the gateway with it: messages may be lost."""
+        for receive in self.receivers:
+            try:
+                receive(message)
+            except Exception:
+                log.exception("session.message_not_taken")
