@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+import structlog
 
 from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
@@ -164,14 +165,14 @@ class Others:
 class Waits:
     """Waiting requests on a clock that is moved by hand."""
 
-    def __init__(self, peers: Peers = NO_PEERS) -> None:
+    def __init__(self, peers: Peers = NO_PEERS, key: bytes = bytes(32)) -> None:
         self.time = Time()
         self.notifier = Notifier()
         self.is_draining = False
         self.tokens = WaitingTokens(
             self.notifier,
             peers=peers,
-            seal=AnswerSeal(Keyring({"k1": bytes(32)}), lambda: bytes(NONCE_BYTES)),
+            seal=AnswerSeal(Keyring({"k1": key}), lambda: bytes(NONCE_BYTES)),
             is_draining=lambda: self.is_draining,
             monotonic=self.time.clock,
         )
@@ -306,6 +307,21 @@ async def test_a_launcher_elsewhere_is_asked_once_those_here_have_refused_or_are
     assert await there.tokens.settle("tok_1", "a", refusal)
     assert (await asked).answer == refusal
     assert await there.take("a", "l3") == [], "it is over"
+
+
+async def test_an_answer_that_cannot_be_opened_is_none() -> None:
+    ends: list[Others] = []
+    here, there = Waits(Others(ends)), Waits(Others(ends), key=bytes(31) + b"1")
+    asked = await here.ask(1)
+    assert await there.take("a") == ["tok_1"]
+    with structlog.testing.capture_logs() as logs:
+        assert await there.tokens.settle("tok_1", "a", ANSWER)
+    assert [(line["event"], line["task"], line["key_id"]) for line in logs] == [
+        ("github_token.unreadable_answer", "t1", "k1")
+    ]
+    here.is_draining = True
+    here.notifier.notify_all()
+    assert (await asked).answer is None
 
 
 async def test_a_new_gateway_does_not_say_that_there_is_no_launcher() -> None:

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
+import structlog
+
 from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.kernel.keyring import UnknownKey, Unreadable
 from gateway.notifier import Notifier
 from gateway.store.peers import Peers
 from gateway.web.launching.token_messages import (
@@ -23,6 +26,8 @@ from gateway.web.launching.token_messages import (
     encoded,
 )
 from gateway.wire.github_tokens import TokenAnswer, TokenRequest
+
+log = structlog.get_logger(__name__)
 
 TOPIC: Final = "tokens"
 MOST: Final = 500
@@ -267,8 +272,23 @@ class WaitingTokens:
     def _receive_answer(self, answered: LauncherAnswers) -> None:
         for entry in self._waiting.values():
             if entry.request.id == answered.request_id:
-                answer = self._seal.open(answered.request_id, answered.sealed)
-                self._take_answer(entry, answered.launcher_id, answer)
+                self._open_answer(entry, answered)
+
+    def _open_answer(self, entry: Waiting, answered: LauncherAnswers) -> None:
+        try:
+            answer = self._seal.open(answered.request_id, answered.sealed)
+        except (UnknownKey, Unreadable):
+            # The agent asks again, and its launcher may be at another gateway then.
+            log.warning(
+                "github_token.unreadable_answer",
+                task=entry.request.task_id,
+                attempt=entry.request.attempt,
+                launcher=answered.launcher_id,
+                key_id=answered.sealed.key_id,
+                do="give every gateway the same SLIPGATE_SECRET_KEYS",
+            )
+        else:
+            self._take_answer(entry, answered.launcher_id, answer)
 
 
 def _is_final(answer: TokenAnswer) -> bool:
