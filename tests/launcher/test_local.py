@@ -161,6 +161,17 @@ async def test_a_record_that_an_agent_has_closed_is_read(
     assert (directory / name).stat().st_mode & 0o777 == 0o600
 
 
+def replace_by(stands_there: str, path: Path, kept: Path) -> None:
+    """Moves a file away, and puts something else in its place."""
+    path.rename(kept)
+    if stands_there == "a pipe":
+        os.mkfifo(path)
+    elif stands_there == "a link":
+        path.symlink_to(kept)
+    else:
+        path.mkdir()
+
+
 @pytest.mark.parametrize("stands_there", ["a pipe", "a link", "a folder"])
 async def test_nothing_but_a_file_is_taken_for_a_record(
     make_local: MakeLocal, directory: Path, tmp_path: Path, stands_there: str
@@ -168,16 +179,25 @@ async def test_nothing_but_a_file_is_taken_for_a_record(
     local = make_local(WAITS)
     await local.create(a_spec())
     for name in ("sandbox.json", "output.log"):
-        (directory / name).rename(tmp_path / name)
-        if stands_there == "a pipe":
-            os.mkfifo(directory / name)
-        elif stands_there == "a link":
-            (directory / name).symlink_to(tmp_path / name)
-        else:
-            (directory / name).mkdir()
+        replace_by(stands_there, directory / name, tmp_path / name)
     with pytest.raises(ProviderError, match="cannot be read"):
         await local.find(KEY)
     assert await local.read_log(KEY) == ""
+
+
+@pytest.mark.parametrize("stands_there", ["a pipe", "a link", "a folder"])
+async def test_a_sandbox_whose_lock_its_agent_has_replaced_is_looked_at_and_removed(
+    make_local: MakeLocal, directory: Path, tmp_path: Path, stands_there: str
+) -> None:
+    local = make_local(WAITS)
+    await local.create(a_spec())
+    replace_by(stands_there, directory / "lock", tmp_path / "kept")
+    assert await local.ended() == {KEY}
+    found = await local.find(KEY)
+    assert found is not None
+    assert found.process.state == "running"
+    await local.remove(KEY)
+    assert not directory.exists()
 
 
 async def test_ended_processes_are_found_by_records_and_locks_alone(

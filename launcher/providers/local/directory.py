@@ -46,6 +46,8 @@ Record = TypeVar("Record")
 SANDBOX: Final = "sandbox.json"
 OUTPUT: Final = "output.log"
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+_NO_LOCK: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO})
+"""Nothing, a link, a folder or a socket stands in its place."""
 RECORD_BYTES: Final = 1024 * 1024
 """A longer record was not written by us."""
 REMOVED: Final = ".removed-"
@@ -133,12 +135,14 @@ def ended(state: Path) -> frozenset[Key]:
 
 
 def is_unlocked(directory: Path) -> bool:
-    """True if no supervisor lives."""
+    """True if no supervisor lives, or its agent has put something else in the place of the lock."""
     _restore_access(directory / LOCK)
     try:
-        lock = os.open(directory / LOCK, os.O_RDWR | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return True
+        lock = os.open(directory / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in _NO_LOCK:
+            return True
+        raise unavailable(f"the sandbox's lock cannot be read: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
