@@ -18,6 +18,7 @@ from launcher.providers.protocol import ProviderError, ReportsExits
 
 POLL_SECONDS: Final = 1.0
 AT_A_TIME: Final = 500
+EXPECTED: Final = (ProviderError, GatewayRejected, GatewayUnreachable)
 
 
 @dataclass
@@ -51,8 +52,8 @@ class ExitWatcher:
                 sandboxes = tuple(new[start : start + AT_A_TIME])
                 ended = Ended(launcher_id=self.launcher_id, sandboxes=sandboxes)
                 await self.context.client.ended(ended)
-        except (ProviderError, GatewayRejected, GatewayUnreachable) as error:
-            self._warn_once(str(error))
+        except Exception as error:  # noqa: BLE001 - the top of a loop: jobs run beside it
+            self._warn_once(error)
         else:
             self._reported = (self._reported & seen) | frozenset(new)
             self._last_error = ""
@@ -67,7 +68,8 @@ class ExitWatcher:
         }
         return frozenset(sandboxes)
 
-    def _warn_once(self, error: str) -> None:
-        if error != self._last_error:
-            self.log.warning("watch", reason=error)
-        self._last_error = error
+    def _warn_once(self, error: Exception) -> None:
+        if str(error) != self._last_error:
+            more = {} if isinstance(error, EXPECTED) else {"exc_info": error}
+            self.log.warning("watch", reason=str(error), **more)
+        self._last_error = str(error)

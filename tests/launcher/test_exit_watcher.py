@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
@@ -10,12 +12,13 @@ from launcher.exit_watcher import ExitWatcher
 from launcher.jobs.context import LauncherContext
 from launcher.loop import Launcher
 from launcher.providers.local.provider import LocalProvider
+from launcher.providers.protocol import Key
 from tests.launcher.agents import ENDS_WITH_7, WAITS
 from tests.launcher.conditions import until
 from tests.launcher.conftest import MakeLocal
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import INSTANCE, KEY, NAME, a_job, a_spec
-from tests.launcher.lines import LOG
+from tests.launcher.lines import LOG, Lines
 
 MakeContext = Callable[..., LauncherContext]
 
@@ -68,6 +71,23 @@ async def test_an_exit_during_a_create_is_reported_after_the_create(
     in_work.clear()
     await watch.step()
     assert len(gateway.ended) == 1
+
+
+async def test_a_watch_that_breaks_says_so_once_and_ends_no_job(
+    make_context: MakeContext, gateway: StubGateway, tmp_path: Path
+) -> None:
+    class Broken(LocalProvider):
+        async def ended(self) -> frozenset[Key]:
+            raise OSError("no more descriptors")
+
+    lines = Lines()
+    broken = Broken(tmp_path, environ={})
+    watch = replace(a_watch(replace(make_context(*WAITS), providers=(broken,))), log=lines.log)
+    for _ in range(3):
+        await watch.step()
+    (line,) = lines.of("watch")
+    assert line["reason"] == "no more descriptors"
+    assert "in ended\n" in line["exception"]
 
 
 async def test_a_launcher_watches_while_it_claims(
