@@ -165,10 +165,11 @@ class Client:
 
 async def _send_once(
     send: Callable[[], Awaitable[httpx.Response]],
-) -> httpx.Response | httpx.TransportError:
+) -> httpx.Response | httpx.RequestError:
+    """The error also of an answer that cannot be decompressed: a proxy has cut it."""
     try:
         return await send()
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         return error
 
 
@@ -177,7 +178,7 @@ def open_http(url: str, api_key: str, *, egress: Egress = DIRECT) -> httpx.Async
     return egress.to_gateway(url, headers=headers)
 
 
-def _reason(failure: httpx.Response | httpx.TransportError) -> str:
+def _reason(failure: httpx.Response | httpx.RequestError) -> str:
     if isinstance(failure, httpx.Response):
         return f"HTTP {failure.status_code}"
     return type(failure).__name__

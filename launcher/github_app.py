@@ -180,7 +180,7 @@ class GitHubApp:
             return await self.http.request(
                 method, path, headers=headers, content=content, timeout=CALL_SECONDS
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _unavailable(f"no answer ({type(error).__name__})") from error
 
     def _jwt(self) -> str:

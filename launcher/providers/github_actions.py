@@ -110,7 +110,7 @@ class GitHubActions:
             return await self.http.post(
                 f"{workflow}/dispatches", content=content, timeout=CALL_SECONDS
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise unavailable(f"GitHub: no answer ({type(error).__name__})") from error
 
 

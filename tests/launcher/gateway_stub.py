@@ -62,6 +62,8 @@ class StubGateway:
     token_answers: dict[str, TokenAnswer] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     """Verbs that are answered with `lease_lost`."""
+    garbled: set[str] = field(default_factory=set)
+    """Verbs whose answer a proxy spoils once."""
     mute: set[str] = field(default_factory=set)
     """Verbs that are answered with 503 while they are in this set."""
     cancel: bool = False
@@ -122,6 +124,9 @@ class StubGateway:
         job, verb = request.path_params["job"], request.path_params["verb"]
         report = msgspec.json.decode(await request.body(), type=TYPES[verb])
         self.reports.append((job, verb, report))
+        if verb in self.garbled:
+            self.garbled.remove(verb)
+            return Response(b"no gzip", headers={"content-encoding": "gzip"})
         if verb in self.mute:
             return _problem(503, "unavailable")
         if verb in self.lost:

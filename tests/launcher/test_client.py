@@ -54,6 +54,14 @@ async def test_a_report_outlasts_a_gateway_that_is_away() -> None:
     assert back["seconds"] >= 0
 
 
+async def test_a_call_whose_answer_cannot_be_decompressed_is_repeated(
+    gateway: StubGateway, client: Client
+) -> None:
+    gateway.garbled = {"done"}
+    await client.report(a_job("inspect"), DONE)
+    assert gateway.count("done") == 2
+
+
 async def test_a_call_fails_after_its_retry_time(gateway: StubGateway) -> None:
     gateway.mute = {"renew"}
 
