@@ -23,8 +23,10 @@ BATCH: Final = 256
 """Due rows read at a time: the ledger's queue has room for callers besides."""
 PULSE_EVERY: Final = 5_000
 """Milliseconds between two pulses."""
+AGAIN: Final = 60_000
+"""Milliseconds until a clock on which a rule breaks is tried again."""
 
-
+Due = TaskDue | JobDue | RealmDue
 Submit = Callable[[Command], Awaitable[Answer]]
 
 
@@ -44,30 +46,38 @@ class Reconciler:
         self._submit = submit
         self._clock = clock
         self._pulsed_at = 0
+        self._broken: dict[Due, int] = {}
+        """Clocks on which a rule breaks, and when it did (milliseconds)."""
 
     async def step(self) -> float:
         """Submits what is due; the seconds until the next clock or pulse."""
         now = self._clock()
         await self._keep_pulse(now)
-        tasks = await self._reads.due_tasks(now, BATCH)
-        jobs = await self._reads.due_jobs(now, BATCH)
-        realms = await self._reads.due_realms(now, BATCH)
-        await asyncio.gather(
-            *(self._log(RealmDue(key=key)) for key in realms),
-            *(self._log(TaskDue(task_id=task_id)) for task_id in tasks),
-            *(self._log(JobDue(job_id=job_id)) for job_id in jobs),
-        )
-        if len(tasks) == BATCH or len(jobs) == BATCH:
+        self._broken = {each: at for each, at in self._broken.items() if 0 <= now - at < AGAIN}
+        limit = BATCH + len(self._broken)
+        tasks = await self._reads.due_tasks(now, limit)
+        jobs = await self._reads.due_jobs(now, limit)
+        commands: list[Due] = [
+            RealmDue(key=key) for key in await self._reads.due_realms(now, limit)
+        ]
+        commands += [TaskDue(task_id=task_id) for task_id in tasks]
+        commands += [JobDue(job_id=job_id) for job_id in jobs]
+        await asyncio.gather(*(self._settle(it, now) for it in commands if it not in self._broken))
+        if limit in {len(tasks), len(jobs)}:
             return 0.0
         return await self._seconds_to_next()
 
-    async def _log(self, command: TaskDue | JobDue | RealmDue) -> None:
+    async def _settle(self, command: Due, now: int) -> None:
         try:
             await self._submit(command)
         except Unavailable:
             raise
         except ApiError as refusal:
             log.warning("reconcile.refused", command=str(command), code=refusal.code)
+        except Exception:  # noqa: BLE001 - one broken row must not stop the clocks of all
+            # The ledger has logged the traceback.
+            self._broken[command] = now
+            log.warning("reconcile.broken", command=str(command), again_seconds=AGAIN // 1000)
 
     async def _keep_pulse(self, now: int) -> None:
         # A clock that was set back must not silence it until it has caught up.
@@ -79,4 +89,5 @@ class Reconciler:
         due = await self._reads.next_due()
         pulse = self._pulsed_at + PULSE_EVERY
         # At least a moment: a clock that a command leaves in the past must not spin the loop.
-        return max(0.05, (min(pulse, due or pulse) - self._clock()) / 1000)
+        least = 1.0 if self._broken else 0.05
+        return max(least, (min(pulse, due or pulse) - self._clock()) / 1000)

@@ -1,6 +1,6 @@
 """The reconciler submits what is due, keeps the pulse, and says when it has work again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from gateway.domain.kernel.commands import (
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.launching.realm import RealmKey
-from gateway.loops.reconcile import BATCH, Reconciler
+from gateway.loops.reconcile import AGAIN, BATCH, Reconciler
 
 NOW = 1_000_000
 
@@ -32,7 +32,7 @@ class Due:
         self.realms = realms
         self.tasks, self.jobs, self.after = tasks, jobs, after
         self.submitted: list[Command] = []
-        self.refusal: ApiError | None = None
+        self.refusal: Exception | None = None
 
     async def due_tasks(self, now: int, limit: int) -> Sequence[str]:
         return self.tasks[:limit]
@@ -53,8 +53,8 @@ class Due:
         return Accepted()
 
 
-def reconciler(due: Due) -> Reconciler:
-    return Reconciler(due, due.submit, lambda: NOW)
+def reconciler(due: Due, clock: Callable[[], int] = lambda: NOW) -> Reconciler:
+    return Reconciler(due, due.submit, clock)
 
 
 async def test_what_is_due_becomes_commands_after_the_pulse() -> None:
@@ -94,3 +94,17 @@ async def test_one_refused_command_does_not_keep_the_others_back() -> None:
     due.refusal = ApiError("not_found", "There is no such task.")
     await reconciler(due).step()
     assert JobDue(job_id="job_1") in due.submitted
+
+
+async def test_rows_on_which_a_rule_breaks_stop_no_other_clock() -> None:
+    due = Due([f"task_{number}" for number in range(BATCH)], ["job_1"], after=NOW - 1)
+    due.refusal = ZeroDivisionError()
+    now = NOW
+    loop = reconciler(due, lambda: now)
+    assert await loop.step() == 0.0
+    due.tasks, due.jobs, due.refusal = (*due.tasks, "task_good"), [], None
+    assert await loop.step() == 1.0, "not in a circle"
+    assert due.submitted[BATCH + 1 :] == [JobDue(job_id="job_1"), TaskDue(task_id="task_good")]
+    now += AGAIN
+    await loop.step()
+    assert due.submitted.count(TaskDue(task_id="task_0")) == 2
