@@ -31,7 +31,8 @@ class Keys:
     ) -> None:
         self._find = find
         self._clock = clock
-        self._known: dict[bytes, tuple[ApiKey, int]] = {}
+        self._known: dict[bytes, tuple[ApiKey, int, int]] = {}
+        """Each from when to when it may be used without a look-up (milliseconds)."""
         self.uses: dict[str, int] = {}
         """The last look-up (milliseconds) of each key; one that is used is looked up anew every
         `REMEMBER_MS`."""
@@ -43,10 +44,9 @@ class Keys:
         or `key_expired`; `too_many_open` if too many unknown keys come from there."""
         scheme, _, text = authorization.partition(" ")
         digest = hashlib.sha256(text.encode()).digest()
-        now = self._clock()
-        known = self._known.get(digest)
-        if known is not None and known[1] > now and scheme.lower() == "bearer":
-            return known[0]
+        known = self._recent(digest, self._clock())
+        if known is not None and scheme.lower() == "bearer":
+            return known
         if scheme.lower() != "bearer" or not KEY.fullmatch(text):
             raise _unauthorized()
         return await self.of_digest(digest, address)
@@ -54,9 +54,9 @@ class Keys:
     async def of_digest(self, digest: bytes, address: str = "") -> ApiKey:
         """The key with this SHA-256, as `of`."""
         now = self._clock()
-        known = self._known.get(digest)
-        if known is not None and known[1] > now:
-            return known[0]
+        known = self._recent(digest, now)
+        if known is not None:
+            return known
         key = await self._shared_lookup(digest, hash(address) % ADDRESSES)
         if key is None:
             raise _unauthorized()
@@ -66,8 +66,13 @@ class Keys:
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         end = now + REMEMBER_MS
-        self._known[digest] = (key, min(end, key.expires_at or end))
+        self._known[digest] = (key, now, min(end, key.expires_at or end))
         return key
+
+    def _recent(self, digest: bytes, now: int) -> ApiKey | None:
+        """The key, if it was found a moment ago; with a clock that was set back it was not."""
+        known = self._known.get(digest)
+        return known[0] if known is not None and known[1] <= now < known[2] else None
 
     async def _shared_lookup(self, digest: bytes, counter: int) -> ApiKey | None:
         if digest not in self._lookups:
