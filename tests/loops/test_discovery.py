@@ -61,6 +61,44 @@ async def test_what_is_marked_during_a_scan_stays_until_the_next_one() -> None:
     assert not discovery.is_clear("ep_late")
 
 
+async def test_a_clock_that_was_set_back_does_not_silence_it() -> None:
+    notifier = Notifier()
+    with notifier.listen(Discovery.topic):
+        discovery = Discovery(Pending(), notifier, Limits(), DueQueue())
+        await discovery.refresh(SCAN_EVERY * 100)
+        discovery.mark("ep_disabled")
+        await discovery.refresh(SCAN_EVERY * 50)
+        assert discovery.is_clear("ep_disabled")
+
+
+class ComparedName(str):
+    """The id of an endpoint that counts its comparisons."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        ComparedName.compared += 1
+        return super().__eq__(other)
+
+    __hash__ = str.__hash__
+
+
+async def test_failures_of_many_endpoints_are_looked_at_once() -> None:
+    class Failing(Pending):
+        async def failures(self) -> Sequence[DeliveryFailure]:
+            """Two of each endpoint."""
+            names = [ComparedName(f"ep_{number}") for number in range(100)]
+            return [
+                DeliveryFailure(endpoint_id=name, failing_since=0, at=at, reason="status")
+                for at in range(2)
+                for name in names
+            ]
+
+    await Discovery(Failing(), Notifier(), Limits(), DueQueue()).refresh(0)
+    assert ComparedName.compared < 1_000
+
+
 class Owner(SoleOwner):
     """The ownership of a gateway among others."""
 

@@ -1,5 +1,6 @@
 """Discovery: the endpoints with undelivered messages, and when they come due."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import count
 from typing import Final
@@ -55,7 +56,7 @@ class Discovery:
         """The number of the last scan that came to its end."""
         self._scanned_to: str | None = ""
         """The last endpoint of the scan so far; None between two scans."""
-        self._scan_at = 0
+        self._scan_began_at = -SCAN_EVERY
         self._scan_number = 0
         self._version = 0
         self._has_restored = False
@@ -68,10 +69,12 @@ class Discovery:
             self._restore(await self._failures())
         version = self._notifier.version(self.topic)
         is_wanted = version != self._version or self._scanned < self._invalidated
-        if self._scanned_to is None and (is_wanted or now >= self._scan_at):
+        # A clock that was set back must not silence it until it has caught up.
+        is_due = not 0 <= now - self._scan_began_at < SCAN_EVERY
+        if self._scanned_to is None and (is_wanted or is_due):
             self._scanned_to = ""
         if self._scanned_to == "":
-            self._version, self._scan_at = version, now + SCAN_EVERY
+            self._version, self._scan_began_at = version, now
             self._scan_number = next(self._numbers)
             await self._refresh_limiters(now)
         if self._scanned_to is not None:
@@ -163,13 +166,13 @@ class Discovery:
         """After a start, or when endpoints come: the breakers of those that fail, and are not
         known here yet."""
         self._has_restored = True
-        charged = [
-            each
-            for each in failures
-            if is_charged(each.reason)
-            and self._ownership.owns(each.endpoint_id)
-            and not self._limits.knows(each.endpoint_id)
-        ]
-        for name, since in {each.endpoint_id: each.failing_since for each in charged}.items():
-            at = [each.at for each in charged if each.endpoint_id == name]
-            self._limits.endpoint(name).restore(at, since)
+        failed: defaultdict[str, list[DeliveryFailure]] = defaultdict(list)
+        for each in failures:
+            if is_charged(each.reason) and self._is_unknown(each.endpoint_id):
+                failed[each.endpoint_id].append(each)
+        for name, of_endpoint in failed.items():
+            at = [each.at for each in of_endpoint]
+            self._limits.endpoint(name).restore(at, of_endpoint[-1].failing_since)
+
+    def _is_unknown(self, endpoint_id: str) -> bool:
+        return self._ownership.owns(endpoint_id) and not self._limits.knows(endpoint_id)
