@@ -53,6 +53,9 @@ STUCK_SECONDS: Final = 5.0
 """Seconds that a batch may take before those who wait behind it are refused; it may itself wait for
 an answer that decides what its own callers are told."""
 
+SHOWN: Final = 10
+"""Tasks of a broken command that its log line names."""
+
 TRIES: Final = 5
 """Tries of a batch that other gateways get in the way of; all but the first are alone."""
 
@@ -213,7 +216,10 @@ class Ledger:
             return [exc] * len(commands)
         except Exception as exc:
             if len(commands) == 1:
-                log.exception("ledger.broken_command", command=type(commands[0]).__name__)
+                tasks = sorted(commands[0].needs.tasks)[:SHOWN]
+                log.exception(
+                    "ledger.broken_command", command=type(commands[0]).__name__, tasks=tasks
+                )
                 return [exc]
         else:
             if unit.is_changed and self.read_only is not None:
