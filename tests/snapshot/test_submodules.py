@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.snapshot.patience import until
 from tests.snapshot.repositories import FIX, Bare, git
 from tests.snapshot.sandbox import BRANCH, Sandbox
 
@@ -36,6 +37,31 @@ def test_they_are_there_for_the_agent_and_its_checks(nested: Sandbox) -> None:
     assert nested.run() == 0, nested.printed()
     assert nested.gateway.last.type == "task.completed", nested.gateway.last
     assert nested.remote.show(BRANCH, "seen.txt") == "outer\ninner"
+
+
+def test_work_that_is_taken_up_finds_them_too(nested: Sandbox) -> None:
+    with_dead_link(nested.remote)
+    there, paid = nested.shared / "there", nested.shared / "paid-again"
+    nested.agent_is(FIX)
+    nested.validates(["sh", "-c", f"touch {there}; sleep 600"])
+    process = nested.start()
+    until(there.exists, "validation")
+    nested.kill(process)
+    nested.agent_is(f"touch {paid}")
+    nested.validates(["cat", "lib/outer.txt", "lib/deep/inner.txt"])
+    assert nested.run() == 0, nested.printed()
+    last = nested.gateway.last
+    assert (last.type, paid.exists()) == ("task.completed", False), last
+    assert "The submodule `dead` is not checked out" in str(last.data["warnings"])
+
+
+def with_dead_link(bare: Bare) -> None:
+    """Commit a submodule that has no address to main."""
+    work = bare.path.parent / "adding-link"
+    git("clone", "-q", str(bare.path), str(work), at=bare.path)
+    git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},dead", at=work)
+    git("commit", "-qm", "Link", at=work)
+    git("push", "-q", "origin", "main", at=work)
 
 
 def test_a_change_in_one_is_kept_and_needs_a_person(nested: Sandbox) -> None:

@@ -29,6 +29,9 @@ SETUP: Final = "Dependencies may be missing: "
 """The beginning of a warning about the set-up before an agent."""
 
 
+_NOT_CHECKED_OUT: Final = re.compile(r"The submodule `.*?` is not checked out: ")
+
+
 class ExclusionReason(Enum):
     """The value is the reason's text in a sentence."""
 
@@ -86,7 +89,12 @@ def is_harmless(sentence: str) -> bool:
         f"{EXECUTABLE_NOW}:",
         *(f"Left out ({reason.value})" for reason in HARMLESS),
     )
-    return sentence.startswith(harmless)
+    return sentence.startswith(harmless) or bool(_NOT_CHECKED_OUT.match(sentence))
+
+
+def not_checked_out(path: str, reason: str) -> str:
+    """The warning about a submodule that neither the agent nor its checks have."""
+    return cut(f"The submodule `{path}` is not checked out: {reason}.")
 
 
 def named(paths: Sequence[str], *, most: int = NAMED_PATHS) -> str:

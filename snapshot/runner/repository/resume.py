@@ -8,17 +8,12 @@ import msgspec
 from ..failure import Failure
 from ..reporting.kept_patch import KeptPatch
 from . import clean_checkout, diff
-from .exclusions import ExclusionReason, is_harmless
+from .exclusions import ExclusionReason
 from .git import Git, GitFailed
 from .patch import Patch
 from .remote import Clone, Remote
 from .starting_state import CHECKOUT_SECONDS, STARTING_INDEX, StartingState
 from .work_on_disk import published
-
-
-def is_whole(kept: KeptPatch) -> bool:
-    """True if none of its warnings needs a person."""
-    return all(is_harmless(sentence) for sentence in kept.warnings)
 
 
 def reapply(

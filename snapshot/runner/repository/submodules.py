@@ -10,14 +10,13 @@ import msgspec
 
 from .. import files
 from ..failure import Failure
-from . import clean_checkout, starting_state
+from . import clean_checkout
 from .access import Access
 from .address import Repository
-from .exclusions import cut
+from .exclusions import not_checked_out
 from .git import Git, GitFailed
 from .plumbing import GITLINK, committed_files
 from .remote import Clone
-from .starting_state import StartingState
 
 DEEPEST: Final = 5
 """Levels of submodules within submodules."""
@@ -31,57 +30,57 @@ class _Submodule(NamedTuple):
     """None: .gitmodules has none."""
 
 
-class AgentCheckout:
-    """The agent's checkout with all its submodules."""
+class Clones:
+    """The clones of a repository and of all its submodules."""
 
-    def __init__(self, git: Git, access: Access, checkout: Path) -> None:
+    def __init__(self, git: Git, access: Access) -> None:
         self._git = git
         self._access = access
-        self._checkout = checkout
-        self.states: list[StartingState] = []
+        self.found: list[tuple[str, Clone]] = []
+        """Path within the repository, empty for itself, and the clone at its commit."""
         self.warnings: list[str] = []
-        """A sentence for each submodule that could not be checked out."""
+        """A sentence for each submodule that could not be cloned."""
 
-    def make(self, repository: Repository, clone: Clone, path: str = "", *, depth: int = 0) -> None:
-        """Check out one repository, then its submodules."""
-        self.states.append(starting_state.begin(self._git, clone, self._checkout / path, path=path))
+    def make(self, repository: Repository, clone: Clone) -> None:
+        """Clone the submodules of this clone's commit, unless that was done."""
+        if not self.found:
+            self._add(repository, clone, "", depth=0)
+
+    def _add(self, repository: Repository, clone: Clone, path: str, *, depth: int) -> None:
+        self.found.append((path, clone))
         for submodule in _submodules(self._git, clone):
             inner_path = str(PurePosixPath(path) / submodule.path)
             try:
                 inner, inner_clone = self._clone(repository, clone, submodule, depth)
             except Failure as failure:
-                reason = failure.message
-                warning = f"The submodule `{inner_path}` is not checked out: {reason}."
-                self.warnings.append(cut(warning))
+                self.warnings.append(not_checked_out(inner_path, failure.message))
                 continue
-            self.make(inner, inner_clone, inner_path, depth=depth + 1)
+            self._add(inner, inner_clone, inner_path, depth=depth + 1)
 
     def _clone(
         self, repository: Repository, clone: Clone, submodule: _Submodule, depth: int
     ) -> tuple[Repository, Clone]:
         if submodule.url is None:
             raise Failure("clone_failed", ".gitmodules does not name its address")
-        if depth >= DEEPEST or len(self.states) > MOST:
+        if depth >= DEEPEST or len(self.found) > MOST:
             limits = f"up to {MOST} submodules in {DEEPEST} levels are checked out"
             raise Failure("clone_failed", limits)
         inner = self._access.submodule(_resolved(repository, submodule.url))
         remote = self._access.remote(inner, is_submodule=True)
-        name = f"inner-{len(self.states)}-{len(self.warnings)}"
+        name = f"inner-{len(self.found)}-{len(self.warnings)}"
         made = remote.clone(clone.directory.with_name(name))
         if not remote.has(made, submodule.sha):
             raise Failure("clone_failed", f"its remote has no commit {submodule.sha}")
         return inner, msgspec.structs.replace(made, base_sha=submodule.sha)
 
 
-def fill(git: Git, states: Sequence[StartingState], workdir: Path, checkout: Path) -> None:
+def fill(git: Git, clones: Sequence[tuple[str, Clone]], workdir: Path, checkout: Path) -> None:
     """Give a clean checkout the submodules that the agent began with."""
-    for number, start in enumerate(states):
-        directory = checkout / start.path
-        if not start.path or not files.is_directory(directory):
-            continue
-        clone = Clone(directory=start.clone, base_sha=start.base_sha, base_branch="")
-        base = clean_checkout.unchanged(git, clone, workdir / f"inner-{number}")
-        clean_checkout.fill(git, clone, base, directory)
+    for number, (path, clone) in enumerate(clones):
+        directory = checkout / path
+        if path and files.is_directory(directory):
+            base = clean_checkout.unchanged(git, clone, workdir / f"inner-{number}")
+            clean_checkout.fill(git, clone, base, directory)
 
 
 def _submodules(git: Git, clone: Clone) -> Iterator[_Submodule]:

@@ -15,7 +15,7 @@ from ..agent.usage import Meter
 from ..failure import Failure
 from ..publication import conventions
 from ..reporting.events import Receipt
-from ..repository import base_texts, resume, submodules
+from ..repository import base_texts, resume, starting_state
 from ..stop import Stopped
 from ..truncation import first_of
 from ..validation.declared import is_declaring, planned_checks
@@ -36,19 +36,20 @@ class AgentSession:
         self._context = context
         self._start = start
         self._directory = context.state.workdir("agent") / "checkout"
-        checkout = submodules.AgentCheckout(context.git, context.access, self._directory)
-        checkout.make(start.repository, start.clone)
+        context.clones.make(start.repository, start.clone)
+        states = [
+            starting_state.begin(context.git, clone, self._directory / path, path=path)
+            for path, clone in context.clones.found
+        ]
         theirs = context.git.at(self._directory)
         reference = f"refs/heads/{context.branch}"
         theirs("update-ref", reference, start.clone.base_sha)
         theirs("symbolic-ref", "HEAD", reference)
         environ = context.command_env(self._directory.parent)
-        self._environ, problems = set_up(
-            context, checkout.states, environ, lambda: self._declaring_texts
-        )
-        self._warnings = (*checkout.warnings, *problems)
+        self._environ, problems = set_up(context, states, environ, lambda: self._declaring_texts)
+        self._warnings = (*context.clones.warnings, *problems)
         self._setup_problems = problems
-        context.saved.begin(tuple(checkout.states))
+        context.saved.begin(tuple(states))
         self._meter = Meter(context.reporter.emit, context.services.recovered.usage)
         self._checks = self._planned_checks()
         self._has_failed = False

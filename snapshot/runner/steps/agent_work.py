@@ -5,9 +5,11 @@ from typing import Final
 import msgspec
 
 from ..agent.engine import AgentResult
+from ..agent.limits import UNPRICED
 from ..failure import Failure, RepositoryRejected
 from ..reporting.kept_patch import KeptPatch
 from ..repository import resume
+from ..repository.exclusions import is_harmless
 from ..repository.patch import Patch
 from ..repository.remote import Clone
 from ..repository.work_on_disk import WholePatch
@@ -35,7 +37,11 @@ def taken_up(context: StepContext, start: Start, kept: KeptPatch) -> AgentWork:
     clone, patch = resume.reapply(
         context.git, start.remote, start.clone, kept, workdir, moves=context.continues
     )
-    return AgentWork(clone=clone, patch=patch, kept=kept, is_whole=resume.is_whole(kept))
+    context.clones.make(start.repository, clone)
+    for warning in context.clones.warnings:
+        context.log.write(f"{warning}\n")
+    is_whole = all(is_harmless(one) or one == UNPRICED for one in kept.warnings)
+    return AgentWork(clone=clone, patch=patch, kept=kept, is_whole=is_whole)
 
 
 def is_finished(kept: KeptPatch) -> bool:

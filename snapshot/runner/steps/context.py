@@ -11,6 +11,7 @@ from ..reporting.log import Log
 from ..repository.access import Access
 from ..repository.git import Git
 from ..repository.remote import Clone
+from ..repository.submodules import Clones
 from ..saved_work import SavedWork
 from ..services import Services
 from ..state_directory import HOME, TEMPORARY
@@ -52,6 +53,8 @@ class StepContext:
         """The branch is an earlier task's, and is gone on with."""
         self.declaring: Clone | None = None
         """The commit whose files declare the checks; None: the one that the work begins from."""
+        self.clones = Clones(self.git, self.access)
+        """Of the repository and its submodules, once the commit is known that work begins from."""
         self.thread: Thread | None = None
         """Of the pull request that is gone on with."""
         self.stage: Stage = "setup"

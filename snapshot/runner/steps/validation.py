@@ -75,7 +75,7 @@ def _filled(context: StepContext, clone: Clone, applied: Applied, workdir: Path)
     """A checkout of the applied tree, with its submodules."""
     checkout = workdir / "checkout"
     clean_checkout.fill(context.git, clone, applied, checkout)
-    submodules.fill(context.git, context.saved.states, workdir, checkout)
+    submodules.fill(context.git, context.clones.found, workdir, checkout)
     return checkout
 
 
