@@ -4,13 +4,28 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
 
 from gateway.wire.launcher import Job, JobSandbox, ReportedState, Sandbox
+from gateway.wire.redaction import redact
 from gateway.wire.truncation import head_and_tail
 from launcher.client import NOTE_LENGTH, Client, Clock, Sleep
 from launcher.github_app import GitHubApp
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import Key, Provider, ProviderError, SandboxStatus
+
+SHORTEST_SECRET: Final = 8
+"""Shorter values of variables are words like `true`."""
+SHOWN: Final = frozenset(
+    {
+        *("TARGET_REPO", "BASE_BRANCH", "BRANCH_NAME", "TASK_ID", "WORKSPACE_ID"),
+        *("MODEL_PROVIDER", "MODEL", "KEEP_ALIVE"),
+    }
+)
+"""Variables of every sandbox that are no secrets, and help to understand an error."""
+OURS: Final = "SLIPGATE_"
+"""Begins the names of our own, of which the secret ones have a form."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +51,16 @@ class LauncherContext:
     def name(self) -> str:
         """Provider named in the failure of a job that names none."""
         return self.github_actions.name if self.github_actions else self.providers[0].name
+
+    def without_secrets(self, job: Job, text: str) -> str:
+        """A text of a provider, or of an agent's first process, without the values of the
+        sandbox's variables."""
+        values = (
+            value
+            for name, value in chain(self.forwarded_env.items(), job.env.items())
+            if len(value) >= SHORTEST_SECRET and name not in SHOWN and not name.startswith(OURS)
+        )
+        return redact(text, sorted(values, key=len, reverse=True))
 
     def chain_for(self, job: Job) -> tuple[Provider, ...]:
         """The providers to try in order, all of one realm: a name is an idempotency key only
@@ -101,7 +126,13 @@ def gone_report(provider: Provider, job: Job) -> Sandbox:
 
 
 def diagnosis(
-    skipped: int, log: str = "", *, reason: str | None = None, problem: str | None = None
+    context: LauncherContext,
+    job: Job,
+    skipped: int,
+    log: str = "",
+    *,
+    reason: str | None = None,
+    problem: str | None = None,
 ) -> str | None:
     """Note for the task's owner: `reason` of the sandbox's state, the agent's `log`, and the
     `skipped` invalid lines of its spool, or the `problem` of reading it."""
@@ -110,4 +141,5 @@ def diagnosis(
         notes.append(f"{skipped} lines of the spool are no webhooks or too long; skipped")
     if log.strip():
         notes.append(f"it printed last: {log.strip()}")
-    return head_and_tail("; ".join(filter(None, notes)), NOTE_LENGTH) or None
+    text = context.without_secrets(job, "; ".join(filter(None, notes)))
+    return head_and_tail(text, NOTE_LENGTH) or None

@@ -65,7 +65,7 @@ async def create(context: LauncherContext, lease: Lease) -> str:
                 left.append(provider)
             elif not left or not is_its_own:
                 raise
-            note = f"{provider.name}: {error.message}"
+            note = context.without_secrets(lease.job, f"{provider.name}: {error.message}")
             wait = error.retry_after
     raise AssertionError("the pauses have no end")
 

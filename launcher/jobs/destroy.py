@@ -29,7 +29,7 @@ async def destroy(context: LauncherContext, lease: Lease) -> str:
             sandbox = sandbox_report(provider, found)
             await context.client.report(job, Created(lease_token=job.lease_token, sandbox=sandbox))
     piece, problem = await read_final_spool(context, provider, key, job.spool_offset)
-    note = diagnosis(piece.skipped, problem=problem)
+    note = diagnosis(context, job, piece.skipped, problem=problem)
     if piece.lines or piece.has_more:
         await context.client.report(job, _draining(job, provider, found, piece, note))
         return "draining"

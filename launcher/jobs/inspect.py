@@ -39,18 +39,20 @@ async def inspect(context: LauncherContext, lease: Lease) -> str:
         may_pass = error.retryable and not isinstance(error, ProviderUnusable)
         if may_pass and found.state != "stopped":
             raise
-        note = diagnosis(0, reason=found.reason, problem=error.message)
+        note = diagnosis(context, job, 0, reason=found.reason, problem=error.message)
         sandbox = sandbox_report(provider, found)
         done = Done(lease_token=job.lease_token, sandbox=sandbox, diagnosis=note)
         await context.client.report(job, done)
         return "unread"
     process = piece.process or found.process
-    done = await _result(job, provider, replace(found, process=process), piece)
+    done = await _result(context, job, provider, replace(found, process=process), piece)
     await context.client.report(job, done)
     return process.state
 
 
-async def _result(job: Job, provider: Provider, found: SandboxStatus, piece: SpoolPiece) -> Done:
+async def _result(
+    context: LauncherContext, job: Job, provider: Provider, found: SandboxStatus, piece: SpoolPiece
+) -> Done:
     """Hides the agent's end while a part of its spool is unread: nothing may be decided by it."""
     is_whole = not piece.has_more
     is_over = found.process.state == "exited" or found.state in ("error", "stopped", "destroyed")
@@ -61,5 +63,5 @@ async def _result(job: Job, provider: Provider, found: SandboxStatus, piece: Spo
         process=found.process if is_whole else Process(state="unknown"),
         spool=piece.lines,
         spool_offset=piece.offset,
-        diagnosis=diagnosis(piece.skipped, log, reason=found.reason),
+        diagnosis=diagnosis(context, job, piece.skipped, log, reason=found.reason),
     )

@@ -8,7 +8,6 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.launcher import Failed, Job, JobKind, LaunchError
-from gateway.wire.redaction import redact
 from gateway.wire.truncation import head_and_tail
 from launcher.client import NOTE_LENGTH, GatewayRejected, GatewayUnreachable, LeaseLost
 from launcher.jobs.context import LauncherContext
@@ -23,8 +22,6 @@ from launcher.providers.protocol import ProviderError
 KINDS: Mapping[JobKind, Callable[[LauncherContext, Lease], Awaitable[str]]] = MappingProxyType(
     {"create": create, "inspect": inspect, "destroy": destroy, "sweep": sweep}
 )
-SHORTEST_SECRET: Final = 8
-"""Shorter values of variables are words like `true`."""
 REASON_LENGTH: Final = 500
 UNDONE: Final = ("given_back", "lease_lost", "unreported", "broken", "failed")
 
@@ -61,22 +58,17 @@ async def _work(context: LauncherContext, log: FilteringBoundLogger, lease: Leas
     try:
         return await work(context, lease)
     except ProviderError as error:
+        message = context.without_secrets(job, error.message)
         if error.code != CANCELLED:
             # At once, and not with the job's line: the report may wait long for the gateway.
-            log.warning("provider.failed", code=error.code, reason=_reason(context, job, error))
+            reason = head_and_tail(message, REASON_LENGTH)
+            log.warning("provider.failed", code=error.code, reason=reason)
         provider = job.sandbox.provider if job.sandbox else None
         failure = LaunchError(
             code=error.code,
-            message=head_and_tail(error.message, NOTE_LENGTH),
+            message=head_and_tail(message, NOTE_LENGTH),
             retryable=error.retryable,
             provider=provider or context.name,
         )
         await context.client.report(job, Failed(lease_token=job.lease_token, error=failure))
         return CANCELLED if error.code == CANCELLED else f"failed {error.code}"
-
-
-def _reason(context: LauncherContext, job: Job, error: ProviderError) -> str:
-    """The provider's message without the values of the sandbox's variables."""
-    values = (*context.forwarded_env.values(), *job.env.values())
-    secrets = sorted((each for each in values if len(each) >= SHORTEST_SECRET), key=len)
-    return head_and_tail(redact(error.message, reversed(secrets)), REASON_LENGTH)

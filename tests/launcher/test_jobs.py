@@ -24,7 +24,7 @@ from launcher.providers.protocol import (
     SandboxStatus,
     SpoolPiece,
 )
-from tests.launcher.agents import ENDS_WITH_7, FINAL_EVENT, WAITS
+from tests.launcher.agents import FINAL_EVENT, WAITS
 from tests.launcher.clock import Time
 from tests.launcher.conditions import until
 from tests.launcher.gateway_stub import StubGateway
@@ -261,10 +261,12 @@ async def test_inspect_reports_a_running_agent_and_its_spool(
     assert done.spool_offset == size
 
 
-async def test_inspect_reports_the_exit_code(
+async def test_inspect_reports_the_exit_code_and_the_output_without_variables(
     gateway: StubGateway, make_context: MakeContext
 ) -> None:
-    context = make_context(*ENDS_WITH_7)
+    prints = ("/bin/sh", "-c", "echo for slipgate/abc with hidden-key; exit 7")
+    variables = {"MINE": "hidden-key", "BRANCH_NAME": "slipgate/abc"}
+    context = replace(make_context(*prints), forwarded_env=variables)
     await run_job(context, a_job("create"), LOG)
     codes: list[int | None] = []
     while not codes or codes[-1] is None:
@@ -274,6 +276,8 @@ async def test_inspect_reports_the_exit_code(
         codes.append(process.exit_code)
         await asyncio.sleep(0.01)
     assert codes[-1] == 7
+    note = gateway.done().diagnosis
+    assert note == "it printed last: for slipgate/abc with [redacted:attempt_secret]"
 
 
 async def test_an_end_is_not_reported_before_the_whole_spool(
@@ -455,7 +459,7 @@ async def test_a_job_that_breaks_logs_where(
 
 
 @pytest.mark.parametrize("kind", ["create", "inspect", "destroy", "sweep"])
-async def test_a_providers_error_is_logged_without_variables_of_sandboxes(
+async def test_a_providers_error_is_told_without_variables_of_sandboxes(
     gateway: StubGateway, make_context: MakeContext, tmp_path: Path, kind: JobKind
 ) -> None:
     class Refusing(LocalProvider):
@@ -484,4 +488,5 @@ async def test_a_providers_error_is_logged_without_variables_of_sandboxes(
     assert "403 for [redacted:" in line["reason"]
     assert "hidden" not in line["reason"]
     assert "ghp_" not in line["reason"]
+    assert gateway.failed().error.message == line["reason"]
     assert lines.of("job")[0]["log_level"] == "warning"
