@@ -48,7 +48,8 @@ class Pruner:
     async def step(self) -> float:
         """Prunes a little if it is time; the seconds until there is more to do."""
         now = self._clock()
-        if now < self._next:
+        # A clock that was set back must not silence it until it has caught up.
+        if 0 < self._next - now <= EVERY:
             return (self._next - now) / 1000
         command = Prune(
             at=now,

@@ -87,6 +87,13 @@ def test_what_was_under_way_when_it_opened_does_not_lengthen_the_pause() -> None
     assert limiter.retry_at(NOW) == NOW + FIRST_PAUSE
 
 
+def test_a_clock_that_is_set_back_lengthens_no_pause() -> None:
+    limiter, earlier = with_open_breaker(), NOW - 3_600_000
+    assert (limiter.available(earlier), limiter.opens_at(earlier)) == (1, earlier)
+    limiter.fail(earlier)
+    assert limiter.retry_at(earlier) == earlier + 2 * FIRST_PAUSE
+
+
 def test_a_probe_that_succeeds_closes_the_breaker() -> None:
     limiter = with_open_breaker()
     limiter.succeed()

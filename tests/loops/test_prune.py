@@ -94,6 +94,15 @@ async def test_nothing_is_deleted_before_its_time(old: PrunedStore) -> None:
     assert sum((await old.store.reads.counts()).values()) == TASKS
 
 
+async def test_a_clock_that_was_set_back_does_not_silence_it(old: PrunedStore) -> None:
+    await old.prune(days=1)
+    passes = len(old.proposed)
+    await old.prune(days=0)
+    assert len(old.proposed) == passes
+    await old.prune(days=-0.5)
+    assert len(old.proposed) > passes
+
+
 async def test_only_ended_tasks_that_owe_nothing_and_have_no_sandbox_go(old: PrunedStore) -> None:
     await old.prune(days=30.1)
     # The completed one still owes deliveries, the one to review has a sandbox that may be alive.

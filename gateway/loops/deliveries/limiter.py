@@ -68,7 +68,7 @@ class EndpointLimiter:
     def available(self, now: int) -> int:
         """The number of attempts that may start now."""
         if self.breaker_open:
-            return int(now >= self._closed_until and self.in_flight == 0 and self._has_token(now))
+            return int(now >= self.retry_at(now) and self.in_flight == 0 and self._has_token(now))
         left = self._limit - self.in_flight
         return left if self._rate is None else min(left, int(self._fill(now)))
 
@@ -83,7 +83,7 @@ class EndpointLimiter:
         if self.queue:
             return None
         if self.breaker_open:
-            return None if self.in_flight else max(self._closed_until, self._token_at(now))
+            return None if self.in_flight else max(self.retry_at(now), self._token_at(now))
         return None if self.in_flight >= self._limit else self._token_at(now)
 
     @property
@@ -132,7 +132,7 @@ class EndpointLimiter:
         self._failed_at.append(now)
         if self.breaker_open:
             # Those that were under way when it opened say nothing new.
-            if now >= self._closed_until:
+            if now >= self.retry_at(now):
                 self._pause = min(LONGEST_PAUSE, self._pause * 2)
                 self._closed_until = now + self._pause
             return False
@@ -147,8 +147,9 @@ class EndpointLimiter:
         self._opened_at, self._closed_until = now, now + self._pause
 
     def retry_at(self, now: int) -> int:
-        """The next attempt of a delivery that failed while the breaker was open."""
-        return max(now, self._closed_until)
+        """The time of the next attempt while the breaker is open; no clock that was set back makes
+        the pause longer."""
+        return now if self._closed_until - now > self._pause else max(now, self._closed_until)
 
     def _must_open(self) -> bool:
         failed = self._failed_at
