@@ -24,7 +24,11 @@ class TestSender:
         self._clock = clock
 
     async def send(self, endpoint: Endpoint, webhook_id: str, body: bytes) -> DeliveryAttempt:
-        """Send one webhook to an endpoint that has an address of its own; never raises."""
+        """The result of one webhook to an endpoint that has an address of its own.
+
+        Raises:
+            Unavailable: the store cannot be read just now: nothing was sent.
+        """
         at = self._clock()
         message = await built(self._build(endpoint.id, webhook_id, body))
         if isinstance(message, WebhookMessage):
