@@ -55,7 +55,7 @@ STOPPED: Final = {
     Reason.TIME_OVER: ExitCode.FAILED,
     Reason.TERMINATED: ExitCode.TERMINATED,
 }
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main(
@@ -236,7 +236,7 @@ class Attempt:
 
 
 def _listen_for_signals(stop: Stop) -> None:
-    """Take SIGTERM and SIGINT in a thread of their own; a handler could meet our own locks."""
+    """Take them in a thread of their own; a handler could meet our own locks."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
     def listen() -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
-from . import reexec
+from . import output, reexec
 from .exit_code import ExitCode, leave
 
 RESCUE: Final = "--rescue"
@@ -50,6 +50,7 @@ def run(
     from .agent.reaper import die_with_parent  # noqa: PLC0415
 
     die_with_parent(supervisor)
+    output.tolerate()
     gc.set_threshold(10_000, 50, 50)  # imports only allocate: collecting is a tenth of their time
     try:
         from .main import main  # noqa: PLC0415

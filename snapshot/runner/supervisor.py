@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final
 
-from . import reexec
+from . import output, reexec
 from .agent.reaper import harden, kill_all
 from .exit_code import ExitCode
 
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Start = Callable[..., int]
 """Starts a child with a mode, the variables and further words; returns its number."""
 
@@ -23,6 +23,7 @@ Start = Callable[..., int]
 def supervise(start: Start, environ: Mapping[str, str]) -> int:
     """Run the attempt, and the reporter of its death; returns the exit code of both."""
     harden()
+    output.tolerate()
     signals = _SignalForwarder()
     code = signals.wait(start(reexec.ATTEMPT, environ))
     if code >= 0 and code != ExitCode.CRASHED:
@@ -44,7 +45,8 @@ class _SignalForwarder:
         self._child: int | None = None
         self.is_stopping = False
         for number in SIGNALS:
-            signal.signal(number, self._forward)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
+                signal.signal(number, self._forward)
 
     def wait(self, child: int) -> int:
         """The child's exit code, or minus the signal that ended it."""
@@ -58,10 +60,10 @@ class _SignalForwarder:
                 self._child = None
                 return os.waitstatus_to_exitcode(status)
 
-    def _forward(self, number: int, _frame: FrameType | None) -> None:
+    def _forward(self, _number: int, _frame: FrameType | None) -> None:
         self.is_stopping = True
         if self._child is not None:
-            os.kill(self._child, number)
+            os.kill(self._child, signal.SIGTERM)
 
 
 def spawn(script: str, mode: str, environ: Mapping[str, str], *more: str) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -240,6 +241,14 @@ def test_a_sandbox_that_is_stopped_keeps_the_work_so_far(sandbox: Sandbox) -> No
     assert process.wait(PATIENCE_SECONDS) == 143, sandbox.printed()
     assert FIXED in sandbox.gateway.patch
     assert sandbox.gateway.last.step == "patch", "no last event: a later start goes on"
+
+
+def test_a_terminal_that_closes_keeps_the_work_so_far(sandbox: Sandbox) -> None:
+    sandbox.output = Path("/dev/full")
+    process = waiting(sandbox)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(PATIENCE_SECONDS) == 143
+    assert FIXED in sandbox.gateway.patch
 
 
 def test_a_runner_that_was_killed_hands_in_the_work_at_its_next_start(sandbox: Sandbox) -> None:
