@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -41,6 +41,8 @@ HEADERS: Final = {
 MANY: Final = 200
 KERNEL: Final = 16 * 1024 * 1024
 """Bytes that the buffers of two sockets may hold between them."""
+LARGE: Final = 8 * 1024 * 1024
+"""Bytes of an answer, half of which such buffers cannot hold if one of them is small."""
 PATIENCE: Final = 60
 
 
@@ -126,6 +128,11 @@ async def serving(most: int = 1_000) -> AsyncIterator[Server]:
                 await server.release.wait()
             elif scope["path"] == "/endless":
                 await _endless(send)
+            elif scope["path"].startswith("/large"):
+                scope["state"] = {"places": (scope["path"],)}
+                headers = {"connection": "close"}
+                await PlainTextResponse(b"x" * LARGE, headers=headers)(scope, receive, send)
+                return
             elif scope["path"] == "/stream":
                 await _begin_stream(send)
                 await server.release.wait()
@@ -356,6 +363,42 @@ async def test_a_caller_that_does_not_read_its_answer_is_ended() -> None:
             assert len(server.all.connections) == 1
             server.later(READ_SECONDS + 1)
             await until(lambda: not server.all.connections)
+
+
+async def test_of_answers_that_nobody_reads_only_so_much_is_kept_and_the_greediest_lose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "UNREAD_BYTES", 2 * LARGE)
+    async with serving() as server:
+        with ExitStack() as stack:
+            callers = []
+            for path in (b"/large/alpha", *[b"/large/beta"] * 4):
+                callers.append(stack.enter_context(_never_reading(server.port)))
+                callers[-1].sendall(GET.replace(b"/ ", path + b" "))
+                await until(lambda: len(server.seen) == len(callers))
+                assert server.all.unread.total() <= 2 * LARGE
+            await until(lambda: set(server.refused) == {"answer_not_read"})
+            assert server.all.unread.keys() == {"/large/alpha", "/large/beta"}
+            assert await asyncio.to_thread(_read, callers[0]) > LARGE
+        await until(lambda: not server.all.connections)
+        assert not server.all.unread
+
+
+def _never_reading(port: int) -> socket.socket:
+    """A connection whose buffer for answers is small."""
+    caller = socket.socket()
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    caller.settimeout(PATIENCE)
+    caller.connect(("127.0.0.1", port))
+    return caller
+
+
+def _read(caller: socket.socket) -> int:
+    """The bytes of an answer, behind which its connection ends."""
+    size = 0
+    while piece := caller.recv(65_536):
+        size += len(piece)
+    return size
 
 
 async def test_only_a_few_requests_wait_behind_an_unanswered_one() -> None:

@@ -22,6 +22,11 @@ State = MutableMapping[str, Any]
 """The `state` of a request's scope."""
 
 
+def holder_of(state: State) -> str:
+    """The key, project of readers or attempt that a request counts for; empty: none."""
+    return next(iter(state.get(_PLACES, ())), "")
+
+
 class Admission:
     """Counts open requests by key, by project and in all, and the rate of keys that have one.
 

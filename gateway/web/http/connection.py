@@ -15,6 +15,7 @@ from httptools import HttpParserError, HttpParserUpgrade, parse_url
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.domain.kernel.errors import ApiError
+from gateway.web.http.admission import holder_of
 from gateway.web.http.connections import Connections
 from gateway.web.http.exchange import Exchange
 from gateway.web.http.problems import END_CONNECTION, document
@@ -27,7 +28,7 @@ BODY_SECONDS: Final = 60
 IDLE_SECONDS: Final = 75
 """Between two requests."""
 READ_SECONDS: Final = 60
-"""A caller that takes no byte of its answer for this long has gone."""
+"""A caller that has not read what was written to it for this long has gone."""
 LINGER_SECONDS: Final = 2
 """For the caller to see the answer that refused the rest of its body: a connection that is closed
 over unread bytes is reset, and the answer is lost."""
@@ -150,13 +151,20 @@ class Connection(HttpToolsProtocol):
         elif self._is_whole:
             self._rest()
 
+    @property
+    def holder(self) -> str:
+        """Whom its newest request counts for."""
+        return holder_of(self.cycle.scope.get("state", {})) if self.cycle is not None else ""
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stalled_until = self.loop.time() + READ_SECONDS
+        self._all.count_unread(self, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._stalled_until = math.inf
+        self._all.forget_unread(self)
 
     def send_400_response(self, _msg: str) -> None:
         """The answer to bytes that are no HTTP."""

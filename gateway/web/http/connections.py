@@ -2,7 +2,7 @@
 many."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final, Protocol, cast
 
@@ -15,6 +15,9 @@ LOG_SECONDS: Final = 10
 """Between two log lines about refused connections."""
 HELD_BYTES: Final = 64 * 1024 * 1024
 """Of requests that have not come whole, of all callers together."""
+UNREAD_BYTES: Final = 128 * 1024 * 1024
+"""Of answers that were written and not read, of all callers together: a page of events may have
+13 MiB, and a request is over once its answer is written."""
 PROMPT_SECONDS: Final = 1.0
 """Usual time for a request to come whole."""
 ENDED_AT_ONCE: Final = 10
@@ -31,6 +34,10 @@ class Bounded(Protocol):
     """The beginning of its request, in the loop's time."""
     held: int
     """Bytes of a request that has not come whole."""
+
+    @property
+    def holder(self) -> str:
+        """Whom its newest request counts for."""
 
     def is_late(self, now: float) -> bool:
         """True once its deadline is over."""
@@ -54,6 +61,10 @@ class Connections(ServerState):
         self.unfinished: dict[Bounded, None] = {}
         self.idle: dict[Bounded, None] = {}
         self.held = 0
+        self.unread: Counter[str] = Counter()
+        """Bytes of answers that were not read, by their holder."""
+        self._stalled: dict[Bounded, tuple[str, int]] = {}
+        """The share of each connection in `unread`, in the order of time."""
         self._most = most
         self._refused = refused
         self._unlogged: Counter[str] = Counter()
@@ -74,6 +85,7 @@ class Connections(ServerState):
     def leave(self, connection: Bounded) -> None:
         self.idle.pop(connection, None)
         self.finish(connection)
+        self.forget_unread(connection)
 
     def hold(self, connection: Bounded, size: int) -> None:
         """Counts bytes of a request that has not come whole."""
@@ -81,6 +93,25 @@ class Connections(ServerState):
         self.held += size
         while self.held > HELD_BYTES and self.unfinished:
             self._evict(self.unfinished)
+
+    def count_unread(self, connection: Bounded, size: int) -> None:
+        """Counts bytes of an answer that are not read. Above the bound whoever leaves most of them
+        unread loses those that have waited longest."""
+        self.forget_unread(connection)
+        holder = connection.holder
+        self._stalled[connection] = holder, size
+        self.unread[holder] += size
+        while self.unread.total() > UNREAD_BYTES:
+            ((greatest, _),) = self.unread.most_common(1)
+            theirs = [each for each, (of, _) in self._stalled.items() if of == greatest]
+            self._evict(theirs, "answer_not_read")
+
+    def forget_unread(self, connection: Bounded) -> None:
+        """The caller has read its answer, or has gone."""
+        holder, size = self._stalled.pop(connection, ("", 0))
+        self.unread[holder] -= size
+        if not self.unread[holder]:
+            del self.unread[holder]
 
     def evict_for_new(self, now: float) -> None:
         """Ends one for the newest, which is the last of the unfinished, if there are too many."""
@@ -112,8 +143,8 @@ class Connections(ServerState):
             each.expire(now)
         return len(late) == ENDED_AT_ONCE
 
-    def _evict(self, from_these: dict[Bounded, None]) -> None:
+    def _evict(self, from_these: Iterable[Bounded], reason: str = "no_room") -> None:
         oldest = next(iter(from_these))
         self.leave(oldest)
-        self.count_refused("no_room")
+        self.count_refused(reason)
         oldest.evict()

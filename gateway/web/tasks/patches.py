@@ -16,8 +16,8 @@ from gateway.wire.redaction import MARK
 
 _FINAL: Final = ("task.retried", "task.cancelled", *sorted(TERMINAL_EVENTS))
 _MARK: Final = MARK.partition("{")[0].encode()
-_AT_A_TIME: Final = 8
-"""Pieces that are read together: at most 8 MiB of text."""
+_AT_A_TIME: Final = 2
+"""Pieces that are read together: at most 2 MiB of text, which a slow reader keeps in memory."""
 
 
 class _Final(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
