@@ -9,6 +9,7 @@ from snapshot.runner.github_token import GitHubToken
 from snapshot.runner.publication import feedback
 from snapshot.runner.publication.feedback import Feedback
 from snapshot.runner.publication.github import GitHub
+from tests.snapshot.gateway_stub import refusal
 from tests.snapshot.github_stub import GitHubStub
 from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.repositories import FIX, git
@@ -116,6 +117,38 @@ def test_a_push_of_somebody_else_fails_it_and_the_next_attempt_goes_on_from_ther
     commit = sandbox.remote.branches()[BRANCH]
     assert git("rev-parse", f"{commit}^", at=sandbox.remote.path) == theirs
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
+
+
+@pytest.mark.parametrize("is_gone_on_from", [False, True])
+def test_an_attempt_that_died_behind_its_push_is_taken_up(
+    sandbox: Sandbox, tmp_path: Path, is_gone_on_from: bool
+) -> None:
+    tip = continues(sandbox)
+    sandbox.agent_is(FIX)
+    sandbox.gateway.on_step("progress:pr", refusal(503, "unavailable", retry_after="0"))
+    process = sandbox.start()
+    until(lambda: sandbox.remote.branches()[BRANCH] != tip, "the push")
+    sandbox.kill(process)
+    sandbox.gateway.reactions.clear()
+    if is_gone_on_from:
+        work = ("commit-tree", "-p", BRANCH, "-m", "x", f"{BRANCH}^{{tree}}")
+        theirs = git(*work, at=sandbox.remote.path)
+        git("update-ref", f"refs/heads/{BRANCH}", theirs, at=sandbox.remote.path)
+    before = sandbox.remote.branches()[BRANCH]
+
+    sandbox.gateway.leaves()
+    sandbox.agent_is(f"touch {sandbox.shared}/paid-again")
+    url = f"{sandbox.gateway.http.url}/v1/agent/patch?taskId=task_1&attempt=2"
+    second = {"SLIPGATE_STATE_DIR": str(tmp_path / "second"), "SLIPGATE_RESUME_URL": url}
+    assert sandbox.run(SLIPGATE_ATTEMPT="2", **second) == 0, sandbox.printed()
+    assert not (sandbox.shared / "paid-again").exists()
+    last, commit = sandbox.gateway.last, sandbox.remote.branches()[BRANCH]
+    if is_gone_on_from:
+        assert "The branch has all of it already" in str(last.data["summary"])
+        assert commit == before
+    else:
+        assert (last.type, last.data["prUrl"]) == ("task.completed", PULL)
+        assert git("rev-parse", f"{commit}^", at=sandbox.remote.path) == tip
 
 
 def test_a_branch_that_was_deleted_cannot_be_gone_on_with(sandbox: Sandbox) -> None:

@@ -159,9 +159,9 @@ class Publisher:
     def _expected(self, workdir: Path, clone: Clone) -> str | None:
         """The commit that the branch has if nobody else wrote to it: ours of an earlier attempt,
         which is replaced, or the one that is gone on from."""
-        if self.continues:
-            return clone.base_sha
         found = self._find_ours(workdir)
+        if self.continues and (found is None or found.task_id != self.task_id):
+            return clone.base_sha
         return found.sha if found else None
 
     def thread(self, github: GitHub, number: str) -> Thread:

@@ -96,6 +96,13 @@ class Remote:
             raise Failure("continued_branch_missing", f"the remote has no branch {branch!r}")
         return msgspec.structs.replace(clone, base_sha=sha)
 
+    def before_task(self, clone: Clone, task_id: str) -> Clone:
+        """The clone at the commit before those that the task's own attempts have pushed there."""
+        git, commit = self._git.at(clone.directory), clone.base_sha
+        while self._task_of(git, commit) == task_id:
+            commit = git.text("rev-parse", "--verify", f"{commit}^")
+        return msgspec.structs.replace(clone, base_sha=commit)
+
     def find(self, directory: Path, branch: str) -> RemoteBranch | None:
         """The remote's branch of this name; `directory`/.git is used to read it."""
         sha = self.tip(branch)
@@ -103,9 +110,12 @@ class Remote:
             return None
         git = self._git.at(directory)
         self._fetch(git, f"refs/heads/{branch}")
+        return RemoteBranch(sha=sha, task_id=self._task_of(git, sha))
+
+    @staticmethod
+    def _task_of(git: Git, commit: str) -> str | None:
         trailer = f"--format=%(trailers:key={TASK_TRAILER},valueonly,separator=%x2C)"
-        task_id = git.text("log", "-1", trailer, "--end-of-options", sha, "--") or None
-        return RemoteBranch(sha=sha, task_id=task_id)
+        return git.text("log", "-1", trailer, "--end-of-options", commit, "--") or None
 
     def tip(self, branch: str) -> str | None:
         """The commit that the remote's branch has now."""

@@ -38,6 +38,8 @@ def reapply(
     if not has_base:
         texts, _ = diff.make(git.at(workdir), workdir, base.base_sha, _reject)
         text = "".join(texts)
+        if not text:
+            raise Failure("patch_does_not_apply", "the branch has all of it already")
     return base, Patch(base_sha=base.base_sha, text=text, tree=applied.tree)
 
 

@@ -59,6 +59,8 @@ def prepare(context: StepContext) -> Start:
     clone = base
     if context.continues:
         clone, context.declaring = remote.at_tip(base, context.branch), base
+        if earlier is not None:
+            clone = remote.before_task(clone, publisher.task_id)
     recovered = context.services.recovered.push
     pushed = publisher.find_pushed(clone, recovered, is_there=branch.is_there)
     is_paid = earlier is None and pushed is None
