@@ -86,11 +86,13 @@ def _remote(root: Path, files: int) -> Bare:
 def _files(count: int) -> dict[str, str]:
     lines = random.Random(1)
     return {
-        f"folder{number // PER_FOLDER}/file{number}.py": "".join(
-            f"value_{line} = {lines.getrandbits(40)}\n" for line in range(LINES)
-        )
+        _name(number): "".join(f"value_{line} = {lines.getrandbits(40)}\n" for line in range(LINES))
         for number in range(count)
     }
+
+
+def _name(number: int) -> str:
+    return f"folder{number // PER_FOLDER}/file{number}.py"
 
 
 def _round(remote: Bare, root: Path, size: Size) -> tuple[float, float, float]:
@@ -128,8 +130,9 @@ class _Worker:
 
     def change(self, count: int) -> None:
         """Add a line to so many files."""
-        for file in sorted((self._root / "agent" / "checkout").rglob("*.py"))[:count]:
-            file.write_text(file.read_text() + "more = 1\n")
+        for number in range(count):
+            with (self._root / "agent" / "checkout" / _name(number)).open("a") as file:
+                file.write("more = 1\n")
 
     def patch_to_push(self) -> None:
         """All that comes after the agent, but for validation."""
