@@ -7,7 +7,7 @@ its objects are only borrowed by a git directory of ours.
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -15,7 +15,7 @@ from .. import files
 from ..failure import Failure
 from . import references, worktrees
 from .git import Git, init_borrowing
-from .plumbing import GITLINK, nul_list
+from .plumbing import GITLINK, IndexEntry, index_entries
 from .references import Reference
 from .starting_state import StartingState
 from .worktrees import Worktree
@@ -24,15 +24,6 @@ LARGEST_INDEX_BYTES: Final = 256 * 1024**2
 MOST_SHARED: Final = 10
 """Parts of a split index (git-update-index(1)); git removes old ones."""
 LOOK_SECONDS: Final = 10.0
-
-
-class _Entry(NamedTuple):
-    """Of the index."""
-
-    tag: bytes
-    mode: bytes
-    sha: bytes
-    path: bytes
 
 
 class AgentsGit(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,9 +51,13 @@ def read(git: Git, workdir: Path, start: StartingState) -> AgentsGit:
     entries = _index(git, workdir, start, theirs)
     known = references.read(theirs)
     return AgentsGit(
-        paths=frozenset(entry.path for entry in entries),
-        submodules={entry.path: entry.sha for entry in entries if entry.mode == GITLINK},
-        skipped=frozenset(entry.path for entry in entries if entry.tag == b"S"),
+        paths=frozenset(path for _, path in entries),
+        submodules={
+            path: header.split(b" ")[2]
+            for header, path in entries
+            if header[2:].startswith(GITLINK)
+        },
+        skipped=frozenset(path for header, path in entries if header.startswith(b"S")),
         is_sparse=not entries and files.read(theirs / "info" / "sparse-checkout") is not None,
         references=tuple(known.values()),
         head=references.head(theirs, known),
@@ -70,7 +65,7 @@ def read(git: Git, workdir: Path, start: StartingState) -> AgentsGit:
     )
 
 
-def _index(git: Git, workdir: Path, start: StartingState, theirs: Path) -> list[_Entry]:
+def _index(git: Git, workdir: Path, start: StartingState, theirs: Path) -> list[IndexEntry]:
     content = files.read(theirs / "index", most=LARGEST_INDEX_BYTES)
     if content is None:
         return []
@@ -79,13 +74,6 @@ def _index(git: Git, workdir: Path, start: StartingState, theirs: Path) -> list[
     for shared in islice(theirs.glob("sharedindex.*"), MOST_SHARED):
         files.copy(shared, workdir / ".git" / shared.name, most=LARGEST_INDEX_BYTES)
     try:
-        listed = git.at(workdir)("ls-files", "-t", "--stage", "-z", seconds=LOOK_SECONDS)
+        return list(index_entries(git.at(workdir), "-t", seconds=LOOK_SECONDS))
     except Failure:
         return []
-    return [_entry(line) for line in nul_list(listed)]
-
-
-def _entry(line: bytes) -> _Entry:
-    header, _, path = line.partition(b"\t")
-    tag, mode, sha, _ = header.split(b" ")
-    return _Entry(tag, mode, sha, path)

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -16,7 +16,7 @@ from .agents_git import AgentsGit
 from .exclusions import BuildArtifacts, Exclusion, ExclusionReason, named
 from .git import Git
 from .left_files import LeftFiles
-from .plumbing import GITLINK, nul_list, parents, raw_changes, staged_files
+from .plumbing import GITLINK, IndexEntry, index_entries, nul_joined, nul_list, parents, raw_changes
 from .walk import Unlisted
 
 LARGEST_FILE_BYTES: Final = 100 * 1024**2
@@ -24,6 +24,7 @@ LARGEST_CHANGE_BYTES: Final = 160 * 1024**2
 """Of all files that are read: more could not be read in the time that is left."""
 _GIT_NAMES: Final = frozenset({".git", "git~1"})
 _SEPARATORS: Final = re.compile(r"[/\\]")
+_SECOND: Final = 10**9
 _ELF: Final = b"\x7fELF"
 _ELF_CORE: Final = b"\x04\x00"
 
@@ -49,7 +50,10 @@ def find(
     unlisted: Unlisted,
 ) -> Changes:
     """Compare. `git` works on a copy of the starting index, without any conversion."""
-    kept = _Kept.read(git)
+    entries = list(index_entries(git))
+    kept = _Kept.of(entries)
+    if git.index is not None:
+        _date(git, git.index, work_tree, entries)
     git("update-index", "-q", "--refresh", allowed=(0, 1))
     touched, gone = _touched(git)
     others, ignored = _untracked(git, agents, kept.files)
@@ -86,10 +90,10 @@ class _Kept(msgspec.Struct, frozen=True):
     """Path → commit."""
 
     @classmethod
-    def read(cls, git: Git) -> "_Kept":
-        entries = list(staged_files(git))
-        submodules = {entry.path: entry.blob for entry in entries if entry.mode == GITLINK}
-        return cls(frozenset(entry.path for entry in entries) - submodules.keys(), submodules)
+    def of(cls, entries: Sequence[IndexEntry]) -> "_Kept":
+        links = (entry for entry in entries if entry[0].startswith(GITLINK))
+        submodules = {path: header.split(b" ")[1] for header, path in links}
+        return cls(frozenset(path for _, path in entries) - submodules.keys(), submodules)
 
 
 class _Rules:
@@ -210,6 +214,30 @@ def _is_gits(path: str) -> bool:
     """True if a part of the path is a git directory on some file system, as fsck of git sees it."""
     parts = (plain(part).partition(":")[0] for part in _SEPARATORS.split(path))
     return any(part.lower().rstrip(". ") in _GIT_NAMES for part in parts)
+
+
+def _date(git: Git, index: Path, work_tree: Path, entries: Iterable[IndexEntry]) -> None:
+    """Date the index a second later, without what it knows of the files that changed after it.
+
+    git keeps whole seconds, and reads each file that is as young as the index: all of them after a
+    quick checkout (gitformat-index(5), racy-git). The kernel keeps nanoseconds.
+    """
+    written_at = index.stat().st_mtime_ns
+    later = written_at + _SECOND
+    root = os.fsencode(work_tree) + b"/"
+    changed = [b"\t".join(one) for one in entries if _changed_at(root + one[1]) >= written_at]
+    os.utime(index, ns=(later, later))
+    if changed:
+        git("update-index", "-z", "--index-info", stdin=nul_joined(changed))
+        os.utime(index, ns=(later, later))
+
+
+def _changed_at(path: bytes) -> int:
+    """Nanoseconds; 0 where nothing is."""
+    try:
+        return os.lstat(path).st_ctime_ns
+    except OSError:
+        return 0
 
 
 def _touched(git: Git) -> tuple[list[bytes], list[bytes]]:

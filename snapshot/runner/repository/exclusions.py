@@ -123,7 +123,8 @@ class BuildArtifacts:
     """
 
     def __init__(self, *, kept: Collection[bytes], new: Collection[bytes]) -> None:
-        self._kept_folders = {folder for path in kept for folder in parents(path)}
+        folders = {path.rpartition(b"/")[0] for path in kept} - {b""}
+        self._kept_folders = {around for one in folders for around in (*parents(one), one)}
         splits = (path.rpartition(b"/") for path in new)
         self._marked = {folder for folder, _, name in splits if name in _MARKS} - {b""}
 

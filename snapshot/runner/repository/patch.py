@@ -237,7 +237,7 @@ class _PatchBuilder:
 
     def _passed_over(self, paths: set[bytes]) -> list[bytes]:
         """The paths that git left as they were without an error, such as a link `.gitmodules`."""
-        modes = {file.path: file.mode for file in staged_files(self._git)}
+        modes = {file.path: file.mode for file in staged_files(self._git, among=paths)}
         paths -= {os.fsencode(one.path) for one in self._excluded}
         return [path for path in paths if modes.get(path, b"")[:2] != self._kind(path)]
 
@@ -278,7 +278,7 @@ class _PatchBuilder:
         """The repository's content of each path, where it has one."""
         if not paths:
             return {}
-        blobs = {file.path: file.blob for file in staged_files(self._git) if file.path in paths}
+        blobs = {file.path: file.blob for file in staged_files(self._git, among=paths)}
         return dict(zip(blobs, blob_contents(self._git, blobs.values()), strict=False))
 
     def _doubts(

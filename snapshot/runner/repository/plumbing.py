@@ -1,6 +1,6 @@
 """Output of git's plumbing commands, parsed; paths are bytes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -17,6 +17,10 @@ EMPTY_TREES: Final = frozenset(
 )
 """The tree without an entry, by SHA-1 and by SHA-256."""
 _NO_VALUES: Final = frozenset({b"unspecified", b"unset"})
+
+
+IndexEntry = tuple[bytes, bytes]
+"""Header (mode, id and stage) and path."""
 
 
 class StagedFile(NamedTuple):
@@ -80,12 +84,35 @@ def _tree(git: Git, commit: str) -> bytes:
     return git("ls-tree", "-r", "-l", "-z", commit)
 
 
-def staged_files(git: Git) -> Iterator[StagedFile]:
-    """The files of git's index."""
-    for entry in nul_list(git("ls-files", "--stage", "-z")):
+def submodule_commits(git: Git, commit: str) -> dict[bytes, bytes]:
+    """Path → commit of the submodules in a commit's tree."""
+    found: dict[bytes, bytes] = {}
+    for entry in nul_list(_tree(git, commit)):
+        if entry.startswith(GITLINK):
+            header, _, path = entry.partition(b"\t")
+            found[path] = header.split()[2]
+    return found
+
+
+def has_file_named(git: Git, commit: str, name: bytes) -> bool:
+    """True if a folder of the commit has a file of this name."""
+    tree = _tree(git, commit)
+    return any(before + name + b"\0" in tree for before in (b"\t", b"/"))
+
+
+def index_entries(git: Git, *options: str, seconds: float = 120) -> Iterator[IndexEntry]:
+    """The entries of git's index; `-t` puts a tag before each header."""
+    for entry in nul_list(git("ls-files", "--stage", "-z", *options, seconds=seconds)):
         header, _, path = entry.partition(b"\t")
-        mode, blob, _ = header.split(b" ")
-        yield StagedFile(mode, blob, path)
+        yield header, path
+
+
+def staged_files(git: Git, *, among: Container[bytes] | None = None) -> Iterator[StagedFile]:
+    """The files of git's index; those of these paths, if some are named."""
+    for header, path in index_entries(git):
+        if among is None or path in among:
+            mode, blob, _ = header.split(b" ")
+            yield StagedFile(mode, blob, path)
 
 
 def changes_between(git: Git, before: str, after: str, *, seconds: float = 120) -> Iterator[Change]:
@@ -94,10 +121,12 @@ def changes_between(git: Git, before: str, after: str, *, seconds: float = 120) 
     return raw_changes(git("diff-tree", *options, before, after, seconds=seconds))
 
 
-def raw_changes(output: bytes) -> Iterator[Change]:
-    """The lines of `--raw -z`."""
+def raw_changes(output: bytes, *, among: Container[bytes] | None = None) -> Iterator[Change]:
+    """The lines of `--raw -z`; those of these paths, if some are named."""
     fields = output.split(b"\0")
     for header, path in zip(fields[::2], fields[1::2], strict=False):
+        if among is not None and path not in among:
+            continue
         old_mode, new_mode, old_blob, blob, status = header.removeprefix(b":").split(b" ")
         yield Change(old_mode, new_mode, old_blob, blob, status, path)
 

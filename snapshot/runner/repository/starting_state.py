@@ -15,7 +15,7 @@ import msgspec
 from .. import files
 from . import left_files, walk
 from .git import Git, write_attributes
-from .plumbing import attributes_of, committed_files, nul_joined, staged_files
+from .plumbing import attributes_of, has_file_named, nul_joined, staged_files
 from .remote import Clone
 
 RAW_ATTRIBUTES: Final = "* -text -ident !working-tree-encoding !diff !filter\n"
@@ -66,8 +66,7 @@ def begin(git: Git, clone: Clone, work_tree: Path, *, path: str = "") -> Startin
     base_sha = clone.base_sha
     state = StartingState(clone=clone.directory, base_sha=base_sha, work_tree=work_tree, path=path)
     shutil.copy2(state.index, work_tree / ".git" / "index")  # with its time: see `patch.make`
-    committed = committed_files(git.at(clone.directory), base_sha)
-    if any(file.path.split(b"/")[-1] == b".gitattributes" for file in committed):
+    if has_file_named(git.at(clone.directory), base_sha, b".gitattributes"):
         _record_bytes(ours, clone.directory)
     return state
 

@@ -15,7 +15,7 @@ from .access import Access
 from .address import Repository
 from .exclusions import not_checked_out
 from .git import Git, GitFailed
-from .plumbing import GITLINK, committed_files
+from .plumbing import submodule_commits
 from .remote import Clone
 
 DEEPEST: Final = 5
@@ -85,9 +85,8 @@ def fill(git: Git, clones: Sequence[tuple[str, Clone]], workdir: Path, checkout:
 
 def _submodules(git: Git, clone: Clone) -> Iterator[_Submodule]:
     links = {
-        file.path.decode(errors="replace"): file.blob.decode()
-        for file in committed_files(git.at(clone.directory), clone.base_sha)
-        if file.mode == GITLINK
+        path.decode(errors="replace"): sha.decode()
+        for path, sha in submodule_commits(git.at(clone.directory), clone.base_sha).items()
     }
     urls = _urls(git, clone) if links else {}
     for path, sha in sorted(links.items()):

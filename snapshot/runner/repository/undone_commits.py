@@ -28,7 +28,7 @@ def find(
             return reset
         init_borrowing(workdir / "base", start.base_sha, objects=[start.objects])
         recent = _recent(git.at(workdir / "base"), start.base_sha)
-        return [name for name, changes in recent if _is_back(changes, blobs)]
+        return [name for name, raw in recent if _is_back(raw, blobs)]
     except Failure:
         return []
 
@@ -54,14 +54,14 @@ def _reset(
     return [_shown(line) for line in log.splitlines()]
 
 
-def _recent(git: Git, base_sha: str) -> Iterator[tuple[str, list[Change]]]:
+def _recent(git: Git, base_sha: str) -> Iterator[tuple[str, bytes]]:
+    """The changes of each commit as git's raw lines."""
     options = ("-n", str(RECENT), "--no-merges", "--raw", "--no-renames", "--no-abbrev", "-z")
     log = git("log", *options, "--format=%x01%H %s", base_sha, "--", seconds=LOOK_SECONDS)
     for entry in log.split(_COMMIT)[1:]:
         name, _, raw = entry.partition(b"\0")
-        changes = list(raw_changes(raw.lstrip(b"\n\0")))
-        if changes:
-            yield _shown(name), changes
+        if raw := raw.lstrip(b"\n\0"):
+            yield _shown(name), raw
 
 
 def _shown(line: bytes) -> str:
@@ -69,7 +69,9 @@ def _shown(line: bytes) -> str:
     return f"{sha[:SHA_CHARACTERS]} {subject}"
 
 
-def _is_back(changes: Sequence[Change], blobs: Mapping[bytes, bytes]) -> bool:
+def _is_back(raw: bytes, blobs: Mapping[bytes, bytes]) -> bool:
     """True if the patch puts back all that the commit changed, or a file that was there before."""
-    back = [change for change in changes if blobs.get(change.path) == change.old_blob]
-    return len(back) == len(changes) or any(change.old_mode != NO_MODE for change in back)
+    changed = raw_changes(raw, among=blobs)
+    back = [change for change in changed if blobs[change.path] == change.old_blob]
+    is_all = len(back) == raw.count(b"\0") // 2
+    return is_all or any(change.old_mode != NO_MODE for change in back)
