@@ -16,6 +16,7 @@ import pytest
 from gateway.cli.main import main
 from tests.cli.test_up import TASK, bare
 from tests.cli.test_webhook_forward import SECRET, App, Project, app, project, running
+from tests.e2e.processes import end_all
 from tests.forks.children import forking_slipgate
 from tests.ports import reserved_port
 
@@ -145,4 +146,5 @@ def test_without_a_gateway_it_starts_one(tmp_path: Path) -> None:
                 http.post("/v1/tasks", json=TASK).raise_for_status()
             # Its secret is the installation's own, which this app does not know.
             screen.shows("→ 401")
+    end_all(tmp_path)  # its agent, which would tell the next gateway how it has ended
     assert not (tmp_path / ".slipgate/connection.toml").exists()

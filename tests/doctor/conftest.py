@@ -75,6 +75,7 @@ async def installation(tmp_path: Path, api: Api) -> AsyncIterator[Installation]:
                 "SLIPGATE_API_KEY": gateway.bearer("launcher")["authorization"].split()[1],
                 "SLIPGATE_SANDBOX_ENV": FORWARDED,
                 "SLIPGATE_PROVIDERS": "daytona-api",
+                "SLIPGATE_LAUNCHER_STATE": str(tmp_path / "launcher"),
                 "DAYTONA_API_KEY": "dtn_key",
                 "DAYTONA_API_URL": api.url,
                 "OPENAI_API_KEY": "model-key-of-the-test",
