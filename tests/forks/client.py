@@ -12,7 +12,9 @@ from posix import _exit
 
 SIGNALS = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM)
 KILL = _signal.SIGQUIT
-"""Sends the child SIGKILL, and ends when it has ended."""
+"""Has the server kill the child, and ends when it has ended."""
+SECONDS = 1e6
+"""The wait for the child's end; a socket with such a limit does not block, as a wakeup must not."""
 NOBODY_KNOWS = b"\0\0\0\xff"
 """The exit code of a child whose server is gone."""
 
@@ -21,10 +23,13 @@ def run(server: str, entry: str, fixed: list[str]) -> None:
     """Does not return: ends as the child does."""
     link = _socket.socket(_socket.AF_UNIX)
     link.connect(server)
+    link.settimeout(SECONDS)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, (*SIGNALS, KILL))
-    for number in SIGNALS:
-        _signal.signal(number, lambda number, _: link.send(bytes([number])) and None)
-    _signal.signal(KILL, lambda *_: link.send(bytes([_signal.SIGKILL])) and None)
+    # The interpreter's own handler sends the number, before one of Python can run: that would
+    # wait, without end, if the signal comes just before `recv`.
+    _signal.set_wakeup_fd(link.fileno())
+    for number in (*SIGNALS, KILL):
+        _signal.signal(number, lambda *_: None)
     words = [word.encode(errors="surrogateescape") for word in (entry, *fixed)]
     argv = [word.encode(errors="surrogateescape") for word in sys.argv]
     environ = [b"=".join(pair) for pair in posix.environ.items()]

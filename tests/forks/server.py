@@ -187,7 +187,7 @@ class Server:
         child = self._links[link]
         if data:
             for number in data:
-                os.kill(child, number)
+                os.kill(child, signal.SIGKILL if number == signal.SIGQUIT else number)
         else:
             self._forget(link)
             _kill(child)
