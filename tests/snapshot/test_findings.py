@@ -27,6 +27,7 @@ from tests.snapshot.findings_samples import (
 Edit = tuple[str | None, str | None]
 """The content before and after; None: the file is not there."""
 
+UNRESOLVED = "Conflicts are not resolved"
 DELETED = "Tests are deleted"
 SKIPPED = "Tests are skipped or singled out"
 WEAKENED = "Tests are weakened (assertions are gone)"
@@ -313,6 +314,11 @@ ONE: dict[str, tuple[str, str, Edit]] = {
     ),
     "a new file that says so": (GENERATED, "c.py", (None, "# This file is @generated\na = 1\n")),
     "a snapshot of jest": (GENERATED, "__snapshots__/a.test.js.snap", ("a\n", "b\n")),
+    "marks of a conflict": (
+        UNRESOLVED,
+        "a.go",
+        ("a()\n", "<<<<<<< HEAD\na()\n=======\nb()\n>>>>>>> side\n"),
+    ),
     "line ends": (BLANKS, "a.go", ("a()\nb()\n", "a()\r\nb()\r\n")),
     "blanks at ends of lines": (BLANKS, "a.py", ("a = 1\n", "a = 1  \n")),
     "an empty line": (BLANKS, "a.py", ("a = 1\nb = 2\n", "a = 1\n\nb = 2\n")),

@@ -63,6 +63,36 @@ def test_commits_that_are_taken_back_are_named(
     assert undone(agent, script) == subjects
 
 
+@pytest.mark.parametrize(
+    ("script", "subjects"),
+    [
+        ("git pull -q", ["Upstream"]),
+        ("echo c > c.py; git add c.py; git commit -qm mine; git pull -q --rebase", ["Upstream"]),
+        (
+            "echo c > c.py; git add c.py; git commit -qm mine; git pull -q --no-rebase --no-edit",
+            ["Upstream"],
+        ),
+        ("git fetch -q origin side; git merge -q --no-edit FETCH_HEAD", ["Side", "Upstream"]),
+        (
+            "git fetch -q origin side:x; git fetch -q origin main; git merge -q x",
+            ["Side", "Upstream"],
+        ),
+        ("git fetch -q origin side:x; git fetch -q origin main; echo c > c.py", []),
+        ("git fetch -q origin side; git branch x FETCH_HEAD; git fetch -q origin main", []),
+    ],
+)
+def test_commits_of_others_that_are_taken_over_are_named(
+    agent: Agent, remote: Bare, script: str, subjects: list[str]
+) -> None:
+    remote.push("main", {"theirs.py": "t = 1\n"}, "Upstream")
+    remote.push("side", {"side.py": "s = 1\n"}, "Side")
+    agent.does(f"{script}; echo d > d.py")
+    made = agent.patch()
+    found = [one for one in made.doubts if one.startswith("Commits of others are taken over: ")]
+    assert [subject for subject in ("Side", "Upstream") if f"{subject}`" in str(found)] == subjects
+    assert made.doubts == tuple(found), "nothing of theirs counts as work that is not in the patch"
+
+
 def test_deleted_tests_are_doubts_of_the_patch(agent: Agent) -> None:
     agent.does("rm test_widgets.py")
     assert agent.patch().doubts == ("Tests are deleted: `test_widgets.py`.",)

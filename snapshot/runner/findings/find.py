@@ -15,6 +15,7 @@ _INDENTED: Final = frozenset(
 )
 """Languages in which the white space before a line means something."""
 _LINK: Final = "120000"
+_CONFLICT: Final = ("<<<<<<< ", ">>>>>>> ")
 
 
 class Finding(NamedTuple):
@@ -23,10 +24,14 @@ class Finding(NamedTuple):
     subjects: tuple[str, ...]
 
 
-def find(changes: Sequence[FileChange], undone: Sequence[str]) -> list[Finding]:
-    """The findings; `undone` names the commits of the base that the patch takes back."""
+def find(
+    changes: Sequence[FileChange], undone: Sequence[str], foreign: Sequence[str] = ()
+) -> list[Finding]:
+    """The findings; `undone` names the commits of the base that the patch takes back, `foreign`
+    those of others that it takes over."""
     lost = lost_tests.find(changes)
     found = [
+        Finding("Conflicts are not resolved", _paths(changes, _has_conflict)),
         Finding("Tests are deleted", lost.deleted),
         Finding("Tests are skipped or singled out", lost.skipped),
         Finding("Tests are weakened (assertions are gone)", lost.weakened),
@@ -34,6 +39,7 @@ def find(changes: Sequence[FileChange], undone: Sequence[str]) -> list[Finding]:
         Finding("The definition of the checks is changed", _paths(changes, check_definitions.find)),
         Finding("Workflows are changed", _paths(changes, file_kinds.is_workflow)),
         Finding("Commits of the base branch are undone", tuple(undone)),
+        Finding("Commits of others are taken over", tuple(foreign)),
         Finding("Only white space is changed", _paths(changes, _is_white_space)),
         Finding("Lock files are changed", _paths(changes, file_kinds.is_lock_file)),
         Finding("Generated files are changed", _paths(changes, file_kinds.is_generated)),
@@ -52,6 +58,11 @@ def _paths(
     changes: Sequence[FileChange], is_found: Callable[[FileChange], bool]
 ) -> tuple[str, ...]:
     return tuple(change.path for change in changes if is_found(change))
+
+
+def _has_conflict(change: FileChange) -> bool:
+    """True if it has new marks of both sides, as a merge leaves them."""
+    return all(any(line.startswith(mark) for line in change.added) for mark in _CONFLICT)
 
 
 def _is_unread(change: FileChange) -> bool:

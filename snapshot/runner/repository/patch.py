@@ -21,6 +21,7 @@ from . import (
     changes,
     clones,
     diff,
+    foreign_commits,
     left_files,
     undone_commits,
     unpatched,
@@ -312,7 +313,9 @@ class _PatchBuilder:
         workdir = self._workdir.with_name("undone")
         seen = changed if files else []
         back = undone_commits.find(self._plain, workdir, self._start, self._agents, seen)
-        return _findings(files, back)
+        workdir = self._workdir.with_name("foreign")
+        new = foreign_commits.find(self._plain, workdir, self._start, self._agents) if seen else []
+        return _findings(files, back, new)
 
     def _elsewhere(self, patched: Mapping[bytes, bytes]) -> list[str]:
         """A sentence about the work that is not in the agent's directory, nor in the patch."""
@@ -342,10 +345,12 @@ class _PatchBuilder:
         return missing + [os.fsencode(one.path) for one in excluded]
 
 
-def _findings(files: Sequence[FileChange], undone: Sequence[str]) -> list[str]:
+def _findings(
+    files: Sequence[FileChange], undone: Sequence[str], foreign: Sequence[str]
+) -> list[str]:
     """The findings; of a text that our rules cannot read a sentence: the patch is kept anyway."""
     try:
-        return [_sentence(finding) for finding in findings.find(files, undone)]
+        return [_sentence(finding) for finding in findings.find(files, undone, foreign)]
     except Exception:  # noqa: BLE001 - a mistake of ours must not cost the agent's work
         traceback.print_exc()
         return ["The patch could not be looked through for what its reviewer must see."]

@@ -17,6 +17,12 @@ SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 SHOWN_CHARACTERS: Final = 7
 _LEFT: Final = re.compile(r"\tcheckout: moving from ([0-9a-f]{40}(?:[0-9a-f]{24})?) to ")
 """In the log of a HEAD: a checkout that left a detached commit, of which it has the full id."""
+_FETCHED: Final = re.compile(
+    r" ([0-9a-f]{40}(?:[0-9a-f]{24})?) [^\t]*\t(?!.* \.{0,2}/)"
+    r"(?:fetch\b|pull\b.*(?:: Fast-forward|\(start\))|branch: Created from FETCH_HEAD)"
+)
+"""In the log of a HEAD or a branch: a commit that came from another host."""
+_FETCH_HEAD: Final = re.compile(r"([0-9a-f]{40}(?:[0-9a-f]{24})?)\t.* of (?![./])")
 
 
 class ReferenceKind(Enum):
@@ -87,6 +93,8 @@ def _read(theirs: Path) -> Iterator[Reference]:
             yield Reference(ReferenceKind.STASH, f"{number}, new files", f"{kept}^3")
     for one in (theirs, *worktree_folders(theirs)):
         yield from _detached(one)
+    for revision in _fetched(theirs):
+        yield Reference(ReferenceKind.REMOTE, revision, revision)
 
 
 def _loose(theirs: Path) -> Iterator[Reference]:
@@ -113,6 +121,17 @@ def _detached(theirs: Path) -> Iterator[Reference]:
     now = _sha(files.read(theirs / "HEAD", most=LARGEST_NAME_BYTES))
     for revision in (*left, *([now] if now else [])):
         yield Reference(ReferenceKind.DETACHED, revision[:SHOWN_CHARACTERS], revision)
+
+
+def _fetched(theirs: Path) -> Iterator[str]:
+    """The commits that git noted as fetched, also where no remote branch has them."""
+    yield from (
+        found[1] for line in _lines(theirs / "FETCH_HEAD") if (found := _FETCH_HEAD.match(line))
+    )
+    branches = theirs / "logs" / "refs" / "heads"
+    logs = files.walk(branches) if files.is_directory(branches) else iter(())
+    for log in (theirs / "logs" / "HEAD", *(Path(each.path) for each in islice(logs, MOST_FILES))):
+        yield from (found[1] for line in _lines(log) if (found := _FETCHED.search(line)))
 
 
 def _lines(file: Path) -> list[str]:

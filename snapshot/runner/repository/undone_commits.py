@@ -51,7 +51,7 @@ def _reset(
         return []
     left = ("log", "-n", str(RECENT), "--format=%H %s", "--end-of-options", f"{before}..{base_sha}")
     log = git(*left, "--", seconds=LOOK_SECONDS)
-    return [_shown(line) for line in log.splitlines()]
+    return [shown(line) for line in log.splitlines()]
 
 
 def _recent(git: Git, base_sha: str) -> Iterator[tuple[str, bytes]]:
@@ -61,10 +61,10 @@ def _recent(git: Git, base_sha: str) -> Iterator[tuple[str, bytes]]:
     for entry in log.split(_COMMIT)[1:]:
         name, _, raw = entry.partition(b"\0")
         if raw := raw.lstrip(b"\n\0"):
-            yield _shown(name), raw
+            yield shown(name), raw
 
 
-def _shown(line: bytes) -> str:
+def shown(line: bytes) -> str:
     sha, _, subject = line.decode(errors="replace").partition(" ")
     return f"{sha[:SHA_CHARACTERS]} {subject}"
 
