@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import cast
 
 import httpx
 import pytest
@@ -13,6 +14,8 @@ from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.notifier import Notifier
 from gateway.store.peers import NO_PEERS, Peers
+from gateway.web.http.admission import PER_ATTEMPT
+from gateway.web.http.middleware import Application
 from gateway.web.launching.token_messages import AnswerSeal
 from gateway.web.launching.waiting_tokens import MOST, OFFERED_SECONDS, Waiting, WaitingTokens
 from gateway.wire.github_tokens import TokenAnswer, TokenRequest
@@ -100,6 +103,17 @@ async def test_an_attempt_that_ends_while_it_waits_gets_no_token(gateway: Gatewa
         await gateway.post(f"{PATH}/{request['id']}", MADE, scope="launcher")
         response = await asked
     assert (response.status_code, response.json()["code"]) == (410, "attempt_finished")
+
+
+async def test_an_attempt_asks_for_no_more_at_once_than_it_needs(gateway: GatewayHarness) -> None:
+    _, agent = await gateway.launch()
+    task = agent.env["SLIPGATE_TASK_ID"]
+    url = f"/v1/agent/prompt?taskId={task}&attempt=1"
+    assert (await gateway.http.get(url, headers=agent.headers(b"", "one"))).status_code == 200
+    for _ in range(PER_ATTEMPT):
+        cast("Application", gateway.app).context.admission.enter_attempt({}, task)
+    refused = await gateway.http.get(url, headers=agent.headers(b"", "two"))
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_open")
 
 
 async def test_a_revoked_launcher_gets_no_request_and_answers_none(

@@ -139,6 +139,7 @@ async def sender_of(call: Call[None]) -> Attempt:
     context, headers = call.context, parse_headers(SignedHeaders.parse, call.headers)
     task_id, number = call[TASK_ID] or "", call[ATTEMPT]
     key_id = await _authentic(context, headers, b"", task_id, number)
+    context.admission.enter_attempt(call.request.scope["state"], task_id)
     known = await context.reads.attempts(task_id)
     found = next((each for each in known if (each.number, each.key_id) == (number, key_id)), None)
     if found is None:

@@ -31,7 +31,6 @@ WAIT_SECONDS: Final = 25.0
 )
 async def show(call: Call[None]) -> Response:
     context, attempt = call.context, await sender_of(call)
-    context.admission.enter_attempt(call.request.scope["state"], attempt.task_id)
     spec = await context.reads.spec(attempt.task_id)
     if spec is None:
         raise _no_token("The task has been deleted.")

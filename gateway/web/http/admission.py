@@ -60,7 +60,9 @@ class Admission:
         self._take(state, f"readers:{project}", f"project:{project}", self._per_holder)
 
     def enter_attempt(self, state: State, task_id: str) -> None:
-        """Counts an authentic event of an attempt, or refuses it."""
+        """Counts an authentic request of an attempt, once, or refuses it."""
+        if _PLACES in state:
+            return
         holder = f"attempt:{task_id}"
         self._check(holder, PER_ATTEMPT, "This attempt")
         self._count(state, (holder,))
