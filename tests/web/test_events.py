@@ -1,10 +1,16 @@
 """A task's history: pages, long polls, and streams that resume."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from gateway.ledger import wall_clock
+from gateway.notifier import Notifier
+from gateway.store.records import FeedPage
+from gateway.web.context import Context
+from gateway.web.tasks.events import Feed, wait_for_page
 from tests.stores import NewDatabase
 from tests.web.callers import GatewayHarness, Json, beside, open_gateway
 from tests.web.streams import PATIENCE, streamed
@@ -162,6 +168,27 @@ async def test_a_long_poll_waits_on_through_what_nobody_asked_for(gateway: Gatew
         page = await waiting
     assert [event["type"] for event in page["data"]] == ["task.cancelled"]
     assert page["nextCursor"] == str(page["data"][0]["seq"])
+
+
+async def test_a_long_poll_for_a_rare_type_does_not_read_at_every_event() -> None:
+    notifier, reads = Notifier(), 0
+
+    async def read(after: int, _limit: int) -> FeedPage:
+        nonlocal reads
+        reads += 1
+        return FeedPage(events=(), cursor=after, is_end=True)
+
+    async def keep_notifying() -> None:
+        while True:
+            notifier.notify(("project:a",))
+            await asyncio.sleep(0.001)
+
+    feed = Feed(topic="project:a", name="a", read=read)
+    context = cast("Context", SimpleNamespace(notifier=notifier, is_draining=lambda: False))
+    events = asyncio.create_task(keep_notifying())
+    await wait_for_page(context, feed, await read(0, 50), 50, seconds=0.3)
+    events.cancel()
+    assert reads < 8
 
 
 async def test_a_long_poll_that_nothing_ends_answers_with_a_cursor(gateway: GatewayHarness) -> None:

@@ -1,8 +1,10 @@
 """Events of a task or of a project: JSON, long polls and server-sent events on one cursor."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from itertools import count
 from typing import Final
 
 from starlette.responses import Response
@@ -30,6 +32,9 @@ PING_SECONDS: Final = 15
 SSE_PAGE: Final = 200
 LAST_PAGE_SECONDS: Final = 2
 """Time a stream has to end by itself when the gateway stops."""
+PAUSES: Final = (0.0, 0.1, 0.3, 1.0)
+"""Seconds between a notification and its read, the longer the more reads have found nothing: a
+thousand readers who wait for a rare type must not read at every event of their project."""
 AFTER: Final = Number(
     name="after",
     default=0,
@@ -147,7 +152,7 @@ async def _answer(call: Call[None], feed: Feed) -> Response:
     page = await feed.read(after, limit)
     await _check_complete(call, feed, after)
     if not page.events and call.request.method == "GET":
-        page = await _wait_for(context, feed, page, limit, call[WAIT])
+        page = await wait_for_page(context, feed, page, limit, call[WAIT])
         await call.admit_again()
     data = tuple(map(event_view, page.events))
     return reply(Page[EventView](data=data, next_cursor=str(page.cursor)))
@@ -165,7 +170,7 @@ async def _check_complete(call: Call[None], feed: Feed, after: int) -> None:
         )
 
 
-async def _wait_for(
+async def wait_for_page(
     context: Context, feed: Feed, page: FeedPage, limit: int, seconds: float
 ) -> FeedPage:
     """The next page that is not empty, or an empty one at the end of the time: notifications may be
@@ -173,11 +178,20 @@ async def _wait_for(
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     with context.notifier.listen(feed.topic) as listener:
-        while not page.events and not context.is_draining() and (left := end - clock()) > 0:
+        for fruitless in count():
+            left = end - clock()
+            if page.events or context.is_draining() or left <= 0:
+                break
             page = await feed.read(page.cursor, limit)
             if page.is_end and not page.events:
                 await listener.wait(left)
+                await asyncio.sleep(min(_pause(fruitless), max(0.0, end - clock())))
     return page
+
+
+def _pause(fruitless: int) -> float:
+    """Seconds; not the same for all who were notified together."""
+    return PAUSES[min(fruitless, len(PAUSES) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def _streamed(call: Call[None], feed: Feed, first: Written) -> Response:
@@ -195,17 +209,20 @@ async def _stream(call: Call[None], feed: Feed, page: Written) -> AsyncIterator[
     events, to be resumed. A revoked key is noticed before anything more is sent."""
     context = call.context
     until = call.caller.until if isinstance(call.caller, StreamReader) else None
+    fruitless = -1  # the first page was read for no notification
     with context.notifier.listen(feed.topic) as listener:
         version = context.notifier.version(feed.topic)
         while True:
             for chunk in page.chunks:
                 yield chunk
+            fruitless = 0 if page.chunks else fruitless + 1
             left = None if until is None else (until - context.clock()) / 1000
             if context.is_draining() or (left is not None and left <= 0):
                 return
             # A page that is older than the last notification, read for others, is no end for us.
             if page.is_end and page.version >= version:
                 await listener.wait(left)
+                await asyncio.sleep(_pause(fruitless))
                 version = context.notifier.version(feed.topic)
             if not await call.is_still_admitted():
                 return
