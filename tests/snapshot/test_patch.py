@@ -1,5 +1,6 @@
 """The patch is made by a git the agent never touched: what goes out, and what is left out."""
 
+import hashlib
 import os
 import socket
 import struct
@@ -51,6 +52,7 @@ LEFT_OUT: Final = {
         ("ln -s $'caf\\351' other", "other", "a symbolic link whose target is not UTF-8"),
         (INNER.format("inner"), "inner/", NESTED),
         ("git clone -q . cloned", "cloned/", NESTED),
+        ("git worktree add -q linked", "linked/", "a worktree of the repository"),
         ("python3 -m venv --without-pip env", "env", BUILT),
         ("mkdir -p web/node_modules/x; touch web/node_modules/x/y", "web/node_modules", BUILT),
         ("mkdir out; echo x > out/CACHEDIR.TAG; echo y > out/lib.rlib", "out", BUILT),
@@ -321,6 +323,33 @@ def test_a_touched_file_is_alone_in_it(converting: Agent, name: str) -> None:
     assert added == ["+more"], "and of it only what was touched"
 
 
+@pytest.mark.parametrize(
+    ("script", "paths"),
+    [
+        ("echo '*.txt text' > .gitattributes; git add --renormalize .", {"crlf.txt", "mixed.txt"}),
+        ("git update-index --chmod=+x plain.txt", {"plain.txt"}),
+        ("echo x > new.sh; git add --chmod=+x new.sh; git commit -qm x", {"new.sh"}),
+        ("echo x > new.sh; git add --renormalize .; git commit -qm x", {"new.sh"}),
+    ],
+    ids=["line ends", "mode", "new file's mode", "conversions that nobody asked for"],
+)
+def test_a_change_in_the_index_alone_goes_out(
+    converting: Agent, script: str, paths: set[str]
+) -> None:
+    converting.does(script)
+    made = converting.patch()
+    assert converting.paths(made) - {".gitattributes", "sub/deep.txt"} == paths
+    assert ("100755" in made.text) == ("chmod" in script)
+    assert "\r" not in "".join(line for line in made.text.splitlines() if line[:1] == "+")
+
+
+def test_work_that_is_in_the_index_alone_is_named(agent: Agent) -> None:
+    agent.does("echo x >> README.md; git add README.md; sed -i '$d' README.md; echo x > new")
+    made = agent.patch()
+    assert agent.paths(made) == {"new"}
+    assert made.doubts == ("Work of the agent on `git's index` is not in the patch: `README.md`.",)
+
+
 @pytest.fixture
 def large(ours: Git, tmp_path: Path) -> Agent:
     """An agent on a repository of four packages of thirty files."""
@@ -544,10 +573,14 @@ def test_a_git_that_is_stopped_leaves_no_pipe_open(tmp_path: Path) -> None:
 
 def test_a_file_of_lfs_never_goes_out_as_it_is(ours: Git, tmp_path: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n"
-    files = {".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "a.bin": pointer}
+    digest = hashlib.sha256(b"pulled\n").hexdigest()
+    pulled = pointer.replace("0" * 64, digest).replace("12", "7")
+    attributes = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
+    files = {".gitattributes": attributes, "a.bin": pointer, "pulled.bin": pulled}
     agent = Agent(ours, Bare.made(tmp_path / "lfs", files), tmp_path / "agent")
     agent.does(
-        "echo raw > a.bin; echo raw > b.bin; sed s/12/13/ <(git show :a.bin) > c.bin; echo x > x"
+        "echo raw > a.bin; echo raw > b.bin; sed s/12/13/ <(git show :a.bin) > c.bin; echo x > x;"
+        "echo pulled > pulled.bin"
     )
     made = agent.patch()
     assert agent.paths(made) == {"c.bin", "x"}
@@ -556,6 +589,27 @@ def test_a_file_of_lfs_never_goes_out_as_it_is(ours: Git, tmp_path: Path) -> Non
     )
     assert not made.is_whole
     assert made.later.count("+raw") == 2, "it is kept"
+
+
+def test_a_filter_that_did_not_run_is_named_and_nothing_goes_out_unencrypted(
+    ours: Git, tmp_path: Path
+) -> None:
+    attributes = "*.key filter=git-crypt diff=git-crypt\n*.ipynb filter=nbstripout\n"
+    files = {".gitattributes": attributes, "a.key": "\0GITCRYPT\0x", "n.ipynb": "{}\n"}
+    agent = Agent(ours, Bare.made(tmp_path / "filtered", files), tmp_path / "agent")
+    agent.does(
+        "echo plain > a.key; echo plain > b.key; printf '\\0GITCRYPT\\0y' > c.key;"
+        "echo '{\"a\": 1}' > n.ipynb"
+    )
+    made = agent.patch()
+    assert agent.paths(made) == {"c.key", "n.ipynb"}
+    assert "A filter of the repository did not run: `n.ipynb (nbstripout)`." in made.doubts
+    encrypted = (
+        "Left out (the repository encrypts it, which no program did here): `a.key`, `b.key`."
+    )
+    assert encrypted in made.warnings
+    assert "plain" not in made.text
+    assert all(f" b/{name}.key\n" in made.later for name in "ab"), "they are kept"
 
 
 HOSTILE = """

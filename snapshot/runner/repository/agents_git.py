@@ -29,8 +29,9 @@ LOOK_SECONDS: Final = 10.0
 class AgentsGit(msgspec.Struct, frozen=True, kw_only=True):
     """All empty where the agent's git directory is gone or unreadable."""
 
+    entries: tuple[IndexEntry, ...] = ()
+    """Of its index, each with a tag."""
     paths: frozenset[bytes] = frozenset()
-    """Of its index."""
     submodules: Mapping[bytes, bytes] = {}
     """Path → commit, of its index."""
     skipped: frozenset[bytes] = frozenset()
@@ -51,6 +52,7 @@ def read(git: Git, workdir: Path, start: StartingState) -> AgentsGit:
     entries = _index(git, workdir, start, theirs)
     known = references.read(theirs)
     return AgentsGit(
+        entries=tuple(entries),
         paths=frozenset(path for _, path in entries),
         submodules={
             path: header.split(b" ")[2]

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -12,11 +12,21 @@ import msgspec
 
 from .. import files
 from ..text import plain
+from . import filters, index_changes
 from .agents_git import AgentsGit
 from .exclusions import BuildArtifacts, Exclusion, ExclusionReason, named
 from .git import Git
 from .left_files import LeftFiles
-from .plumbing import GITLINK, IndexEntry, index_entries, nul_joined, nul_list, parents, raw_changes
+from .plumbing import (
+    GITLINK,
+    IndexEntry,
+    StagedFile,
+    index_entries,
+    nul_joined,
+    nul_list,
+    parents,
+    raw_changes,
+)
 from .walk import Unlisted
 
 LARGEST_FILE_BYTES: Final = 100 * 1024**2
@@ -38,6 +48,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences about deletions in the agent's git that the patch does not follow."""
     files: int
     """The number of the repository's files."""
+    staged: Mapping[bytes, StagedFile]
+    """Path → entry of the agent's index, where that is not as it was."""
 
 
 def find(
@@ -56,10 +68,12 @@ def find(
         _date(git, git.index, work_tree, entries)
     git("update-index", "-q", "--refresh", allowed=(0, 1))
     touched, gone = _touched(git)
+    touched = filters.unpulled(git, work_tree, touched, entries)
     others, ignored = _untracked(git, agents, kept.files)
     new, unwanted = left.without(others, work_tree), left.without(ignored, work_tree)
     artifacts = BuildArtifacts(kept=kept.files, new=new)
-    rules = _Rules(work_tree, kept, artifacts, is_secret)
+    worktrees = frozenset(os.fsencode(one.path) for one in agents.worktrees)
+    rules = _Rules(work_tree, kept, artifacts, is_secret, worktrees)
     candidates = [*touched, *(path for path in new if not rules.is_artifact(path))]
     written = rules.within_limits(path for path in candidates if rules.is_allowed(path))
     special = frozenset(unlisted.special)
@@ -79,6 +93,7 @@ def find(
         excluded=tuple(rules.excluded),
         notes=tuple(_notes(agents, kept, gone=deleted, stay=stay)),
         files=len(kept.files),
+        staged=index_changes.staged(agents, entries),
     )
 
 
@@ -105,7 +120,9 @@ class _Rules:
         kept: _Kept,
         artifacts: BuildArtifacts,
         is_secret: Callable[[bytes], bool],
+        worktrees: Collection[bytes],
     ) -> None:
+        self._worktrees = worktrees
         self._root = os.fsencode(work_tree) + b"/"
         self._real_root = os.path.realpath(self._root) + b"/"
         self._kept = kept
@@ -161,7 +178,9 @@ class _Rules:
 
     def _reason_against(self, path: bytes) -> ExclusionReason | None:
         if path.endswith(b"/"):
-            return ExclusionReason.NESTED
+            # The work in it is looked for elsewhere.
+            is_linked = os.path.realpath(self._root + path) in self._worktrees
+            return ExclusionReason.WORKTREE if is_linked else ExclusionReason.NESTED
         if path in self._kept.submodules:
             return ExclusionReason.SUBMODULE
         if _is_gits(os.fsdecode(path)):

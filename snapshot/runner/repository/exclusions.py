@@ -49,6 +49,8 @@ class ExclusionReason(Enum):
     SECRET = "it holds a secret of the sandbox"  # noqa: S105 - a reason, not a secret
     UNREADABLE = "it cannot be read"
     LFS = "git LFS keeps its content, which is not pushed"
+    ENCRYPTED = "the repository encrypts it, which no program did here"
+    WORKTREE = "a worktree of the repository"
     UNTAKEN = "git does not take it"
     NO_TEXT = "a symbolic link whose target is not UTF-8"
 
@@ -60,6 +62,7 @@ HARMLESS: Final = frozenset(
         ExclusionReason.CORE,
         ExclusionReason.SPECIAL,
         ExclusionReason.LINK_OUT,
+        ExclusionReason.WORKTREE,
     }
 )
 """Paths of other reasons may be a part of the work: a person must look."""

@@ -21,7 +21,9 @@ from . import (
     changes,
     clones,
     diff,
+    filters,
     foreign_commits,
+    index_changes,
     left_files,
     undone_commits,
     unpatched,
@@ -32,8 +34,17 @@ from .changes import Changes
 from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, sentences
 from .git import Git, GitFailed, init_borrowing, write_attributes
 from .other_directories import OtherDirectories
-from .plumbing import EMPTY_TREES, Change, attributes_of, blob_contents, nul_joined, staged_files
+from .plumbing import (
+    EMPTY_TREES,
+    Change,
+    StagedFile,
+    attributes_of,
+    blob_contents,
+    nul_joined,
+    staged_files,
+)
 from .starting_state import RAW_ATTRIBUTES, StartingState
+from .unpatched import Unpatched
 
 DELETIONS: Final = 100
 SHARE_OF_DELETIONS: Final = 0.25
@@ -43,8 +54,6 @@ files that only moved do not count."""
 NAMED_PLACES: Final = 3
 _ATTRIBUTES: Final = "* !diff !filter"
 """Outranks every .gitattributes: none may hide a change as binary or name a filter."""
-_POINTER: Final = b"version https://git-lfs.github.com/spec/"
-_POINTER_BYTES: Final = 1024
 _ONE_PACK: Final = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "core.bigFileThreshold",
@@ -149,7 +158,12 @@ class _PatchBuilder:
         self._plain = git
         self._git = git.at(workdir, work_tree=start.work_tree)
         self._excluded: list[Exclusion] = []
-        self._lfs: list[bytes] = []
+        self._held_back: list[bytes] = []
+        """Files that a filter would have to convert first."""
+        self._unfiltered: dict[bytes, bytes] = {}
+        """Path → name of the filter."""
+        self._in_index: list[bytes] = []
+        """Files whose work is in the agent's index alone."""
         self._folder = f"{start.path}/" if start.path else ""
 
     def build(self, found: Changes, most: int) -> Patch:
@@ -158,10 +172,12 @@ class _PatchBuilder:
         self._excluded += found.excluded
         write_attributes(self._workdir, f"{_ATTRIBUTES}\n")
         self._git("read-tree", base_sha)
+        before = index_changes.base_entries(self._git, found.staged)
         self._write(found.written)
         if found.deleted:
             removed = nul_joined(found.deleted)
             self._git("update-index", "--force-remove", "-z", "--stdin", stdin=removed)
+        self._take_index(found, before)
         texts, changed = self._diff(base_sha, most)
         written = {change.path: change.blob for change in changed if change.is_written}
         # A submodule is not in the pull request; that it changed is a doubt already.
@@ -189,21 +205,40 @@ class _PatchBuilder:
         write_attributes(self._workdir, "* !diff\n")
         attributes = attributes_of(self._git, names, paths)
         kept = self._kept({path for path in paths if path in attributes})
-        self._lfs = [
-            path
-            for path in paths
-            if attributes.get(path, {}).get(b"filter") == b"lfs" and self._is_raw_lfs(path, kept)
-        ]
-        self._exclude(self._lfs, ExclusionReason.LFS)
+        self._hold_back(attributes, kept)
         groups: dict[str, list[bytes]] = {}
-        for path in sorted({*paths} - {*self._lfs}):
+        for path in sorted({*paths} - {*self._held_back}):
             groups.setdefault(_unconverted(kept.get(path, b"")), []).append(path)
         for unconverted, group in groups.items():
             write_attributes(self._workdir, f"{_ATTRIBUTES}{unconverted}\n")
             self._add(group)
         self._add_raw()
-        self._exclude(self._passed_over({*paths} - {*self._lfs}), ExclusionReason.UNTAKEN)
+        self._exclude(self._passed_over({*paths} - {*self._held_back}), ExclusionReason.UNTAKEN)
         write_attributes(self._workdir, f"{_ATTRIBUTES}\n")
+
+    def _hold_back(
+        self, attributes: Mapping[bytes, Mapping[bytes, bytes]], kept: Mapping[bytes, bytes]
+    ) -> None:
+        """Sort the files that the repository keeps through a filter."""
+        sorted_ = filters.sort(self._start.work_tree, attributes, kept)
+        self._exclude(sorted_.raw_lfs, ExclusionReason.LFS)
+        self._exclude(sorted_.to_encrypt, ExclusionReason.ENCRYPTED)
+        self._held_back = [*sorted_.raw_lfs, *sorted_.to_encrypt]
+        # Of filters that the agent named itself, its attributes tell the reviewer.
+        others = sorted_.unfiltered
+        if others:
+            before = attributes_of(self._git, ("filter",), others, is_of_index=True)
+            self._unfiltered = {path: others[path] for path in before}
+
+    def _take_index(self, found: Changes, before: Mapping[bytes, StagedFile]) -> None:
+        """Take over what the agent changed in its index and not on the disk."""
+        if not found.staged:
+            return
+        attributes = any(path.endswith(b".gitattributes") for path in found.written)
+        self._in_index = index_changes.take_contents(
+            self._git, found.staged, before, is_normalising=attributes
+        )
+        index_changes.take_modes(self._git, found.staged, before)
 
     def _add(self, paths: Sequence[bytes]) -> None:
         """Add paths; where git refuses one, halve the list until that one is found."""
@@ -254,26 +289,14 @@ class _PatchBuilder:
         )
 
     def _later(self, tree: str) -> str:
-        """The diff of files that LFS keeps, with their own content: for people alone."""
-        if not self._lfs:
+        """The diff of files that were held back, with their own content: for people alone."""
+        if not self._held_back:
             return ""
-        self._add(self._lfs)
+        self._add(self._held_back)
         return "".join(self._diff(tree, diff.LARGEST_PATCH_BYTES)[0])
 
     def _exclude(self, paths: Iterable[bytes], reason: ExclusionReason) -> None:
         self._excluded += [Exclusion(os.fsdecode(path), reason) for path in paths]
-
-    def _is_raw_lfs(self, path: bytes, kept: dict[bytes, bytes]) -> bool:
-        """True if LFS would replace the file by a pointer.
-
-        A file that the repository keeps with its own content stays so.
-        """
-        if path.endswith(b".gitattributes"):
-            return False
-        full = self._start.work_tree / os.fsdecode(path)
-        content = files.read(full, most=_POINTER_BYTES)
-        is_ours = path in kept and not kept[path].startswith(_POINTER)
-        return not (is_ours or full.is_symlink() or (content or b"").startswith(_POINTER))
 
     def _kept(self, paths: set[bytes]) -> dict[bytes, bytes]:
         """The repository's content of each path, where it has one."""
@@ -290,6 +313,9 @@ class _PatchBuilder:
         written: Mapping[bytes, bytes],
     ) -> Iterator[str]:
         yield from self._deletions(found, changed, written)
+        if self._unfiltered:
+            names = named(filters.named(self._unfiltered))
+            yield cut(f"A filter of the repository did not run: {names}.")
         try:
             yield from self._undone(changed, files)
             yield from self._elsewhere(written)
@@ -321,7 +347,8 @@ class _PatchBuilder:
         """A sentence about the work that is not in the agent's directory, nor in the patch."""
         git = self._plain.within(LOOK_SECONDS)
         workdir = self._workdir.with_name("unpatched")
-        found = unpatched.find(git, workdir, self._start, self._agents, patched)
+        found = [Unpatched("git's index", self._in_index)] if self._in_index else []
+        found += unpatched.find(git, workdir, self._start, self._agents, patched)
         others = OtherDirectories(git, workdir, self._start, partial(self._missing, git, patched))
         found += others.in_worktrees(self._agents.worktrees)
         found += others.in_clones(self._clones, patched)

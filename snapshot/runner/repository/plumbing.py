@@ -132,10 +132,12 @@ def raw_changes(output: bytes, *, among: Container[bytes] | None = None) -> Iter
 
 
 def attributes_of(
-    git: Git, names: Sequence[str], paths: Iterable[bytes]
+    git: Git, names: Sequence[str], paths: Iterable[bytes], *, is_of_index: bool = False
 ) -> dict[bytes, dict[bytes, bytes]]:
-    """Path → name → value of the attributes that are set."""
-    output = git("check-attr", "-z", "--stdin", *names, stdin=nul_joined(paths)).split(b"\0")
+    """Path → name → value of the attributes that are set, by the files of the directory or of
+    git's index."""
+    options = ("--cached", "-z", "--stdin") if is_of_index else ("-z", "--stdin")
+    output = git("check-attr", *options, *names, stdin=nul_joined(paths)).split(b"\0")
     found: dict[bytes, dict[bytes, bytes]] = {}
     for path, name, value in zip(output[::3], output[1::3], output[2::3], strict=False):
         if value not in _NO_VALUES:
