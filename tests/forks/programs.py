@@ -52,9 +52,9 @@ def attempt() -> str:
 
 @cache
 def shared(name: str, entry: str, *fixed: str) -> str:
-    """The path of a program that many tests start."""
-    folder = Path(server()).with_name(str(os.getpid()))
-    folder.mkdir(exist_ok=True)
+    """The path of a program that many tests start, in a folder of its own: another one of the same
+    name must not take its place."""
+    folder = Path(tempfile.mkdtemp(dir=Path(server()).parent))
     return str(program(folder / name, entry, *fixed))
 
 

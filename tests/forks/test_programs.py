@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forks.programs import program, server
+from tests.forks.programs import program, server, shared
 
 
 def tells(*fixed: str) -> int:
@@ -61,6 +61,16 @@ def test_an_error_is_shown_and_is_exit_code_1(tmp_path: Path) -> None:
     done = subprocess.run([path], capture_output=True, check=False)
     assert done.returncode == 1
     assert b"ValueError: of the program" in done.stderr
+
+
+def test_two_programs_of_one_name_stay_two() -> None:
+    first = shared("one-name", f"{__name__}:tells")
+    second = shared("one-name", f"{__name__}:raises")
+    ends = [
+        subprocess.run([path], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        for path in (first, second)
+    ]
+    assert [done.returncode for done in ends] == [7, 1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
