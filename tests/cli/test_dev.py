@@ -133,6 +133,15 @@ def test_one_event_is_sent_again_by_its_id(
     assert "nothing listens at its address" in told
 
 
+def until_failed(http: httpx.Client, task: str) -> None:
+    types: list[str] = []
+    after = "0"
+    while "task.failed" not in types:
+        page = http.get(f"/v1/tasks/{task}/events?after={after}&wait=30").raise_for_status().json()
+        types += [event["type"] for event in page["data"]]
+        after = page["nextCursor"]
+
+
 def test_without_a_gateway_it_starts_one(tmp_path: Path) -> None:
     environ = {"SLIPGATE_LOCAL_UNCONFINED": "true"}
     with app() as receiver, reserved_port() as port:
@@ -142,9 +151,12 @@ def test_without_a_gateway_it_starts_one(tmp_path: Path) -> None:
             assert "Three lines for the .env.local" in shown
             profile = tomllib.loads((tmp_path / ".slipgate/connection.toml").read_text())["up"]
             headers = {"authorization": f"Bearer {profile['key']}"}
-            with httpx.Client(base_url=profile["url"], headers=headers, trust_env=False) as http:
-                http.post("/v1/tasks", json=TASK).raise_for_status()
-            # Its secret is the installation's own, which this app does not know.
-            screen.shows("→ 401")
-    end_all(tmp_path)  # its agent, which would tell the next gateway how it has ended
+            with httpx.Client(
+                base_url=profile["url"], headers=headers, trust_env=False, timeout=60
+            ) as http:
+                task = http.post("/v1/tasks", json=TASK).raise_for_status().json()["id"]
+                # Its secret is the installation's own, which this app does not know.
+                screen.shows("→ 401")
+                until_failed(http, task)  # it has no key of a model
+    end_all(tmp_path)
     assert not (tmp_path / ".slipgate/connection.toml").exists()

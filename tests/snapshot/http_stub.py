@@ -4,6 +4,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -93,8 +94,9 @@ def _handler(answer: Callable[[Request], Response]) -> type[BaseHTTPRequestHandl
             if "content-type" not in response.headers:
                 self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
+            with suppress(ConnectionError):  # whoever asked has gone
+                self.end_headers()
+                self.wfile.write(sent)
 
         do_GET = do_POST = _serve  # noqa: N815 - the names of http.server
 
