@@ -1,9 +1,21 @@
 """Wake-ups without content: a listener reads again, and nobody polls what has not changed."""
 
 import asyncio
+import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import Final
+
+PAUSES: Final = (0.0, 0.1, 0.3, 1.0)
+"""Seconds between a notification and its read, the longer the more reads have found nothing: a
+thousand callers who wait for something rare must not read at everything that happens."""
+
+
+def pause_after(fruitless: int) -> float:
+    """Seconds, after so many reads that found nothing; not the same for all who are notified
+    together."""
+    return PAUSES[min(fruitless, len(PAUSES) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 class Listener:

@@ -2,10 +2,14 @@
 
 import asyncio
 import time
+from typing import Final, cast
 
 import pytest
 
+from gateway.web.http.middleware import Application
 from tests.web.callers import Agent, GatewayHarness, Json, line_of, sandbox_of
+
+COMMITS: Final = "slipgate_ledger_commit_seconds_count "
 
 
 async def test_a_create_job_is_complete(gateway: GatewayHarness) -> None:
@@ -35,6 +39,25 @@ async def test_a_create_job_is_complete(gateway: GatewayHarness) -> None:
     assert job["labels"]["slipgate-task"] == task["id"]
     assert job["sandbox"]["name"] == f"slipgate-{task['id'][-20:]}-1"
     assert await gateway.claim(launcherId="l2") == []
+
+
+async def test_a_claim_does_not_ask_again_at_all_that_happens_to_others(
+    gateway: GatewayHarness,
+) -> None:
+    async def keep_notifying() -> None:
+        while True:
+            cast("Application", gateway.app).context.notifier.notify(("jobs",))
+            await asyncio.sleep(0.001)
+
+    async def commits() -> int:
+        text = (await gateway.get("/metrics", "read")).text
+        (line,) = [row for row in text.splitlines() if row.startswith(COMMITS)]
+        return int(float(line.removeprefix(COMMITS)))
+
+    before, others = await commits(), asyncio.create_task(keep_notifying())
+    assert await gateway.claim(waitSeconds=0.3) == []
+    others.cancel()
+    assert await commits() - before < 10
 
 
 async def test_a_waiting_claim_gets_the_task_as_it_comes(gateway: GatewayHarness) -> None:

@@ -15,6 +15,7 @@ from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.launching.version import check_version
 from gateway.domain.tasks.task import Sandbox
+from gateway.notifier import pause_after
 from gateway.web.agents.patches import kept_piece, own_texts
 from gateway.web.context import Context
 from gateway.web.convert import convert
@@ -285,7 +286,7 @@ async def _acknowledge(call: Call[Any], command: Command) -> Response:
 
 async def _wait_for_jobs(call: Call[wire.Claim], command: commands.Claim) -> tuple[ClaimedJob, ...]:
     context = call.context
-    end = time.monotonic() + call.body.wait_seconds
+    end, fruitless = time.monotonic() + call.body.wait_seconds, 0
     with context.notifier.listen("jobs") as listener:
         while True:
             await call.admit_again()
@@ -294,7 +295,10 @@ async def _wait_for_jobs(call: Call[wire.Claim], command: commands.Claim) -> tup
             left = end - time.monotonic()
             if answer.jobs or left <= 0 or context.is_draining():
                 return answer.jobs
-            await listener.wait(min(left, await _seconds_to_next(context, command, asked_at)))
+            if await listener.wait(min(left, await _seconds_to_next(context, command, asked_at))):
+                left = max(0.0, end - time.monotonic())
+                await asyncio.sleep(min(pause_after(fruitless), left))
+                fruitless += 1
             # A caller that has died must not be given jobs: they would sit out a whole lease.
             if await call.request.is_disconnected():
                 return ()

@@ -1,7 +1,6 @@
 """Events of a task or of a project: JSON, long polls and server-sent events on one cursor."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from itertools import count
@@ -13,6 +12,7 @@ from gateway.domain.deliveries.type_patterns import GROUP_PATTERN, feed_types
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import FACTS, KINDS
 from gateway.domain.tasks.task import Frozen
+from gateway.notifier import pause_after
 from gateway.store.records import FeedPage
 from gateway.web.context import Context
 from gateway.web.http.access import READ, READ_OR_TOKEN, StreamReader
@@ -32,9 +32,6 @@ PING_SECONDS: Final = 15
 SSE_PAGE: Final = 200
 LAST_PAGE_SECONDS: Final = 2
 """Time a stream has to end by itself when the gateway stops."""
-PAUSES: Final = (0.0, 0.1, 0.3, 1.0)
-"""Seconds between a notification and its read, the longer the more reads have found nothing: a
-thousand readers who wait for a rare type must not read at every event of their project."""
 AFTER: Final = Number(
     name="after",
     default=0,
@@ -185,13 +182,8 @@ async def wait_for_page(
             page = await feed.read(page.cursor, limit)
             if page.is_end and not page.events:
                 await listener.wait(left)
-                await asyncio.sleep(min(_pause(fruitless), max(0.0, end - clock())))
+                await asyncio.sleep(min(pause_after(fruitless), max(0.0, end - clock())))
     return page
-
-
-def _pause(fruitless: int) -> float:
-    """Seconds; not the same for all who were notified together."""
-    return PAUSES[min(fruitless, len(PAUSES) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def _streamed(call: Call[None], feed: Feed, first: Written) -> Response:
@@ -222,7 +214,7 @@ async def _stream(call: Call[None], feed: Feed, page: Written) -> AsyncIterator[
             # A page that is older than the last notification, read for others, is no end for us.
             if page.is_end and page.version >= version:
                 await listener.wait(left)
-                await asyncio.sleep(_pause(fruitless))
+                await asyncio.sleep(pause_after(fruitless))
                 version = context.notifier.version(feed.topic)
             if not await call.is_still_admitted():
                 return
