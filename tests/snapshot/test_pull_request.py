@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from snapshot.runner.failure import Failure
 from snapshot.runner.github_token import GitHubToken
+from snapshot.runner.publication.branch_rules import OurPush, Rule, refusal
 from snapshot.runner.publication.github import GitHub, Proposal
 from tests.snapshot.http_stub import HttpStub, Request, Response
 
+OURS = OurPush(branch="slipgate/x", email="bot@acme.test")
 PROPOSAL = Proposal(branch="slipgate/x", base="main", title="T", body="B")
 GONE = Response(status=404, content={"message": "Not Found"})
 
@@ -75,8 +78,50 @@ def test_a_repository_that_github_does_not_show_is_reported_in_its_words() -> No
     stub = HttpStub(lambda _: GONE)
     token = GitHubToken("ghp_sandbox_token")
     github = GitHub(api_url=stub.url, slug=("acme", "widgets"), token=token)
-    github.check("slipgate/x")
+    github.check(OURS)
     with pytest.raises(Failure) as caught:
         github.open(PROPOSAL)
     stub.stop()
     assert caught.value.message == "GitHub answered 404: Not Found"
+
+
+def _pattern(operator: str, pattern: str, **more: object) -> dict[str, object]:
+    return {"operator": operator, "pattern": pattern, **more}
+
+
+THERE = replace(OURS, is_there=True)
+NAME, EMAIL = "branch_name_pattern", "commit_author_email_pattern"
+CHECKS = "required_status_checks"
+
+
+@pytest.mark.parametrize(
+    ("push", "kind", "parameters", "words"),
+    [
+        (OURS, "creation", None, "create such a branch"),
+        (THERE, "creation", None, None),
+        (OURS, "update", {"update_allows_fetch_and_merge": False}, None),
+        (THERE, "update", None, "change such a branch"),
+        (OURS, "pull_request", {"required_approving_review_count": 1}, "a pull request"),
+        (OURS, "merge_queue", {}, "a merge queue"),
+        (OURS, "required_signatures", None, "SLIPGATE_SIGNING_KEY"),
+        (replace(OURS, is_signed=True), "required_signatures", None, None),
+        (OURS, CHECKS, {"do_not_enforce_on_create": False}, "checks"),
+        (OURS, CHECKS, {"do_not_enforce_on_create": True}, None),
+        (THERE, CHECKS, {"do_not_enforce_on_create": True}, "checks"),
+        (OURS, NAME, _pattern("starts_with", "feature/"), "starts with 'feature/'"),
+        (OURS, NAME, _pattern("regex", "^[a-z]+/x$"), None),
+        (OURS, NAME, _pattern("contains", "slip", negate=True), "not contains 'slip'"),
+        (OURS, NAME, _pattern("regex", "(["), None),
+        (OURS, NAME, _pattern("resembles", "x"), None),
+        (OURS, EMAIL, _pattern("ends_with", "@acme.test"), None),
+        (OURS, EMAIL, _pattern("ends_with", "@other.test"), "GIT_AUTHOR_EMAIL"),
+        (OURS, "deletion", None, None),
+        (OURS, "file_path_restriction", {"restricted_file_paths": ["a"]}, None),
+    ],
+)
+def test_a_rule_that_refuses_the_push_is_known_before(
+    push: OurPush, kind: str, parameters: dict[str, object] | None, words: str | None
+) -> None:
+    reason = refusal(Rule(type=kind, parameters=parameters), push)
+    assert (reason is None) is (words is None)
+    assert (words or "") in (reason or "")

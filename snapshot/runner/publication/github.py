@@ -19,6 +19,7 @@ from ..repository.access import Access
 from ..repository.address import Repository
 from ..stop import Stop
 from ..time_budget import Budget
+from .branch_rules import OurPush, Rule, refusal
 from .github_api import (
     CALL_SECONDS,
     LONGEST_WAIT_SECONDS,
@@ -32,13 +33,6 @@ CHECK_SECONDS: Final = 30.0
 """The longest wait to learn more of the repository: the agent needs the time."""
 T = TypeVar("T")
 _WRITING: Final = frozenset({"admin", "maintain", "write"})
-SIGNATURES: Final = "required_signatures"
-_REFUSING: Final = {
-    "creation": "only some may create such a branch",
-    "pull_request": "changes come through a pull request alone",
-    SIGNATURES: "commits must be signed, and SLIPGATE_SIGNING_KEY is not set",
-}
-"""Rules that refuse the first push of our branch."""
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,11 +72,6 @@ class _Permission(msgspec.Struct, frozen=True):
     permission: str
 
 
-class _Rule(msgspec.Struct, frozen=True, kw_only=True):
-    type: str
-    ruleset_id: int | None = None
-
-
 class _Ruleset(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     current_user_can_bypass: str = ""
@@ -120,9 +109,8 @@ class GitHub:
             return None
         return self._info.full_name
 
-    def check(self, branch: str, *, is_signed: bool = False) -> None:
-        """Check before an agent is paid that its branch, with signed commits or others, can be
-        pushed.
+    def check(self, push: OurPush) -> None:
+        """Check before an agent is paid that its branch can be pushed.
 
         Raises:
             Failure: `github_token_refused`, `repository_archived`, `no_push_access` or
@@ -132,7 +120,7 @@ class GitHub:
             self._load_info()
             if self._info is not None:
                 self._check_access(self._info)
-                self._check_rules(branch, is_signed=is_signed)
+                self._check_rules(push)
         except Failure as failure:
             if not failure.retryable:
                 raise
@@ -215,20 +203,20 @@ class GitHub:
             )
             raise Failure("no_push_access", message)
 
-    def _check_rules(self, branch: str, *, is_signed: bool) -> None:
+    def _check_rules(self, push: OurPush) -> None:
         rules = self._check_api.request(
-            "GET", f"{self._root}/rules/branches/{quote(branch, safe='')}"
+            "GET", f"{self._root}/rules/branches/{quote(push.branch, safe='')}"
         )
-        for rule in _decoded_if_known(rules, tuple[_Rule, ...]) or ():
-            is_met = is_signed and rule.type == SIGNATURES
-            if rule.type not in _REFUSING or is_met or rule.ruleset_id is None:
+        for rule in _decoded_if_known(rules, tuple[Rule, ...]) or ():
+            reason = refusal(rule, push)
+            if reason is None or rule.ruleset_id is None:
                 continue
             url = f"{self._root}/rulesets/{rule.ruleset_id}"
             ruleset = _decoded_if_known(self._check_api.request("GET", url), _Ruleset)
             if ruleset is not None and ruleset.current_user_can_bypass == "never":
                 message = (
-                    f"the ruleset {ruleset.name!r} refuses {branch}: {_REFUSING[rule.type]}. Name "
-                    "another branchName, or let the owner of GITHUB_TOKEN bypass it"
+                    f"the ruleset {ruleset.name!r} refuses {push.branch}: {reason}. Name another "
+                    "branchName, or let the owner of GITHUB_TOKEN bypass it"
                 )
                 raise Failure("branch_protected", message)
 

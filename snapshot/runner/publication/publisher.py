@@ -23,6 +23,7 @@ from ..text import title
 from ..truncation import first_of
 from ..variables import Secret
 from . import conventions
+from .branch_rules import OurPush
 from .commit_message import commit_message
 from .github import GitHub, Proposal
 from .masking import masked
@@ -84,7 +85,14 @@ class Publisher:
             return pushed
         self.remote.check_push(clone, self.branch)
         if self.github is not None and not self.remote.is_local:
-            self.github.check(self.branch, is_signed=self.signing_key is not None)
+            self.github.check(
+                OurPush(
+                    branch=self.branch,
+                    email=self.author[1],
+                    is_signed=self.signing_key is not None,
+                    is_there=is_there,
+                )
+            )
         self._check_signing(clone)
         return None
 
