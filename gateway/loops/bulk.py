@@ -5,7 +5,9 @@ from typing import Final
 
 import structlog
 
+from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.operations.bulk import AdvanceBulk, BrokenTask, BulkReply
+from gateway.loops.broken_rows import BrokenRows
 from gateway.store.loop_reads import BulkReads
 
 log = structlog.get_logger(__name__)
@@ -24,15 +26,19 @@ class BulkRunner:
     name = "bulk"
     topics = ("bulk",)
 
-    def __init__(self, reads: BulkReads, submit: Submit) -> None:
+    def __init__(
+        self, reads: BulkReads, submit: Submit, broken: BrokenRows[str] | None = None
+    ) -> None:
         self._reads = reads
         self._submit = submit
+        self._broken = broken if broken is not None else BrokenRows[str]()
 
     async def step(self) -> float:
         """Does the next page of each; returns the seconds until the next step."""
-        running = await self._reads.running_bulk_actions()
+        broken = self._broken.current()
+        running = [it for it in await self._reads.running_bulk_actions() if it.id not in broken]
         for bulk in running:
-            answer = await self._advance(bulk.id)
+            answer = await self._try(bulk.id)
             if isinstance(answer, BulkReply) and answer.bulk.status != "running":
                 after = answer.bulk
                 log.info(
@@ -45,6 +51,16 @@ class BulkRunner:
                     failed=after.failed,
                 )
         return SOON if running else IDLE
+
+    async def _try(self, bulk_id: str) -> object:
+        try:
+            return await self._advance(bulk_id)
+        except Unavailable:
+            raise
+        except Exception:
+            self._broken.add(bulk_id)
+            log.exception("bulk.broken", bulk=bulk_id)
+            return None
 
     async def _advance(self, bulk_id: str) -> object:
         """Does a page; a task on which a rule breaks must not hold up the others."""

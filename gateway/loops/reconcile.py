@@ -15,6 +15,7 @@ from gateway.domain.kernel.commands import (
 )
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.read_set import Command
+from gateway.loops.broken_rows import LEFT_ALONE, BrokenRows
 from gateway.store.loop_reads import DueReads
 
 log = structlog.get_logger(__name__)
@@ -23,8 +24,6 @@ BATCH: Final = 256
 """Due rows read at a time: the ledger's queue has room for callers besides."""
 PULSE_EVERY: Final = 5_000
 """Milliseconds between two pulses."""
-AGAIN: Final = 60_000
-"""Milliseconds until a clock on which a rule breaks is tried again."""
 
 Due = TaskDue | JobDue | RealmDue
 Submit = Callable[[Command], Awaitable[Answer]]
@@ -41,20 +40,20 @@ class Reconciler:
         reads: DueReads,
         submit: Submit,
         clock: Callable[[], int],
+        broken: BrokenRows[Due] | None = None,
     ) -> None:
         self._reads = reads
         self._submit = submit
         self._clock = clock
         self._pulsed_at = 0
-        self._broken: dict[Due, int] = {}
-        """Clocks on which a rule breaks, and when it did (milliseconds)."""
+        self._broken = broken if broken is not None else BrokenRows[Due]()
 
     async def step(self) -> float:
         """Submits what is due; the seconds until the next clock or pulse."""
         now = self._clock()
         await self._keep_pulse(now)
-        self._broken = {each: at for each, at in self._broken.items() if 0 <= now - at < AGAIN}
-        limit = BATCH + len(self._broken)
+        broken = self._broken.current()
+        limit = BATCH + len(broken)
         tasks = await self._reads.due_tasks(now, limit)
         jobs = await self._reads.due_jobs(now, limit)
         commands: list[Due] = [
@@ -62,12 +61,12 @@ class Reconciler:
         ]
         commands += [TaskDue(task_id=task_id) for task_id in tasks]
         commands += [JobDue(job_id=job_id) for job_id in jobs]
-        await asyncio.gather(*(self._settle(it, now) for it in commands if it not in self._broken))
+        await asyncio.gather(*(self._settle(it) for it in commands if it not in broken))
         if limit in {len(tasks), len(jobs)}:
             return 0.0
         return await self._seconds_to_next()
 
-    async def _settle(self, command: Due, now: int) -> None:
+    async def _settle(self, command: Due) -> None:
         try:
             await self._submit(command)
         except Unavailable:
@@ -76,8 +75,8 @@ class Reconciler:
             log.warning("reconcile.refused", command=str(command), code=refusal.code)
         except Exception:  # noqa: BLE001 - one broken row must not stop the clocks of all
             # The ledger has logged the traceback.
-            self._broken[command] = now
-            log.warning("reconcile.broken", command=str(command), again_seconds=AGAIN // 1000)
+            self._broken.add(command)
+            log.warning("reconcile.broken", command=str(command), again_seconds=LEFT_ALONE)
 
     async def _keep_pulse(self, now: int) -> None:
         # A clock that was set back must not silence it until it has caught up.
@@ -89,5 +88,5 @@ class Reconciler:
         due = await self._reads.next_due()
         pulse = self._pulsed_at + PULSE_EVERY
         # At least a moment: a clock that a command leaves in the past must not spin the loop.
-        least = 1.0 if self._broken else 0.05
+        least = 1.0 if self._broken.current() else 0.05
         return max(least, (min(pulse, due or pulse) - self._clock()) / 1000)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from gateway.domain.operations.bulk import AdvanceBulk, BrokenTask, BulkAction, BulkReply
+from gateway.loops.broken_rows import LEFT_ALONE, BrokenRows
 from gateway.loops.bulk import IDLE, SOON, BulkRunner
+from tests.launcher.clock import Time
 from tests.store.test_bulk import BULK
 
 
@@ -17,6 +19,8 @@ class Work:
         self.steps: list[str] = []
         self.broken: frozenset[str] = frozenset()
         """Tasks on which a rule breaks."""
+        self.faulty: set[str] = set()
+        """Actions that break as a whole."""
 
     async def running_bulk_actions(self) -> Sequence[BulkAction]:
         return self.running
@@ -30,6 +34,8 @@ class Work:
         return list(self.running)
 
     async def submit(self, step: AdvanceBulk) -> BulkReply:
+        if step.bulk_id in self.faulty:
+            raise ZeroDivisionError
         for task_id in self.broken - step.broken:
             raise BrokenTask(task_id)
         self.steps.append(step.bulk_id)
@@ -51,3 +57,16 @@ async def test_a_page_goes_on_without_the_tasks_on_which_a_rule_breaks() -> None
     work.broken = frozenset({"task_1", "task_2"})
     assert await BulkRunner(work, work.submit).step() == SOON
     assert work.steps == ["bulk_1", "bulk_2"]
+
+
+async def test_an_action_that_breaks_holds_up_no_other() -> None:
+    work, time = Work("bulk_1", "bulk_2"), Time()
+    work.faulty = {"bulk_1"}
+    runner = BulkRunner(work, work.submit, BrokenRows(time.clock))
+    assert await runner.step() == SOON
+    assert work.steps == ["bulk_2"]
+    assert await runner.step() == IDLE, "it is left alone"
+    work.faulty.clear()
+    time.now += LEFT_ALONE
+    await runner.step()
+    assert work.steps == ["bulk_2", "bulk_1"]

@@ -1,6 +1,6 @@
 """The reconciler submits what is due, keeps the pulse, and says when it has work again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,7 +14,9 @@ from gateway.domain.kernel.commands import (
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.read_set import Command
 from gateway.domain.launching.realm import RealmKey
-from gateway.loops.reconcile import AGAIN, BATCH, Reconciler
+from gateway.loops.broken_rows import LEFT_ALONE, BrokenRows
+from gateway.loops.reconcile import BATCH, Reconciler
+from tests.launcher.clock import Time
 
 NOW = 1_000_000
 
@@ -53,8 +55,8 @@ class Due:
         return Accepted()
 
 
-def reconciler(due: Due, clock: Callable[[], int] = lambda: NOW) -> Reconciler:
-    return Reconciler(due, due.submit, clock)
+def reconciler(due: Due) -> Reconciler:
+    return Reconciler(due, due.submit, lambda: NOW)
 
 
 async def test_what_is_due_becomes_commands_after_the_pulse() -> None:
@@ -99,12 +101,12 @@ async def test_one_refused_command_does_not_keep_the_others_back() -> None:
 async def test_rows_on_which_a_rule_breaks_stop_no_other_clock() -> None:
     due = Due([f"task_{number}" for number in range(BATCH)], ["job_1"], after=NOW - 1)
     due.refusal = ZeroDivisionError()
-    now = NOW
-    loop = reconciler(due, lambda: now)
+    time = Time()
+    loop = Reconciler(due, due.submit, lambda: NOW, BrokenRows(time.clock))
     assert await loop.step() == 0.0
     due.tasks, due.jobs, due.refusal = (*due.tasks, "task_good"), [], None
     assert await loop.step() == 1.0, "not in a circle"
     assert due.submitted[BATCH + 1 :] == [JobDue(job_id="job_1"), TaskDue(task_id="task_good")]
-    now += AGAIN
+    time.now += LEFT_ALONE
     await loop.step()
     assert due.submitted.count(TaskDue(task_id="task_0")) == 2

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from gateway.domain.deliveries.commands import AdvanceReplay, ReplayReply
 from gateway.domain.deliveries.replay import AT_ONCE, Replay, ReplayKind
+from gateway.loops.broken_rows import LEFT_ALONE, BrokenRows
 from gateway.loops.deliveries.replays import (
     AGAIN,
     IDLE,
@@ -14,6 +15,7 @@ from gateway.loops.deliveries.replays import (
     SOON,
     Replayer,
 )
+from tests.launcher.clock import Time
 
 JOB = Replay(id="rpl_1", endpoint_id="ep_1", project="default", created_at=1, updated_at=1)
 
@@ -25,6 +27,8 @@ class Work:
         self.jobs = jobs
         self.pending = pending
         self.steps: list[AdvanceReplay] = []
+        self.faulty: set[str] = set()
+        """Jobs on which a rule breaks."""
 
     async def running_replays(self) -> Sequence[Replay]:
         return self.jobs
@@ -33,6 +37,8 @@ class Work:
         return min(self.pending, most)
 
     async def submit(self, step: AdvanceReplay) -> ReplayReply:
+        if step.replay_id in self.faulty:
+            raise ZeroDivisionError
         self.steps.append(step)
         done = replace(JOB, id=step.replay_id, status="done", finished_at=2)
         self.jobs = [job for job in self.jobs if job.id != step.replay_id]
@@ -78,3 +84,16 @@ async def test_what_only_counts_waits_for_nobody() -> None:
     work = Work([replace(JOB, dry_run=True)], IN_FLIGHT)
     await step(work)
     assert [taken.limit for taken in work.steps] == [AT_ONCE]
+
+
+async def test_a_job_that_breaks_holds_up_no_other() -> None:
+    work, time = Work([JOB, replace(JOB, id="rpl_2")]), Time()
+    work.faulty = {"rpl_1"}
+    replayer = Replayer(work, work.submit, BrokenRows(time.clock))
+    assert await replayer.step() == SOON
+    assert [taken.replay_id for taken in work.steps] == ["rpl_2"]
+    assert await replayer.step() == IDLE, "it is left alone"
+    work.faulty.clear()
+    time.now += LEFT_ALONE
+    await replayer.step()
+    assert work.jobs == []
