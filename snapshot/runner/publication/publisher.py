@@ -107,6 +107,8 @@ class Publisher:
         sign_off = conventions.wants_sign_off(texts)
         commit = self._commit(applied, work, form, wants_sign_off=sign_off)
         expected = self._expected(workdir, work.clone)
+        if expected is not None and clean_checkout.is_commit(self.git, applied, expected):
+            commit = expected  # of an earlier attempt: many servers let no other take its place
         request = fitting(
             PushRequest(
                 stage="push",
@@ -121,7 +123,8 @@ class Publisher:
             )
         )
         self.reporter.ask(request)
-        self.remote.push(workdir, commit, self.branch, expected=expected)
+        if commit != expected:
+            self.remote.push(workdir, commit, self.branch, expected=expected)
         return request
 
     def propose(self, pushed: PushRequest) -> tuple[Review, str | None]:

@@ -141,6 +141,12 @@ def commit(
     return made.decode().strip()
 
 
+def is_commit(git: Git, applied: Applied, commit: str) -> bool:
+    """True if a commit is the applied tree on its base."""
+    shown = git.at(applied.directory).text("log", "-1", "--format=%T %P", commit, "--")
+    return shown == f"{applied.tree} {applied.base_sha}"
+
+
 def _copy_if_new(source: str, target: str) -> str:
     """An object that is there already is the same, and may not be written."""
     return target if Path(target).exists() else shutil.copy2(source, target)
