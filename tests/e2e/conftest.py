@@ -1,11 +1,12 @@
 """The installation of a module, clean for each of its tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from functools import partial
 
 import pytest
 import pytest_asyncio
 
+from tests.e2e.evidence import evidence
 from tests.e2e.installation import Installation
 from tests.e2e.shared_installation import SharedInstallation
 from tests.stores import STORES, new_database
@@ -24,6 +25,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = metafunc.definition.iter_markers("parametrize")
     if "shared" in metafunc.fixturenames and not any("shared" in mark.args[0] for mark in marks):
         metafunc.parametrize("shared", STORES, indirect=True, scope="module")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure comes with what its installation shows."""
+    report = yield
+    it = item.funcargs.get("it") if isinstance(item, pytest.Function) else None
+    if report.failed and isinstance(it, Installation):
+        report.sections += evidence(it)
+    return report
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -43,6 +43,8 @@ LEASE_SECONDS = "2"
 FOREIGN = ("OPENAI", "ANTHROPIC", "GEMINI", "OPENROUTER", "GITHUB")
 WATCH_SECONDS = 0.25
 READY_SECONDS = 60.0
+KILLED = (-signal.SIGKILL, -signal.SIGQUIT)
+"""Exit codes of a fork that was killed; the second before it was made."""
 LOCAL: Mapping[str, str] = MappingProxyType(
     {"SLIPGATE_PROVIDERS": "local", "SLIPGATE_LOCAL_UNCONFINED": "true"}
 )
@@ -76,14 +78,16 @@ class Installation:
         return DatabaseChecks(self.database)
 
     def begin(self) -> None:
-        """Forgets the test before; starts what it left dead."""
+        """Forgets the test before; starts what it has killed. Raises `CommandFailed` for a launcher
+        that has ended by itself."""
         self.let_go()
         self.outages = []
         self.world.arrivals.of.clear()
         processes.forget_forks(self.folder)
         for launcher in self.launchers:
-            if launcher.exit_code is not None:
+            if launcher.exit_code in KILLED:
                 launcher.start()
+            launcher.check()
 
     def is_clean(self) -> bool:
         """True if the gateway runs and nothing of an earlier task is left."""

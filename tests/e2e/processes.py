@@ -89,8 +89,13 @@ def runner(agent: Agent) -> int:
 def is_alive(pid: int) -> bool:
     """True if a thread of the process runs: while one does, its connections are open, though the
     first may only wait to be reaped (see proc(5))."""
-    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    fields = _fields(pid)
     return bool(fields) and (fields[STATE] not in {b"Z", b"X"} or int(fields[THREADS]) > 1)
+
+
+def writing(log: Path) -> dict[int, str]:
+    """Processes whose output this is, with their states: nothing else shows whose a fork is."""
+    return {pid: _state(pid) for pid, _ in _commands() if _output(pid) == log}
 
 
 def agents(folder: Path) -> set[Agent]:
@@ -153,8 +158,23 @@ def _command(pid: int) -> str:
 
 
 def _parent(pid: int) -> int:
-    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    fields = _fields(pid)
     return int(fields[1]) if fields else 0
+
+
+def _state(pid: int) -> str:
+    fields = _fields(pid)
+    return fields[STATE].decode() if fields else ""
+
+
+def _fields(pid: int) -> list[bytes]:
+    return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+
+
+def _output(pid: int) -> Path | None:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/fd/1").readlink()
+    return None
 
 
 def _environ(pid: int) -> bytes:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.console.output import CommandFailed
 from gateway.demo.git import git
 from tests.e2e import points, processes
+from tests.e2e.evidence import evidence
 from tests.e2e.installation import Installation
 from tests.e2e.settled import settle
 from tests.e2e.stores import on_one
@@ -79,6 +81,17 @@ async def test_a_cancelled_agent_ends_its_command_and_itself(
         assert cancelled["source"] == "agent"
         await task.until_over()
         await settle(it, task)
+
+
+@on_one("sqlite")
+async def test_a_launcher_that_ended_by_itself_is_not_hidden(it: Installation) -> None:
+    await asyncio.to_thread(it.launcher.stop)
+    with pytest.raises(CommandFailed, match="The launcher ended with exit code"):
+        it.begin()
+    shown = dict(evidence(it))
+    assert shown["launcher-0.log"].startswith(f"exit code {it.launcher.exit_code}, processes {{}}")
+    assert not shown["gateway.log"].startswith("exit code None, processes {}")
+    it.launcher.start()
 
 
 async def test_cancel_before_a_launch_needs_no_sandbox(it: Installation) -> None:
