@@ -105,9 +105,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for number, companions in enumerate(_companions(kinds["long"])):
         shares[number % workers] += companions
     shares[0] += kinds["client"]
-    rest = iter(kinds[""])
-    for share in shares:
-        share.extend(islice(rest, max(0, len(items) // workers - len(share))))
+    rest, left = iter(kinds[""]), len(items)
+    for number, share in enumerate(shares):
+        size = left // (workers - number)  # as xdist divides what is left among the others
+        share.extend(islice(rest, max(0, size - len(share))))
+        left -= size
     items[:] = [*chain.from_iterable(shares), *rest]
 
 
