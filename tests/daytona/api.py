@@ -243,7 +243,8 @@ async def execute(api: Api, request: Request) -> Response:
     """Runs a command; refused unless the sandbox is started."""
     found = _started(api, request)
     wanted = await _json(request)
-    command, seconds = str(wanted["command"]), float(str(wanted.get("timeout") or 10))
+    command, given = str(wanted["command"]), wanted.get("timeout")
+    seconds = float(str(given)) if given else None
     if not command.strip():
         words = "bad request: command cannot be empty or whitespace-only"
         return _refused_inside(request, 400, words)

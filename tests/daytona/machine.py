@@ -10,10 +10,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.daytona.releases import (
+    COMMAND_FILE_SINCE,
+    COMMANDS_IN_SHELL_SINCE,
+    ENTRYPOINT_IN_SESSION_SINCE,
+    LAST_DAEMON,
+    Version,
+)
+
 LOG = Path(".daytona/sessions/entrypoint/entrypoint_command/output.log")
 """The daemon's log of the entrypoint, in the home of the image's user. Each start writes a new one
 and `cmd.sh`; each end adds a line to `exit_code` beside it. A stopped daemon removes all of it, a
-killed one leaves it to the next start (seen: v0.190)."""
+killed one leaves it to the next start (since v0.153)."""
+OLD_LOG = Path("daytona-entrypoint.log")
+"""The log before v0.153, at whose end the daemon tells of the entrypoint's: really in /tmp, which
+sandboxes here share, or where a variable says."""
 
 STDOUT = b"\x01\x01\x01"
 """Precedes each piece of standard output in the log (b"\\x02\\x02\\x02": of standard error); here
@@ -37,14 +48,16 @@ class Machine:
         path: str = os.defpath,
         *,
         app: Path | None = None,
-        has_shell: bool = False,
+        release: Version = LAST_DAEMON,
     ) -> None:
         self._folder = folder
         self._app = app
         """The image's /app on this host."""
-        self._has_shell = has_shell
-        """True if the daemon gives a command to a shell on standard input (seen: v0.190), else
-        splits it itself."""
+        self._release = release
+        """Of the daemon."""
+        self._has_shell = release >= COMMANDS_IN_SHELL_SINCE
+        """True if the daemon gives a command to a shell on standard input, else splits it itself.
+        """
         self._path = path
         """The image's PATH."""
         self._program = program
@@ -63,9 +76,10 @@ class Machine:
         """Runs the entrypoint once per start; the sandbox outlives its exit."""
         if self._program is None or sandbox_id in self._running:
             return
-        path = self.home(sandbox_id) / LOG
+        path = self.log_file(sandbox_id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_name("cmd.sh").write_text(shlex.join(self._program))
+        if self._release >= COMMAND_FILE_SINCE:
+            path.with_name("cmd.sh").write_text(shlex.join(self._program))
         with path.open("wb") as log:
             log.write(STDOUT)
             log.flush()
@@ -86,36 +100,47 @@ class Machine:
 
     def log(self, sandbox_id: str) -> str:
         """Output of the entrypoint."""
-        path = self.home(sandbox_id) / LOG
+        path = self.log_file(sandbox_id)
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def log_file(self, sandbox_id: str) -> Path:
+        """The daemon's record of the entrypoint."""
+        is_in_session = self._release >= ENTRYPOINT_IN_SESSION_SINCE
+        return self.home(sandbox_id) / (LOG if is_in_session else OLD_LOG)
+
     async def execute(
-        self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
+        self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float | None
     ) -> Executed:
-        """Runs a command line as the daemon does; raises `TimeoutError` if a recent daemon ended
-        it."""
+        """Runs a command line as the daemon does; raises `TimeoutError` if the daemon ended it."""
         self._note_end(sandbox_id)
         if self._app is not None:
             command = command.replace("/app/", f"{self._app}/")
-        process = await asyncio.create_subprocess_exec(
-            *(("sh",) if self._has_shell else words(command)),
-            cwd=self.home(sandbox_id),
-            env=self._environment(sandbox_id, env),
-            stdin=asyncio.subprocess.PIPE if self._has_shell else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
         try:
-            stdin = command.encode() if self._has_shell else None
-            output, _ = await asyncio.wait_for(process.communicate(stdin), timeout)
-        except TimeoutError:
+            process = await asyncio.create_subprocess_exec(
+                *(("sh",) if self._has_shell else words(command)),
+                cwd=self.home(sandbox_id),
+                env=self._environment(sandbox_id, env),
+                stdin=asyncio.subprocess.PIPE if self._has_shell else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError:
+            return Executed(exit_code=-1, result="")
+        reading = asyncio.ensure_future(
+            process.communicate(command.encode() if self._has_shell else None)
+        )
+        done, _ = await asyncio.wait((reading,), timeout=timeout)
+        if not done and self._has_shell:
             _kill(process)
-            await process.wait()
-            if self._has_shell:
-                raise
-            return Executed(exit_code=-1, result="command execution timeout")
-        return Executed(exit_code=process.returncode or 0, result=output.decode(errors="replace"))
+        elif not done:
+            process.kill()
+        output, _ = await reading
+        if not done:
+            raise TimeoutError
+        return Executed(
+            exit_code=max(process.returncode or 0, -1), result=output.decode(errors="replace")
+        )
 
     def _note_end(self, sandbox_id: str) -> None:
         """Records the exit code before anybody can read it; the real daemon does so at the end."""
@@ -123,13 +148,22 @@ class Machine:
         if running is None or running.returncode is None or running.pid in self._noted:
             return
         self._noted.add(running.pid)
-        with (self.home(sandbox_id) / LOG).with_name("exit_code").open("a") as file:
-            file.write(f"{running.returncode}\n")
+        path, code = self.log_file(sandbox_id), running.returncode
+        note = f"{code if code >= 0 else 128 - code}"
+        if self._release < ENTRYPOINT_IN_SESSION_SINCE:
+            how = f"exit status {code}" if code > 0 else "signal: killed"
+            error = f"Command exited with error: {how}"
+            note = error if code else "Entrypoint command completed successfully"
+        else:
+            path = path.with_name("exit_code")
+        with path.open("a") as file:
+            file.write(f"{note}\n")
 
     async def stop(self, sandbox_id: str) -> None:
-        """Ends a sandbox by its daemon."""
+        """Ends a sandbox by its daemon, which removes its record of the entrypoint."""
         await self.end(sandbox_id)
-        shutil.rmtree((self.home(sandbox_id) / LOG).parent, ignore_errors=True)
+        if self._release >= ENTRYPOINT_IN_SESSION_SINCE:
+            shutil.rmtree(self.log_file(sandbox_id).parent, ignore_errors=True)
 
     async def end(self, sandbox_id: str) -> None:
         """Kills all processes of the sandbox, and its daemon."""
@@ -150,6 +184,7 @@ class Machine:
             "HOME": str(self.home(sandbox_id)),
             "SLIPGATE_PYTHON": sys.executable,
             "DAYTONA_SANDBOX_ID": sandbox_id,
+            "DAYTONA_ENTRYPOINT_LOG_FILE_PATH": str(self.home(sandbox_id) / OLD_LOG),
             **env,
             "SLIPGATE_STATE_DIR": env.get("SLIPGATE_STATE_DIR", state),
         }

@@ -1,7 +1,8 @@
-"""Releases of the CLI: which commands and flags each of them takes.
+"""Releases: which commands and flags each CLI takes, and what the daemon of a sandbox does.
 
 Held against the programs themselves, built from the sources of v0.101, v0.110, v0.116, v0.127,
-v0.128, v0.134, v0.135, v0.150, v0.168, v0.180, v0.190, v0.191, v0.204 and v0.205.1.
+v0.128, v0.134, v0.135, v0.150, v0.168, v0.180, v0.190, v0.191, v0.204 and v0.205.1; the daemon's
+v0.135, v0.150, v0.155, v0.168 and v0.190 (the last whose source is published).
 """
 
 from dataclasses import dataclass
@@ -145,6 +146,14 @@ SENDS_AUTO_STOP_ONLY_WHEN_GIVEN_SINCE: Version = (0, 197, 0)
 PRIVATE_CONFIG_SINCE: Version = (0, 200, 0)
 NO_DOTENV_SINCE: Version = (0, 205, 0)
 QUOTES_SINCE: Version = (0, 205, 1)
+
+ENTRYPOINT_IN_SESSION_SINCE: Version = (0, 153, 0)
+"""Before, the daemon is the entrypoint's parent, and has one file for its output."""
+COMMANDS_IN_SHELL_SINCE: Version = (0, 156, 0)
+"""Before, the daemon splits a command itself, and ends its first process alone, for whose children
+it then waits."""
+COMMAND_FILE_SINCE: Version = (0, 158, 0)
+LAST_DAEMON: Version = (0, 190, 0)
 
 
 def parsed(text: str) -> Version:

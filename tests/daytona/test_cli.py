@@ -209,7 +209,7 @@ async def test_exec_quotes_since_205_1_and_gives_the_remote_exit_code(
 async def test_a_refusal_of_the_daemon_is_printed_as_it_came(
     tmp_path: Path, api: Api, cli: Cli
 ) -> None:
-    api.machine = Machine(tmp_path, has_shell=True)
+    api.machine = Machine(tmp_path)
     await cli.run(*CREATE)
     ran = await cli.run("sandbox", "exec", "--timeout=1", "a", "--", "sh -c 'echo x; sleep 60'")
     assert (ran.code, ran.out) == (1, "")

@@ -15,6 +15,7 @@ from launcher.providers.daytona.errors import (
     unavailable,
 )
 from launcher.providers.daytona.remote_commands import (
+    LOG_COMMAND,
     RESCUE_COMMAND,
     RESCUE_SECONDS,
     STOP_COMMAND,
@@ -38,18 +39,13 @@ from launcher.settings import CreateOptions
 ClientT = TypeVar("ClientT")
 
 EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
-"""An old daemon ends a command without a limit after 10 s, a newer one never."""
+"""A daemon before v0.155 ends a command without a limit after 6 minutes, a newer one never."""
 START_SECONDS: Final = 60.0
 """Daytona itself gives a start up after 5 minutes."""
 SETTLE_SECONDS: Final = 15.0
 """For a runner that has begun with its sandbox to take its lock, and to end."""
 REMOVE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 1.0
-_LOG: Final = (
-    f"sh -c 'tail -c {LOG_TAIL} $HOME/.daytona/sessions/entrypoint/entrypoint_command/output.log "
-    "2>/dev/null; exit 0'"
-)
-"""Prints the end of the entrypoint's output, which the daemon keeps in this file."""
 _STREAMS: Final = re.compile("\x01{1,3}|\x02{1,3}")
 """The daemon marks the stream of each piece of a log."""
 _END: Final = 10**12
@@ -96,7 +92,7 @@ class Sandboxes(ABC, Generic[ClientT]):
         found = await self._fetch_started(key)
         if found is None:
             return ""
-        return _STREAMS.sub("", await self._execute(found, _LOG))[-LOG_TAIL:]
+        return _STREAMS.sub("", await self._execute(found, LOG_COMMAND))[-LOG_TAIL:]
 
     async def stop(self, key: Key) -> None:
         """Ends the agent, not the sandbox: a stopped one does not show its spool."""

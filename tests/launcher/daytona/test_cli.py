@@ -174,11 +174,11 @@ async def test_a_command_is_given_the_time_that_ending_an_agent_takes(
 ) -> None:
     there = provider(tmp_path, api)
     made = await there.create(a_spec())
-    asked: list[float] = []
+    asked: list[float | None] = []
 
     class Watched(Machine):
         async def execute(
-            self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
+            self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float | None
         ) -> Executed:
             asked.append(timeout)
             return Executed(0, "")
