@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.wire.authorities import Authorities
+from gateway.wire.secret_files import kept
 from launcher.providers.local import directory as directories
 from launcher.providers.local.directory import OUTPUT
 from launcher.providers.local.processes import GRACE_SECONDS, StillRunning, Supervisor, end
@@ -55,7 +56,7 @@ class LocalProvider:
         self._program = program
         self._grace = grace
         self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.realm = realm or _read_realm(state / "realm")
+        self.realm = realm or kept(state / "realm", lambda: uuid.uuid4().hex)
 
     async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """Starts the agent once: a second call adopts the first one's record."""
@@ -180,16 +181,3 @@ def _supervise(
             check=False,
         )
     return started.returncode
-
-
-def _read_realm(path: Path) -> str:
-    """Made once; two launchers that start together both keep the first one's."""
-    draft = path.with_name(f"realm.{os.getpid()}.draft")
-    draft.write_text(uuid.uuid4().hex)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path.read_text().strip()
