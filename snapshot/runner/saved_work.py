@@ -124,7 +124,10 @@ class SavedWork:
             return
         finally:
             timer.cancel()
-        self._save(patch, is_partial=not self._on_disk.is_finished)
+        kept = self._save(patch, is_partial=not self._on_disk.is_finished)
+        if not kept.is_partial:
+            self.kept = kept
+            self.is_resumable = bool(patch.main.text) and self._is_restorable(kept)
 
     def _free_space(self, work: AgentsWork) -> None:
         self._state.free_space(work.states[0].work_tree.parent)

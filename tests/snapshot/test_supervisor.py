@@ -1,6 +1,7 @@
 """A runner that dies is told of within seconds, with what its agent has done."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,25 @@ def test_a_runner_killed_behind_its_agent_leaves_work_that_can_be_gone_on_from(
     assert "'stage': 'validate'" in str(last.data["error"])
     assert len(sandbox.gateway.of("task.patch")) == 1, "it was told before"
     assert BRANCH not in sandbox.remote.branches()
+
+
+def test_a_runner_killed_while_it_makes_the_patch_leaves_the_same(sandbox: Sandbox) -> None:
+    there, git = sandbox.shared / "there", sandbox.root / "programs" / "git"
+    git.parent.mkdir()
+    once = (
+        f'case " $* " in *" write-tree "*) [ -e {there} ] || {{ touch {there}; sleep 600; }};; esac'
+    )
+    git.write_text(f'#!/bin/sh\n{once}\nexec {shutil.which("git")} "$@"\n')
+    git.chmod(0o755)
+    sandbox.environ["PATH"] = f"{git.parent}{os.pathsep}{sandbox.environ['PATH']}"
+    sandbox.agent_is(FIX)
+    process = sandbox.start()
+    until(there.exists, "the patch")
+    os.kill(runner_of(process), signal.SIGKILL)
+    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.printed()
+    (patch,) = sandbox.gateway.of("task.patch")
+    assert "partial" not in patch.data
+    assert sandbox.gateway.last.data["resumable"] is True
 
 
 def test_its_death_before_the_first_event_is_reported_too(sandbox: Sandbox) -> None:
