@@ -85,6 +85,28 @@ def test_a_repository_that_github_does_not_show_is_reported_in_its_words() -> No
     assert caught.value.message == "GitHub answered 404: Not Found"
 
 
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [{"resource": "PullRequest", "field": "head", "code": "invalid"}],
+        [{"resource": "PullRequest", "code": "custom", "message": "Head sha can't be blank"}],
+        ["not all refs are readable"],
+    ],
+)
+def test_a_branch_that_github_does_not_know_yet_is_waited_for(errors: list[object]) -> None:
+    answers = [
+        Response(status=422, content={"message": "Validation Failed", "errors": errors}),
+        Response(status=201, content={"html_url": "https://github.test/acme/widgets/pull/7"}),
+    ]
+    stub = HttpStub(lambda _: answers.pop(0))
+    pauses: list[float] = []
+    token = GitHubToken("ghp_sandbox_token")
+    github = GitHub(api_url=stub.url, slug=("acme", "widgets"), token=token, sleep=pauses.append)
+    assert github.open(PROPOSAL).number == "7"
+    stub.stop()
+    assert pauses == [2.0]
+
+
 def _pattern(operator: str, pattern: str, **more: object) -> dict[str, object]:
     return {"operator": operator, "pattern": pattern, **more}
 

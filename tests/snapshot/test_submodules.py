@@ -100,6 +100,7 @@ def test_one_that_is_removed_or_replaced_is_named(nested: Sandbox) -> None:
 def test_those_that_cannot_be_had_are_named_and_stop_nothing(sandbox: Sandbox) -> None:
     ran = sandbox.shared / "ran"
     urls = {"gone": "https://127.0.0.1:1/acme/gone", "ext": f"ext::sh -c touch% {ran}", "opt": "-x"}
+    urls["old"] = "git://127.0.0.1:1/acme/old"
     work = sandbox.remote.path.parent / "adding"
     git("clone", "-q", str(sandbox.remote.path), str(work), at=sandbox.root)
     sections = (f'[submodule "{at}"]\n\tpath = {at}\n\turl = {urls[at]}\n' for at in urls)
@@ -114,6 +115,7 @@ def test_those_that_cannot_be_had_are_named_and_stop_nothing(sandbox: Sandbox) -
     for path in urls:
         named = f"The submodule `{path}` is not checked out: "
         assert named in str(sandbox.gateway.last.data["warnings"])
+    assert "'https://127.0.0.1:1/acme/old/'" in str(sandbox.gateway.last.data["warnings"])
     assert "TARGET_REPO" not in str(sandbox.gateway.last.data["warnings"])
     assert not ran.exists()
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")

@@ -61,6 +61,7 @@ def test_odd_names_bits_links_and_binary_files_survive_and_forgotten_caches_stay
     sandbox.agent_is(
         f"{FIX}; {names}; chmod +x widgets.py; ln -s widgets.py link; head -c 3000 /dev/urandom > b"
         "; mkdir -p __pycache__ node_modules/x; touch __pycache__/a.pyc node_modules/x/y"
+        " .aider.chat.history.md"
     )
     assert sandbox.run() == 0, sandbox.printed()
     last = sandbox.gateway.last

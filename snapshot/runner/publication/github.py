@@ -1,5 +1,6 @@
 """One repository on GitHub: its rules before the push, and its pull request after it."""
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,13 @@ from .github_api import (
 
 CHECK_SECONDS: Final = 30.0
 """The longest wait to learn more of the repository: the agent needs the time."""
+LAG_SECONDS: Final = (2.0, 5.0, 10.0)
+"""Pauses before a pull request is opened again."""
+_UNKNOWN_HEAD: Final = re.compile(
+    r'"field":\s*"head",\s*"code":\s*"invalid"|"code":\s*"invalid",\s*"field":\s*"head"'
+    r"|sha can't be blank|not all refs are readable",
+    re.IGNORECASE,
+)
 T = TypeVar("T")
 _WRITING: Final = frozenset({"admin", "maintain", "write"})
 
@@ -131,6 +139,11 @@ class GitHub:
         Raises `pull_request_failed`, `github_unreachable`, `github_rate_limited`.
         """
         response = self._create(proposal, is_draft=proposal.is_draft)
+        for pause in LAG_SECONDS:
+            if not _lags(response):
+                break
+            self.sleep(pause)
+            response = self._create(proposal, is_draft=proposal.is_draft)
         if response.status_code == 422 and "draft" in response.text.lower():
             response = self._create(proposal, is_draft=False)
         if response.status_code == 422 and (found := self.find(proposal.branch)):
@@ -232,6 +245,11 @@ class GitHub:
             return opened
         html_url = parts._replace(path=f"/{self._name}/{path}").geturl()
         return PullRequest(html_url=html_url, draft=opened.draft)
+
+
+def _lags(response: httpx.Response) -> bool:
+    """True if GitHub does not know the branch yet that was just pushed."""
+    return response.status_code == 422 and _UNKNOWN_HEAD.search(response.text) is not None
 
 
 def _decoded_if_known(answer: httpx.Response, shape: type[T]) -> T | None:

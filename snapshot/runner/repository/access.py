@@ -4,8 +4,9 @@ The GitHub token is for the host behind the API address alone: a task can name a
 nobody's token is sent to an address that somebody else chose.
 """
 
+import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..configuration import Configuration
 from ..failure import RepositoryRejected
@@ -16,6 +17,8 @@ from .branches import list_refs
 from .credentials import Credentials
 from .git import Git
 from .remote import Remote
+
+_UNPROTECTED: Final = re.compile(r"\A(?:http|git)://", re.IGNORECASE)
 
 
 class OurBranch(NamedTuple):
@@ -45,8 +48,11 @@ class Access:
         return self._reachable(parse(configuration.repository_url))
 
     def submodule(self, url: str) -> Repository:
-        """A submodule's repository; one in a file of this host is only for another such one."""
-        repository = parse(url)
+        """A submodule's repository; one in a file of this host is only for another such one.
+
+        Old addresses without protection are those of https on the same host.
+        """
+        repository = parse(_UNPROTECTED.sub("https://", url))
         is_local = parse(self._configuration.repository_url).scheme == "file"
         if repository.scheme == "file" and not is_local:
             raise RepositoryRejected("repo_url_refused", "its address is a file of this host")

@@ -16,7 +16,7 @@ SENTENCE_CHARACTERS: Final = 500
 """The gateway takes no more."""
 _CACHES: Final = re.compile(
     rb"__pycache__|\.(?:pytest|mypy|ruff|parcel)[_-]cache|\.hypothesis|\.npm|\.DS_Store|\.coverage"
-    rb"|.*\.py[co]"
+    rb"|.*\.py[co]|\.aider\.(?:tags\.cache|(?:chat|input|llm)\.history).*"
 )
 """Made anew when needed: not reported."""
 _BUILT: Final = re.compile(
