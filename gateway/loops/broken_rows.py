@@ -1,10 +1,17 @@
 """Rows on which a rule breaks: left alone for a while, so that they stop no other."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
 
+import structlog
+
+from gateway.domain.kernel.errors import Unavailable
+
 K = TypeVar("K")
+
+log = structlog.get_logger(__name__)
 
 LEFT_ALONE: Final = 60.0
 """Seconds until such a row is tried again."""
@@ -13,13 +20,23 @@ LEFT_ALONE: Final = 60.0
 class BrokenRows(Generic[K]):
     """The rows of a loop that broke lately, by what the loop knows them by."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, loop: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._loop = loop
         self._monotonic = monotonic
         self._found_at: dict[K, float] = {}
 
-    def add(self, key: K) -> None:
-        """Leaves a row alone from now on."""
-        self._found_at[key] = self._monotonic()
+    @contextmanager
+    def guarded(self, key: K, **shown: str) -> Iterator[None]:
+        """A block of work on one row; if it breaks, the row is left alone from now on. `shown` is
+        for the log."""
+        try:
+            yield
+        except Unavailable:
+            raise
+        except Exception as exc:  # noqa: BLE001 - one broken row must not stop the loop of all
+            # The ledger has logged the traceback.
+            self._found_at[key] = self._monotonic()
+            log.warning("loop.broken_row", loop=self._loop, error=type(exc).__name__, **shown)
 
     def current(self) -> frozenset[K]:
         """The rows that are left alone now."""

@@ -5,7 +5,6 @@ from typing import Final
 
 import structlog
 
-from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.operations.bulk import AdvanceBulk, BrokenTask, BulkReply
 from gateway.loops.broken_rows import BrokenRows
 from gateway.store.loop_reads import BulkReads
@@ -31,14 +30,16 @@ class BulkRunner:
     ) -> None:
         self._reads = reads
         self._submit = submit
-        self._broken = broken if broken is not None else BrokenRows[str]()
+        self._broken = broken if broken is not None else BrokenRows[str](self.name)
 
     async def step(self) -> float:
         """Does the next page of each; returns the seconds until the next step."""
         broken = self._broken.current()
         running = [it for it in await self._reads.running_bulk_actions() if it.id not in broken]
         for bulk in running:
-            answer = await self._try(bulk.id)
+            answer: object = None
+            with self._broken.guarded(bulk.id, bulk=bulk.id):
+                answer = await self._advance(bulk.id)
             if isinstance(answer, BulkReply) and answer.bulk.status != "running":
                 after = answer.bulk
                 log.info(
@@ -51,16 +52,6 @@ class BulkRunner:
                     failed=after.failed,
                 )
         return SOON if running else IDLE
-
-    async def _try(self, bulk_id: str) -> object:
-        try:
-            return await self._advance(bulk_id)
-        except Unavailable:
-            raise
-        except Exception:
-            self._broken.add(bulk_id)
-            log.exception("bulk.broken", bulk=bulk_id)
-            return None
 
     async def _advance(self, bulk_id: str) -> object:
         """Does a page; a task on which a rule breaks must not hold up the others."""

@@ -15,7 +15,7 @@ from gateway.domain.kernel.commands import (
 )
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.read_set import Command
-from gateway.loops.broken_rows import LEFT_ALONE, BrokenRows
+from gateway.loops.broken_rows import BrokenRows
 from gateway.store.loop_reads import DueReads
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ class Reconciler:
         self._submit = submit
         self._clock = clock
         self._pulsed_at = 0
-        self._broken = broken if broken is not None else BrokenRows[Due]()
+        self._broken = broken if broken is not None else BrokenRows[Due](self.name)
 
     async def step(self) -> float:
         """Submits what is due; the seconds until the next clock or pulse."""
@@ -67,16 +67,13 @@ class Reconciler:
         return await self._seconds_to_next()
 
     async def _settle(self, command: Due) -> None:
-        try:
-            await self._submit(command)
-        except Unavailable:
-            raise
-        except ApiError as refusal:
-            log.warning("reconcile.refused", command=str(command), code=refusal.code)
-        except Exception:  # noqa: BLE001 - one broken row must not stop the clocks of all
-            # The ledger has logged the traceback.
-            self._broken.add(command)
-            log.warning("reconcile.broken", command=str(command), again_seconds=LEFT_ALONE)
+        with self._broken.guarded(command, command=str(command)):
+            try:
+                await self._submit(command)
+            except Unavailable:
+                raise
+            except ApiError as refusal:
+                log.warning("reconcile.refused", command=str(command), code=refusal.code)
 
     async def _keep_pulse(self, now: int) -> None:
         # A clock that was set back must not silence it until it has caught up.

@@ -62,7 +62,7 @@ async def test_a_page_goes_on_without_the_tasks_on_which_a_rule_breaks() -> None
 async def test_an_action_that_breaks_holds_up_no_other() -> None:
     work, time = Work("bulk_1", "bulk_2"), Time()
     work.faulty = {"bulk_1"}
-    runner = BulkRunner(work, work.submit, BrokenRows(time.clock))
+    runner = BulkRunner(work, work.submit, BrokenRows("test", time.clock))
     assert await runner.step() == SOON
     assert work.steps == ["bulk_2"]
     assert await runner.step() == IDLE, "it is left alone"

@@ -102,7 +102,7 @@ async def test_rows_on_which_a_rule_breaks_stop_no_other_clock() -> None:
     due = Due([f"task_{number}" for number in range(BATCH)], ["job_1"], after=NOW - 1)
     due.refusal = ZeroDivisionError()
     time = Time()
-    loop = Reconciler(due, due.submit, lambda: NOW, BrokenRows(time.clock))
+    loop = Reconciler(due, due.submit, lambda: NOW, BrokenRows("test", time.clock))
     assert await loop.step() == 0.0
     due.tasks, due.jobs, due.refusal = (*due.tasks, "task_good"), [], None
     assert await loop.step() == 1.0, "not in a circle"

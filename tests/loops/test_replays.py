@@ -89,7 +89,7 @@ async def test_what_only_counts_waits_for_nobody() -> None:
 async def test_a_job_that_breaks_holds_up_no_other() -> None:
     work, time = Work([JOB, replace(JOB, id="rpl_2")]), Time()
     work.faulty = {"rpl_1"}
-    replayer = Replayer(work, work.submit, BrokenRows(time.clock))
+    replayer = Replayer(work, work.submit, BrokenRows("test", time.clock))
     assert await replayer.step() == SOON
     assert [taken.replay_id for taken in work.steps] == ["rpl_2"]
     assert await replayer.step() == IDLE, "it is left alone"

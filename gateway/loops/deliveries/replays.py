@@ -7,8 +7,7 @@ import structlog
 
 from gateway.domain.deliveries.commands import AdvanceReplay, ReplayReply
 from gateway.domain.deliveries.replay import AT_ONCE, Replay
-from gateway.domain.kernel.errors import Unavailable
-from gateway.loops.broken_rows import LEFT_ALONE, BrokenRows
+from gateway.loops.broken_rows import BrokenRows
 from gateway.store.loop_reads import ReplayReads
 
 log = structlog.get_logger(__name__)
@@ -38,24 +37,17 @@ class Replayer:
     ) -> None:
         self._reads = reads
         self._submit = submit
-        self._broken = broken if broken is not None else BrokenRows[str]()
+        self._broken = broken if broken is not None else BrokenRows[str](self.name)
 
     async def step(self) -> float:
         """Advance each replay that may go on; returns the seconds until the next step."""
-        broken = self._broken.current()
-        running = await self._reads.running_replays()
-        waits = [await self._try(replay) for replay in running if replay.id not in broken]
-        return min(waits, default=IDLE)
-
-    async def _try(self, replay: Replay) -> float:
-        try:
-            return await self._advance(replay)
-        except Unavailable:
-            raise
-        except Exception:
-            self._broken.add(replay.id)
-            log.exception("replay.broken", replay=replay.id, endpoint=replay.endpoint_id)
-            return LEFT_ALONE
+        broken, wait = self._broken.current(), IDLE
+        for replay in await self._reads.running_replays():
+            if replay.id in broken:
+                continue
+            with self._broken.guarded(replay.id, replay=replay.id, endpoint=replay.endpoint_id):
+                wait = min(wait, await self._advance(replay))
+        return wait
 
     async def _advance(self, replay: Replay) -> float:
         limit = await self._available(replay)
