@@ -642,6 +642,7 @@ def test_nothing_of_a_hostile_git_directory_runs_or_holds_us_up(agent: Agent) ->
         "rm -rf .git/refs .git/logs; mkfifo .git/refs .git/logs",
         "mkdir -p .git/logs/refs; head -c 99999 /dev/urandom > .git/logs/refs/stash",
         "git pack-refs --all; head -c 99999 /dev/urandom > .git/packed-refs",
+        f"yes ' {'a' * 40}' | head -c 4000000 | tr -d '\\n' > .git/logs/refs/heads/main",
     ],
 )
 def test_a_broken_git_directory_costs_nothing_but_its_hints(agent: Agent, script: str) -> None:

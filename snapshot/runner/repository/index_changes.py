@@ -5,13 +5,15 @@ as they are.
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
+from ..failure import Failure
 from .agents_git import AgentsGit
-from .git import Git, GitFailed
+from .git import Git
 from .plumbing import IndexEntry, StagedFile, nul_joined, staged_files
 
+SECONDS: Final = 60.0
 _FILE: Final = b"H 100"
 """An entry of `ls-files -t --stage` for a file that is on the disk."""
 _PLAIN: Final = b"100644"
@@ -69,14 +71,23 @@ def take_contents(
     ]
     if not others:
         return []
-    paths = nul_joined(others)
-    git("update-index", "--force-remove", "-z", "--stdin", stdin=paths)
-    with suppress(GitFailed):  # those that it took are compared
-        git("update-index", "--add", "-z", "--stdin", stdin=paths)
-    converted = {file.path: file.blob for file in staged_files(git, among=frozenset(others))}
-    alone = [path for path in others if converted.get(path) != theirs[path].blob]
-    _put(git, [before[path] for path in (alone if is_normalising else others)])
-    return alone
+    converted = _converted(git, others)
+    same = {path for path in others if converted.get(path) == theirs[path].blob}
+    if is_normalising:
+        _put(git, [before[path]._replace(blob=converted[path]) for path in sorted(same)])
+    return [path for path in others if path not in same]
+
+
+def _converted(git: Git, paths: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Path → blob of the files as git would keep them now; empty where it cannot read them."""
+    assert git.index is not None, "a git for one index"  # noqa: S101
+    apart = replace(git, index=git.index.with_name("converted-index"))
+    options = ("--add", "--remove", "-z", "--stdin")
+    try:
+        apart("update-index", *options, stdin=nul_joined(paths), seconds=SECONDS)
+        return {file.path: file.blob for file in staged_files(apart)}
+    except Failure:
+        return {}
 
 
 def _mode(files: Mapping[bytes, StagedFile], path: bytes) -> bytes:

@@ -18,7 +18,7 @@ SHOWN_CHARACTERS: Final = 7
 _LEFT: Final = re.compile(r"\tcheckout: moving from ([0-9a-f]{40}(?:[0-9a-f]{24})?) to ")
 """In the log of a HEAD: a checkout that left a detached commit, of which it has the full id."""
 _FETCHED: Final = re.compile(
-    r" ([0-9a-f]{40}(?:[0-9a-f]{24})?) [^\t]*\t(?!.* \.{0,2}/)"
+    r"[0-9a-f]{40,64} ([0-9a-f]{40}(?:[0-9a-f]{24})?) [^\t]*\t(?!.* \.{0,2}/)"
     r"(?:fetch\b|pull\b.*(?:: Fast-forward|\(start\))|branch: Created from FETCH_HEAD)"
 )
 """In the log of a HEAD or a branch: a commit that came from another host."""
@@ -131,7 +131,7 @@ def _fetched(theirs: Path) -> Iterator[str]:
     branches = theirs / "logs" / "refs" / "heads"
     logs = files.walk(branches) if files.is_directory(branches) else iter(())
     for log in (theirs / "logs" / "HEAD", *(Path(each.path) for each in islice(logs, MOST_FILES))):
-        yield from (found[1] for line in _lines(log) if (found := _FETCHED.search(line)))
+        yield from (found[1] for line in _lines(log) if (found := _FETCHED.match(line)))
 
 
 def _lines(file: Path) -> list[str]:
