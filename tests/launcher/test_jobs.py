@@ -15,7 +15,7 @@ from gateway.wire.launcher import Created, JobKind, JobSandbox, Process, Trying
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.create import LAUNCH_SECONDS
 from launcher.jobs.run import run_job
-from launcher.providers.local.processes import Supervisor, members
+from launcher.providers.local.processes import members
 from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import (
     Key,
@@ -26,7 +26,7 @@ from launcher.providers.protocol import (
 )
 from tests.launcher.agents import FINAL_EVENT, WAITS
 from tests.launcher.clock import Time
-from tests.launcher.conditions import until
+from tests.launcher.conditions import until, with_agent
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, a_spec
 from tests.launcher.lines import LOG, Lines
@@ -132,8 +132,7 @@ async def test_a_sandbox_whose_agent_died_without_a_word_is_made_again(
 
 async def _kill_sandbox(directory: Path) -> None:
     """Everything in it, the supervisor first, so that nobody writes down how the agent ended."""
-    fields = json.loads((directory / "process.json").read_text())
-    supervisor = Supervisor(pid=fields["pid"], birth=fields["birth"])
+    supervisor = await with_agent(directory)
     for pid in (supervisor.pid, *(members(supervisor) - {supervisor.pid})):
         os.kill(pid, signal.SIGKILL)
     await until(lambda: not members(supervisor))

@@ -19,7 +19,7 @@ from launcher.providers.local.provider import SUPERVISOR, LocalProvider
 from launcher.providers.local.supervisor import write_whole
 from launcher.providers.protocol import Key, ProviderError
 from tests.launcher.agents import DEAF, ENDS_WITH_7, HAS_GRANDCHILDREN, TELLS_ITS_ENVIRONMENT, WAITS
-from tests.launcher.conditions import until
+from tests.launcher.conditions import record, until, with_agent
 from tests.launcher.conftest import MakeLocal
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_spec
 
@@ -33,11 +33,6 @@ def dig(folder: Path) -> None:
     """Make more folders in it, one in the other, than a path has room for."""
     make = "import os\nfor _ in range(3000): os.mkdir('a'); os.chdir('a')\nos.chmod('.', 0)"
     subprocess.run([sys.executable, "-c", make], cwd=folder, check=True)
-
-
-def record(directory: Path) -> Supervisor:
-    fields = json.loads((directory / "process.json").read_text())
-    return Supervisor(pid=fields["pid"], birth=fields["birth"])
 
 
 def is_alive(pid: int) -> bool:
@@ -106,7 +101,7 @@ async def test_no_process_shows_the_variables_of_an_agent(
     make_local: MakeLocal, directory: Path
 ) -> None:
     await make_local(WAITS).create(a_spec({"GITHUB_TOKEN": "ghp_of_the_task"}))
-    for pid in members(record(directory)):
+    for pid in members(await with_agent(directory)):
         for name in ("environ", "cmdline"):
             assert b"ghp_of_the_task" not in Path(f"/proc/{pid}/{name}").read_bytes()
 
@@ -222,7 +217,7 @@ async def test_two_creates_under_one_name_start_one_agent(
 ) -> None:
     first, second = make_local(WAITS), make_local(WAITS)
     await asyncio.gather(*(each.create(a_spec()) for each in (first, second, first, second)))
-    assert len(members(record(directory))) == 2, "one supervisor, one agent"
+    assert len(members(await with_agent(directory))) == 2, "one supervisor, one agent"
 
 
 @pytest.mark.parametrize("variables", [b"", b'{"AGENT_PROMPT": "me'], ids=["none", "a part"])
@@ -297,7 +292,7 @@ async def test_an_agent_whose_supervisor_was_killed_is_still_found(
 ) -> None:
     local = make_local(WAITS)
     await local.create(a_spec())
-    supervisor = record(directory)
+    supervisor = await with_agent(directory)
     os.kill(supervisor.pid, signal.SIGKILL)
     await until(lambda: not supervisor.is_alive())
     found = await local.find(KEY)

@@ -1,7 +1,6 @@
 """The launcher as a real process: killed, started again, stopped."""
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -11,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from launcher.__main__ import main
-from launcher.providers.local.processes import Supervisor, members
+from launcher.providers.local.processes import members
 from tests.forks.programs import shared
 from tests.launcher.agents import WAITS
-from tests.launcher.conditions import LIMIT_SECONDS, until
+from tests.launcher.conditions import LIMIT_SECONDS, record, until, with_agent
 from tests.launcher.conftest import kill_all_under
 from tests.launcher.gateway_stub import KEY, StubGateway
 from tests.launcher.jobs import INSTANCE, NAME, a_job
+
+SANDBOX = Path(INSTANCE, NAME)
 
 
 def waits() -> int:
@@ -57,11 +58,6 @@ async def launcher(
         await process.communicate()
 
 
-def record(state: Path) -> Supervisor:
-    fields = json.loads((state / INSTANCE / NAME / "process.json").read_text())
-    return Supervisor(pid=fields["pid"], birth=fields["birth"])
-
-
 @pytest.mark.parametrize("verb", ["trying", "created", "done"])
 async def test_a_launcher_killed_at_any_report_is_followed_by_one_that_adopts(
     gateway: StubGateway, state: Path, verb: str
@@ -72,7 +68,7 @@ async def test_a_launcher_killed_at_any_report_is_followed_by_one_that_adopts(
         await until(lambda: gateway.count(verb), verb)
         first.send_signal(signal.SIGQUIT)
         await first.wait()
-    before = record(state) if verb != "trying" else None
+    before = record(state / SANDBOX) if verb != "trying" else None
     gateway.mute = set()
     gateway.reports.clear()
     gateway.claims.clear()
@@ -81,8 +77,8 @@ async def test_a_launcher_killed_at_any_report_is_followed_by_one_that_adopts(
         gateway.offers = [a_job("create", lease=2)]
         await until(lambda: gateway.count("done"), "done")
     assert gateway.verbs() == ["trying", "created", "done"]
-    assert before in (None, record(state))
-    assert len(members(record(state))) == 2, "one supervisor, one agent"
+    assert before in (None, record(state / SANDBOX))
+    assert len(members(await with_agent(state / SANDBOX))) == 2, "one supervisor, one agent"
 
 
 async def test_sigterm_ends_the_launcher_and_leaves_agents_running(
@@ -93,7 +89,7 @@ async def test_sigterm_ends_the_launcher_and_leaves_agents_running(
         await until(lambda: gateway.count("done"), "done")
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), LIMIT_SECONDS) == 0
-    assert record(state).is_alive()
+    assert record(state / SANDBOX).is_alive()
 
 
 async def test_once_ends_by_itself(gateway: StubGateway, state: Path) -> None:
