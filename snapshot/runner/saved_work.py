@@ -53,7 +53,7 @@ class SavedWork:
         self._state.reserve()
 
     def finish(self) -> None:
-        """Record that the agent has ended."""
+        """Record that the agent was done: of one that failed, the report of its patch says why."""
         self._on_disk = AgentsWork(states=self.states, is_finished=True)
         self._free_space(self._on_disk)
         self._on_disk.record(self._state.path)

@@ -67,7 +67,10 @@ def test_a_runner_killed_behind_its_agent_leaves_work_that_can_be_gone_on_from(
     assert BRANCH not in sandbox.remote.branches()
 
 
-def test_a_runner_killed_while_it_makes_the_patch_leaves_the_same(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_runner_killed_while_it_makes_the_patch_leaves_the_same_if_its_agent_was_done(
+    sandbox: Sandbox, has_failed: bool
+) -> None:
     there, git = sandbox.shared / "there", sandbox.root / "programs" / "git"
     git.parent.mkdir()
     once = (
@@ -76,14 +79,14 @@ def test_a_runner_killed_while_it_makes_the_patch_leaves_the_same(sandbox: Sandb
     git.write_text(f'#!/bin/sh\n{once}\nexec {shutil.which("git")} "$@"\n')
     git.chmod(0o755)
     sandbox.environ["PATH"] = f"{git.parent}{os.pathsep}{sandbox.environ['PATH']}"
-    sandbox.agent_is(FIX)
+    sandbox.agent_is(f"{FIX}; exit 1" if has_failed else FIX)
     process = sandbox.start()
     until(there.exists, "the patch")
     os.kill(runner_of(process), signal.SIGKILL)
     assert process.wait(PATIENCE_SECONDS) == 1, sandbox.printed()
     (patch,) = sandbox.gateway.of("task.patch")
-    assert "partial" not in patch.data
-    assert sandbox.gateway.last.data["resumable"] is True
+    assert patch.data.get("partial", False) is has_failed
+    assert sandbox.gateway.last.data.get("resumable", False) is not has_failed
 
 
 def test_its_death_before_the_first_event_is_reported_too(sandbox: Sandbox) -> None:

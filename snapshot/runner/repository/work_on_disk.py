@@ -76,7 +76,7 @@ class AgentsWork(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[StartingState, ...]
     """The task's own repository first."""
     is_finished: bool = False
-    """The agent has ended."""
+    """The agent was done: it neither failed nor was interrupted."""
 
     @property
     def base_sha(self) -> str:

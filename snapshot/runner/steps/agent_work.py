@@ -56,7 +56,8 @@ def finished(
 
     Raises `Unusable`, and the agent's own failure if it changed nothing.
     """
-    context.saved.finish()
+    if result.failure is None:
+        context.saved.finish()
     context.enter("patch", "Reading what changed")
     try:
         patch = context.saved.make()
