@@ -28,6 +28,7 @@ from tests.daytona.documents import (
 from tests.daytona.faults import Fault, Faults
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import ORGANISATION, Organisation, Refusal, Sandbox, labels_of
+from tests.daytona.releases import ENDS_GROUPS_SINCE
 
 VERSION = "v0.214.3"
 ALL_SCOPES = frozenset({"write:sandboxes", "delete:sandboxes", "write:snapshots"})
@@ -247,22 +248,26 @@ async def execute(api: Api, request: Request) -> Response:
     seconds = float(str(given)) if given else None
     if not command.strip():
         words = "bad request: command cannot be empty or whitespace-only"
-        return _refused_inside(request, 400, words)
+        return _refused_inside(api, request, 400, words)
     try:
         done = await api.machine.execute(found.id, found.env, command, seconds)
     except TimeoutError:
-        return _refused_inside(request, 408, "request timeout: command execution timeout")
+        return _refused_inside(api, request, 408, "request timeout: command execution timeout")
     if api.omits_exit_code and done.exit_code == 0:
         return JSONResponse({"result": done.result})
     return JSONResponse({"exitCode": done.exit_code, "result": done.result})
 
 
-def _refused_inside(request: Request, status: int, message: str) -> Response:
-    """The daemon's own errors have a `code` and no `error` (seen: v0.190)."""
-    code = HTTPStatus(status).phrase.upper().replace(" ", "_")
+def _refused_inside(api: Api, request: Request, status: int, message: str) -> Response:
+    """The daemon's own errors have a `code` and no `error`; before v0.155 they are plain text."""
+    phrase = HTTPStatus(status).phrase
+    is_old = api.machine.release < ENDS_GROUPS_SINCE
     path = request.url.path.removeprefix(f"/toolbox/{request.path_params['id']}")
-    document = {"statusCode": status, "message": message, "code": code}
-    return JSONResponse({**document, "path": path, "method": request.method}, status)
+    code = phrase if is_old else phrase.upper().replace(" ", "_")
+    words = message.partition(": ")[2] if is_old else message
+    document = {"statusCode": status, "message": words, "code": code}
+    document |= {"path": path, "method": request.method}
+    return JSONResponse(document, status, media_type="text/plain" if is_old else None)
 
 
 def _started(api: Api, request: Request) -> Sandbox:

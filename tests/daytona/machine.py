@@ -7,12 +7,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.daytona.releases import (
     COMMAND_FILE_SINCE,
     COMMANDS_IN_SHELL_SINCE,
+    ENDS_GROUPS_SINCE,
     ENTRYPOINT_IN_SESSION_SINCE,
     LAST_DAEMON,
     Version,
@@ -26,6 +28,8 @@ OLD_LOG = Path("daytona-entrypoint.log")
 """The log before v0.153, at whose end the daemon tells of the entrypoint's: really in /tmp, which
 sandboxes here share, or where a variable says."""
 
+GRACE_SECONDS = 5.0
+"""Between SIGTERM and SIGKILL."""
 STDOUT = b"\x01\x01\x01"
 """Precedes each piece of standard output in the log (b"\\x02\\x02\\x02": of standard error); here
 only the first."""
@@ -53,7 +57,7 @@ class Machine:
         self._folder = folder
         self._app = app
         """The image's /app on this host."""
-        self._release = release
+        self.release = release
         """Of the daemon."""
         self._has_shell = release >= COMMANDS_IN_SHELL_SINCE
         """True if the daemon gives a command to a shell on standard input, else splits it itself.
@@ -78,7 +82,7 @@ class Machine:
             return
         path = self.log_file(sandbox_id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if self._release >= COMMAND_FILE_SINCE:
+        if self.release >= COMMAND_FILE_SINCE:
             path.with_name("cmd.sh").write_text(shlex.join(self._program))
         with path.open("wb") as log:
             log.write(STDOUT)
@@ -105,7 +109,7 @@ class Machine:
 
     def log_file(self, sandbox_id: str) -> Path:
         """The daemon's record of the entrypoint."""
-        is_in_session = self._release >= ENTRYPOINT_IN_SESSION_SINCE
+        is_in_session = self.release >= ENTRYPOINT_IN_SESSION_SINCE
         return self.home(sandbox_id) / (LOG if is_in_session else OLD_LOG)
 
     async def execute(
@@ -131,7 +135,7 @@ class Machine:
             process.communicate(command.encode() if self._has_shell else None)
         )
         done, _ = await asyncio.wait((reading,), timeout=timeout)
-        if not done and self._has_shell:
+        if not done and self.release >= ENDS_GROUPS_SINCE:
             _kill(process)
         elif not done:
             process.kill()
@@ -150,7 +154,7 @@ class Machine:
         self._noted.add(running.pid)
         path, code = self.log_file(sandbox_id), running.returncode
         note = f"{code if code >= 0 else 128 - code}"
-        if self._release < ENTRYPOINT_IN_SESSION_SINCE:
+        if self.release < ENTRYPOINT_IN_SESSION_SINCE:
             how = f"exit status {code}" if code > 0 else "signal: killed"
             error = f"Command exited with error: {how}"
             note = error if code else "Entrypoint command completed successfully"
@@ -160,9 +164,16 @@ class Machine:
             file.write(f"{note}\n")
 
     async def stop(self, sandbox_id: str) -> None:
-        """Ends a sandbox by its daemon, which removes its record of the entrypoint."""
+        """Ends a sandbox by its daemon: since v0.153 it first asks the entrypoint to end, and then
+        removes its record of it."""
+        is_in_session = self.release >= ENTRYPOINT_IN_SESSION_SINCE
+        running = self._running.get(sandbox_id)
+        if running is not None and is_in_session:
+            _signal(running, signal.SIGTERM)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(running.wait(), GRACE_SECONDS)
         await self.end(sandbox_id)
-        if self._release >= ENTRYPOINT_IN_SESSION_SINCE:
+        if is_in_session:
             shutil.rmtree(self.log_file(sandbox_id).parent, ignore_errors=True)
 
     async def end(self, sandbox_id: str) -> None:
@@ -207,7 +218,9 @@ def words(command: str) -> list[str]:
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    _signal(process, signal.SIGKILL)
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -150,8 +150,10 @@ QUOTES_SINCE: Version = (0, 205, 1)
 ENTRYPOINT_IN_SESSION_SINCE: Version = (0, 153, 0)
 """Before, the daemon is the entrypoint's parent, and has one file for its output."""
 COMMANDS_IN_SHELL_SINCE: Version = (0, 156, 0)
-"""Before, the daemon splits a command itself, and ends its first process alone, for whose children
-it then waits."""
+"""Before, the daemon splits a command itself."""
+ENDS_GROUPS_SINCE: Version = (0, 155, 0)
+"""Before, it ends the first process of a command alone, and answers when its children have ended.
+"""
 COMMAND_FILE_SINCE: Version = (0, 158, 0)
 LAST_DAEMON: Version = (0, 190, 0)
 

@@ -11,6 +11,8 @@ from tests.daytona.api import Api, opened
 from tests.daytona.faults import Fault
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Habits, Organisation, Snapshot
+from tests.daytona.releases import LAST_DAEMON, Version
+from tests.launcher.conditions import until
 
 REQUIRED = {
     *("id", "organizationId", "name", "user", "env", "labels", "public", "networkBlockAll"),
@@ -189,6 +191,39 @@ async def test_a_running_sandbox_executes_commands_and_shows_its_entrypoint(
     assert api.machine.log(made["id"]).endswith("hello\n")
     await http.post("/sandbox/a/stop")
     assert (await http.post(f"{base}/execute", json={"command": "true"})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        pytest.param((0, 150, 0), ("command execution timeout", "text/plain"), id="alone"),
+        pytest.param(LAST_DAEMON, ("request timeout: command", "application/json"), id="group"),
+    ],
+)
+async def test_a_command_that_takes_too_long_is_ended_as_its_release_does(
+    api: Api, http: httpx.AsyncClient, tmp_path: Path, release: Version, expected: tuple[str, str]
+) -> None:
+    api.machine = Machine(tmp_path, release=release)
+    made = (await http.post("/sandbox", json={"snapshot": "agent-1"})).json()
+    command = {"command": "sh -c 'sleep 1; sleep 20'", "timeout": 0.1}
+    refused = await http.post(f"{api.toolbox}/{made['id']}/process/execute", json=command)
+    message, media_type = expected
+    assert refused.status_code == 408
+    assert refused.json()["message"].startswith(message)
+    assert refused.headers["content-type"].startswith(media_type)
+
+
+async def test_an_entrypoint_is_asked_to_end_before_its_sandbox_stops(
+    api: Api, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    waits = "trap 'touch asked; exit' TERM; touch begun; while :; do sleep 0.05; done"
+    api.machine = Machine(tmp_path, program=("sh", "-c", waits))
+    made = (await http.post("/sandbox", json={"name": "a", "snapshot": "agent-1"})).json()
+    await http.get("/sandbox/a")
+    await until((tmp_path / made["id"] / "begun").exists)
+    await http.post("/sandbox/a/stop")
+    assert (tmp_path / made["id"] / "asked").exists()
+    assert not api.machine.log_file(made["id"]).exists()
 
 
 async def test_a_key_describes_itself_without_showing_itself(
