@@ -241,7 +241,7 @@ class DemoRun:
         out.print(
             f"{report.events} events, {report.lost} lost, {report.duplicate} duplicate, "
             f"{report.pending} pending"
-            + (f" ({resent} webhooks came twice and were known by their id)" if resent else ""),
+            + (f" ({resent} of the webhooks came twice, known by their id)" if resent else ""),
             style="green" if report.ok else "red",
         )
         out.print("Next: `slipgate init` sets it up for real use, with your keys and repository.")
